@@ -1,0 +1,1 @@
+"""PhaseLearn: learn the map from diffraction intensities to electron density."""

@@ -1,0 +1,152 @@
+"""Electron density of blurred atoms on the voxels of the unit cell, periodic, in its true metric.
+
+ρ(r) = Σ_j w_j Σ_images G_σ(r − r_j) with G_σ a normalised Gaussian of standard deviation σ in Å, so that ρ is in
+electrons/Å³ (with w_j = Z_j) and integrates to Σ w_j. Voxel (i, j, k) of an N³ map lies at (i, j, k)/N.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from phaselearn.crystal.lattice import inverse_d_squared, metric, reciprocal, volume
+from phaselearn.crystal.layout import inside_nyquist, miller_indices
+from phaselearn.crystal.structure_factors import structure_factors
+
+WEIGHTS = ("atomic_number", "unit")
+SAMPLINGS = ("point", "band_limited")
+
+# exp(−5.5²/2) = 3e-7 of an atom's height: what is left out is below the rounding of float32.
+CUTOFF_IN_SIGMA = 5.5
+_LARGEST_CHUNK = 1 << 22  # Gaussian values held at once
+
+
+def scattering_weights(numbers: Tensor, weight: str) -> Tensor:
+    """Return the weight w_j of each atom: its atomic number, or 1 (`unit`); 0 for padding."""
+    if weight == "atomic_number":
+        return numbers
+    if weight == "unit":
+        return (numbers > 0).long()
+    raise ValueError(f"unknown weight '{weight}': allowed are {', '.join(WEIGHTS)}")
+
+
+def gaussian_damping(lattice: Tensor, indices: Tensor, sigma: float) -> Tensor:
+    """Return exp(−2π²σ²s²) on a box of reflections (B, n, n, n), the transform of G_σ; σ in Å."""
+    return torch.exp(-2 * (math.pi * sigma) ** 2 * inverse_d_squared(lattice, indices.to(lattice.device)))
+
+
+def map_from_structure_factors(factors: Tensor, lattice: Tensor) -> Tensor:
+    """Return the Fourier synthesis ρ = Σ F(h) exp(−2πi h·x) / V of FFT boxes with Friedel symmetry.
+
+    Args:
+        factors: complex (B, N, N, N) in FFT order.
+        lattice: (B, 3, 3) in Å.
+
+    Returns:
+        Real (B, N, N, N) in electrons/Å³.
+    """
+    size = factors.shape[-1]
+    half = factors[..., : size // 2 + 1].conj()
+    synthesis = torch.fft.irfftn(half, s=(size,) * 3, dim=(-3, -2, -1), norm="forward")
+    return synthesis / volume(lattice)[:, None, None, None]
+
+
+def structure_factors_from_map(density: Tensor, lattice: Tensor) -> Tensor:
+    """Return the structure factors F = ∫ρ exp(2πi h·x) of maps (B, N, N, N) as complex FFT boxes.
+
+    The inverse of `map_from_structure_factors`; half precision is raised to float32.
+    """
+    density = density if density.dtype == torch.float64 else density.float()
+    factors = torch.fft.ifftn(density, dim=(-3, -2, -1))
+    return factors * volume(lattice)[:, None, None, None]
+
+
+def band_limited_density(
+    lattice: Tensor, numbers: Tensor, positions: Tensor, size: int, sigma: float, weight: str = "atomic_number"
+) -> Tensor:
+    """Return the Fourier synthesis of F·exp(−2π²σ²s²) on the FFT box: all that size³ voxels can hold.
+
+    Args:
+        lattice: (B, 3, 3) in Å.
+        numbers: (B, A) atomic numbers, 0 for padding.
+        positions: (B, A, 3) fractional.
+        size: voxels along each axis.
+        sigma: standard deviation of an atom in Å.
+        weight: `atomic_number` or `unit`.
+
+    Returns:
+        (B, size, size, size); an exact Fourier pair with the structure factors, ripples included.
+    """
+    return map_from_structure_factors(
+        blurred_structure_factors(lattice, numbers, positions, size, sigma, weight), lattice
+    )
+
+
+def blurred_structure_factors(
+    lattice: Tensor, numbers: Tensor, positions: Tensor, size: int, sigma: float, weight: str = "atomic_number"
+) -> Tensor:
+    """Return F·exp(−2π²σ²s²) on the FFT box with empty Nyquist planes, complex (B, size, size, size)."""
+    indices = miller_indices("full", size)
+    weights = scattering_weights(numbers, weight)
+    factors = structure_factors(lattice, weights, positions, indices)
+    damping = gaussian_damping(lattice, indices, sigma)
+    return factors * damping * inside_nyquist(size, lattice.device)
+
+
+def gaussian_density(
+    lattice: Tensor, numbers: Tensor, positions: Tensor, size: int, sigma: float, weight: str = "atomic_number"
+) -> Tensor:
+    """Return the Gaussian density at the voxels themselves, periodic images included.
+
+    Where σ is under a voxel this aliases: an atom between voxels fades, and the sum over voxels is no longer
+    Σ w_j. Arguments and shape as in `band_limited_density`.
+    """
+    # Each atom is spread over a window of voxels about it; windows wider than the cell wrap onto themselves,
+    # which is the sum over images. Crystals whose windows agree are spread in one go.
+    flat = lattice.new_zeros(len(lattice) * size**3)
+    plane_spacing = 1 / reciprocal(lattice).norm(dim=-1)
+    half_widths = torch.ceil(CUTOFF_IN_SIGMA * sigma * size / plane_spacing + 0.5).long()
+    windows, group_of = torch.unique(half_widths, dim=0, return_inverse=True)
+    weights = scattering_weights(numbers, weight).to(lattice.dtype)
+    step = metric(lattice) / (size * sigma) ** 2  # (r/σ)² of one voxel along each pair of axes
+    height = weights / (2 * math.pi * sigma**2) ** 1.5
+    for group, window in enumerate(windows.tolist()):
+        crystal, atom = ((group_of == group)[:, None] & (numbers > 0)).nonzero(as_tuple=True)
+        atoms_a_chunk = max(1, _LARGEST_CHUNK // math.prod(2 * width + 1 for width in window))
+        for chosen, where in zip(crystal.split(atoms_a_chunk), atom.split(atoms_a_chunk), strict=True):
+            places, values = _spread(
+                positions[chosen, where].to(lattice.dtype), height[chosen, where], step[chosen], window, size
+            )
+            places += (chosen * size**3)[:, None, None, None]
+            flat = flat.index_add(0, places.flatten(), values.flatten())
+    return flat.unflatten(0, (len(lattice), size, size, size))
+
+
+def _spread(
+    positions: Tensor, heights: Tensor, step: Tensor, window: list[int], size: int
+) -> tuple[Tensor, Tensor]:
+    """Return the voxel number and the Gaussian value at each voxel of each atom's window, (K, w, w, w) both."""
+    grid = positions * size
+    nearest = grid.round()
+    index, distance = [], []
+    for axis, width in enumerate(window):
+        offset = torch.arange(-width, width + 1, device=positions.device)
+        index.append((nearest[:, axis, None].long() + offset) % size)
+        distance.append(offset + (nearest - grid)[:, axis, None])
+    x, y, z = distance
+
+    def product(first: Tensor, second: Tensor, i: int, j: int) -> Tensor:
+        return first * second * (step[:, i, j] * (1.0 if i == j else 2.0))[:, None, None]
+
+    square = product(x[:, :, None], y[:, None, :], 0, 1)
+    square = square + (x * x * step[:, 0, 0, None])[:, :, None] + (y * y * step[:, 1, 1, None])[:, None, :]
+    in_xz = product(x[:, :, None], z[:, None, :], 0, 2)
+    in_yz = product(y[:, :, None], z[:, None, :], 1, 2) + (z * z * step[:, 2, 2, None])[:, None, :]
+    exponent = square[:, :, :, None] + in_xz[:, :, None, :]
+    exponent += in_yz[:, None, :, :]
+    values = exponent.mul_(-0.5).exp_().mul_(heights[:, None, None, None])
+    i, j, k = index
+    places = (i * size * size)[:, :, None, None] + ((j * size)[:, :, None] + k[:, None, :])[:, None]
+    return places, values

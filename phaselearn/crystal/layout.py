@@ -1,0 +1,63 @@
+"""Which reflections an N³ array holds, and where.
+
+`octant`: h, k, l = 0 … N−1, the layout of the 2021 report; complete only for Laue classes that contain mmm.
+`full`: the FFT box h, k, l = −N/2 … N/2−1 in FFT order with empty Nyquist planes; all that an N³ map can hold.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+LAYOUTS = ("octant", "full")
+
+
+def miller_indices(layout: str, size: int) -> Tensor:
+    """Return the Miller indices (size,) along each axis of an array in a layout, as int64."""
+    if layout == "octant":
+        return torch.arange(size)
+    if layout == "full":
+        return torch.fft.fftfreq(size, 1 / size).round().long()
+    raise ValueError(f"unknown layout '{layout}': allowed are {', '.join(LAYOUTS)}")
+
+
+def inside_nyquist(size: int, device: torch.device | None = None) -> Tensor:
+    """Return a bool mask (size, size, size) of the FFT box without its Nyquist planes, |h| < size/2."""
+    inside = miller_indices("full", size).abs() * 2 < size
+    mask = inside[:, None, None] & inside[None, :, None] & inside[None, None, :]
+    return mask.to(device)
+
+
+def held_reflections(layout: str, size: int, device: torch.device | None = None) -> Tensor:
+    """Return a bool mask (size, size, size) of the places in an array that hold a reflection."""
+    if layout == "full":
+        return inside_nyquist(size, device)
+    return torch.ones(size, size, size, dtype=torch.bool, device=device)
+
+
+def friedel_mate(values: Tensor) -> Tensor:
+    """Return the values (..., N, N, N) of an FFT box read at −h; Nyquist planes map onto themselves."""
+    return values.flip(-1, -2, -3).roll((1, 1, 1), (-1, -2, -3))
+
+
+def to_full_box(values: Tensor, layout: str) -> Tensor:
+    """Place the reflections of an array, and their Friedel mates, on the FFT box of the same size.
+
+    What has no Friedel partner on the box (an octant's indices from N/2 up, Nyquist planes) is left out; what
+    the array does not hold is zero. Works for intensities, amplitudes and masks, not for complex values.
+
+    Args:
+        values: (..., N, N, N), real or bool.
+        layout: the layout of `values`.
+
+    Returns:
+        (..., N, N, N) in FFT order.
+    """
+    size = values.shape[-1]
+    if layout == "full":
+        return values * inside_nyquist(size, values.device).to(values.dtype)
+    half = (size + 1) // 2
+    box = torch.zeros_like(values)
+    box[..., :half, :half, :half] = values[..., :half, :half, :half]
+    mates = friedel_mate(box)
+    return box | mates if values.dtype == torch.bool else torch.maximum(box, mates)

@@ -1,0 +1,69 @@
+"""What a source of structures yields: an ordered crystal, or the reason why an entry was left out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Crystal:
+    """An ordered crystal structure, all atoms of the cell written out (P1).
+
+    Attributes:
+        id: unique within its source.
+        formula: reduced formula, pymatgen's form.
+        lattice: (3, 3) float64, rows are the cell vectors a, b, c in Å.
+        numbers: (n,) int64 atomic numbers.
+        positions: (n, 3) float64 fractional coordinates in [0, 1).
+        prototype: structure type: anonymous formula, space group, Wyckoff letters of each element's orbits.
+        space_group: space-group number, 1 to 230.
+    """
+
+    id: str
+    formula: str
+    lattice: np.ndarray
+    numbers: np.ndarray
+    positions: np.ndarray
+    prototype: str
+    space_group: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An entry that a source could not turn into an ordered crystal, and why.
+
+    Attributes:
+        id: the entry's name: an identifier, or a file and line.
+        reason: one phrase, the same for all entries left out for the same cause.
+    """
+
+    id: str
+    reason: str
+
+
+class Source(ABC):
+    """An iterable of crystals with its provenance.
+
+    A source yields a `LeftOut` for each entry that it cannot use and never stops at one; it raises
+    `phaselearn.errors.UserError` only where nothing at all can be read.
+    """
+
+    name: str
+    licence: str
+    attribution: str
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Crystal | LeftOut]:
+        """Yield the entries in an order that depends on the configuration alone."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Return a hexadecimal digest that changes when the structures that would be yielded change."""
+
+    def __len__(self) -> int:
+        """Return how many entries will be yielded, for progress bars; 0 where that is not known."""
+        return 0

@@ -1,0 +1,8 @@
+"""The one exception for mistakes that a user can make and mend."""
+
+
+class UserError(Exception):
+    """A mistake in what was given: commands print it as one line and exit with code 2.
+
+    The message says what was given, what is allowed, and one command that helps.
+    """
