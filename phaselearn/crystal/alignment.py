@@ -1,0 +1,158 @@
+"""The best origin and hand: |F| cannot see either, so every comparison of phases looks for them first.
+
+For two maps with structure factors P and T the correlation after shifting the first by t is the trigonometric
+polynomial C(t) = Σ_h Re(P(h) exp(2πi h·t) T*(h)) / (|P| |T|): one FFT gives it at every voxel, and Newton steps on
+the polynomial itself give its maximum between voxels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from phaselearn.crystal.layout import miller_indices
+
+_CANDIDATES = 3  # highest voxels that are refined: the best voxel need not lie beside the best maximum
+_NEWTON_STEPS = 4
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How to lay one map on another: invert it in the origin where `inverted`, then shift it by `shift`.
+
+    Attributes:
+        shift: (B, 3) fractional, in [0, 1).
+        inverted: (B,) bool.
+        correlation: (B,) Pearson correlation of the two maps after alignment, F(000) left out.
+    """
+
+    shift: Tensor
+    inverted: Tensor
+    correlation: Tensor
+
+    def apply(self, factors: Tensor) -> Tensor:
+        """Return the structure factors (B, N, N, N) of the aligned map: ρ(±r − t)."""
+        chosen = torch.where(self.inverted[:, None, None, None], factors.conj(), factors)
+        return chosen * _shift_phases(self.shift.to(factors.real.dtype), factors.shape[-1])
+
+    def apply_to_positions(self, positions: Tensor) -> Tensor:
+        """Return fractional positions (B, K, 3) of the first crystal as they lie in the second."""
+        sign = torch.where(self.inverted, -1.0, 1.0).to(positions)[:, None, None]
+        return (sign * positions + self.shift.to(positions)[:, None, :]) % 1.0
+
+
+def _shift_phases(shift: Tensor, size: int) -> Tensor:
+    """Return exp(2πi h·t) as (B, N, N, N) for shifts (B, 3)."""
+    angle = 2 * math.pi * shift[..., None] * miller_indices("full", size).to(shift)
+    wave = torch.polar(torch.ones_like(angle), angle)
+    return wave[:, 0, :, None, None] * wave[:, 1, None, :, None] * wave[:, 2, None, None, :]
+
+
+def align(
+    predicted: Tensor, true: Tensor, refine: bool = True, inversion: bool = True, oversampling: int = 2
+) -> Alignment:
+    """Find the origin shift, and the hand, at which two maps correlate best.
+
+    Args:
+        predicted: complex (B, N, N, N) FFT boxes with Friedel symmetry and empty Nyquist planes.
+        true: the same.
+        refine: maximise between voxels too.
+        inversion: also try the other hand.
+        oversampling: the search grid has this many times N points along an axis (with `refine` only).
+
+    Returns:
+        The alignment that lays `predicted` on `true`. Empty maps get correlation 0.
+    """
+    # The other hand of the prediction has the conjugate structure factors.
+    hands = [predicted, predicted.conj()] if inversion else [predicted]
+    product = torch.stack([hand * true.conj() for hand in hands], 1)
+    product[..., 0, 0, 0] = 0
+    norm = _power(predicted) * _power(true)
+    product = product / norm.clamp_min(torch.finfo(norm.dtype).tiny).sqrt()[:, None, None, None, None]
+
+    batch, count, size = product.shape[0], len(hands), product.shape[-1]
+    grid = size * (oversampling if refine else 1)
+    surface = _correlation_surface(product.flatten(0, 1), grid).unflatten(0, (batch, count))
+    candidates = _CANDIDATES if refine else 1
+    value, place = surface.flatten(2).topk(candidates, dim=-1)
+    shift = torch.stack((place // grid**2, place // grid % grid, place % grid), -1).to(value) / grid
+    if refine:
+        value, shift = _refine(product, value, shift)
+    value, shift = value.flatten(1), shift.flatten(1, 2)
+    best = value.argmax(1)
+    rows = torch.arange(batch, device=best.device)
+    correlation = value[rows, best].clamp(-1, 1)
+    return Alignment(shift[rows, best] % 1.0, best >= candidates, correlation)
+
+
+def _power(factors: Tensor) -> Tensor:
+    power = (factors.real.square() + factors.imag.square()).flatten(1).sum(1)
+    return power - factors[:, 0, 0, 0].abs().square()
+
+
+def _correlation_surface(product: Tensor, grid: int) -> Tensor:
+    """Return C(t) at t = (i, j, k)/grid, real (B, grid, grid, grid), by a zero-padded FFT."""
+    size = product.shape[-1]
+    if grid != size:
+        indices = miller_indices("full", size).to(product.device) % grid
+        padded = product.new_zeros((len(product), grid, grid, grid))
+        padded[:, indices[:, None, None], indices[None, :, None], indices[None, None, :]] = product
+        product = padded
+    # Σ_h c(h) exp(+2πi h·t) is an inverse FFT without its 1/N³.
+    half = product[..., : grid // 2 + 1]
+    return torch.fft.irfftn(half, s=(grid,) * 3, dim=(-3, -2, -1), norm="forward")
+
+
+def _refine(product: Tensor, value: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+    """Climb C(t) from each candidate by Newton steps; value (B, H, K), shift (B, H, K, 3).
+
+    A step that does not climb is shortened, so the result is never worse than the candidate.
+    """
+    size = product.shape[-1]
+    # C is real, so the reflections with l < 0 repeat those with l > 0.
+    half = product[..., : size // 2 + 1].clone()
+    half[..., 1:] *= 2
+    for _ in range(_NEWTON_STEPS):
+        _, gradient, hessian = _polynomial(half, shift, derivatives=True)
+        # Away from a maximum the Hessian is not negative definite: its eigenvalues are taken by magnitude.
+        eigenvalues, vectors = torch.linalg.eigh(hessian)
+        scale = eigenvalues.abs().clamp_min(1e-6 * eigenvalues.abs().amax(-1, keepdim=True).clamp_min(1e-12))
+        step = (vectors @ ((vectors.mT @ gradient[..., None]) / scale[..., None])).squeeze(-1)
+        step = step.clamp(-0.5 / size, 0.5 / size)
+        for shortened in (1.0, 0.25):
+            tried, *_ = _polynomial(half, shift + shortened * step, derivatives=False)
+            better = tried > value
+            value = torch.where(better, tried, value)
+            shift = torch.where(better[..., None], shift + shortened * step, shift)
+            step = torch.where(better[..., None], 0.0, step)
+    return value, shift
+
+
+def _polynomial(half: Tensor, shift: Tensor, derivatives: bool) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Return C, its gradient (..., 3) and its Hessian (..., 3, 3) at shifts (B, H, K, 3).
+
+    `half` (B, H, N, N, N/2+1) holds the coefficients with l ≥ 0, those with l > 0 doubled.
+    """
+    size = half.shape[-2]
+    orders = 3 if derivatives else 1
+    wave = []  # for each axis (B, H, K, orders, indices): exp(2πi h t) and its derivatives with respect to t
+    for axis, length in enumerate(half.shape[-3:]):
+        # The last l of the half box is the empty Nyquist plane, whose sign does not matter.
+        frequency = 2 * math.pi * miller_indices("full", size)[:length].to(shift)
+        angle = shift[..., axis, None, None] * frequency
+        power = torch.stack([(1j * frequency) ** order for order in range(orders)])
+        wave.append(torch.polar(torch.ones_like(angle), angle) * power)
+    # One axis after the other: the first contraction reads the whole box, the others almost nothing.
+    along_a = torch.einsum("bhxyz,bhqix->bhqiyz", half, wave[0])
+    along_b = torch.einsum("bhqiyz,bhqjy->bhqijz", along_a, wave[1])
+    table = torch.einsum("bhqijz,bhqkz->bhqijk", along_b, wave[2]).real
+    if not derivatives:
+        return table[..., 0, 0, 0], None, None
+    gradient = torch.stack((table[..., 1, 0, 0], table[..., 0, 1, 0], table[..., 0, 0, 1]), -1)
+    xx, yy, zz = table[..., 2, 0, 0], table[..., 0, 2, 0], table[..., 0, 0, 2]
+    xy, xz, yz = table[..., 1, 1, 0], table[..., 1, 0, 1], table[..., 0, 1, 1]
+    hessian = torch.stack((xx, xy, xz, xy, yy, yz, xz, yz, zz), -1).unflatten(-1, (3, 3))
+    return table[..., 0, 0, 0], gradient, hessian

@@ -1,0 +1,180 @@
+"""How good phases are: the map correlation, its phase-zero floor, the phase error and the atoms found.
+
+Every judgement quotients out what |F| cannot see: the origin (all real shifts) and the hand. Both maps are
+syntheses of the same observed amplitudes |F|·exp(−B s²/4), B = 4 Å², F(000) left out, on the observed reflections
+and their Friedel mates; one has the true phases, computed from the atoms, and one the predicted ones.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from phaselearn.crystal.alignment import Alignment, align
+from phaselearn.crystal.density import map_from_structure_factors
+from phaselearn.crystal.lattice import inverse_d_squared
+from phaselearn.crystal.layout import friedel_mate, inside_nyquist, miller_indices, to_full_box
+from phaselearn.crystal.peaks import find_peaks, fourier_upsample, minimum_image_distance
+from phaselearn.crystal.structure_factors import structure_factors
+
+MAP_B_ISO = 4.0  # Å²
+HARD_BELOW = 0.9  # phase-zero floor below which a crystal counts as hard
+SOLVED_FROM = 0.9
+ATOM_TOLERANCE = 0.5  # Å
+ATOM_SHARE = 0.9
+FEWEST_REFLECTIONS = 20
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What was measured of a batch of crystals, on the FFT box.
+
+    Attributes:
+        amplitude: (B, N, N, N), |F| on any scale, 0 where unobserved, at F(000) and on Nyquist planes.
+        mask: (B, N, N, N) bool, True at observed reflections and their mates, F(000) excluded.
+        lattice: (B, 3, 3) in Å.
+    """
+
+    amplitude: Tensor
+    mask: Tensor
+    lattice: Tensor
+
+    @classmethod
+    def from_intensity(cls, intensity: Tensor, mask: Tensor, layout: str, lattice: Tensor) -> Observed:
+        """Gather intensities and mask (B, N, N, N) of a layout, with their mates, on the FFT box."""
+        observed = to_full_box(mask, layout)
+        observed[:, 0, 0, 0] = False
+        amplitude = to_full_box(intensity, layout).clamp_min(0).sqrt() * observed
+        return cls(amplitude, observed, lattice)
+
+    def unique_reflections(self) -> Tensor:
+        """Return (B,) how many reflections are observed, a Friedel pair counted once."""
+        return self.mask.flatten(1).sum(1) // 2
+
+    def map_amplitude(self) -> Tensor:
+        """Return the amplitudes of the maps that are compared, |F|·exp(−B s²/4)."""
+        indices = miller_indices("full", self.mask.shape[-1]).to(self.lattice.device)
+        return self.amplitude * torch.exp(-MAP_B_ISO / 4 * inverse_d_squared(self.lattice, indices))
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Judgements of a batch of crystals, each (B,).
+
+    Attributes:
+        correlation: map correlation after the best shift and hand.
+        floor: the same for the map with all phases zero, CC₀.
+        gain: (CC − CC₀)/(1 − CC₀); 0 where the floor is 1.
+        phase_error: amplitude-weighted mean phase difference after alignment, in degrees.
+        solved: correlation ≥ 0.90.
+        strict: solved, and ≥ 90 % of the atoms have one of the n highest peaks within 0.5 Å.
+        hard: floor < 0.90.
+        counted: at least 20 unique reflections observed; the others are left out of every share.
+    """
+
+    correlation: Tensor
+    floor: Tensor
+    gain: Tensor
+    phase_error: Tensor
+    solved: Tensor
+    strict: Tensor
+    hard: Tensor
+    counted: Tensor
+
+    def as_dict(self) -> dict[str, Tensor]:
+        """Return the judgements by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def with_phases_of(amplitude: Tensor, factors: Tensor) -> Tensor:
+    """Return amplitude·exp(i arg F), complex (B, N, N, N); phase 0 where F is 0."""
+    magnitude = factors.abs()
+    unit = torch.where(magnitude > 0, factors / magnitude.clamp_min(torch.finfo(magnitude.dtype).tiny), 1.0)
+    return amplitude * unit
+
+
+def true_map_factors(observed: Observed, numbers: Tensor, positions: Tensor, scattering: str) -> Tensor:
+    """Return the observed map amplitudes with the phases of the atoms, complex (B, N, N, N)."""
+    indices = miller_indices("full", observed.mask.shape[-1])
+    true = structure_factors(observed.lattice, numbers, positions, indices, scattering)
+    return with_phases_of(observed.map_amplitude(), true)
+
+
+def judge(
+    predicted: Tensor,
+    observed: Observed,
+    numbers: Tensor,
+    positions: Tensor,
+    scattering: str = "atomic_number",
+    refine: bool = True,
+) -> tuple[Judgement, Alignment]:
+    """Judge predicted phases against the atoms.
+
+    Args:
+        predicted: complex (B, N, N, N) FFT box; only its phases count.
+        observed: the measured amplitudes.
+        numbers: (B, A) atomic numbers, 0 for padding.
+        positions: (B, A, 3) fractional.
+        scattering: how the atoms scatter, as in `structure_factors`.
+        refine: maximise over shifts between voxels too (for reports), not only over voxels (while training).
+
+    Returns:
+        The judgements, and the alignment that lays the prediction on the truth.
+    """
+    amplitude = observed.map_amplitude()
+    true = true_map_factors(observed, numbers, positions, scattering)
+    aligned_input = with_phases_of(amplitude, _hermitian(predicted))
+    alignment = align(aligned_input, true, refine)
+    # The phase-zero map is its own inverse.
+    floor = align(amplitude.to(true.dtype), true, refine, inversion=False).correlation
+    aligned = alignment.apply(aligned_input)
+    solved = alignment.correlation >= SOLVED_FROM
+    return (
+        Judgement(
+            correlation=alignment.correlation,
+            floor=floor,
+            gain=torch.where(floor < 1 - 1e-6, (alignment.correlation - floor) / (1 - floor).clamp_min(1e-6), 0.0),
+            phase_error=phase_error(aligned, true),
+            solved=solved,
+            strict=solved & (atoms_found(aligned, observed.lattice, numbers, positions) >= ATOM_SHARE),
+            hard=floor < HARD_BELOW,
+            counted=observed.unique_reflections() >= FEWEST_REFLECTIONS,
+        ),
+        alignment,
+    )
+
+
+def _hermitian(factors: Tensor) -> Tensor:
+    """Make a box the transform of a real map: rounding in a network's FFT is not a phase."""
+    return (factors + friedel_mate(factors).conj()) / 2 * inside_nyquist(factors.shape[-1], factors.device)
+
+
+def phase_error(aligned: Tensor, true: Tensor) -> Tensor:
+    """Return the amplitude-weighted mean |Δφ| in degrees, (B,), between two boxes of equal amplitudes."""
+    weight = true.abs()
+    difference = (aligned * true.conj()).angle().abs() * (180 / math.pi)
+    total = weight.flatten(1).sum(1).clamp_min(torch.finfo(weight.dtype).tiny)
+    return (weight * difference).flatten(1).sum(1) / total
+
+
+def atoms_found(aligned: Tensor, lattice: Tensor, numbers: Tensor, positions: Tensor) -> Tensor:
+    """Return (B,) the share of a crystal's n atoms that have one of the map's n highest peaks within 0.5 Å.
+
+    Args:
+        aligned: structure factors of the map, laid on the truth, complex (B, N, N, N).
+        lattice: (B, 3, 3) in Å.
+        numbers: (B, A) atomic numbers, 0 for padding.
+        positions: (B, A, 3) fractional.
+    """
+    density = fourier_upsample(map_from_structure_factors(aligned, lattice), 2)
+    peaks = find_peaks(density, lattice, numbers.shape[1])
+    present = numbers > 0
+    atoms = present.sum(1)
+    rank = torch.arange(numbers.shape[1], device=numbers.device)
+    usable = (rank < atoms[:, None]) & torch.isfinite(peaks.heights)
+    distance = minimum_image_distance(positions.to(density.dtype), peaks.positions, lattice)
+    near = ((distance <= ATOM_TOLERANCE) & usable[:, None, :]).any(-1) & present
+    return near.sum(1) / atoms.clamp_min(1)

@@ -1,0 +1,138 @@
+"""Peaks of periodic maps, between voxels, highest first: where a map says that the atoms are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from phaselearn.crystal.lattice import metric
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """Peaks of a batch of maps, sorted from high to low.
+
+    Attributes:
+        positions: (B, K, 3) fractional, in [0, 1).
+        heights: (B, K) in the map's unit; −inf where a map has fewer than K peaks.
+    """
+
+    positions: Tensor
+    heights: Tensor
+
+
+def find_peaks(density: Tensor, lattice: Tensor, count: int, separation: float = 0.5) -> Peaks:
+    """Find the highest local maxima of periodic maps.
+
+    A peak is a voxel not exceeded by its 26 neighbours; a quadratic through its neighbours places it between the
+    voxels. Of two peaks closer than `separation` the higher one stays.
+
+    Args:
+        density: (B, N, N, N); upsample coarse maps first (`fourier_upsample`).
+        lattice: (B, 3, 3) in Å.
+        count: K, peaks wanted of each map.
+        separation: in Å.
+    """
+    higher = torch.ones_like(density, dtype=torch.bool)
+    for offset in product((-1, 0, 1), repeat=3):
+        if offset == (0, 0, 0):
+            continue
+        neighbour = density.roll(offset, (-3, -2, -1))
+        # One side may be equal, so that a maximum shared by two voxels is one peak, not none and not two.
+        higher &= density > neighbour if offset > (0, 0, 0) else density >= neighbour
+    size = density.shape[-1]
+    # Twice as many as wanted, since close pairs are thinned afterwards.
+    kept = min(2 * count + 8, size**3)
+    heights, place = torch.where(higher, density, -torch.inf).flatten(1).topk(kept, dim=1)
+    voxel = torch.stack((place // size**2, place // size % size, place % size), -1)
+    offset, gain = _quadratic_maximum(density, voxel)
+    heights = heights + gain
+    positions = ((voxel + offset) / size) % 1.0
+    heights, order = heights.sort(dim=1, descending=True, stable=True)
+    positions = positions.gather(1, order[..., None].expand_as(positions))
+    heights = torch.where(_is_shadowed(positions, heights, lattice, separation), -torch.inf, heights)
+    heights, order = heights.sort(dim=1, descending=True, stable=True)
+    positions = positions.gather(1, order[..., None].expand_as(positions))
+    missing = count - heights.shape[1]
+    if missing > 0:
+        heights = torch.nn.functional.pad(heights, (0, missing), value=-torch.inf)
+        positions = torch.nn.functional.pad(positions, (0, 0, 0, missing))
+    return Peaks(positions[:, :count], heights[:, :count])
+
+
+def _quadratic_maximum(density: Tensor, voxel: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the offset in voxels (B, K, 3), at most ½ along an axis, and the rise above the voxel (B, K)."""
+    size = density.shape[-1]
+    rows = torch.arange(len(density), device=density.device)[:, None]
+
+    def at(*offset: int) -> Tensor:
+        i, j, k = ((voxel + torch.tensor(offset, device=voxel.device)) % size).unbind(-1)
+        return density[rows, i, j, k]
+
+    axes = torch.eye(3, dtype=torch.long).tolist()
+    centre = at(0, 0, 0)
+    forward = [at(*axis) for axis in axes]
+    backward = [at(*(-step for step in axis)) for axis in axes]
+    gradient = torch.stack([(f - b) / 2 for f, b in zip(forward, backward, strict=True)], -1)
+    curvature = [f - 2 * centre + b for f, b in zip(forward, backward, strict=True)]
+    hessian = torch.diag_embed(torch.stack(curvature, -1))
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        both = [a + b for a, b in zip(axes[i], axes[j], strict=True)]
+        apart = [a - b for a, b in zip(axes[i], axes[j], strict=True)]
+        mixed = at(*both) + at(*(-x for x in both)) - at(*apart) - at(*(-x for x in apart))
+        hessian[..., i, j] = hessian[..., j, i] = mixed / 4
+    # Flat or saddle-like neighbourhoods keep the voxel's own place: their quadratic has no maximum nearby.
+    eigenvalues = torch.linalg.eigvalsh(hessian)
+    curved = eigenvalues[..., -1] < 1e-6 * eigenvalues[..., 0]
+    safe = torch.where(curved[..., None, None], hessian, -torch.eye(3, dtype=density.dtype, device=density.device))
+    offset = -torch.linalg.solve(safe, gradient[..., None]).squeeze(-1)
+    offset = torch.where(curved[..., None], offset, 0.0).clamp(-0.5, 0.5)
+    rise = (gradient * offset).sum(-1) + 0.5 * torch.einsum("bki,bkij,bkj->bk", offset, hessian, offset)
+    return offset, rise.clamp_min(0)
+
+
+def _is_shadowed(positions: Tensor, heights: Tensor, lattice: Tensor, separation: float) -> Tensor:
+    """Return (B, K) bool: a higher peak that itself stays lies closer than `separation`."""
+    distance = minimum_image_distance(positions, positions, lattice)
+    close = (distance < separation) & torch.isfinite(heights)[:, :, None]
+    shadowed = torch.zeros_like(heights, dtype=torch.bool)
+    for rank in range(heights.shape[1] - 1):
+        stays = ~shadowed[:, rank, None]
+        shadowed[:, rank + 1 :] |= stays & close[:, rank, rank + 1 :]
+    return shadowed
+
+
+def minimum_image_distance(first: Tensor, second: Tensor, lattice: Tensor) -> Tensor:
+    """Return the distances (B, K, M) in Å between fractional points (B, K, 3) and (B, M, 3), nearest images.
+
+    The 27 cells about each other are searched, which is exact for distances up to half the smallest spacing of
+    lattice planes and for every reduced cell.
+    """
+    difference = first[:, :, None, :] - second[:, None, :, :]
+    difference = difference - difference.round()
+    g = metric(lattice).to(difference)
+    best = torch.full(difference.shape[:-1], torch.inf, dtype=difference.dtype, device=difference.device)
+    for image in product((-1.0, 0.0, 1.0), repeat=3):
+        moved = difference + torch.tensor(image, dtype=difference.dtype, device=difference.device)
+        best = torch.minimum(best, ((moved @ g[:, None]) * moved).sum(-1))
+    return best.clamp_min(0).sqrt()
+
+
+def fourier_upsample(density: Tensor, factor: int) -> Tensor:
+    """Return the band-limited interpolation (B, fN, fN, fN) of periodic maps (B, N, N, N); the mean is kept."""
+    if factor == 1:
+        return density
+    size, fine = density.shape[-1], density.shape[-1] * factor
+    spectrum = torch.fft.fftn(density, dim=(-3, -2, -1), norm="forward")
+    half = (size - 1) // 2
+    inside = torch.cat((torch.arange(half + 1), torch.arange(-half, 0))).to(density.device)
+    padded = spectrum.new_zeros((len(density), fine, fine, fine))
+    target = inside % fine
+    source = inside % size
+    padded[:, target[:, None, None], target[None, :, None], target[None, None, :]] = spectrum[
+        :, source[:, None, None], source[None, :, None], source[None, None, :]
+    ]
+    return torch.fft.irfftn(padded[..., : fine // 2 + 1], s=(fine,) * 3, dim=(-3, -2, -1), norm="forward")
