@@ -1,0 +1,99 @@
+"""Changes of a crystal that |F| cannot see, or that only rename its axes: free training data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import permutations
+
+import torch
+from torch import Tensor
+
+from phaselearn.errors import UserError
+
+_PERMUTATIONS = tuple(permutations(range(3)))
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Which changes to draw for each training crystal; all off by default.
+
+    `origin` and `inversion` change the target and not the input: a loss that is not blind to them (mse,
+    correlation) then learns the mean over all origins, which is flat.
+
+    Attributes:
+        origin: shift the density by a random whole number of voxels.
+        inversion: invert the density in the origin with probability ½.
+        axes: permute the cell's axes; in the full layout also reverse them.
+    """
+
+    origin: bool = False
+    inversion: bool = False
+    axes: bool = False
+
+    @property
+    def is_random(self) -> bool:
+        """Whether anything is drawn."""
+        return self.origin or self.inversion or self.axes
+
+    def check(self, frame: str) -> None:
+        """Refuse what the voxels cannot express.
+
+        Raises:
+            UserError: cuboid voxels, which no shift of origin or exchange of axes maps onto themselves.
+        """
+        if self.is_random and frame != "fractional":
+            raise UserError(
+                f"data.augmentation needs data.frame=fractional (frame={frame} was given): "
+                "switch it off with `data.augmentation.origin=false data.augmentation.inversion=false "
+                "data.augmentation.axes=false`"
+            )
+
+    def apply(self, batch: dict[str, Tensor], layout: str, seeds: list[int]) -> dict[str, Tensor]:
+        """Return the batch with one random change for each crystal, drawn from its seed alone."""
+        draws = [torch.Generator().manual_seed(seed % (1 << 63)) for seed in seeds]
+        batch = dict(batch)
+        size = batch["intensity"].shape[-1]
+        if self.axes:
+            permutation = torch.tensor([int(torch.randint(6, (), generator=draw)) for draw in draws])
+            signs = torch.stack([1 - 2 * torch.randint(2, (3,), generator=draw) for draw in draws])
+            if layout == "octant":
+                signs = torch.ones_like(signs)
+            batch = _rename_axes(batch, permutation, signs)
+        if self.inversion:
+            hand = torch.stack([1 - 2 * torch.randint(2, (), generator=draw) for draw in draws])
+            batch["density"] = _read_at(batch["density"], hand[:, None].expand(-1, 3), torch.zeros(len(draws), 3).long())
+            batch["positions"] = batch["positions"] * hand[:, None, None]
+        if self.origin:
+            shift = torch.stack([torch.randint(size, (3,), generator=draw) for draw in draws])
+            batch["density"] = _read_at(batch["density"], torch.ones_like(shift), -shift)
+            batch["positions"] = batch["positions"] + shift[:, None, :] / size
+        batch["positions"] = batch["positions"] % 1.0
+        return batch
+
+
+def _read_at(values: Tensor, signs: Tensor, shift: Tensor) -> Tensor:
+    """Return values (B, N, N, N) read at (sign · i + shift) mod N along each axis; signs, shift (B, 3)."""
+    size = values.shape[-1]
+    index = (signs[:, :, None] * torch.arange(size) + shift[:, :, None]) % size
+    rows = torch.arange(len(values))[:, None, None, None]
+    return values[rows, index[:, 0, :, None, None], index[:, 1, None, :, None], index[:, 2, None, None, :]]
+
+
+def _rename_axes(batch: dict[str, Tensor], permutation: Tensor, signs: Tensor) -> dict[str, Tensor]:
+    """New axis i is sign[i] × old axis permutation[i], for the cell, the pattern and the map alike."""
+    order = torch.tensor(_PERMUTATIONS)[permutation]
+    rows = torch.arange(len(order))[:, None]
+    renamed = dict(batch)
+    renamed["lattice"] = batch["lattice"][rows, order] * signs[:, :, None]
+    renamed["positions"] = batch["positions"].gather(
+        2, order[:, None, :].expand_as(batch["positions"])
+    ) * signs[:, None, :]
+    nothing = torch.zeros_like(signs)
+    for name in ("intensity", "density"):
+        values = batch[name].clone()
+        for number, axes in enumerate(_PERMUTATIONS):
+            chosen = permutation == number
+            if number and chosen.any():
+                values[chosen] = batch[name][chosen].permute(0, *(1 + axis for axis in axes))
+        renamed[name] = _read_at(values, signs, nothing)
+    return renamed

@@ -1,0 +1,241 @@
+"""Build a store from a source: screened, atomic, and resumed where it was stopped.
+
+A store is built beside its place under the name `….partial` and renamed when it is whole, so a half-built store is
+never read. Each finished shard is noted; a build that was killed goes on after the last one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import zarr
+
+from phaselearn.data.pairs import PairDefinition, make_pairs, pad_atoms
+from phaselearn.data.screening import screen
+from phaselearn.data.store import (
+    PAIR_ARRAYS,
+    SCHEMA,
+    SCHEMA_VERSION,
+    PairStore,
+    create_pair_arrays,
+    shard_file,
+    write_crystals,
+)
+from phaselearn.data.structures import Crystal, LeftOut, Source
+from phaselearn.errors import UserError
+from phaselearn.progress import track
+
+PAIRS_A_SHARD = 256
+_PAIRS_A_BATCH = 32
+_CRYSTALS_A_SCREENING = 512
+_VERSIONS_OF = ("phaselearn", "gemmi", "numpy", "pymatgen", "spglib", "torch", "zarr")
+
+
+def build_store(
+    source: Source,
+    definition: PairDefinition,
+    path: str | Path,
+    longest_edge: float,
+    source_config: dict[str, Any],
+    overwrite: bool = False,
+) -> PairStore:
+    """Build a store, or finish one whose build was stopped.
+
+    Args:
+        source: where the crystals come from.
+        definition: what the pairs are.
+        path: where the store will be.
+        longest_edge: crystals with a longer cell edge (Å) are left out.
+        source_config: the source's configuration, for the provenance.
+        overwrite: replace what is at `path`.
+
+    Raises:
+        UserError: something is at `path` already, or the source has no usable crystal.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise UserError(f"{path} exists already: add `overwrite=true` to replace it, or choose another data.store")
+    partial = path.with_name(path.name + ".partial")
+    provenance = _provenance(source, definition, longest_edge, source_config)
+    crystals, left_out = _gather(source, longest_edge)
+    if not crystals:
+        reasons = Counter(entry.reason for entry in left_out).most_common(3)
+        told = "; ".join(f"{count} × {reason}" for reason, count in reasons) or "it yields nothing"
+        raise UserError(
+            f"source '{source.name}' has no usable structure ({told}): check source.path, or use the embedded "
+            f"`python train.py source=prototypes`"
+        )
+    group = _open_partial(partial, provenance, crystals, left_out, definition)
+    _fill(group, crystals, definition)
+    group.attrs["complete"] = True
+    if path.exists():
+        shutil.rmtree(path)
+    os.replace(partial, path)
+    return PairStore(path)
+
+
+def _provenance(
+    source: Source, definition: PairDefinition, longest_edge: float, source_config: dict[str, Any]
+) -> dict[str, Any]:
+    config = {"definition": definition.as_dict(), "longest_edge": longest_edge, "source": source_config}
+    return {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "definition": definition.as_dict(),
+        "longest_edge": longest_edge,
+        "source": {
+            "name": source.name,
+            "licence": source.licence,
+            "attribution": source.attribution,
+            "fingerprint": source.fingerprint(),
+            "config": source_config,
+        },
+        "config_hash": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
+        "versions": {name: version(name) for name in _VERSIONS_OF},
+    }
+
+
+def _gather(source: Source, longest_edge: float) -> tuple[list[Crystal], list[LeftOut]]:
+    """Read and screen every entry of a source."""
+    kept: list[Crystal] = []
+    left_out: list[LeftOut] = []
+    for block in _blocks(track(source, "reading structures", len(source) or None), _CRYSTALS_A_SCREENING):
+        crystals = [entry for entry in block if isinstance(entry, Crystal)]
+        left_out += [entry for entry in block if isinstance(entry, LeftOut)]
+        for crystal, reason in zip(crystals, screen(crystals, longest_edge=longest_edge), strict=True):
+            if reason is None:
+                kept.append(crystal)
+            else:
+                left_out.append(LeftOut(crystal.id, reason))
+    return kept, left_out
+
+
+def _blocks(entries: Iterator[Crystal | LeftOut], size: int) -> Iterator[list[Crystal | LeftOut]]:
+    block: list[Crystal | LeftOut] = []
+    for entry in entries:
+        block.append(entry)
+        if len(block) == size:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def _open_partial(
+    partial: Path,
+    provenance: dict[str, Any],
+    crystals: Sequence[Crystal],
+    left_out: Sequence[LeftOut],
+    definition: PairDefinition,
+) -> zarr.Group:
+    """Return the group under construction: the one that was left, if it is of the same build."""
+    if partial.exists():
+        try:
+            group = zarr.open_group(partial, mode="r+")
+            attributes = dict(group.attrs)
+            if {name: attributes.get(name) for name in provenance} == provenance and "shards_built" in attributes:
+                return group
+        except Exception:
+            # Killed before the group was whole: nothing in it is worth keeping.
+            pass
+        shutil.rmtree(partial)
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    group = zarr.open_group(partial, mode="w", zarr_format=3)
+    write_crystals(group, crystals)
+    create_pair_arrays(group, len(crystals), definition.size, PAIRS_A_SHARD)
+    reasons = Counter(entry.reason for entry in left_out)
+    group.attrs.update(
+        {
+            **provenance,
+            "complete": False,
+            "left_out": {
+                "counts": dict(sorted(reasons.items())),
+                "entries": [[entry.id, entry.reason] for entry in left_out],
+            },
+            "shards_built": 0,
+        }
+    )
+    return group
+
+
+def _fill(group: zarr.Group, crystals: Sequence[Crystal], definition: PairDefinition) -> None:
+    """Compute and write the shards that are missing, computing one while the last is written."""
+    first_shard = int(group.attrs["shards_built"])
+    length = group["density"].shards[0]
+    starts = list(range(first_shard * length, len(crystals), length))
+    writing: Future[None] | None = None
+    with ThreadPoolExecutor(max_workers=1) as writer:
+        for start in track(starts, f"pairs ({length} a step)", len(starts)):
+            pairs = compute_pairs(crystals[start : start + length], definition)
+            if writing is not None:
+                writing.result()
+            writing = writer.submit(_write_shard, group, start, pairs)
+        if writing is not None:
+            writing.result()
+
+
+def _write_shard(group: zarr.Group, start: int, pairs: tuple[np.ndarray, np.ndarray]) -> None:
+    for name, values in zip(PAIR_ARRAYS, pairs, strict=True):
+        group[name][start : start + len(values)] = values
+    group.attrs["shards_built"] = start // group["density"].shards[0] + 1
+
+
+def compute_pairs(crystals: Sequence[Crystal], definition: PairDefinition) -> tuple[np.ndarray, np.ndarray]:
+    """Return intensity and density (k, N, N, N) float32 of crystals."""
+    shape = (len(crystals), *(definition.size,) * 3)
+    intensity, density = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    # Crystals of like size share a batch, so that little of it is padding.
+    order = np.argsort([len(crystal.numbers) for crystal in crystals], kind="stable")
+    for start in range(0, len(order), _PAIRS_A_BATCH):
+        rows = order[start : start + _PAIRS_A_BATCH]
+        lattice, numbers, positions = pad_atoms([crystals[row] for row in rows])
+        batch = make_pairs(lattice.float(), numbers, positions, definition)
+        intensity[rows], density[rows] = (values.numpy() for values in batch)
+    return intensity, density
+
+
+def repair_store(path: str | Path) -> list[str]:
+    """Rebuild the damaged and the missing shards of a store from the crystals that it holds.
+
+    Returns:
+        The shards that were rebuilt, relative to the store.
+    """
+    path = Path(path)
+    store = PairStore(path, check_shards=False)
+    group = zarr.open_group(path, mode="r+")
+    length = group["density"].shards[0]
+    repaired = []
+    for number in track(range(-(-len(store) // length)), "checking shards", -(-len(store) // length)):
+        rows = np.arange(number * length, min((number + 1) * length, len(store)))
+        damaged = [name for name in PAIR_ARRAYS if not _is_readable(store, name, number, rows)]
+        if not damaged:
+            continue
+        pairs = compute_pairs([store.crystal(row) for row in rows], store.definition)
+        for name, values in zip(PAIR_ARRAYS, pairs, strict=True):
+            if name in damaged:
+                # The whole shard is replaced: zarr would first read the rest of a damaged one, and fail.
+                shard_file(path, name, number).unlink(missing_ok=True)
+                group[name][rows[0] : rows[-1] + 1] = values
+                repaired.append(str(shard_file(Path(), name, number)))
+    return repaired
+
+
+def _is_readable(store: PairStore, name: str, shard: int, rows: np.ndarray) -> bool:
+    if not shard_file(store.path, name, shard).exists():
+        return False
+    try:
+        store.read_pairs(name, rows)
+    except UserError:
+        return False
+    return True

@@ -1,0 +1,236 @@
+"""The LightningDataModule: builds the store if it is missing, splits it by formula, streams batches."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import BatchSampler, DataLoader
+
+from phaselearn.data.augmentation import Augmentation
+from phaselearn.data.build import build_store
+from phaselearn.data.dataset import EpochSampler, PairDataset, as_is
+from phaselearn.data.observation import Observation
+from phaselearn.data.pairs import PairDefinition
+from phaselearn.data.split import SPLITS, nested_subset, split_rows
+from phaselearn.data.store import PairStore, check_definition
+from phaselearn.data.structures import Source
+from phaselearn.data.transforms import INPUTS, SCALINGS
+from phaselearn.errors import UserError
+
+CACHES = ("auto", "ram", "none")
+
+
+class PairDataModule(pl.LightningDataModule):
+    """Pairs of intensities and densities.
+
+    A batch is a dictionary: `input`, `intensity`, `density` (B, N, N, N) float32, `observed` (B, N, N, N) bool,
+    `lattice` (B, 3, 3) float32 in Å, `numbers` (B, A), `positions` (B, A, 3), `prototype_seen` (B,) bool and
+    `row` (B,), the row in the store.
+
+    Args:
+        source: where the crystals come from if the store must be built.
+        source_config: the source's configuration, for the store's name and provenance.
+        observation: what is measured.
+        store: path of the store; null names one after the configuration under `store_folder`.
+        store_folder: where stores that are not named lie.
+        name: name of this data configuration.
+        size, layout, scattering, b_iso, weight, sigma, frame, sampling: see `PairDefinition`.
+        longest_edge: crystals with a longer cell edge (Å) are left out of the store.
+        train_size: number of training crystals, nested; null for all.
+        batch_size: crystals in a batch.
+        num_workers: loader processes.
+        cache: `ram` holds the pairs in memory, `none` streams them, `auto` decides by `cache_limit`.
+        cache_limit: share of the free memory that a cache may take.
+        input_transform: `raw`, `amplitude`, `log` or `patterson`.
+        input_scaling, target_scaling: `none`, `max`, `mean` or `deviation`, sample by sample.
+        augmentation: see `Augmentation`.
+        seed: of the choice of training crystals, the order and everything drawn.
+    """
+
+    def __init__(
+        self,
+        source: Source | None,
+        source_config: Mapping[str, Any],
+        observation: Observation,
+        store: str | None,
+        store_folder: str,
+        name: str,
+        size: int,
+        layout: str,
+        scattering: str,
+        b_iso: float,
+        weight: str,
+        sigma: float,
+        frame: str,
+        sampling: str,
+        longest_edge: float,
+        train_size: int | None,
+        batch_size: int,
+        num_workers: int,
+        cache: str,
+        cache_limit: float,
+        input_transform: str,
+        input_scaling: str,
+        target_scaling: str,
+        augmentation: Augmentation,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.definition = PairDefinition(size, layout, scattering, b_iso, weight, sigma, frame, sampling)
+        for key, given, options in (
+            ("cache", cache, CACHES),
+            ("input_transform", input_transform, INPUTS),
+            ("input_scaling", input_scaling, SCALINGS),
+            ("target_scaling", target_scaling, SCALINGS),
+        ):
+            if given not in options:
+                raise UserError(
+                    f"data.{key}={given} is unknown: allowed are {', '.join(options)}; "
+                    f"for example `python train.py data.{key}={options[0]}`"
+                )
+        if input_transform == "patterson" and layout != "full":
+            raise UserError(
+                "data.input_transform=patterson needs the full layout, an octant lacks half the reflections: "
+                "use data=hkl10_full or data=hkl20_full"
+            )
+        if batch_size < 1 or num_workers < 0:
+            raise UserError(
+                f"data.batch_size={batch_size}, data.num_workers={num_workers}: at least 1 and 0, "
+                "e.g. `python train.py data.batch_size=32 data.num_workers=0`"
+            )
+        augmentation.check(frame)
+        self.source = source
+        self.source_config = dict(source_config)
+        self.observation = observation
+        self.augmentation = augmentation
+        self.longest_edge = longest_edge
+        self.train_size = train_size
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.cache = cache
+        self.cache_limit = cache_limit
+        self.preparation = {
+            "input_transform": input_transform,
+            "input_scaling": input_scaling,
+            "target_scaling": target_scaling,
+        }
+        self.seed = seed
+        self.store_path = Path(store) if store else Path(store_folder) / f"{name}_{self._configuration_hash()}.zarr"
+        self._store: PairStore | None = None
+        self._datasets: dict[str, PairDataset] = {}
+
+    def _configuration_hash(self) -> str:
+        config = {
+            "definition": self.definition.as_dict(),
+            "longest_edge": self.longest_edge,
+            "source": self.source_config,
+        }
+        return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:10]
+
+    def prepare_data(self) -> None:
+        """Build the store if there is none."""
+        if not self.store_path.exists():
+            self.build()
+
+    def build(self, overwrite: bool = False) -> PairStore:
+        """Build the store.
+
+        Raises:
+            UserError: no source, or nothing usable in it.
+        """
+        if self.source is None:
+            raise UserError(f"no store at {self.store_path} and no source to build it from: add e.g. source=prototypes")
+        return build_store(
+            self.source, self.definition, self.store_path, self.longest_edge, self.source_config, overwrite
+        )
+
+    @property
+    def store(self) -> PairStore:
+        """The open store; its pairs are what this configuration defines."""
+        if self._store is None:
+            store = PairStore(self.store_path)
+            check_definition(store, self.definition)
+            self._store = store
+        return self._store
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the store and split it."""
+        if self._datasets:
+            return
+        store = self.store
+        rows = {split: split_rows(store.formulas, split) for split in SPLITS}
+        rows["train"] = nested_subset(rows["train"], store.ids, self.train_size, self.seed)
+        if len(rows["train"]) == 0:
+            raise UserError(
+                f"{store.path} has no training crystals ({len(store)} in all; the split is by formula): prepare a "
+                "larger store, e.g. `phaselearn prepare source.count=1000`"
+            )
+        seen = frozenset(store.prototypes[rows["train"]])
+        needed = sum(len(chosen) for chosen in rows.values()) * store.bytes_a_pair()
+        in_memory = self.cache == "ram" or (self.cache == "auto" and needed < self.cache_limit * _free_memory())
+        for split in SPLITS:
+            self._datasets[split] = PairDataset(
+                store,
+                rows[split],
+                self.observation,
+                self.augmentation if split == "train" else Augmentation(),
+                seen=seen,
+                seed=self.seed,
+                in_memory=in_memory,
+                **self.preparation,
+            )
+
+    def dataset(self, split: str) -> PairDataset:
+        """Return the pairs of `train`, `validation` or `test`."""
+        self.setup()
+        return self._datasets[split]
+
+    def loader(self, split: str, shuffle: bool = False) -> DataLoader:
+        """Return batches of a split."""
+        dataset = self.dataset(split)
+        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+        sampler = EpochSampler(
+            dataset,
+            num_replicas=None if distributed else 1,
+            rank=None if distributed else 0,
+            shuffle=shuffle,
+            seed=self.seed,
+        )
+        return DataLoader(
+            dataset,
+            batch_sampler=BatchSampler(sampler, self.batch_size, drop_last=False),
+            num_workers=self.num_workers,
+            collate_fn=as_is,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def train_dataloader(self) -> DataLoader:
+        """Return the training batches, shuffled anew each epoch."""
+        return self.loader("train", shuffle=True)
+
+    def val_dataloader(self) -> DataLoader:
+        """Return the validation batches."""
+        return self.loader("validation")
+
+    def test_dataloader(self) -> DataLoader:
+        """Return the test batches."""
+        return self.loader("test")
+
+
+def _free_memory() -> int:
+    """Return the bytes of memory that are free, or could be made free."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2

@@ -1,0 +1,116 @@
+"""One pair: the diffraction pattern and the density of a crystal, as a data configuration defines them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from phaselearn.crystal.cartesian import cartesian_band_limited_density, cartesian_gaussian_density
+from phaselearn.crystal.density import SAMPLINGS, WEIGHTS, band_limited_density, gaussian_density
+from phaselearn.crystal.layout import LAYOUTS, held_reflections, miller_indices
+from phaselearn.crystal.scattering import SCATTERING
+from phaselearn.crystal.structure_factors import structure_factors
+from phaselearn.data.structures import Crystal
+from phaselearn.errors import UserError
+
+FRAMES = ("fractional", "cartesian")
+
+_DENSITY = {
+    ("fractional", "point"): gaussian_density,
+    ("fractional", "band_limited"): band_limited_density,
+    ("cartesian", "point"): cartesian_gaussian_density,
+    ("cartesian", "band_limited"): cartesian_band_limited_density,
+}
+
+
+@dataclass(frozen=True)
+class PairDefinition:
+    """What the arrays of a store mean: two stores with equal definitions hold comparable pairs.
+
+    Attributes:
+        size: N, points along each axis of pattern and map.
+        layout: `octant` or `full` (see `phaselearn.crystal.layout`).
+        scattering: `atomic_number` or `xray`.
+        b_iso: isotropic displacement parameter of all atoms in the intensities, Å².
+        weight: weight of an atom in the density, `atomic_number` or `unit`.
+        sigma: standard deviation of an atom in the density, Å.
+        frame: `fractional` or `cartesian` voxels.
+        sampling: `point` or `band_limited` density.
+    """
+
+    size: int
+    layout: str
+    scattering: str
+    b_iso: float
+    weight: str
+    sigma: float
+    frame: str
+    sampling: str
+
+    def __post_init__(self) -> None:
+        allowed = {
+            "layout": LAYOUTS,
+            "scattering": SCATTERING,
+            "weight": WEIGHTS,
+            "frame": FRAMES,
+            "sampling": SAMPLINGS,
+        }
+        for name, options in allowed.items():
+            given = getattr(self, name)
+            if given not in options:
+                raise UserError(
+                    f"data.{name}={given} is unknown: allowed are {', '.join(options)}; "
+                    f"for example `python train.py data.{name}={options[0]}`"
+                )
+        if self.size < 4 or self.size % 2:
+            raise UserError(f"data.size={self.size}: an even number of at least 4 is needed, e.g. data=hkl10")
+        if self.sigma <= 0:
+            raise UserError(f"data.sigma={self.sigma}: a positive width in Å is needed, e.g. data.sigma=0.35")
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the definition as plain values."""
+        return asdict(self)
+
+    def difference(self, other: PairDefinition) -> dict[str, tuple[object, object]]:
+        """Return what differs as {name: (own value, other value)}."""
+        mine, theirs = self.as_dict(), other.as_dict()
+        return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+
+
+def pad_atoms(crystals: Sequence[Crystal]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return lattice (B, 3, 3), numbers (B, A), positions (B, A, 3), float64, numbers padded with 0."""
+    most = max((len(crystal.numbers) for crystal in crystals), default=0)
+    numbers = np.zeros((len(crystals), most), dtype=np.int64)
+    positions = np.zeros((len(crystals), most, 3))
+    for row, crystal in enumerate(crystals):
+        numbers[row, : len(crystal.numbers)] = crystal.numbers
+        positions[row, : len(crystal.numbers)] = crystal.positions
+    lattice = np.stack([crystal.lattice for crystal in crystals])
+    return torch.from_numpy(lattice), torch.from_numpy(numbers), torch.from_numpy(positions)
+
+
+def make_pairs(lattice: Tensor, numbers: Tensor, positions: Tensor, definition: PairDefinition) -> tuple[Tensor, Tensor]:
+    """Compute the pairs of a batch of crystals.
+
+    Args:
+        lattice: (B, 3, 3) in Å.
+        numbers: (B, A) atomic numbers, 0 for padding.
+        positions: (B, A, 3) fractional.
+        definition: what to compute.
+
+    Returns:
+        intensity (B, N, N, N) in electrons², density (B, N, N, N) in electrons/Å³, both in the precision of
+        `lattice`.
+    """
+    indices = miller_indices(definition.layout, definition.size)
+    factors = structure_factors(lattice, numbers, positions, indices, definition.scattering, definition.b_iso)
+    intensity = factors.real.square() + factors.imag.square()
+    intensity *= held_reflections(definition.layout, definition.size, lattice.device)
+    density = _DENSITY[definition.frame, definition.sampling](
+        lattice, numbers, positions, definition.size, definition.sigma, definition.weight
+    )
+    return intensity, density

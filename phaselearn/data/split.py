@@ -1,0 +1,48 @@
+"""Which crystals train, validate and test: by reduced formula, never by row, the same in every store."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from phaselearn.errors import UserError
+
+SPLITS = ("train", "validation", "test")
+
+
+def formula_bucket(formula: str) -> int:
+    """Return the SHA-256 of a reduced formula, taken as an integer, modulo 100."""
+    return int(hashlib.sha256(formula.encode()).hexdigest(), 16) % 100
+
+
+def split_of(formula: str) -> str:
+    """Return the split of a reduced formula: buckets 0–9 test, 10–19 validate, the rest train."""
+    bucket = formula_bucket(formula)
+    return "test" if bucket < 10 else "validation" if bucket < 20 else "train"
+
+
+def split_rows(formulas: Sequence[str], split: str) -> np.ndarray:
+    """Return the rows (int64, ascending) of a split."""
+    return np.array([row for row, formula in enumerate(formulas) if split_of(formula) == split], dtype=np.int64)
+
+
+def nested_subset(rows: np.ndarray, ids: Sequence[str], count: int | None, seed: int) -> np.ndarray:
+    """Choose `count` of the rows at random so that smaller choices are subsets of larger ones.
+
+    The order is that of SHA-256 over seed and id, so it does not depend on the store's order.
+
+    Raises:
+        UserError: more rows wanted than there are.
+    """
+    if count is None:
+        return rows
+    if not 0 < count <= len(rows):
+        raise UserError(
+            f"data.train_size={count} was asked for but this store has {len(rows)} training crystals: give a "
+            f"number up to {len(rows)}, or prepare a larger store, e.g. `phaselearn prepare source.count={count * 2}`"
+        )
+    keys = [hashlib.sha256(f"{seed}:{ids[row]}".encode()).digest() for row in rows]
+    order = sorted(range(len(rows)), key=keys.__getitem__)
+    return np.sort(rows[np.array(order[:count])])
