@@ -1,0 +1,1 @@
+"""Judgements of predicted densities as torchmetrics."""

@@ -1,0 +1,137 @@
+"""The judgements of predicted densities, gathered over a data set and split into subsets."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from phaselearn.crystal.cartesian import to_fractional_frame
+from phaselearn.crystal.density import structure_factors_from_map
+from phaselearn.crystal.judgement import Observed, judge
+from phaselearn.data.pairs import PairDefinition
+
+# `solved` and `strict` are shares of the crystals; correlation, floor, gain and phase error are medians.
+SUMMARIES = ("solved", "strict", "median_cc", "gain", "phase_error", "floor", "floor_solved")
+
+
+class PhasingMetric(Metric):
+    """Map correlation, gain, phase error and shares solved, each beside the phase-zero floor.
+
+    Blind to the origin and the hand, on which |F| has no say.
+
+    Args:
+        definition: layout, frame and scattering of the pairs.
+        refine: look for the best origin between voxels too (reports), not only on them (while training).
+    """
+
+    full_state_update = False
+    higher_is_better = True
+
+    correlation: list[Tensor]
+    floor: list[Tensor]
+    gain: list[Tensor]
+    phase_error: list[Tensor]
+    solved: list[Tensor]
+    strict: list[Tensor]
+    hard: list[Tensor]
+    counted: list[Tensor]
+    row: list[Tensor]
+    prototype_seen: list[Tensor]
+
+    def __init__(self, definition: PairDefinition, refine: bool) -> None:
+        super().__init__()
+        self.definition = definition
+        self.refine = refine
+        for name in self.names:
+            self.add_state(name, default=[], dist_reduce_fx="cat")
+
+    names = (
+        "correlation",
+        "floor",
+        "gain",
+        "phase_error",
+        "solved",
+        "strict",
+        "hard",
+        "counted",
+        "row",
+        "prototype_seen",
+    )
+
+    def update(self, prediction: Tensor, batch: dict[str, Tensor]) -> None:
+        """Judge predicted densities (B, N, N, N), in the frame of the pairs."""
+        with torch.autocast(prediction.device.type, enabled=False):
+            observed = observed_of(batch, self.definition)
+            judgement, _ = judge(
+                predicted_factors(prediction, batch, self.definition),
+                observed,
+                batch["numbers"],
+                batch["positions"],
+                self.definition.scattering,
+                self.refine,
+            )
+        values = judgement.as_dict() | {name: batch[name] for name in ("row", "prototype_seen")}
+        for name in self.names:
+            getattr(self, name).append(values[name].detach())
+
+    def crystals(self) -> dict[str, Tensor]:
+        """Return the judgements crystal by crystal, sorted by row."""
+        gathered = {name: self._gathered(name) for name in self.names}
+        order = gathered["row"].argsort()
+        return {name: values[order] for name, values in gathered.items()}
+
+    def _gathered(self, name: str) -> Tensor:
+        state = getattr(self, name)
+        if isinstance(state, list):
+            return torch.cat(state) if state else torch.empty(0, device=self.device)
+        return state
+
+    def compute(self) -> dict[str, dict[str, float]]:
+        """Return {subset: {n, left_out, solved, …}}; see `summarise`."""
+        return summarise(self.crystals())
+
+
+def predicted_factors(prediction: Tensor, batch: dict[str, Tensor], definition: PairDefinition) -> Tensor:
+    """Return the structure factors of predicted densities, complex (B, N, N, N) in FFT order."""
+    prediction = prediction if prediction.dtype == torch.float64 else prediction.float()
+    if definition.frame == "cartesian":
+        prediction = to_fractional_frame(prediction, batch["lattice"])
+    return structure_factors_from_map(prediction, batch["lattice"])
+
+
+def observed_of(batch: dict[str, Tensor], definition: PairDefinition) -> Observed:
+    """Return what was observed of a batch, on the FFT box."""
+    return Observed.from_intensity(batch["intensity"], batch["observed"], definition.layout, batch["lattice"])
+
+
+def summarise(crystals: dict[str, Tensor]) -> dict[str, dict[str, float]]:
+    """Summarise judgements of crystals for the subsets all, hard, and structure types seen or not in training.
+
+    Returns:
+        For each subset `n` (crystals judged), `left_out` (fewer than 20 reflections observed), the shares `solved`
+        and `strict`, the medians `median_cc`, `gain`, `phase_error` (degrees), and of the phase-zero map the
+        median `floor` and the share `floor_solved`. NaN where a subset is empty.
+    """
+    counted, hard, seen = (crystals[name].bool() for name in ("counted", "hard", "prototype_seen"))
+    subsets = {"all": torch.ones_like(counted), "hard": hard, "seen_prototype": seen, "unseen_prototype": ~seen}
+    summary = {}
+    for subset, member in subsets.items():
+        chosen = member & counted
+        part = {name: crystals[name][chosen].double() for name in crystals if name != "row"}
+        summary[subset] = {
+            "n": int(chosen.sum()),
+            "left_out": int((member & ~counted).sum()),
+            "solved": part["solved"].mean().item(),
+            "strict": part["strict"].mean().item(),
+            "median_cc": _median(part["correlation"]),
+            "gain": _median(part["gain"]),
+            "phase_error": _median(part["phase_error"]),
+            "floor": _median(part["floor"]),
+            "floor_solved": (part["floor"] >= 0.9).double().mean().item(),
+        }
+    return summary
+
+
+def _median(values: Tensor) -> float:
+    return values.quantile(0.5).item() if len(values) else float("nan")

@@ -1,0 +1,111 @@
+"""What every model shares: the steps, the judgements and the optimiser. A model writes `__init__` and `forward`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from phaselearn.data.pairs import PairDefinition
+from phaselearn.losses.base import Loss
+from phaselearn.metrics.phasing import PhasingMetric
+
+Batch = dict[str, Tensor]
+
+
+class DensityModel(pl.LightningModule):
+    """A model that predicts a density (B, N, N, N) from a batch of `PairDataModule`.
+
+    Args:
+        loss: per-sample loss of prediction and target.
+        optimizer: called with the parameter groups; null where nothing is trained.
+        scheduler: called with the optimiser, stepped once an epoch; null for a constant rate.
+        definition: what the pairs are.
+    """
+
+    def __init__(
+        self,
+        *,
+        loss: Loss,
+        definition: PairDefinition,
+        optimizer: Callable[[Iterable[Any]], torch.optim.Optimizer] | None = None,
+        scheduler: Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler] | None = None,
+    ) -> None:
+        super().__init__()
+        self.loss = loss
+        self.definition = definition
+        self._optimizer = optimizer
+        self._scheduler = scheduler
+        self.validation_metric = PhasingMetric(definition, refine=False)
+        self.test_metric = PhasingMetric(definition, refine=True)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the predicted density (B, N, N, N); uses the batch's `input` or its intensities."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def _losses(self, prediction: Tensor, batch: Batch) -> Tensor:
+        return self.loss(prediction, batch.get("density"), batch)
+
+    def on_train_epoch_start(self) -> None:
+        """Let the loss follow its schedule."""
+        self.loss.set_epoch(self.current_epoch)
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        """Return the mean loss of a batch."""
+        loss = self._losses(self(batch), batch).mean()
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["input"]))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Log the loss and judge the prediction."""
+        prediction = self(batch)
+        loss = self._losses(prediction, batch).mean()
+        self.log("val/loss", loss, on_epoch=True, batch_size=len(batch["input"]), sync_dist=True, prog_bar=True)
+        self.validation_metric.update(prediction, batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the judgements beside their phase-zero floors."""
+        self._log_summary("val", self.validation_metric)
+
+    def test_step(self, batch: Batch, batch_index: int) -> None:
+        """Judge the prediction, refined between voxels."""
+        prediction = self(batch)
+        loss = self._losses(prediction, batch).mean()
+        self.log("test/loss", loss, on_epoch=True, batch_size=len(batch["input"]), sync_dist=True)
+        self.test_metric.update(prediction, batch)
+
+    def on_test_epoch_end(self) -> None:
+        """Log the judgements beside their phase-zero floors; `test_metric` keeps them crystal by crystal."""
+        self._log_summary("test", self.test_metric, reset=False)
+
+    def _log_summary(self, stage: str, metric: PhasingMetric, reset: bool = True) -> None:
+        for subset, values in metric.compute().items():
+            if not values["n"]:
+                continue
+            suffix = "" if subset == "all" else f"_{subset}"
+            for name in ("solved", "median_cc", "gain", "floor", "floor_solved"):
+                shown = stage == "val" and subset == "all" and name in ("median_cc", "floor")
+                self.log(f"{stage}/{name}{suffix}", values[name], prog_bar=shown)
+        if reset:
+            metric.reset()
+
+    def on_test_epoch_start(self) -> None:
+        """Begin with no judgements."""
+        self.test_metric.reset()
+
+    def configure_optimizers(self) -> Any:
+        """Build the optimiser; weight decay acts on weights, not on biases and norms."""
+        if self._optimizer is None:
+            return None
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        groups = [
+            {"params": [parameter for parameter in trained if parameter.ndim > 1]},
+            {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
+        ]
+        optimizer = self._optimizer([group for group in groups if group["params"]])
+        if self._scheduler is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self._scheduler(optimizer), "interval": "epoch"}}

@@ -1,0 +1,45 @@
+"""The multilayer perceptron of the 2021 report: every voxel sees every reflection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from phaselearn.models.base import Batch, DensityModel
+
+
+class MultilayerPerceptron(DensityModel):
+    """Fully connected layers with ReLU between them.
+
+    The defaults in conf/model/mlp.yaml are those of scikit-learn's MLPRegressor, which the report used.
+
+    Args:
+        hidden_sizes: width of each hidden layer; empty for a linear map.
+        residual: add the input of a hidden layer to its output where both have one width, so that a hundred
+            layers can be trained.
+        options: of `DensityModel`.
+    """
+
+    def __init__(self, hidden_sizes: Sequence[int], residual: bool, **options: Any) -> None:
+        super().__init__(**options)
+        voxels = self.definition.size**3
+        sizes = [voxels, *hidden_sizes, voxels]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.residual = residual
+        for layer in self.layers:
+            # scikit-learn's initialisation for ReLU: Glorot's bound, for the biases too.
+            bound = (6 / (layer.in_features + layer.out_features)) ** 0.5
+            nn.init.uniform_(layer.weight, -bound, bound)
+            nn.init.uniform_(layer.bias, -bound, bound)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the predicted density (B, N, N, N)."""
+        pattern = batch["input"]
+        hidden = pattern.flatten(1)
+        for layer in self.layers[:-1]:
+            update = torch.relu(layer(hidden))
+            hidden = hidden + update if self.residual and update.shape == hidden.shape else update
+        return self.layers[-1](hidden).view_as(pattern)

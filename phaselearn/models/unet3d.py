@@ -1,0 +1,103 @@
+"""The 3D U-Net of the 2021 report, with duplication of the voxels to a size that its levels divide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool3d, interpolate, max_pool3d
+from torch.utils.checkpoint import checkpoint
+
+from phaselearn.errors import UserError
+from phaselearn.models.base import Batch, DensityModel
+
+PADDINGS = {"periodic": "circular", "zero": "zeros"}
+
+
+def duplication_factor(size: int, smallest: int, levels: int) -> int:
+    """Return the least whole factor that takes `size` to at least `smallest` and to a multiple of 2^levels."""
+    factor = -(-smallest // size)
+    while size * factor % 2**levels:
+        factor += 1
+    return factor
+
+
+def _convolutions(inputs: int, outputs: int, blocks: int, padding: str) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for block in range(blocks):
+        width = inputs if block == 0 else outputs
+        layers += [
+            nn.Conv3d(width, outputs, 3, padding=1, padding_mode=PADDINGS[padding], bias=False),
+            nn.GroupNorm(1, outputs),
+            nn.ReLU(),
+        ]
+    return nn.Sequential(*layers)
+
+
+class UNet3D(DensityModel):
+    """Encoder and decoder with skip connections.
+
+    Each voxel of the input is duplicated to reach at least `smallest` voxels an axis; the output is averaged back.
+    Going up, voxels are duplicated again and convolved.
+
+    Args:
+        levels: how often the map is halved.
+        width: channels at the first level; doubled at each further one.
+        blocks: convolutions at each level.
+        smallest: least number of voxels along an axis that the network works on.
+        padding: `periodic` or `zero`.
+        activation_checkpointing: recompute activations of a level in the backward pass instead of keeping them.
+        options: of `DensityModel`.
+    """
+
+    def __init__(
+        self,
+        levels: int,
+        width: int,
+        blocks: int,
+        smallest: int,
+        padding: str,
+        activation_checkpointing: bool,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        if padding not in PADDINGS:
+            raise UserError(
+                f"model.padding={padding} is unknown: allowed are {', '.join(PADDINGS)}; "
+                "for example `python train.py model=unet3d model.padding=periodic`"
+            )
+        if levels < 1 or width < 1 or blocks < 1:
+            raise UserError(
+                f"model.levels={levels}, model.width={width}, model.blocks={blocks}: each at least 1, "
+                "e.g. `python train.py model=unet3d model.levels=3`"
+            )
+        self.factor = duplication_factor(self.definition.size, smallest, levels)
+        self.activation_checkpointing = activation_checkpointing
+        widths = [width * 2**level for level in range(levels + 1)]
+        self.down = nn.ModuleList(
+            _convolutions(a, b, blocks, padding) for a, b in zip([1, *widths[:-1]], widths, strict=True)
+        )
+        self.up = nn.ModuleList(
+            _convolutions(deep + shallow, shallow, blocks, padding)
+            for shallow, deep in zip(widths[-2::-1], widths[:0:-1], strict=True)
+        )
+        self.output = nn.Conv3d(width, 1, 1)
+
+    def _run(self, level: nn.Module, maps: Tensor) -> Tensor:
+        if self.activation_checkpointing and torch.is_grad_enabled():
+            return checkpoint(level, maps, use_reentrant=False)
+        return level(maps)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the predicted density (B, N, N, N)."""
+        maps = interpolate(batch["input"][:, None], scale_factor=self.factor, mode="nearest")
+        skips = []
+        for level in self.down[:-1]:
+            maps = self._run(level, maps)
+            skips.append(maps)
+            maps = max_pool3d(maps, 2)
+        maps = self._run(self.down[-1], maps)
+        for level, skip in zip(self.up, reversed(skips), strict=True):
+            maps = self._run(level, torch.cat((interpolate(maps, scale_factor=2, mode="nearest"), skip), 1))
+        return avg_pool3d(self.output(maps), self.factor)[:, 0]
