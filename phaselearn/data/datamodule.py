@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import BatchSampler, DataLoader
@@ -123,7 +124,9 @@ class PairDataModule(pl.LightningDataModule):
         }
         self.seed = seed
         self.store_path = Path(store) if store else Path(store_folder) / f"{name}_{self._configuration_hash()}.zarr"
+        self.training_prototypes: frozenset[str] | None = None
         self._store: PairStore | None = None
+        self._rows: dict[str, np.ndarray] = {}
         self._datasets: dict[str, PairDataset] = {}
 
     def _configuration_hash(self) -> str:
@@ -161,40 +164,58 @@ class PairDataModule(pl.LightningDataModule):
         return self._store
 
     def setup(self, stage: str | None = None) -> None:
-        """Open the store and split it."""
-        if self._datasets:
+        """Open the store and split it by formula."""
+        if self._rows:
             return
         store = self.store
-        rows = {split: split_rows(store.formulas, split) for split in SPLITS}
-        rows["train"] = nested_subset(rows["train"], store.ids, self.train_size, self.seed)
-        if len(rows["train"]) == 0:
-            raise UserError(
-                f"{store.path} has no training crystals ({len(store)} in all; the split is by formula): prepare a "
-                "larger store, e.g. `phaselearn prepare source.count=1000`"
-            )
-        seen = frozenset(store.prototypes[rows["train"]])
-        needed = sum(len(chosen) for chosen in rows.values()) * store.bytes_a_pair()
-        in_memory = self.cache == "ram" or (self.cache == "auto" and needed < self.cache_limit * _free_memory())
-        for split in SPLITS:
-            self._datasets[split] = PairDataset(
-                store,
-                rows[split],
-                self.observation,
-                self.augmentation if split == "train" else Augmentation(),
-                seen=seen,
-                seed=self.seed,
-                in_memory=in_memory,
-                **self.preparation,
-            )
+        self._rows = {split: split_rows(store.formulas, split) for split in SPLITS}
+        self._rows["all"] = np.arange(len(store))
+        if len(self._rows["train"]) or self.train_size is not None:
+            self._rows["train"] = nested_subset(self._rows["train"], store.ids, self.train_size, self.seed)
+        if self.training_prototypes is None:
+            self.training_prototypes = frozenset(store.prototypes[self._rows["train"]].tolist())
+
+    def rows(self, split: str) -> np.ndarray:
+        """Return the rows of `train`, `validation`, `test` or `all` in the store."""
+        self.setup()
+        return self._rows[split]
+
+    def check_trainable(self) -> None:
+        """Refuse to train where there is nothing to train or to validate on.
+
+        Raises:
+            UserError: an empty split.
+        """
+        for split in ("train", "validation"):
+            if len(self.rows(split)) == 0:
+                raise UserError(
+                    f"none of the {len(self.store)} crystals of {self.store_path} is in the {split} split, which is "
+                    "by formula: prepare a larger store, e.g. `python train.py source=prototypes source.count=1000`"
+                )
 
     def dataset(self, split: str) -> PairDataset:
-        """Return the pairs of `train`, `validation` or `test`."""
-        self.setup()
+        """Return the pairs of a split, for training with the augmentation."""
+        if split not in self._datasets:
+            augmentation = self.augmentation if split == "train" else Augmentation()
+            self._datasets[split] = self._dataset(self.rows(split), augmentation)
         return self._datasets[split]
 
-    def loader(self, split: str, shuffle: bool = False) -> DataLoader:
-        """Return batches of a split."""
-        dataset = self.dataset(split)
+    def _dataset(self, rows: np.ndarray, augmentation: Augmentation) -> PairDataset:
+        self.setup()
+        needed = len(rows) * self.store.bytes_a_pair()
+        fits = self.cache == "auto" and needed < self.cache_limit * _free_memory()
+        return PairDataset(
+            self.store,
+            rows,
+            self.observation,
+            augmentation,
+            seen=self.training_prototypes,
+            seed=self.seed,
+            in_memory=self.cache == "ram" or fits,
+            **self.preparation,
+        )
+
+    def _loader(self, dataset: PairDataset, shuffle: bool = False) -> DataLoader:
         distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
         sampler = EpochSampler(
             dataset,
@@ -212,17 +233,33 @@ class PairDataModule(pl.LightningDataModule):
             pin_memory=torch.cuda.is_available(),
         )
 
+    def evaluation_loader(self, split: str, count: int | None) -> DataLoader:
+        """Return batches of at most `count` crystals of a split: the same crystals for every method.
+
+        Raises:
+            UserError: the split is empty.
+        """
+        rows = self.rows(split)
+        if len(rows) == 0:
+            raise UserError(
+                f"{self.store_path} has no crystal in the {split} split, which is by formula: try "
+                "`evaluation.split=validation` or `evaluation.split=all`"
+            )
+        if count is not None and count < len(rows):
+            rows = nested_subset(rows, self.store.ids, count, self.seed)
+        return self._loader(self._dataset(rows, Augmentation()))
+
     def train_dataloader(self) -> DataLoader:
         """Return the training batches, shuffled anew each epoch."""
-        return self.loader("train", shuffle=True)
+        return self._loader(self.dataset("train"), shuffle=True)
 
     def val_dataloader(self) -> DataLoader:
         """Return the validation batches."""
-        return self.loader("validation")
+        return self._loader(self.dataset("validation"))
 
     def test_dataloader(self) -> DataLoader:
         """Return the test batches."""
-        return self.loader("test")
+        return self._loader(self.dataset("test"))
 
 
 def _free_memory() -> int:

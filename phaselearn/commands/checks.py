@@ -1,0 +1,140 @@
+"""Check a configuration against the signatures of the classes that it names, before anything is built."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Union
+
+from omegaconf import DictConfig, OmegaConf
+
+from phaselearn.commands.suggestions import closest
+from phaselearn.errors import UserError
+
+_SPECIAL = {"_target_", "_partial_", "_recursive_", "_convert_", "_args_"}
+
+
+def check_config(config: DictConfig, defaults: Mapping[str, Any]) -> None:
+    """Check every `_target_` node, and top-level values against the types of their defaults.
+
+    Classes are the user's choice: any that can be imported is allowed.
+
+    Raises:
+        UserError: a class that cannot be imported (with the real reason), an argument that it does not take, a
+            value of another type.
+    """
+    try:
+        plain = OmegaConf.to_container(config, resolve=True)
+    except Exception as error:
+        raise UserError(f"the configuration has a value that cannot be resolved: {str(error).splitlines()[0]}") from error
+    for key, default in defaults.items():
+        given = plain.get(key)
+        if default is not None and given is not None and not isinstance(given, dict):
+            _check_value(key, given, type(default))
+    _check_node("", plain)
+
+
+def _check_node(path: str, node: Any) -> None:
+    if isinstance(node, Mapping):
+        if "_target_" in node:
+            _check_target(path, node)
+        for key, value in node.items():
+            _check_node(f"{path}.{key}" if path else str(key), value)
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            _check_node(f"{path}[{index}]", value)
+
+
+def _check_target(path: str, node: Mapping[str, Any]) -> None:
+    parameters, open_ended = _parameters(path, str(node["_target_"]))
+    if not parameters:
+        return
+    for key, value in node.items():
+        if key in _SPECIAL:
+            continue
+        if key not in parameters:
+            if open_ended:
+                continue
+            best = closest(key, list(parameters))
+            raise UserError(
+                f"{path}.{key}: {node['_target_']} takes no '{key}'; allowed are {', '.join(parameters)}"
+                + (f"; did you mean {best}? Try {path}.{best}={value}" if best else "")
+            )
+        if not (isinstance(value, Mapping) and "_target_" in value):
+            _check_value(f"{path}.{key}", value, parameters[key])
+
+
+def _parameters(path: str, target: str) -> tuple[dict[str, Any], bool]:
+    """Return {name: annotation} of a callable, inherited constructors included, and whether it takes any name."""
+    from hydra.utils import get_object
+
+    try:
+        found = get_object(target)
+    except Exception as error:
+        cause = error.__cause__ or error
+        raise UserError(
+            f"{path}._target_={target} cannot be imported ({type(cause).__name__}: {' '.join(str(cause).split())}): give "
+            f"a class that `python -c 'import {target.rpartition('.')[0]}'` finds"
+        ) from error
+    functions = [vars(cls)["__init__"] for cls in found.__mro__ if "__init__" in vars(cls)] if isinstance(found, type) else [found]
+    parameters: dict[str, Any] = {}
+    for function in functions:
+        function = inspect.unwrap(function)
+        try:
+            signature = inspect.signature(function)
+        except (TypeError, ValueError):
+            return parameters, True
+        try:
+            hints = typing.get_type_hints(function)
+        except Exception:  # annotations that only a type checker can import: names are checked, types are not
+            hints = {}
+        takes_any = False
+        for name, parameter in signature.parameters.items():
+            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                takes_any = True
+            elif parameter.kind is not inspect.Parameter.VAR_POSITIONAL and name != "self":
+                parameters.setdefault(name, hints.get(name, Any))
+        if not takes_any:
+            return parameters, False
+    return parameters, functions[-1] is not object.__init__
+
+
+def _check_value(path: str, value: Any, annotation: Any) -> None:
+    if not _fits(value, annotation):
+        raise UserError(
+            f"{path}={value!r} is {type(value).__name__}, {_name(annotation)} is needed: "
+            f"see the comments of `python train.py --cfg job -p {path.split('.')[0]}`"
+        )
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    origin = typing.get_origin(annotation)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, option) for option in typing.get_args(annotation))
+    if origin is Literal:
+        return value in typing.get_args(annotation)
+    if annotation in (None, type(None)):
+        return value is None
+    if annotation is bool:
+        return isinstance(value, bool)
+    if annotation is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if annotation is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if annotation is str:
+        return isinstance(value, str)
+    container = origin or annotation
+    if isinstance(value, list) and container in (list, Sequence) and typing.get_args(annotation):
+        return all(_fits(element, typing.get_args(annotation)[0]) for element in value)
+    if isinstance(container, type) and isinstance(value, str | int | float | bool | None.__class__):
+        # A plain value where a structure is needed; anything else is for the class itself to judge.
+        return not issubclass(container, Sequence | Mapping | set | frozenset)
+    return True
+
+
+def _name(annotation: Any) -> str:
+    if typing.get_origin(annotation) in (Union, types.UnionType):
+        return " or ".join(_name(option) for option in typing.get_args(annotation))
+    return getattr(annotation, "__name__", str(annotation)).replace("NoneType", "null")

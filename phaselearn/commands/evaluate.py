@@ -1,0 +1,52 @@
+"""`phaselearn evaluate run=FOLDER`: test a finished run again, on any data or observation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phaselearn.commands.application import run_application
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def main() -> None:
+    """Run the command."""
+    run_application("evaluate", _evaluate)
+
+
+def _evaluate(config: DictConfig) -> None:
+    from hydra.core.hydra_config import HydraConfig
+
+    from phaselearn.commands.console import quiet_libraries
+    from phaselearn.commands.session import (
+        TRAINING_SET_FILE,
+        build_data,
+        build_method,
+        build_model,
+        check,
+        checkpoint_path,
+        load_weights,
+    )
+    from phaselearn.commands.summary import print_summary
+    from phaselearn.report.run import write_run
+
+    check(config, "train")
+    quiet_libraries()
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    run = folder.parent.parent
+    data = build_data(config)
+    data.prepare_data()
+    seen = json.loads((run / TRAINING_SET_FILE).read_text())
+    data.training_prototypes = frozenset(seen["prototypes"])
+    model = build_model(config, data)
+    checkpoint = checkpoint_path(run, config.evaluation.checkpoint)
+    load_weights(model, checkpoint)
+    methods = {name: build_method(name, data) for name in config.evaluation.methods}
+    formulas = set(seen["formulas"])
+    known = sum(formula in formulas for formula in data.store.formulas[data.rows(config.evaluation.split)])
+    facts = {"checkpoint": str(checkpoint), "formulas seen in training": f"{known} crystals of the split"}
+    rows = write_run(folder, config, data, model, methods, run / "metrics.csv", facts)
+    print_summary(folder, rows)

@@ -1,0 +1,34 @@
+"""`phaselearn COMMAND …`: the commands beside train.py."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+from phaselearn.commands.suggestions import closest
+
+COMMANDS = {
+    "train": "train a network (the same as python train.py)",
+    "prepare": "build a store of pairs, or repair one",
+    "evaluate": "test a finished run again, on any data or observation",
+}
+
+
+def main() -> None:
+    """Run the command that the first argument names."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in ("-h", "--help"):
+        print("usage: phaselearn COMMAND [group=option …] [key=value …]\n")
+        print("\n".join(f"  {command:<10} {what}" for command, what in COMMANDS.items()))
+        print("\n`phaselearn COMMAND --help` lists the choices, `--cfg job` prints the configuration.")
+        return
+    if name not in COMMANDS:
+        best = closest(name, list(COMMANDS))
+        print(
+            f"error: '{name}' is not a command: allowed are {', '.join(COMMANDS)}"
+            + (f"; did you mean `phaselearn {best}`?" if best else "; see `phaselearn --help`"),
+            file=sys.stderr,
+        )
+        raise SystemExit(2)
+    sys.argv = [f"phaselearn {name}", *sys.argv[2:]]
+    import_module(f"phaselearn.commands.{name}").main()

@@ -1,0 +1,142 @@
+"""Build the objects of a run from its configuration, and load its weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from phaselearn.commands.application import config_directory
+from phaselearn.commands.checks import check_config
+from phaselearn.commands.suggestions import options_of, unknown_option
+from phaselearn.errors import UserError
+
+if TYPE_CHECKING:
+    from phaselearn.data.datamodule import PairDataModule
+    from phaselearn.models.base import DensityModel
+
+TRAINING_SET_FILE = "training_set.json"
+
+
+def check(config: DictConfig, name: str) -> None:
+    """Check a configuration before anything is built; `name` is the file in conf/ with the defaults."""
+    defaults = OmegaConf.load(config_directory() / f"{name}.yaml")
+    check_config(config, {key: defaults._get_node(key)._value() for key in defaults if _is_plain(defaults, key)})
+    if "evaluation" in config:
+        _check_evaluation(config.evaluation, defaults.evaluation)
+
+
+def _is_plain(defaults: DictConfig, key: str) -> bool:
+    node = defaults._get_node(key)
+    return not isinstance(node, DictConfig) and key not in ("defaults", "hydra")
+
+
+def _check_evaluation(given: DictConfig, defaults: DictConfig) -> None:
+    allowed = {"split": ("train", "validation", "test", "all"), "checkpoint": ("best", "last")}
+    for key, options in allowed.items():
+        if given[key] not in options:
+            raise UserError(
+                f"evaluation.{key}={given[key]} is unknown: allowed are {', '.join(options)}; "
+                f"for example evaluation.{key}={options[0]}"
+            )
+    for key in ("crystals", "shown"):
+        if not isinstance(given[key], int) or given[key] < (key == "crystals"):
+            raise UserError(f"evaluation.{key}={given[key]}: a whole number is needed, e.g. {defaults[key]}")
+
+
+def build_data(config: DictConfig) -> PairDataModule:
+    """Return the data module; its store may not be there yet."""
+    from hydra.utils import instantiate
+
+    from phaselearn.data.observation import Observation
+
+    source_config = OmegaConf.to_container(config.source, resolve=True)
+    return instantiate(config.data, _partial_=True)(
+        source=instantiate(config.source),
+        source_config=source_config,
+        observation=instantiate(config.observation) if "observation" in config else Observation(),
+        augmentation=instantiate(config.data.augmentation),
+    )
+
+
+def build_model(config: DictConfig, data: PairDataModule) -> DensityModel:
+    """Return the model with its loss and optimiser, weights fresh."""
+    from hydra.utils import instantiate
+
+    optim = instantiate(config.optim)
+    # Passed as ordinary arguments: Hydra would turn a dataclass among them into a configuration.
+    return instantiate(config.model, _partial_=True)(
+        loss=instantiate(config.loss),
+        definition=data.definition,
+        optimizer=optim["optimizer"],
+        scheduler=optim["scheduler"],
+    )
+
+
+def build_method(name: str, data: PairDataModule) -> DensityModel:
+    """Return a parameter-free model of conf/model.
+
+    Raises:
+        UserError: no such option.
+    """
+    from hydra.utils import instantiate
+
+    from phaselearn.losses.mse import MeanSquaredError
+
+    path = config_directory() / "model" / f"{name}.yaml"
+    if not path.exists():
+        options = options_of(config_directory(), "model")
+        raise UserError(unknown_option("evaluation.methods", name, options, "phaselearn evaluate run=FOLDER"))
+    node = OmegaConf.load(path)
+    if "model" in node:
+        raise UserError(
+            f"evaluation.methods={name}: only models without weights can stand beside the network, e.g. "
+            "evaluation.methods=[phase_zero,charge_flipping]"
+        )
+    return instantiate(node, _partial_=True)(loss=MeanSquaredError(), definition=data.definition)
+
+
+def checkpoint_path(folder: Path, which: str) -> Path:
+    """Return best.ckpt or last.ckpt of a run folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = folder / f"{which}.ckpt"
+    if not path.exists():
+        raise UserError(
+            f"{folder} has no {which}.ckpt: its first epoch was not finished; go on with `python train.py resume={folder}`"
+        )
+    return path
+
+
+def load_weights(model: DensityModel, path: Path) -> None:
+    """Load a checkpoint's weights.
+
+    Raises:
+        UserError: unreadable, or of another model or grid.
+    """
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    except Exception as error:
+        raise UserError(
+            f"{path} is not a readable checkpoint ({str(error).splitlines()[0][:120]}): try evaluation.checkpoint=last, "
+            "or train again with `python train.py`"
+        ) from error
+    own = model.state_dict()
+    wrong: dict[str, Any] = {
+        name: (tuple(state[name].shape) if name in state else "missing", tuple(own[name].shape) if name in own else "not there")
+        for name in sorted(own.keys() | state.keys())
+        if name not in own or name not in state or own[name].shape != state[name].shape
+    }
+    if wrong:
+        name, (have, want) = next(iter(wrong.items()))
+        raise UserError(
+            f"{path} is of another model or grid ({name}: {have} in the file, {want} in this model of "
+            f"{model.definition.size}³ voxels): evaluate with the data it was trained on, e.g. "
+            f"`phaselearn evaluate run={path.parent}`"
+        )
+    model.load_state_dict(state)

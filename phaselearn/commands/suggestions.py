@@ -1,0 +1,92 @@
+"""Turn Hydra's and OmegaConf's errors into one line: what was given, what is allowed, one command that helps."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from pathlib import Path
+
+
+def explain(error: Exception, name: str, directory: Path, arguments: list[str]) -> str:
+    """Return one line about a configuration error.
+
+    Args:
+        error: what Hydra or OmegaConf raised.
+        name: the application: train, prepare, evaluate …
+        directory: conf/.
+        arguments: the command line.
+    """
+    command = "python train.py" if name == "train" else f"phaselearn {name}"
+    text = str(error)
+    if match := re.search(r"Could not find '([\w/.]+)/([^'/]+)'", text):
+        group, option = match.groups()
+        return unknown_option(group, option, options_of(directory, group), command)
+    if match := re.search(r"Could not override '([^']+)'", text):
+        return _unknown_key(match[1], name, directory, command)
+    if match := re.search(r"Key '([^']+)' is not in struct", text):
+        full = re.search(r"full_key: (\S+)", text)
+        return _unknown_key(full[1] if full else match[1], name, directory, command)
+    cause = error.__cause__
+    if "Error locating target" in text and cause is not None:
+        return f"{_lines(text)} ({type(cause).__name__}: {_lines(str(cause))}); see `{command} --cfg job`"
+    return f"{_lines(text)}; see `{command} --help`"
+
+
+def unknown_option(group: str, option: str, options: list[str], command: str) -> str:
+    """Return the line for an option that a config group does not have."""
+    best = closest(option, options)
+    return (
+        f"{group}={option} is unknown: allowed are {', '.join(options)}"
+        + (f"; did you mean {best}?" if best else "")
+        + f" For example `{command} {group}={best or options[0]}`"
+    )
+
+
+def closest(given: str, allowed: list[str]) -> str | None:
+    """Return the most similar of the allowed words, if one is similar."""
+    found = get_close_matches(given, allowed, n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def options_of(directory: Path, group: str) -> list[str]:
+    """Return the options of a config group; names with an underscore in front are not for choosing."""
+    return sorted(path.stem for path in (directory / group).glob("*.yaml") if not path.stem.startswith("_"))
+
+
+def _unknown_key(key: str, name: str, directory: Path, command: str) -> str:
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(directory), version_base="1.3"):
+        known = _keys(compose(config_name="train" if name == "evaluate" else name))
+    groups = [entry.name for entry in directory.iterdir() if entry.is_dir()]
+    parent, _, last = key.rpartition(".")
+    siblings = [other for other in known if other.rpartition(".")[0] == parent]
+    best = closest(key, known + groups) or closest(last, [other.rpartition(".")[2] for other in siblings])
+    if best and "." not in best and parent and best not in known:
+        best = f"{parent}.{best}"
+    allowed = ", ".join(other.rpartition(".")[2] for other in siblings) or ", ".join(sorted(groups))
+    where = f"{parent} has {allowed}" if siblings and parent else f"allowed are {allowed}"
+    return (
+        f"'{key}' is not a key of the configuration: {where}"
+        + (f"; did you mean {best}?" if best else "")
+        + f" See `{command} --cfg job`; a new key of a class takes a plus: +{key}=…"
+    )
+
+
+def _keys(node: object, prefix: str = "") -> list[str]:
+    from omegaconf import DictConfig
+
+    found: list[str] = []
+    if isinstance(node, DictConfig):
+        for key in node:
+            found.append(f"{prefix}{key}")
+            child = node._get_node(key)
+            if isinstance(child, DictConfig) and not child._is_none() and not child._is_interpolation():
+                found += _keys(child, f"{prefix}{key}.")
+    return found
+
+
+def _lines(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,101 @@
+"""`python train.py`: build the data if it is missing, train, test, write the run folder and its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from phaselearn.commands.application import CONFIG_FILE, run_application
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def main() -> None:
+    """Run the command."""
+    run_application("train", _train)
+
+
+def _train(config: DictConfig) -> float | None:
+    """Train and return the best validation score, which sweeps maximise."""
+    import time
+
+    import pytorch_lightning as pl
+    import torch
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    from phaselearn.commands.console import quiet_libraries
+    from phaselearn.commands.session import (
+        TRAINING_SET_FILE,
+        build_data,
+        build_method,
+        build_model,
+        check,
+        load_weights,
+    )
+    from phaselearn.commands.summary import print_summary
+    from phaselearn.report.run import write_run, write_training_set
+
+    check(config, "train")
+    quiet_libraries()
+    torch.set_float32_matmul_precision("highest")
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+
+    data = build_data(config)
+    data.prepare_data()
+    data.check_trainable()
+    model = build_model(config, data)
+    methods = {name: build_method(name, data) for name in config.evaluation.methods}
+    callbacks = [instantiate(node) for node in config.callbacks.values()] if config.callbacks else []
+    for callback in callbacks:
+        if isinstance(callback, pl.callbacks.ModelCheckpoint) and callback.dirpath is None:
+            callback.dirpath = str(folder)
+    if not config.trainer.get("enable_progress_bar", True):
+        callbacks = [callback for callback in callbacks if not isinstance(callback, pl.callbacks.ProgressBar)]
+    logger = instantiate(config.logger, save_dir=str(folder)) if config.logger else False
+    trainer: pl.Trainer = instantiate(config.trainer, callbacks=callbacks, logger=logger, default_root_dir=str(folder))
+
+    if trainer.is_global_zero:
+        OmegaConf.save(_without_paths(config), folder / CONFIG_FILE, resolve=True)
+        write_training_set(folder / TRAINING_SET_FILE, data)
+    last = folder / "last.ckpt"
+    resumed = last if last.exists() else None
+    if resumed is not None and hasattr(logger, "rewind"):
+        logger.rewind(_epochs_done(resumed))
+    start = time.monotonic()
+    trainer.fit(model, datamodule=data, ckpt_path=resumed, weights_only=True)
+    seconds = time.monotonic() - start
+    if not trainer.is_global_zero:
+        return None
+
+    best = folder / f"{config.evaluation.checkpoint}.ckpt"
+    if best.exists():
+        load_weights(model, best)
+    facts = {
+        "trained": f"{trainer.current_epoch} epochs of {len(data.rows('train'))} crystals in {seconds:.0f} s",
+        "weights": best.name,
+    }
+    rows = write_run(folder, _without_paths(config), data, model, methods, folder / "metrics.csv", facts)
+    print_summary(folder, rows)
+    score = trainer.checkpoint_callback.best_model_score if trainer.checkpoint_callback else None
+    return None if score is None else float(score)
+
+
+def _epochs_done(checkpoint: Path) -> int:
+    import torch
+
+    return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["epoch"]) + 1
+
+
+def _without_paths(config: DictConfig) -> Any:
+    """Return the configuration without the keys that say where this run lies: a folder may be moved."""
+    from omegaconf import OmegaConf, open_dict
+
+    plain = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+    with open_dict(plain):
+        for key in ("run", "resume", "experiment", "sweep"):
+            plain.pop(key, None)
+    return plain

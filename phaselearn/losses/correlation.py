@@ -1,0 +1,34 @@
+"""One minus the correlation of two maps: blind to scale and mean, not to the origin."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from phaselearn.losses.base import Batch, Loss
+
+
+class Correlation(Loss):
+    """1 − Pearson's correlation of prediction and target over the voxels; no unit, between 0 and 2.
+
+    A map without any variation correlates with nothing: its loss is 1.
+    """
+
+    invariances: ClassVar[frozenset[str]] = frozenset({"scale", "offset"})
+
+    def compute(self, prediction: Tensor, target: Tensor | None, batch: Batch) -> Tensor:
+        """Return the loss of each sample (B,)."""
+        first, second = (_deviation(values.flatten(1)) for values in (prediction, target))
+        return 1 - (first * second).sum(1)
+
+
+def _deviation(values: Tensor) -> Tensor:
+    """Return the deviations from the mean at unit norm, (B, V); zeros, with a zero gradient, for a flat map."""
+    deviation = values - values.mean(1, keepdim=True)
+    square = deviation.square().sum(1, keepdim=True)
+    # Rounding alone leaves this much of a flat map's deviation.
+    rounding = (values.square().sum(1, keepdim=True) * values.shape[1] ** 0.5).detach()
+    flat = square <= (torch.finfo(values.dtype).eps ** 2 * rounding)
+    return torch.where(flat, 0.0, deviation / torch.where(flat, 1.0, square).sqrt())

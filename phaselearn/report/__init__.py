@@ -1,0 +1,1 @@
+"""What a run shows of itself: tables, figures, map files and the HTML page."""

@@ -1,0 +1,117 @@
+"""What a report shows, as plain NumPy: the rows of its table and its crystals."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+METHOD_LABELS = {"phase_zero": "phase-zero floor", "charge_flipping": "charge flipping"}
+SUBSET_LABELS = {
+    "all": "all crystals",
+    "hard": "hard (CC₀ < 0.9)",
+    "seen_prototype": "prototype seen in training",
+    "unseen_prototype": "prototype not seen in training",
+}
+FLOOR_METHOD = "phase_zero"
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One method on one subset of the test crystals.
+
+    Attributes:
+        method: `phase_zero`, `charge_flipping` or the name of a network.
+        subset: `all`, `hard`, `seen_prototype` or `unseen_prototype`.
+        n: crystals judged.
+        solved: share of them with CC ≥ 0.90, 0 … 1.
+        strict: share of them also with their atoms found, 0 … 1.
+        median_cc: median map correlation.
+        gain: median of (CC − CC₀)/(1 − CC₀).
+        phase_error: median phase error in degrees.
+        left_out: crystals of the subset with too few reflections to be judged.
+    """
+
+    method: str
+    subset: str
+    n: int
+    solved: float
+    strict: float
+    median_cc: float
+    gain: float
+    phase_error: float
+    left_out: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the columns by name."""
+        return asdict(self)
+
+    @property
+    def is_parameter_free(self) -> bool:
+        """Whether the method was not trained."""
+        return self.method in METHOD_LABELS
+
+    @property
+    def method_label(self) -> str:
+        """The method as people read it."""
+        return METHOD_LABELS.get(self.method, self.method)
+
+    @property
+    def subset_label(self) -> str:
+        """The subset as people read it."""
+        return SUBSET_LABELS.get(self.subset, self.subset)
+
+
+@dataclass(frozen=True)
+class ShownCrystal:
+    """A test crystal with its true and predicted density, and how well they agree.
+
+    Attributes:
+        id: as in the store.
+        formula: reduced formula.
+        prototype: structure type.
+        space_group: number in the International Tables.
+        lattice: (3, 3), rows a, b, c in Å.
+        numbers: (n,) atomic numbers.
+        positions: (n, 3) fractional.
+        truth: (N, N, N) in electrons/Å³, voxel i at i/N, periodic.
+        prediction: (N, N, N), laid on the origin and hand of the truth; its scale is the network's.
+        correlation: map correlation, CC.
+        correlation_floor: that of the phase-zero map, CC₀.
+        gain: (CC − CC₀)/(1 − CC₀).
+        phase_error: in degrees.
+        solved: CC ≥ 0.90.
+        strict: solved, and the atoms are found.
+        prototype_seen: whether training saw the structure type.
+    """
+
+    id: str
+    formula: str
+    prototype: str
+    space_group: int
+    lattice: np.ndarray
+    numbers: np.ndarray
+    positions: np.ndarray
+    truth: np.ndarray
+    prediction: np.ndarray
+    correlation: float
+    correlation_floor: float
+    gain: float
+    phase_error: float
+    solved: bool
+    strict: bool
+    prototype_seen: bool
+
+    @property
+    def file_stem(self) -> str:
+        """Formula and id in characters that every file system takes."""
+        return re.sub(r"[^A-Za-z0-9.+-]+", "_", f"{self.formula}_{self.id}").strip("._")
+
+    @property
+    def verdict(self) -> str:
+        """Solved strictly, solved or not, in words."""
+        if self.strict:
+            return "solved, atoms found"
+        return "solved" if self.solved else "not solved"

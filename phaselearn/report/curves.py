@@ -1,0 +1,74 @@
+"""Training curves out of Lightning's metrics.csv, in which each row fills only some of the columns."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from phaselearn.errors import UserError
+
+
+@dataclass(frozen=True)
+class Series:
+    """One quantity, at most one value an epoch.
+
+    Attributes:
+        epochs: (n,) epochs finished, from 1, ascending.
+        values: (n,), NaN where training had diverged.
+    """
+
+    epochs: np.ndarray
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The curves of a training run.
+
+    Attributes:
+        series: by Lightning's name, such as `train/loss`, `val/loss`, `val/median_cc`, `val/floor`.
+    """
+
+    series: Mapping[str, Series]
+
+    def __getitem__(self, name: str) -> Series:
+        """Return a series, empty if it was not logged."""
+        return self.series.get(name, Series(np.empty(0, dtype=int), np.empty(0)))
+
+
+def read_curves(path: Path) -> Curves:
+    """Read metrics.csv.
+
+    Args:
+        path: as Lightning's CSVLogger writes it: columns `epoch` (from 0), `step` and one a quantity, empty cells
+            where a row has no value.
+
+    Returns:
+        Every quantity epoch by epoch; of several values in an epoch the last counts.
+
+    Raises:
+        UserError: the file cannot be read as such a table.
+    """
+    values: dict[str, dict[int, float]] = {}
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                epoch = int(float(row["epoch"])) + 1 if row["epoch"] else None
+                for name, cell in row.items():
+                    if name not in ("epoch", "step") and cell and epoch is not None:
+                        values.setdefault(name, {})[epoch] = float(cell)
+    except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
+        raise UserError(
+            f"{path} is not a table of metrics with the column 'epoch' ({error}): train again, e.g. "
+            f"`python train.py resume={Path(path).parent}`"
+        ) from error
+    return Curves(
+        {
+            name: Series(np.array(sorted(found)), np.array([found[epoch] for epoch in sorted(found)]))
+            for name, found in values.items()
+        }
+    )

@@ -1,0 +1,203 @@
+"""Judge a trained network beside the parameter-free methods, and write all that a run folder shows."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from phaselearn.data.datamodule import PairDataModule
+from phaselearn.data.dataset import PairDataset
+from phaselearn.metrics.phasing import summarise
+from phaselearn.models.base import DensityModel
+from phaselearn.report.content import ResultRow
+from phaselearn.report.curves import read_curves
+from phaselearn.report.figures import write_figures
+from phaselearn.report.page import write_page
+from phaselearn.report.showcase import choose_by_rank, show_crystals
+from phaselearn.report.volumes import write_ccp4, write_cube
+
+RESULTS_FILE = "results.csv"
+CRYSTALS_FILE = "crystals.csv"
+REPORT_FILE = "report.html"
+
+
+def judge_methods(
+    methods: Mapping[str, DensityModel], loader: DataLoader, trainer_options: Mapping[str, Any]
+) -> dict[str, dict[str, Tensor]]:
+    """Return the judgements of each method on the same crystals, crystal by crystal."""
+    judged = {}
+    for name, model in methods.items():
+        trainer = pl.Trainer(
+            **trainer_options,
+            devices=1,
+            logger=False,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=sys.stderr.isatty(),
+        )
+        trainer.test(model, dataloaders=loader, verbose=False)
+        judged[name] = {key: values.cpu() for key, values in model.test_metric.crystals().items()}
+    return judged
+
+
+def result_rows(judged: Mapping[str, dict[str, Tensor]]) -> list[ResultRow]:
+    """Return the table: each method on each subset that has crystals."""
+    summaries = {name: summarise(crystals) for name, crystals in judged.items()}
+    subsets = list(next(iter(summaries.values())))
+    return [
+        ResultRow(
+            method=name,
+            subset=subset,
+            n=summary[subset]["n"],
+            solved=summary[subset]["solved"],
+            strict=summary[subset]["strict"],
+            median_cc=summary[subset]["median_cc"],
+            gain=summary[subset]["gain"],
+            phase_error=summary[subset]["phase_error"],
+            left_out=summary[subset]["left_out"],
+        )
+        for subset in subsets
+        for name, summary in summaries.items()
+        if summary[subset]["n"]
+    ]
+
+
+def write_run(
+    folder: Path,
+    config: DictConfig,
+    data: PairDataModule,
+    model: DensityModel,
+    methods: Mapping[str, DensityModel],
+    curves_from: Path,
+    facts: Mapping[str, str],
+) -> list[ResultRow]:
+    """Judge, and write results.csv, crystals.csv, figures/, maps/ and report.html.
+
+    Args:
+        folder: where to write.
+        config: the run's configuration.
+        data: where the crystals come from.
+        model: the trained network.
+        methods: parameter-free models beside it.
+        curves_from: metrics.csv of the training.
+        facts: what else the page should say.
+
+    Returns:
+        The rows of the table.
+    """
+    split, data_facts = _split_with_crystals(data, config.evaluation.split)
+    loader = data.evaluation_loader(split, config.evaluation.crystals)
+    name = model_name(config)
+    options = {"accelerator": config.trainer.accelerator, "precision": config.trainer.precision}
+    judged = judge_methods({name: model, **methods}, loader, options)
+    rows = result_rows(judged)
+
+    dataset: PairDataset = loader.dataset
+    shown = show_crystals(model, dataset, judged[name], choose_by_rank(judged[name], config.evaluation.shown))
+    curves = read_curves(curves_from) if curves_from.exists() else None
+    facts = {
+        "model": f"{name} ({sum(p.numel() for p in model.parameters()):,} parameters)",
+        "data": f"{data.store_path}: {data.definition.size}³, {data.definition.layout} layout, "
+        f"{data.store.attributes['source']['name']}",
+        "observation": str(OmegaConf.to_container(config.observation)) if "observation" in config else "ideal",
+        "judged on": f"{len(dataset)} crystals of the {split} split",
+        **data_facts,
+        **facts,
+        "peak memory": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB",
+        "commit": git_commit(),
+        "command": " ".join(sys.argv),
+    }
+    _write_table(folder / RESULTS_FILE, [row.as_dict() for row in rows])
+    _write_table(folder / CRYSTALS_FILE, _crystal_rows(judged, dataset))
+    (folder / "maps").mkdir(exist_ok=True)
+    for crystal in shown:
+        for what in ("truth", "prediction"):
+            stem = folder / "maps" / f"{crystal.file_stem}_{what}"
+            density = getattr(crystal, what)
+            write_ccp4(stem.with_suffix(".ccp4"), density, crystal.lattice)
+            write_cube(stem.with_suffix(".cube"), density, crystal.lattice, crystal.numbers, crystal.positions)
+    write_figures(folder / "figures", curves, judged[name], shown)
+    write_page(
+        folder / REPORT_FILE,
+        title=f"{name} on {data.definition.size}³ {data.definition.layout}",
+        facts=facts,
+        table=rows,
+        curves=curves,
+        crystals=shown,
+        config_text=OmegaConf.to_yaml(config, resolve=True),
+    )
+    return rows
+
+
+def model_name(config: DictConfig) -> str:
+    """Return the name of the network: the last part of its class's path."""
+    return str(config.model._target_).rpartition(".")[2]
+
+
+def _split_with_crystals(data: PairDataModule, split: str) -> tuple[str, dict[str, str]]:
+    if split == "test" and len(data.rows("test")) == 0 and len(data.rows("validation")):
+        return "validation", {"note": "this store has no test crystals (their formulas are kept elsewhere)"}
+    return split, {}
+
+
+def write_training_set(path: Path, data: PairDataModule) -> None:
+    """Note the formulas and structure types that training sees, so that any later test can tell seen from unseen."""
+    rows = data.rows("train")
+    seen = {
+        "crystals": len(rows),
+        "formulas": sorted(set(data.store.formulas[rows].tolist())),
+        "prototypes": sorted(set(data.store.prototypes[rows].tolist())),
+    }
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(seen))
+    os.replace(partial, path)
+
+
+def _crystal_rows(judged: Mapping[str, dict[str, Tensor]], dataset: PairDataset) -> list[dict[str, Any]]:
+    store = dataset.store
+    return [
+        {
+            "method": name,
+            "id": str(store.ids[row]),
+            "formula": str(store.formulas[row]),
+            "prototype": str(store.prototypes[row]),
+            **{key: values[place].item() for key, values in crystals.items() if key != "row"},
+        }
+        for name, crystals in judged.items()
+        for place, row in enumerate(crystals["row"].tolist())
+    ]
+
+
+def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
+    partial = path.with_suffix(".partial")
+    with open(partial, "w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(partial, path)
+
+
+def git_commit() -> str:
+    """Return the commit of this checkout, marked where files have changed since."""
+    place = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", "-C", place, *arguments], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD") + (" with changes" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "not a git checkout"

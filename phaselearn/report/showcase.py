@@ -1,0 +1,84 @@
+"""The crystals that a report shows: chosen by rank, so that good and bad are both seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from phaselearn.crystal.cartesian import to_fractional_frame
+from phaselearn.crystal.density import map_from_structure_factors
+from phaselearn.crystal.judgement import judge
+from phaselearn.data.dataset import PairDataset
+from phaselearn.metrics.phasing import observed_of, predicted_factors
+from phaselearn.models.base import DensityModel
+from phaselearn.report.content import ShownCrystal
+
+
+def choose_by_rank(crystals: dict[str, Tensor], count: int) -> list[int]:
+    """Return places, evenly spread over the ranks of the map correlation, best first.
+
+    Args:
+        crystals: judgements crystal by crystal.
+        count: how many places.
+    """
+    order = crystals["correlation"].argsort(descending=True).tolist()
+    ranks = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
+    return [order[rank] for rank in ranks]
+
+
+def show_crystals(
+    model: DensityModel, dataset: PairDataset, crystals: dict[str, Tensor], places: list[int]
+) -> list[ShownCrystal]:
+    """Predict the chosen crystals and lay each prediction on the truth.
+
+    Args:
+        model: the network.
+        dataset: the crystals that were judged.
+        crystals: their judgements, sorted by row.
+        places: which of them, as places in `crystals`.
+    """
+    if not places:
+        return []
+    rows = crystals["row"][places]
+    keys = [(int(np.searchsorted(dataset.rows, row)), 0) for row in rows.tolist()]
+    batch = dataset.__getitems__(keys)
+    model.eval()
+    with torch.inference_mode():
+        prediction = model(batch).float()
+    factors = predicted_factors(prediction, batch, model.definition)
+    _, alignment = judge(
+        factors,
+        observed_of(batch, model.definition),
+        batch["numbers"],
+        batch["positions"],
+        model.definition.scattering,
+    )
+    aligned = map_from_structure_factors(alignment.apply(factors), batch["lattice"])
+    truth = batch["density"]
+    if model.definition.frame == "cartesian":
+        truth = to_fractional_frame(truth, batch["lattice"])
+    shown = []
+    for number, (place, row) in enumerate(zip(places, rows.tolist(), strict=True)):
+        crystal = dataset.store.crystal(row)
+        shown.append(
+            ShownCrystal(
+                id=crystal.id,
+                formula=crystal.formula,
+                prototype=crystal.prototype,
+                space_group=crystal.space_group,
+                lattice=crystal.lattice,
+                numbers=crystal.numbers,
+                positions=crystal.positions,
+                truth=truth[number].numpy(),
+                prediction=aligned[number].numpy(),
+                correlation=crystals["correlation"][place].item(),
+                correlation_floor=crystals["floor"][place].item(),
+                gain=crystals["gain"][place].item(),
+                phase_error=crystals["phase_error"][place].item(),
+                solved=bool(crystals["solved"][place]),
+                strict=bool(crystals["strict"][place]),
+                prototype_seen=bool(crystals["prototype_seen"][place]),
+            )
+        )
+    return shown

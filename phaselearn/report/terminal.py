@@ -1,0 +1,83 @@
+"""The table of results for a terminal of 80 columns, and as Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+
+from phaselearn.report.content import ResultRow
+
+COLUMNS = ("method", "n", "solved", "strict", "CC", "gain", "Δφ")
+LEGEND = "CC, gain, Δφ: medians. Solved: CC ≥ 0.90; strict: and the atoms found."
+
+
+def percent(share: float) -> str:
+    """Return a share 0 … 1 in per cent, or a dash where there is none."""
+    return f"{100 * share:.0f} %" if math.isfinite(share) else "–"
+
+
+def number(value: float, digits: int = 3, unit: str = "") -> str:
+    """Return a number with its unit, or a dash where there is none; a minus sign is a minus sign."""
+    return f"{value:.{digits}f}{unit}".replace("-", "−") if math.isfinite(value) else "–"
+
+
+def cells(row: ResultRow) -> list[str]:
+    """Return a row's cells, in the order of `COLUMNS`."""
+    return [
+        row.method_label,
+        str(row.n),
+        percent(row.solved),
+        percent(row.strict),
+        number(row.median_cc),
+        number(row.gain),
+        number(row.phase_error, 0, "°"),
+    ]
+
+
+def left_out_note(rows: Sequence[ResultRow]) -> str:
+    """Return a sentence on the crystals that could not be judged, empty if there are none."""
+    left_out = max((row.left_out for row in rows), default=0)
+    if not left_out:
+        return ""
+    crystals = "1 crystal is" if left_out == 1 else f"{left_out} crystals are"
+    return f"{crystals} left out: fewer than 20 unique reflections observed."
+
+
+def by_subset(rows: Sequence[ResultRow]) -> dict[str, list[ResultRow]]:
+    """Return the rows of each subset under its label, in the order of their first appearance."""
+    groups: dict[str, list[ResultRow]] = {}
+    for row in rows:
+        groups.setdefault(row.subset_label, []).append(row)
+    return groups
+
+
+def results_table(rows: Sequence[ResultRow]) -> Table:
+    """Return the table for a terminal, at most 80 columns wide: a block a subset, the network in bold."""
+    note = " ".join(filter(None, (LEGEND, left_out_note(rows))))
+    table = Table(box=box.SIMPLE_HEAD, caption=note, caption_justify="left", width=78)
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column == "method" else "right", no_wrap=column != "method")
+    for subset, members in by_subset(rows).items():
+        table.add_row(subset, style="italic")
+        for place, row in enumerate(members):
+            method, *values = cells(row)
+            style = "" if row.is_parameter_free else "bold"
+            table.add_row(f"  {method}", *values, style=style, end_section=place == len(members) - 1)
+    return table
+
+
+def results_markdown(rows: Sequence[ResultRow]) -> str:
+    """Return the table as Markdown, with the legend below it."""
+    lines = [
+        f"| subset | {' | '.join(COLUMNS)} |",
+        "|---|---|" + "---:|" * (len(COLUMNS) - 1),
+        *(
+            f"| {' | '.join([subset, *(cell.replace('|', chr(92) + '|') for cell in cells(row))])} |"
+            for subset, members in by_subset(rows).items()
+            for row in members
+        ),
+    ]
+    return "\n".join([*lines, "", *filter(None, (LEGEND, left_out_note(rows))), ""])

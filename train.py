@@ -1,0 +1,6 @@
+"""Train a network: `python train.py model=unet3d data=hkl20`; `python train.py --help` lists the choices."""
+
+from phaselearn.commands.train import main
+
+if __name__ == "__main__":
+    main()
