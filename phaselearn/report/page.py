@@ -53,7 +53,7 @@ def write_page(
     page = Template(_asset("page.html")).substitute(
         title=escape(title),
         style=_asset("page.css"),
-        tiles=_tiles(table),
+        tiles=_tiles(table, facts.get("judged on", "")),
         results=_results(table),
         crystals=_crystal_section(crystals),
         curves=_asset("page_curves.html") if curve_data else "",
@@ -74,7 +74,7 @@ def _asset(name: str) -> str:
     return files("phaselearn.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _tiles(table: Sequence[ResultRow]) -> str:
+def _tiles(table: Sequence[ResultRow], judged_on: str) -> str:
     """The network's main numbers, each above its floor."""
     network = {row.subset: row for row in table if not row.is_parameter_free}
     floor = {row.subset: row for row in table if row.method == FLOOR_METHOD}
@@ -88,7 +88,7 @@ def _tiles(table: Sequence[ResultRow]) -> str:
         return f"<div><dt>{name}</dt><dd>{show(network[subset])}</dd><dd>{below}</dd></div>"
 
     tiles = [
-        f"<div><dt>test crystals</dt><dd>{network['all'].n}</dd><dd>never seen in training</dd></div>",
+        f"<div><dt>crystals judged</dt><dd>{network['all'].n}</dd><dd>{escape(judged_on)}</dd></div>",
         tile("median map correlation", "all", lambda row: number(row.median_cc)),
         tile("solved", "all", lambda row: percent(row.solved)),
         tile("solved, hard crystals", "hard", lambda row: percent(row.solved)),

@@ -1,0 +1,135 @@
+"""Crystals from JSON lines: one object a line, plain or gzipped.
+
+Fields: `lattice` (3 × 3, rows in Å), `species` (element symbols), `frac_coords`; optional `id`, `formula`,
+`prototype`, `spacegroup`, `licence`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pymatgen.core import Composition, Element
+
+from phaselearn.data.sources.symmetry import structure_type, wrap
+from phaselearn.data.structures import Crystal, LeftOut, Source
+from phaselearn.errors import UserError
+
+_NUMBERS = {element.symbol: element.Z for element in Element} | {"D": 1, "T": 1}
+
+
+class File(Source):
+    """The structures of a file, in its order.
+
+    Args:
+        path: `….jsonl` or `….jsonl.gz`.
+        count: take only so many, chosen by the SHA-256 of their id or line: smaller choices lie within larger ones.
+        licence: of the structures.
+        attribution: whom to cite for them.
+
+    Raises:
+        UserError: no such file, or a count below 1.
+    """
+
+    name = "file"
+
+    def __init__(self, path: str, count: int | None, licence: str, attribution: str) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise UserError(
+                f"source.path={path} is no file: a JSON-lines file (.jsonl or .jsonl.gz) is needed; without one, "
+                "try `python train.py source=prototypes`"
+            )
+        if count is not None and count < 1:
+            raise UserError(f"source.count={count}: at least 1 is needed, or null for all, e.g. source.count=1000")
+        self.count = count
+        self.licence = licence
+        self.attribution = attribution
+
+    def fingerprint(self) -> str:
+        """Return a digest of the file's bytes and the count."""
+        digest = hashlib.sha256(f"{self.name}:{self.count}:".encode())
+        with open(self.path, "rb") as file:
+            for block in iter(lambda: file.read(1 << 20), b""):
+                digest.update(block)
+        return digest.hexdigest()
+
+    def __iter__(self) -> Iterator[Crystal | LeftOut]:
+        wanted = None if self.count is None else self._choose(self.count)
+        for number, line in self._lines():
+            if wanted is None or number in wanted:
+                yield self._read(number, line)
+
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        opened = gzip.open(self.path) if self.path.suffix == ".gz" else open(self.path, "rb")
+        with opened as file:
+            try:
+                for number, line in enumerate(file, start=1):
+                    if line.strip():
+                        yield number, line
+            except (OSError, EOFError) as error:
+                raise UserError(
+                    f"{self.path} cannot be read to its end ({error}): check it with `gzip -t {self.path}`"
+                ) from error
+
+    def _choose(self, count: int) -> set[int]:
+        keys = sorted((hashlib.sha256(line).digest(), number) for number, line in self._lines())
+        return {number for _, number in keys[:count]}
+
+    def _read(self, number: int, line: bytes) -> Crystal | LeftOut:
+        place = f"{self.path.name}:{number}"
+        try:
+            row = json.loads(line)
+        except ValueError:
+            return LeftOut(place, "not valid JSON")
+        if not isinstance(row, dict):
+            return LeftOut(place, "not a JSON object")
+        place = str(row.get("id", place))
+        missing = [field for field in ("lattice", "species", "frac_coords") if field not in row]
+        if missing:
+            return LeftOut(place, f"field missing: {', '.join(missing)}")
+        try:
+            return _crystal(place, row)
+        except _Unusable as error:
+            return LeftOut(place, str(error))
+
+
+class _Unusable(Exception):
+    """A row that is no ordered crystal, with the reason."""
+
+
+def _crystal(place: str, row: dict[str, Any]) -> Crystal:
+    species = row["species"]
+    if not isinstance(species, list) or not all(isinstance(symbol, str) for symbol in species):
+        raise _Unusable("disordered: species are not one element an atom")
+    unknown = [symbol for symbol in species if symbol not in _NUMBERS]
+    if unknown:
+        raise _Unusable("unknown element")
+    try:
+        lattice = np.array(row["lattice"], dtype=np.float64)
+        positions = np.array(row["frac_coords"], dtype=np.float64).reshape(-1, 3)
+    except (TypeError, ValueError) as error:
+        raise _Unusable("lattice or frac_coords are not numbers") from error
+    if lattice.shape != (3, 3) or len(positions) != len(species):
+        raise _Unusable("lattice, species and frac_coords do not fit together")
+    numbers = np.array([_NUMBERS[symbol] for symbol in species], dtype=np.int64)
+    if not species:
+        raise _Unusable("no atoms")
+    formula = row.get("formula") or _formula(species)
+    prototype, space_group = row.get("prototype"), row.get("spacegroup")
+    if not prototype or not space_group:
+        try:
+            prototype, space_group = structure_type((lattice, positions, numbers))
+        except Exception as error:
+            raise _Unusable("no symmetry found") from error
+    return Crystal(place, str(formula), lattice, numbers, wrap(positions), str(prototype), int(space_group))
+
+
+def _formula(species: list[str]) -> str:
+    return Composition(Counter("H" if symbol in ("D", "T") else symbol for symbol in species)).reduced_formula
