@@ -120,7 +120,7 @@ def gaussian_density(
                 positions[chosen, where].to(lattice.dtype), height[chosen, where], step[chosen], window, size
             )
             places += (chosen * size**3)[:, None, None, None]
-            flat = flat.index_add(0, places.flatten(), values.flatten())
+            flat.index_add_(0, places.flatten(), values.flatten())
     return flat.unflatten(0, (len(lattice), size, size, size))
 
 

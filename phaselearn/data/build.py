@@ -13,6 +13,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,8 @@ def build_store(
         raise UserError(f"{path} exists already: add `overwrite=true` to replace it, or choose another data.store")
     partial = path.with_name(path.name + ".partial")
     provenance = _provenance(source, definition, longest_edge, source_config)
-    crystals, left_out = _gather(source, longest_edge)
+    with _one_thread():
+        crystals, left_out = _gather(source, longest_edge)
     if not crystals:
         reasons = Counter(entry.reason for entry in left_out).most_common(3)
         told = "; ".join(f"{count} × {reason}" for reason, count in reasons) or "it yields nothing"
@@ -77,12 +79,24 @@ def build_store(
             f"`python train.py source=prototypes`"
         )
     group = _open_partial(partial, provenance, crystals, left_out, definition)
-    _fill(group, crystals, definition)
+    with _one_thread():
+        _fill(group, crystals, definition)
     group.attrs["complete"] = True
     if path.exists():
         shutil.rmtree(path)
     os.replace(partial, path)
     return PairStore(path)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute on one thread: a pair is too small to share out, and the other cores compress and write."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _provenance(
@@ -221,7 +235,8 @@ def repair_store(path: str | Path) -> list[str]:
         damaged = [name for name in PAIR_ARRAYS if not _is_readable(store, name, number, rows)]
         if not damaged:
             continue
-        pairs = compute_pairs([store.crystal(row) for row in rows], store.definition)
+        with _one_thread():
+            pairs = compute_pairs([store.crystal(row) for row in rows], store.definition)
         for name, values in zip(PAIR_ARRAYS, pairs, strict=True):
             if name in damaged:
                 # The whole shard is replaced: zarr would first read the rest of a damaged one, and fail.

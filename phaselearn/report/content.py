@@ -12,8 +12,8 @@ METHOD_LABELS = {"phase_zero": "phase-zero floor", "charge_flipping": "charge fl
 SUBSET_LABELS = {
     "all": "all crystals",
     "hard": "hard (CC₀ < 0.9)",
-    "seen_prototype": "prototype seen in training",
-    "unseen_prototype": "prototype not seen in training",
+    "seen_prototype": "structure types seen",
+    "unseen_prototype": "structure types not seen",
 }
 FLOOR_METHOD = "phase_zero"
 

@@ -113,8 +113,8 @@ def correlation_figure(judged: Mapping[str, np.ndarray]) -> Figure:
     left.annotate("solved", (limits[0], SOLVED_FROM), (4, 3), textcoords="offset points", color="#59636E")
     left.annotate(
         "no gain below this line",
-        (np.mean(limits), np.mean(limits)),
-        (6, -3),
+        (limits[0] + 0.2 * (limits[1] - limits[0]),) * 2,
+        (3, -3),
         textcoords="offset points",
         rotation=45,
         rotation_mode="anchor",

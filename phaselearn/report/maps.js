@@ -89,14 +89,17 @@ const Maps = (() => {
     }
     const nodeOf = (index) => [Math.floor(index / stride[0]), Math.floor(index / stride[1]) % size[1], index % size[2]];
 
+    // A vertex this near to a node, as a share of its edge, is put on it: slivers would spoil the shading.
+    const SNAP = 0.08;
     const position = []; // fractional coordinates of the vertices, flat
     const known = new Map();
     // The vertex on the edge from a node to the one further along the axes in `steps` (bits).
     function vertexOn(low, high, steps) {
-      const key = low * 8 + steps;
+      let t = above[low] / (above[low] - above[high]);
+      t = t < SNAP ? 0 : t > 1 - SNAP ? 1 : t;
+      const key = t === 0 ? low * 8 : t === 1 ? high * 8 : low * 8 + steps;
       let vertex = known.get(key);
       if (vertex === undefined) {
-        const t = above[low] / (above[low] - above[high]);
         const node = nodeOf(low);
         vertex = position.length / 3;
         for (let axis = 0; axis < 3; axis++) {
@@ -109,7 +112,7 @@ const Maps = (() => {
     }
 
     const triangles = [];
-    // `outward` is from a node inside to a node outside, in voxels. Triangles without area are dropped.
+    // `outward`: from the node inside to the node outside of an edge that it cuts, in voxels. Triangles without area are dropped.
     function addTriangle(p, q, r, outward) {
       const side = (a, b) => [0, 1, 2].map((axis) => (position[3 * b + axis] - position[3 * a + axis]) * shape[axis]);
       const facing = dot(cross(side(p, q), side(p, r)), outward);
@@ -127,17 +130,19 @@ const Maps = (() => {
         const [low, high] = c < d ? [c, d] : [d, c];
         return vertexOn(node[low], node[high], bits[high] & ~bits[low]);
       };
-      const from = nodeOf(node[inside[0]]);
-      const outward = nodeOf(node[outside[0]]).map((place, axis) => place - from[axis]);
+      const outward = (c, d) => {
+        const from = nodeOf(node[inside[c]]);
+        return nodeOf(node[outside[d]]).map((place, axis) => place - from[axis]);
+      };
       if (inside.length === 2) {
         const [p, q] = outside.map((corner) => crossing(inside[0], corner));
         const [r, s] = outside.map((corner) => crossing(inside[1], corner));
-        addTriangle(p, q, r, outward);
-        addTriangle(q, s, r, outward);
+        addTriangle(p, q, r, outward(0, 0));
+        addTriangle(q, s, r, outward(1, 1));
       } else {
         const lone = inside.length === 1 ? inside[0] : outside[0];
         const others = inside.length === 1 ? outside : inside;
-        addTriangle(...others.map((corner) => crossing(lone, corner)), outward);
+        addTriangle(...others.map((corner) => crossing(lone, corner)), outward(0, 0));
       }
     }
 

@@ -9,8 +9,8 @@
   const NEAR_PLANE = 0.4; // Å
   // Okabe and Ito's colours without those of the surfaces; one an element, in the order of the atomic numbers.
   const ELEMENT_COLOURS = ["#009e73", "#cc79a7", "#f0e442", "#e8e8e8", "#6b5b95", "#8c6d31", "#222222"];
-  const FIRST_VIEW = { eye: { x: 0.75, y: -1.75, z: 0.75 }, up: { x: 0, y: 0, z: 1 }, center: { x: 0, y: 0, z: 0 } };
-  const CONFIG = { displaylogo: false, responsive: true };
+  const FIRST_VIEW = { eye: { x: 0.85, y: -1.95, z: 0.8 }, up: { x: 0, y: 0, z: 1 }, center: { x: 0, y: 0, z: -0.08 } };
+  const CONFIG = { displaylogo: false, responsive: true, modeBarButtons: [["toImage"]] };
 
   const ink = () => {
     const style = getComputedStyle(document.documentElement);
@@ -19,6 +19,7 @@
     return Object.fromEntries(names.map((name) => [name, colour(name)]));
   };
   const font = (colours) => ({ family: "system-ui, sans-serif", size: 13, color: colours.ink });
+  const modebar = (colours) => ({ bgcolor: "rgba(0,0,0,0)", color: colours.soft, activecolor: colours.ink });
   const number = (value, digits) => (value === null ? "–" : value.toFixed(digits).replace("-", "−"));
 
   // ---- training curves -------------------------------------------------------------------------------------------
@@ -40,10 +41,11 @@
       id,
       traces,
       {
-        margin: { l: 60, r: 10, t: 10, b: 45 },
+        margin: { l: 60, r: 10, t: 30, b: 45 },
         paper_bgcolor: "rgba(0,0,0,0)",
         plot_bgcolor: "rgba(0,0,0,0)",
         font: font(colours),
+        modebar: modebar(colours),
         hovermode: "x unified",
         hoverlabel: { bgcolor: colours.panel, font: { color: colours.ink } },
         legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
@@ -63,7 +65,7 @@
         { series: "train/loss", name: "training", colour: "truth" },
         { series: "val/loss", name: "validation", colour: "prediction" },
       ],
-      { title: { text: "loss" }, type: logarithmic ? "log" : "linear", exponentformat: "power" },
+      { title: { text: "loss" }, type: logarithmic ? "log" : "linear", dtick: logarithmic ? "D2" : undefined },
     );
     drawCurve(
       "curve-correlation",
@@ -112,7 +114,7 @@
       color: ink()[kind],
       opacity: state.atoms ? 0.7 : 1,
       flatshading: false,
-      lighting: { ambient: 0.55, diffuse: 0.7, specular: 0.15, roughness: 0.6, fresnel: 0.1 },
+      lighting: { ambient: 0.6, diffuse: 0.6, specular: 0.05, roughness: 0.8, fresnel: 0 },
       lightposition: { x: 2000, y: -3000, z: 4000 },
       hoverinfo: "skip",
     };
@@ -175,6 +177,7 @@
       margin: { l: 0, r: 0, t: 0, b: 0 },
       paper_bgcolor: "rgba(0,0,0,0)",
       font: font(colours),
+      modebar: modebar(colours),
       showlegend: false,
       hoverlabel: { bgcolor: colours.panel, font: { color: colours.ink } },
       scene: {
@@ -267,8 +270,9 @@
         `slice-${kind}`,
         traces,
         {
-          margin: { l: 55, r: 10, t: 10, b: 45 },
+          margin: { l: 55, r: 10, t: 26, b: 45 },
           paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: font(colours), showlegend: false,
+          modebar: modebar(colours),
           xaxis: { title: { text: `along ${name(u)} / Å` }, constrain: "domain", ...ruled },
           yaxis: {
             title: { text: `across ${name(u)}, towards ${name(v)} / Å` },
