@@ -146,7 +146,7 @@ def _spread(
     in_yz = product(y[:, :, None], z[:, None, :], 1, 2) + (z * z * step[:, 2, 2, None])[:, None, :]
     exponent = square[:, :, :, None] + in_xz[:, :, None, :]
     exponent += in_yz[:, None, :, :]
-    values = exponent.mul_(-0.5).exp_().mul_(heights[:, None, None, None])
+    values = exponent.mul_(-0.5).exp_() * heights[:, None, None, None]
     i, j, k = index
     places = (i * size * size)[:, :, None, None] + ((j * size)[:, :, None] + k[:, None, :])[:, None]
     return places, values

@@ -1,0 +1,56 @@
+"""Figures are written, show something, and leave matplotlib as it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from phaselearn.report.content import ShownCrystal
+from phaselearn.report.curves import Curves
+from phaselearn.report.figures import write_figures
+
+
+def colours_in(path: Path) -> int:
+    image = imread(path)[..., :3]
+    return len(np.unique(image.reshape(-1, 3), axis=0))
+
+
+def test_all_figures_are_written_and_not_blank(
+    tmp_path: Path, curves: Curves, judged: dict, rock_salt: ShownCrystal, triclinic: ShownCrystal
+) -> None:
+    before = dict(matplotlib.rcParams)
+    paths = write_figures(tmp_path / "figures", curves, judged, [rock_salt, triclinic])
+    assert [path.name for path in paths] == [
+        "correlation.png",
+        "crystal_CaTiO2_demo-2.png",
+        "crystal_NaCl_demo-1.png",
+        "loss_curves.png",
+    ]
+    for path in paths:
+        assert colours_in(path) > 50
+        height, width = imread(path).shape[:2]
+        assert width >= 1000
+        assert height >= 400
+    assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_failed_training_is_drawn_too(tmp_path: Path, judged: dict, triclinic: ShownCrystal) -> None:
+    nothing = float("nan")
+    diverged = replace(
+        triclinic,
+        prediction=np.full_like(triclinic.truth, np.nan),
+        correlation=nothing,
+        phase_error=nothing,
+    )
+    undefined = {name: np.full_like(values, nothing, dtype=float) for name, values in judged.items()}
+    undefined["counted"] = np.zeros(200, dtype=bool)
+    paths = write_figures(tmp_path, None, undefined, [diverged])
+    assert [path.name for path in paths] == ["correlation.png", "crystal_CaTiO2_demo-2.png"]
+    undefined["counted"] = np.ones(200, dtype=bool)
+    write_figures(tmp_path, None, undefined, [])

@@ -1,0 +1,167 @@
+"""The page in a real browser: it draws without errors, and its controls change what they should."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from phaselearn.report.content import ResultRow, ShownCrystal
+from phaselearn.report.curves import Curves
+from phaselearn.report.page import write_page
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+OPTIONS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--window-size=1200,900",
+    "--virtual-time-budget=60000",
+]
+
+LISTEN = """<script>
+const problems = [];
+addEventListener("error", (event) => problems.push(String(event.message)));
+addEventListener("unhandledrejection", (event) => problems.push(String(event.reason)));
+addEventListener("securitypolicyviolation", (event) => problems.push(event.violatedDirective + event.blockedURI));
+for (const level of ["error", "warn"]) console[level] = (...parts) => problems.push(parts.join(" "));
+</script>"""
+
+DRIVE = """<script>
+(async () => {
+  const element = (id) => document.getElementById(id);
+  const settle = () => new Promise((done) => setTimeout(done, 700));
+  const send = (id, event, change) => { Object.assign(element(id), change); element(id).dispatchEvent(new Event(event)); };
+  const look = () => ({
+    threshold: element("threshold-value").textContent,
+    plane: element("slice-value").textContent,
+    vertices: ["truth", "prediction"].map((kind) => element("surface-" + kind).data[0].x.length),
+    widest: Math.max(...element("surface-truth").data[0].x) - Math.min(...element("surface-truth").data[0].x),
+    surface_visible: ["truth", "prediction"].map((kind) => element("surface-" + kind).data[0].visible),
+    atoms: element("surface-truth").data[3].text,
+    atoms_visible: element("surface-truth").data[3].visible,
+    contour: element("slice-truth").data[1].contours.start,
+    slice_x: element("slice-truth")._fullLayout.xaxis.title.text,
+    slice_sum: element("slice-truth").data[0].z.flat().reduce((sum, value) => sum + (value ?? 0), 0),
+    facts: element("crystal-facts").textContent,
+    eyes: ["truth", "prediction"].map((kind) => element("surface-" + kind)._fullLayout.scene.camera.eye),
+    loss: element("curve-loss")._fullLayout.yaxis.type,
+    wide: document.documentElement.scrollWidth - innerWidth,
+  });
+  const seen = {};
+  const step = async (name, action) => { await action(); await settle(); seen[name] = look(); };
+  try {
+    await step("start", () => {});
+    await step("low", () => send("threshold", "input", { value: 30 }));
+    await step("plane", () => send("slice-position", "input", { value: 0.25 }));
+    await step("axis", () => send("slice-axis", "change", { value: "0" }));
+    await step("turned", () => Plotly.relayout("surface-prediction",
+      { "scene.camera": { eye: { x: 2, y: 1, z: 0.5 }, up: { x: 0, y: 0, z: 1 }, center: { x: 0, y: 0, z: 0 } } }));
+    await step("bare", () => send("show-atoms", "change", { checked: false }));
+    await step("linear", () => send("log-loss", "change", { checked: false }));
+    await step("second", () => document.querySelectorAll("input[name=crystal]")[1].click());
+    await step("third", () => document.querySelectorAll("input[name=crystal]")[2].click());
+    await step("reset", () => element("reset-view").click());
+  } catch (error) { problems.push(String(error.stack)); }
+  const result = document.createElement("pre");
+  result.id = "probe";
+  result.textContent = JSON.stringify({ problems, seen });
+  document.body.append(result);
+})();
+</script></body>"""
+
+
+@pytest.fixture(scope="module")
+def probe(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[ResultRow],
+    curves: Curves,
+    rock_salt: ShownCrystal,
+    triclinic: ShownCrystal,
+) -> dict:
+    """What the page showed after each use of a control."""
+    folder = tmp_path_factory.mktemp("browser")
+    path = folder / "report.html"
+    diverged = replace(triclinic, formula="Flat", prediction=np.full_like(triclinic.truth, np.nan))
+    crystals = [rock_salt, triclinic, diverged]
+    write_page(
+        path, title="A run", facts={}, table=rows, curves=curves, crystals=crystals, config_text="seed: 0"
+    )
+    text = path.read_text(encoding="utf-8").replace("<body>", f"<body>{LISTEN}", 1)
+    start, _, end = text.rpartition("</body>")
+    path.write_text(start + DRIVE + end, encoding="utf-8")
+    command = [CHROMIUM, *OPTIONS, f"--user-data-dir={folder / 'profile'}", "--dump-dom", path.as_uri()]
+    environment = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=True)
+    found = re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert found, done.stderr[-2000:]
+    return json.loads(unescape(found[1]))
+
+
+def test_no_errors_on_the_console(probe: dict) -> None:
+    assert probe["problems"] == []
+
+
+def test_the_first_view_is_the_reports(probe: dict) -> None:
+    start = probe["seen"]["start"]
+    assert start["threshold"] == "70 %"
+    assert min(start["vertices"]) > 50
+    assert start["contour"] == 70
+    assert start["wide"] <= 0
+    assert "demo-1" in start["facts"]
+    assert start["loss"] == "log"
+
+
+def test_the_threshold_changes_surface_and_contour(probe: dict) -> None:
+    start, low = probe["seen"]["start"], probe["seen"]["low"]
+    assert low["threshold"] == "30 %"
+    assert low["contour"] == 30
+    assert low["vertices"][0] > 1.3 * start["vertices"][0]
+    assert low["vertices"][1] > 1.3 * start["vertices"][1]
+
+
+def test_the_slice_moves_and_turns(probe: dict) -> None:
+    low, plane, axis = (probe["seen"][name] for name in ("low", "plane", "axis"))
+    assert plane["plane"] == "0.25"
+    assert plane["slice_sum"] != pytest.approx(low["slice_sum"], rel=0.01)
+    assert low["slice_x"] == "along a / Å"
+    assert axis["slice_x"] == "along b / Å"
+
+
+def test_turning_one_view_turns_the_other(probe: dict) -> None:
+    start, turned, reset = (probe["seen"][name] for name in ("start", "turned", "reset"))
+    assert turned["eyes"][0] == turned["eyes"][1] == {"x": 2, "y": 1, "z": 0.5}
+    assert reset["eyes"] == start["eyes"]
+
+
+def test_switches(probe: dict) -> None:
+    assert probe["seen"]["start"]["atoms_visible"] is True
+    assert probe["seen"]["bare"]["atoms_visible"] is False
+    assert probe["seen"]["linear"]["loss"] == "linear"
+
+
+def test_the_picker_shows_another_crystal(probe: dict) -> None:
+    bare, second, third = (probe["seen"][name] for name in ("linear", "second", "third"))
+    assert "demo-2" in second["facts"]
+    assert second["vertices"] != bare["vertices"]
+    assert len(second["atoms"]) == 4
+    assert second["surface_visible"] == [True, True]
+    assert third["surface_visible"] == [True, False]

@@ -1,0 +1,47 @@
+"""The table on the terminal and as Markdown."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+from rich.console import Console
+
+from phaselearn.report.content import ResultRow
+from phaselearn.report.terminal import results_markdown, results_table
+
+
+def printed(rows: list[ResultRow]) -> list[str]:
+    console = Console(file=io.StringIO(), width=80)
+    console.print(results_table(rows))
+    return console.file.getvalue().splitlines()
+
+
+def test_table_fits_a_terminal_and_shows_every_row(rows: list[ResultRow]) -> None:
+    lines = printed(rows)
+    assert max(map(len, lines)) <= 80
+    text = "\n".join(lines)
+    assert len(lines) <= 28
+    assert text.count("phase-zero floor") == text.count("charge flipping") == text.count("CNN") == 4
+    assert "0.920" in text
+    assert "52 %" in text
+    assert "3 crystals are left out" in " ".join(text.split())
+
+
+def test_what_is_not_a_number_is_a_dash(rows: list[ResultRow]) -> None:
+    nothing = float("nan")
+    row = replace(
+        rows[0], n=0, solved=nothing, strict=nothing, median_cc=nothing, gain=-0.25, phase_error=nothing
+    )
+    text = "\n".join(printed([row]))
+    assert "nan" not in text
+    assert text.count("–") == 4
+    assert "−0.250" in text
+
+
+def test_markdown_has_a_line_a_row(rows: list[ResultRow]) -> None:
+    lines = results_markdown(rows).splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    assert len(table) == len(rows) + 2
+    assert {line.count("|") for line in table} == {9}
+    assert table[2] == "| all crystals | CNN | 200 | 52 % | 42 % | 0.920 | 0.110 | 25° |"
