@@ -69,7 +69,12 @@ def cartesian_band_limited_density(
 
     Arguments and shape as in `phaselearn.crystal.density.band_limited_density`.
     """
-    factors = blurred_structure_factors(lattice, numbers, positions, size, sigma, weight)
+    return cartesian_map(blurred_structure_factors(lattice, numbers, positions, size, sigma, weight), lattice)
+
+
+def cartesian_map(factors: Tensor, lattice: Tensor) -> Tensor:
+    """Return the Fourier synthesis of FFT boxes (B, N, N, N) at the voxels of the bounding box, electrons/Å³."""
+    size = factors.shape[-1]
     low, edges = bounding_box(lattice)
     inverse = torch.linalg.inv(standard_orientation(lattice))
     # Fractional coordinates of voxel (i, j, k) are linear in it and, the cell being lower triangular, x_c depends

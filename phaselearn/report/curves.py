@@ -44,8 +44,8 @@ def read_curves(path: Path) -> Curves:
     """Read metrics.csv.
 
     Args:
-        path: as Lightning's CSVLogger writes it: columns `epoch` (from 0), `step` and one a quantity, empty cells
-            where a row has no value.
+        path: as Lightning's CSVLogger writes it: columns `epoch` (from 0), `step` and one a quantity, empty
+            cells where a row has no value.
 
     Returns:
         Every quantity epoch by epoch; of several values in an epoch the last counts.

@@ -1,4 +1,4 @@
-"""Figures of a run as PNG files: loss curves, map correlation against its floor, and densities of crystals."""
+"""Figures of a run as PNG files: loss curves, map correlation against its floor, densities of crystals."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LightSource, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 
 from phaselearn.report.content import ShownCrystal
@@ -42,6 +43,7 @@ STYLE = {
 }
 NEAR_PLANE = 0.4  # Å, that atoms marked in a slice lie from it at most
 SOLVED_FROM = 0.9
+HALO = withStroke(linewidth=2, foreground="#1B1F24")
 VIEW = {"elev": 18, "azim": -67}
 
 
@@ -96,7 +98,9 @@ def loss_figure(curves: Curves) -> Figure:
 def _plot(axes: Axes, series: Series, colour: str, label: str, linestyle: str = "-") -> None:
     if len(series.epochs):
         marker = "o" if len(series.epochs) < 30 else None
-        axes.plot(series.epochs, series.values, linestyle, color=colour, marker=marker, markersize=3, label=label)
+        axes.plot(
+            series.epochs, series.values, linestyle, color=colour, marker=marker, markersize=3, label=label
+        )
 
 
 def correlation_figure(judged: Mapping[str, np.ndarray]) -> Figure:
@@ -106,8 +110,8 @@ def correlation_figure(judged: Mapping[str, np.ndarray]) -> Figure:
     seen = judged["prototype_seen"].astype(bool)[counted]
     figure = Figure(figsize=(9, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    lowest = min(correlation.min(), floor.min(), 0.5) if len(correlation) else 0.0
-    limits = (max(lowest - 0.03, -1.0), 1.01)
+    drawn = np.concatenate([correlation, floor])
+    limits = (min([0.5, *drawn[np.isfinite(drawn)]]) - 0.03, 1.01)
     left.plot(limits, limits, color=FLOOR, linewidth=1)
     left.axhline(SOLVED_FROM, color=FLOOR, linestyle=":", linewidth=1.2)
     left.annotate("solved", (limits[0], SOLVED_FROM), (4, 3), textcoords="offset points", color="#59636E")
@@ -193,7 +197,9 @@ def _draw_surface(axes: Any, density: np.ndarray, crystal: ShownCrystal, colour:
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
         brightness = 0.55 + 0.45 * (normals @ light.direction)
         colours = np.clip(np.array(to_rgb(colour)) * brightness[:, None] + 0.12, 0, 1)
-        axes.add_collection3d(Poly3DCollection(triangles, facecolors=colours, edgecolors=colours, linewidths=0.1))
+        axes.add_collection3d(
+            Poly3DCollection(triangles, facecolors=colours, edgecolors=colours, linewidths=0.1)
+        )
     corners = np.concatenate(edges)
     low, high = corners.min(0), corners.max(0)
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), zlim=(low[2], high[2]))
@@ -224,15 +230,9 @@ def _draw_slice(axes: Axes, density: np.ndarray, crystal: ShownCrystal, plane: i
         symbol = gemmi.Element(int(number)).name
         axes.annotate(
             symbol, place, color="white", fontsize=8, ha="center", va="center", fontweight="bold"
-        ).set_path_effects([_halo()])
+        ).set_path_effects([HALO])
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) @ basis
     axes.plot(*corners.T, color="#59636E", linewidth=1)
     axes.set(xlabel="along a / Å", ylabel="across a, towards b / Å", aspect="equal")
     axes.grid(visible=False)
     return image
-
-
-def _halo() -> Any:
-    from matplotlib.patheffects import withStroke
-
-    return withStroke(linewidth=2, foreground="#1B1F24")

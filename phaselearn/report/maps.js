@@ -112,7 +112,7 @@ const Maps = (() => {
     }
 
     const triangles = [];
-    // `outward`: from the node inside to the node outside of an edge that it cuts, in voxels. Triangles without area are dropped.
+    // `outward` is from the middle of the nodes inside to that of the nodes outside, in voxels. Triangles without area are dropped.
     function addTriangle(p, q, r, outward) {
       const side = (a, b) => [0, 1, 2].map((axis) => (position[3 * b + axis] - position[3 * a + axis]) * shape[axis]);
       const facing = dot(cross(side(p, q), side(p, r)), outward);
@@ -130,19 +130,21 @@ const Maps = (() => {
         const [low, high] = c < d ? [c, d] : [d, c];
         return vertexOn(node[low], node[high], bits[high] & ~bits[low]);
       };
-      const outward = (c, d) => {
-        const from = nodeOf(node[inside[c]]);
-        return nodeOf(node[outside[d]]).map((place, axis) => place - from[axis]);
+      const centre = (some) => {
+        const places = some.map((corner) => nodeOf(node[corner]));
+        return [0, 1, 2].map((axis) => places.reduce((sum, place) => sum + place[axis], 0) / places.length);
       };
+      const from = centre(inside);
+      const outward = centre(outside).map((place, axis) => place - from[axis]);
       if (inside.length === 2) {
         const [p, q] = outside.map((corner) => crossing(inside[0], corner));
         const [r, s] = outside.map((corner) => crossing(inside[1], corner));
-        addTriangle(p, q, r, outward(0, 0));
-        addTriangle(q, s, r, outward(1, 1));
+        addTriangle(p, q, r, outward);
+        addTriangle(q, s, r, outward);
       } else {
         const lone = inside.length === 1 ? inside[0] : outside[0];
         const others = inside.length === 1 ? outside : inside;
-        addTriangle(...others.map((corner) => crossing(lone, corner)), outward(0, 0));
+        addTriangle(...others.map((corner) => crossing(lone, corner)), outward);
       }
     }
 

@@ -65,7 +65,7 @@
         { series: "train/loss", name: "training", colour: "truth" },
         { series: "val/loss", name: "validation", colour: "prediction" },
       ],
-      { title: { text: "loss" }, type: logarithmic ? "log" : "linear", dtick: logarithmic ? "D2" : undefined },
+      { title: { text: "loss" }, type: logarithmic ? "log" : "linear", dtick: logarithmic ? "D2" : undefined, tickformat: ".3~g" },
     );
     drawCurve(
       "curve-correlation",
@@ -141,9 +141,11 @@
   }
 
   function edgeNames(crystal) {
-    const places = [0, 1, 2].map((axis) => cartesian(crystal, [0, 1, 2].map((i) => (i === axis ? 0.5 : -0.04))));
+    const beyond = crystal.lattice.map((edge) => 1 + 0.35 / Math.hypot(...edge));
+    const ends = [[beyond[0], 0, 0], [0, beyond[1], 0], [0, 0, beyond[2]], [-0.04, -0.04, -0.04]];
+    const places = ends.map((end) => cartesian(crystal, end));
     return {
-      type: "scatter3d", mode: "text", text: ["<b>a</b>", "<b>b</b>", "<b>c</b>"],
+      type: "scatter3d", mode: "text", text: ["<b>a</b>", "<b>b</b>", "<b>c</b>", "0"],
       x: places.map((p) => p[0]), y: places.map((p) => p[1]), z: places.map((p) => p[2]),
       textfont: { size: 16, color: ink().ink }, hoverinfo: "skip",
     };
@@ -166,10 +168,15 @@
   function sceneLayout(crystal) {
     const colours = ink();
     const corners = [0, 1, 2, 3, 4, 5, 6, 7].map((c) => cartesian(crystal, [c & 1, (c >> 1) & 1, c >> 2]));
-    const margin = 0.06 * Math.max(...[0, 1, 2].map((i) => extent(corners.map((p) => p[i]))));
+    const low = [0, 1, 2].map((i) => Math.min(...corners.map((p) => p[i])));
+    const high = [0, 1, 2].map((i) => Math.max(...corners.map((p) => p[i])));
+    const margin = 0.09 * Math.max(...[0, 1, 2].map((i) => high[i] - low[i]));
+    const sides = [0, 1, 2].map((i) => high[i] - low[i] + 2 * margin);
+    // One scale on all axes, and a diagonal that fits the view however long the cell is.
+    const scale = Math.sqrt(3) / Math.hypot(...sides);
     const axis = (name, i) => ({
       title: { text: `${name} / Å` },
-      range: [Math.min(...corners.map((p) => p[i])) - margin, Math.max(...corners.map((p) => p[i])) + margin],
+      range: [low[i] - margin, high[i] + margin],
       showbackground: false, showspikes: false, gridcolor: colours.grid, zeroline: false, color: colours.soft,
       linecolor: colours.line, nticks: 6,
     });
@@ -182,12 +189,10 @@
       hoverlabel: { bgcolor: colours.panel, font: { color: colours.ink } },
       scene: {
         xaxis: axis("x", 0), yaxis: axis("y", 1), zaxis: axis("z", 2),
-        aspectmode: "data", camera: state.camera, dragmode: "turntable",
+        aspectmode: "manual", aspectratio: { x: scale * sides[0], y: scale * sides[1], z: scale * sides[2] }, camera: state.camera, dragmode: "turntable",
       },
     };
   }
-
-  const extent = (values) => Math.max(...values) - Math.min(...values);
 
   function drawSurfaces() {
     const { crystal } = current();
@@ -248,7 +253,7 @@
         {
           type: "heatmap", x: cut.x, y: cut.y, z: share, zmin: 0, zmax: 100, colorscale: "Cividis", hoverongaps: false,
           hovertemplate: "%{z:.0f} % of the maximum<extra></extra>",
-          colorbar: { ticksuffix: " %", thickness: 12, outlinewidth: 0, tickvals: [0, 25, 50, 75, 100] },
+          colorbar: { thickness: 12, outlinewidth: 0, tickvals: [0, 25, 50, 75, 100], ticktext: ["0", "25", "50", "75", "100 %"] },
         },
         {
           type: "contour", x: cut.x, y: cut.y, z: share, showscale: false, hoverinfo: "skip", line: { color: "#ffffff", width: 2 },

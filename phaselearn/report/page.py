@@ -1,4 +1,4 @@
-"""The report of a run as one HTML page that needs no network: table, crystals in 3D, training curves, configuration."""
+"""The report of a run as one HTML page without network: table, crystals in 3D, curves, configuration."""
 
 from __future__ import annotations
 
@@ -110,8 +110,9 @@ def _results(table: Sequence[ResultRow]) -> str:
     return (
         '<section aria-labelledby="results-heading"><h2 id="results-heading">Results</h2>'
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead>{body}</table></div>'
-        f'<p class="note">{LEGEND} The phase-zero floor is the map with every phase 0, which needs no network: what a '
-        f"method is worth is what it adds to it. Gain = (CC − CC₀)/(1 − CC₀). {left_out_note(table)}</p></section>"
+        f'<p class="note">{LEGEND} The phase-zero floor is the map with every phase 0, which needs no network: '
+        "what a method is worth is what it adds to it. Gain = (CC − CC₀)/(1 − CC₀). "
+        f"{left_out_note(table)}</p></section>"
     )
 
 
@@ -136,7 +137,10 @@ def _definitions(facts: Mapping[str, str]) -> str:
 
 def _curve_data(curves: Curves) -> dict[str, Any]:
     return {
-        name: {"epochs": curves[name].epochs.tolist(), "values": [_finite(value) for value in curves[name].values]}
+        name: {
+            "epochs": curves[name].epochs.tolist(),
+            "values": [_finite(value) for value in curves[name].values],
+        }
         for name in CURVES_SHOWN
         if len(curves[name].epochs)
     }
@@ -153,7 +157,9 @@ def _crystal_data(crystal: ShownCrystal) -> dict[str, Any]:
         "prototype_seen": bool(crystal.prototype_seen),
         "space_group_name": f"{group.hm} ({crystal.space_group})" if group else str(crystal.space_group),
         "lattice": np.asarray(crystal.lattice, dtype=float).round(5).tolist(),
-        "elements": [gemmi.Element(number).name for number in sorted({int(number) for number in crystal.numbers})],
+        "elements": [
+            gemmi.Element(number).name for number in sorted({int(number) for number in crystal.numbers})
+        ],
         "atoms": [
             {"symbol": gemmi.Element(int(number)).name, "position": position.round(5).tolist()}
             for number, position in zip(numbers, positions, strict=True)

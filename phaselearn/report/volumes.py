@@ -13,8 +13,8 @@ BOHR = 0.529177210903  # Å, CODATA 2018
 def write_ccp4(path: Path, density: np.ndarray, lattice: np.ndarray) -> None:
     """Write a CCP4 map of the unit cell in P1.
 
-    The file knows the cell by its lengths and angles only, and readers put a along x and b into the xy plane: a
-    viewer's picture is turned with respect to `lattice`, never mirrored.
+    The file knows the cell by its lengths and angles only, and readers put a along x and b into the xy
+    plane: a viewer's picture is turned with respect to `lattice`, never mirrored.
 
     Args:
         path: where to write.
@@ -60,7 +60,9 @@ def write_cube(
     values = np.asarray(density, dtype=np.float64) * BOHR**3
     for row in values.reshape(-1, density.shape[2]):
         # The format wants a new line after each run along the last axis, too.
-        lines += ["".join(f"{value:13.5E}" for value in row[start : start + 6]) for start in range(0, len(row), 6)]
+        lines += [
+            "".join(f"{value:13.5E}" for value in row[start : start + 6]) for start in range(0, len(row), 6)
+        ]
     Path(path).write_text("\n".join(lines) + "\n")
 
 

@@ -105,7 +105,8 @@ def test_a_slice_shows_the_gaussian_in_its_true_shape(axis: int) -> None:
     position = np.array([0.45, 0.55, 0.5])
     density = density_of(LATTICE, np.array([8]), position[None], SIGMA)
     cut, basis = evaluate(
-        "[Maps.slice(Maps.interpolate(Maps.decode(packed), shape), lattice, axis, at), Maps.planeBasis(lattice, axis)]",
+        "[Maps.slice(Maps.interpolate(Maps.decode(packed), shape), lattice, axis, at),"
+        " Maps.planeBasis(lattice, axis)]",
         packed=_packed(density),
         shape=SHAPE,
         lattice=LATTICE.tolist(),

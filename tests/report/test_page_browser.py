@@ -9,7 +9,6 @@ import shutil
 import subprocess
 from dataclasses import replace
 from html import unescape
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,7 +40,7 @@ LISTEN = """<script>
 const problems = [];
 addEventListener("error", (event) => problems.push(String(event.message)));
 addEventListener("unhandledrejection", (event) => problems.push(String(event.reason)));
-addEventListener("securitypolicyviolation", (event) => problems.push(event.violatedDirective + event.blockedURI));
+addEventListener("securitypolicyviolation", (event) => problems.push(event.violatedDirective));
 for (const level of ["error", "warn"]) console[level] = (...parts) => problems.push(parts.join(" "));
 </script>"""
 
@@ -49,7 +48,10 @@ DRIVE = """<script>
 (async () => {
   const element = (id) => document.getElementById(id);
   const settle = () => new Promise((done) => setTimeout(done, 700));
-  const send = (id, event, change) => { Object.assign(element(id), change); element(id).dispatchEvent(new Event(event)); };
+  const send = (id, event, change) => {
+    Object.assign(element(id), change);
+    element(id).dispatchEvent(new Event(event));
+  };
   const look = () => ({
     threshold: element("threshold-value").textContent,
     plane: element("slice-value").textContent,
@@ -67,14 +69,14 @@ DRIVE = """<script>
     wide: document.documentElement.scrollWidth - innerWidth,
   });
   const seen = {};
+  const camera = { eye: { x: 2, y: 1, z: 0.5 }, up: { x: 0, y: 0, z: 1 }, center: { x: 0, y: 0, z: 0 } };
   const step = async (name, action) => { await action(); await settle(); seen[name] = look(); };
   try {
     await step("start", () => {});
     await step("low", () => send("threshold", "input", { value: 30 }));
     await step("plane", () => send("slice-position", "input", { value: 0.25 }));
     await step("axis", () => send("slice-axis", "change", { value: "0" }));
-    await step("turned", () => Plotly.relayout("surface-prediction",
-      { "scene.camera": { eye: { x: 2, y: 1, z: 0.5 }, up: { x: 0, y: 0, z: 1 }, center: { x: 0, y: 0, z: 0 } } }));
+    await step("turned", () => Plotly.relayout("surface-prediction", { "scene.camera": camera }));
     await step("bare", () => send("show-atoms", "change", { checked: false }));
     await step("linear", () => send("log-loss", "change", { checked: false }));
     await step("second", () => document.querySelectorAll("input[name=crystal]")[1].click());

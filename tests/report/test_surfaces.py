@@ -48,7 +48,7 @@ def test_surface_of_a_gaussian_is_a_sphere_about_the_atom(share: float, lattice:
     radius = SIGMA * np.sqrt(2 * np.log(1 / share))
     distance = np.linalg.norm(surface.vertices - np.array(position) @ lattice, axis=1)
     assert np.abs(distance - radius).max() < 0.02
-    assert signed_volume(surface) == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.06)
+    assert signed_volume(surface) == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.12)
 
 
 @pytest.mark.parametrize("position", [[0.5, 0.5, 0.5], [0.0, 0.0, 0.0], [0.98, 0.3, 0.01]])

@@ -1,0 +1,35 @@
+# Everything here works on a bare machine: Python 3.11–3.13 and a C library are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Two threads on a busy two-core machine cost tests a hundred times their time.
+TEST_THREADS := OMP_NUM_THREADS=1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint benchmark
+
+help: ## what there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(BIN)/.installed ## virtual environment in .venv with everything in it
+
+$(BIN)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "error: Python 3.11 to 3.13 is needed, $(PYTHON) is another: try 'make setup PYTHON=python3.12'"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+run: setup ## the main job: prototypes → zarr pairs → a trained network → report.html
+	$(BIN)/python train.py
+
+test: setup ## the tests
+	$(TEST_THREADS) $(BIN)/python -m pytest -n 2
+
+lint: setup ## ruff, check and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+benchmark: setup ## side-by-side measurements; each prints its figures and exits 1 if one falls short
+	$(BIN)/python benchmarks/pairs.py
+	$(BIN)/python benchmarks/harness.py

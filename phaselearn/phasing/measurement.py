@@ -1,0 +1,110 @@
+"""What a phasing method is given: blurred amplitudes, and which reflections they bind.
+
+Everything here lies on the half box (N, N, N/2 + 1) of `torch.fft.rfftn`, the reflections with l ≥ 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from phaselearn.crystal.judgement import Observed
+from phaselearn.crystal.lattice import inverse_d_squared
+from phaselearn.crystal.layout import inside_nyquist, miller_indices
+
+_AXES = (-3, -2, -1)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Amplitudes of a batch of crystals, or of several restarts of each.
+
+    Attributes:
+        amplitude: (B, N, N, N/2 + 1) |F|·exp(−B s²/4) with the map's B, scaled so that the measured reflections
+            give a map of unit variance; 0 where unmeasured.
+        measured: bool, the same shape; F(000) is not measured.
+        free: bool, unmeasured reflections within the resolution of the measured ones. What is neither measured
+            nor free is zero.
+        scale: (B,) amplitudes in electrons are `amplitude` times this.
+        lattice: (B, 3, 3) in Å.
+    """
+
+    amplitude: Tensor
+    measured: Tensor
+    free: Tensor
+    scale: Tensor
+    lattice: Tensor
+
+    @classmethod
+    def of(cls, observed: Observed) -> Measurement:
+        """Scale and blur what was observed."""
+        size = observed.mask.shape[-1]
+        device = observed.mask.device
+        half = size // 2 + 1
+        # Point atoms ripple where their transform is cut off; flipping needs the blur that the maps have.
+        amplitude = observed.map_amplitude()
+        power = amplitude.square().flatten(1).sum(1).sqrt()
+        scale = power.clamp_min(torch.finfo(power.dtype).tiny) / size**3
+        square = inverse_d_squared(observed.lattice, miller_indices("full", size).to(device))
+        limit = (square * observed.mask).flatten(1).amax(1)[:, None, None, None]
+        inside = (square <= limit * (1 + 1e-5)) & inside_nyquist(size, device)
+        free = inside & ~observed.mask
+        free[:, 0, 0, 0] = False
+        return cls(
+            (amplitude / scale[:, None, None, None])[..., :half].contiguous(),
+            observed.mask[..., :half].contiguous(),
+            free[..., :half].contiguous(),
+            scale,
+            observed.lattice,
+        )
+
+    def __len__(self) -> int:
+        return len(self.amplitude)
+
+    def take(self, index: Tensor) -> Measurement:
+        """Return the measurements of some crystals, in the order and as often as `index` (K,) names them."""
+        return Measurement(
+            self.amplitude[index], self.measured[index], self.free[index], self.scale[index], self.lattice[index]
+        )
+
+    @property
+    def size(self) -> int:
+        """N, voxels along each axis of a map."""
+        return self.amplitude.shape[-2]
+
+    def map_of(self, factors: Tensor) -> Tensor:
+        """Return the maps (B, N, N, N) of half boxes."""
+        return torch.fft.irfftn(factors, s=(self.size,) * 3, dim=_AXES)
+
+    def full_box(self, factors: Tensor) -> Tensor:
+        """Return FFT boxes (B, N, N, N) in electrons, in the sign convention of `phaselearn.crystal`."""
+        box = torch.fft.ifftn(self.map_of(factors), dim=_AXES, norm="forward")
+        return box * self.scale[:, None, None, None]
+
+
+def transform(density: Tensor) -> Tensor:
+    """Return the half boxes (B, N, N, N/2 + 1) of maps (B, N, N, N)."""
+    return torch.fft.rfftn(density, dim=_AXES)
+
+
+def magnitude(factors: Tensor) -> Tensor:
+    """Return |F|; quicker than `abs`, which guards against an overflow that cannot occur here."""
+    return torch.view_as_real(factors).square().sum(-1).sqrt()
+
+
+def with_measured_amplitudes(factors: Tensor, measurement: Measurement, mean: bool) -> Tensor:
+    """Give measured reflections their amplitude, leave free ones, empty the others.
+
+    Args:
+        factors: half boxes (B, N, N, N/2 + 1).
+        measurement: of the same crystals.
+        mean: whether F(000), which is never measured, stays free; else it is 0.
+    """
+    tiny = torch.finfo(measurement.amplitude.dtype).tiny
+    ratio = measurement.amplitude / magnitude(factors).clamp_min(tiny)
+    ratio = torch.where(measurement.measured, ratio, measurement.free.to(ratio.dtype))
+    if mean:
+        ratio[:, 0, 0, 0] = 1
+    return factors * ratio

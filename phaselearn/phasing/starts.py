@@ -1,0 +1,32 @@
+"""Random starting phases that depend on seed, crystal and restart alone: never on the batch or the device."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from phaselearn.phasing.measurement import Measurement, transform, with_measured_amplitudes
+
+
+def random_start(measurement: Measurement, seed: int, crystals: Sequence[int], restarts: Sequence[int]) -> Tensor:
+    """Return half boxes (B, N, N, N/2 + 1) of the measured amplitudes with random phases.
+
+    Args:
+        measurement: of B trajectories.
+        seed: of the whole run.
+        crystals: (B,) a number for each crystal, its row in the store.
+        restarts: (B,) which restart of the crystal a trajectory is.
+    """
+    shape = (measurement.size,) * 3
+    maps = []
+    for crystal, restart in zip(crystals, restarts, strict=True):
+        words = np.random.SeedSequence([seed, crystal, restart]).generate_state(2, np.uint32)
+        generator = torch.Generator().manual_seed(int(words[0]) << 31 | int(words[1]))
+        # The transform of white noise has independent uniform phases and Friedel symmetry.
+        maps.append(torch.randn(shape, generator=generator))
+    noise = transform(torch.stack(maps).to(measurement.amplitude))
+    return with_measured_amplitudes(noise / math.sqrt(measurement.size**3), measurement, mean=False)

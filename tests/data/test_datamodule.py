@@ -1,0 +1,240 @@
+"""Splits, batches, observation and augmentation."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+
+from phaselearn.crystal.density import band_limited_density
+from phaselearn.crystal.layout import friedel_mate, inside_nyquist
+from phaselearn.data.augmentation import Augmentation
+from phaselearn.data.datamodule import PairDataModule
+from phaselearn.data.observation import Observation
+from phaselearn.data.pairs import make_pairs
+from phaselearn.data.split import nested_subset, split_of
+from phaselearn.data.transforms import scale_samples, transform_input
+from phaselearn.errors import UserError
+from tests.conftest import FULL, OCTANT, random_crystals
+
+
+def datamodule(store, **changes):
+    options = {
+        "source": None,
+        "source_config": {},
+        "observation": Observation(),
+        "store": str(store.path),
+        "store_folder": "unused",
+        "name": "tiny",
+        **OCTANT.as_dict(),
+        "longest_edge": 30.0,
+        "train_size": None,
+        "batch_size": 16,
+        "num_workers": 0,
+        "cache": "none",
+        "cache_limit": 0.25,
+        "input_transform": "raw",
+        "input_scaling": "none",
+        "target_scaling": "none",
+        "augmentation": Augmentation(),
+        "seed": 0,
+    }
+    return PairDataModule(**(options | changes))
+
+
+def batches(loader, epoch=0):
+    loader.batch_sampler.sampler.set_epoch(epoch)
+    return list(loader)
+
+
+def joined(loader, name, epoch=0):
+    return torch.cat([batch[name] for batch in batches(loader, epoch)])
+
+
+def test_the_split_is_the_published_one():
+    for formula in ("NaCl", "F2", "SiO2", "Ac2AgPb", "H2O"):
+        bucket = int(hashlib.sha256(formula.encode()).hexdigest(), 16) % 100
+        expected = "test" if bucket < 10 else "validation" if bucket < 20 else "train"
+        assert split_of(formula) == expected
+
+
+def test_no_formula_is_on_two_sides_and_every_row_on_one(tiny_store):
+    data = datamodule(tiny_store)
+    rows = [data.rows(split) for split in ("train", "validation", "test")]
+    assert sorted(np.concatenate(rows).tolist()) == list(range(len(tiny_store)))
+    formulas = [set(tiny_store.formulas[chosen]) for chosen in rows]
+    assert not formulas[0] & formulas[1]
+    assert not formulas[0] & formulas[2]
+    assert not formulas[1] & formulas[2]
+
+
+def test_smaller_training_sets_lie_within_larger_ones(tiny_store):
+    chosen = [set(datamodule(tiny_store, train_size=size).rows("train").tolist()) for size in (10, 56, 150)]
+    assert [len(rows) for rows in chosen] == [10, 56, 150]
+    assert chosen[0] < chosen[1] < chosen[2]
+    with pytest.raises(UserError, match="data.train_size=9999"):
+        datamodule(tiny_store, train_size=9999).rows("train")
+
+
+def test_a_subset_does_not_depend_on_the_order_of_the_store():
+    ids = [f"mp-{i}" for i in range(50)]
+    first = {ids[row] for row in nested_subset(np.arange(50), ids, 10, 0)}
+    other = ids[::-1]
+    assert first == {other[row] for row in nested_subset(np.arange(50), other, 10, 0)}
+    assert first != {ids[row] for row in nested_subset(np.arange(50), ids, 10, 1)}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("cache", ["none", "ram"])
+def test_an_epoch_holds_every_crystal_once_in_an_order_of_seed_and_epoch(tiny_store, cache, workers):
+    data = datamodule(tiny_store, cache=cache, num_workers=workers)
+    first = joined(data.train_dataloader(), "row", 0)
+    assert sorted(first.tolist()) == data.rows("train").tolist()
+    again = joined(datamodule(tiny_store).train_dataloader(), "row", 0)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, joined(data.train_dataloader(), "row", 1))
+    assert joined(data.val_dataloader(), "row").tolist() == data.rows("validation").tolist()
+
+
+def test_batches_hold_what_the_store_holds(tiny_store):
+    data = datamodule(tiny_store)
+    batch = batches(data.train_dataloader())[0]
+    rows = batch["row"].numpy()
+    assert np.array_equal(batch["density"].numpy(), tiny_store.read_pairs("density", np.sort(rows))[np.argsort(np.argsort(rows))])
+    assert torch.equal(batch["input"], batch["intensity"])
+    assert batch["observed"].all()
+    for place, row in enumerate(rows):
+        atoms = len(tiny_store.crystal(row).numbers)
+        assert batch["numbers"][place, :atoms].tolist() == tiny_store.crystal(row).numbers.tolist()
+        assert np.allclose(batch["lattice"][place], tiny_store.lattice[row])
+
+
+@pytest.mark.parametrize("changes", [{"observation": Observation(noise=0.2, completeness=0.7)}, {"augmentation": Augmentation(origin=True, inversion=True, axes=True)}])
+def test_what_is_drawn_depends_on_crystal_and_epoch_alone(tiny_store, changes):
+    def by_row(epoch, **more):
+        loader = datamodule(tiny_store, **changes, **more).train_dataloader()
+        rows, values = joined(loader, "row", epoch), joined(loader, "intensity", epoch)
+        targets = joined(loader, "density", epoch)
+        order = rows.argsort()
+        return values[order], targets[order]
+
+    first = by_row(3)
+    for other in (by_row(3, batch_size=7), by_row(3, cache="ram"), by_row(3, num_workers=2)):
+        assert all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(first, by_row(4), strict=True))
+
+
+def test_the_held_out_splits_are_never_augmented(tiny_store):
+    data = datamodule(tiny_store, augmentation=Augmentation(origin=True, inversion=True, axes=True))
+    plain = datamodule(tiny_store)
+    for name in ("density", "intensity", "positions"):
+        assert torch.equal(batches(data.val_dataloader())[0][name], batches(plain.val_dataloader())[0][name])
+
+
+@pytest.mark.parametrize("definition", [OCTANT, FULL], ids=["octant", "full"])
+def test_an_augmented_pair_is_the_pair_of_the_augmented_crystal(definition):
+    lattice, numbers, positions = random_crystals(24, 5, seed=1)
+    intensity, density = make_pairs(lattice, numbers, positions, definition)
+    batch = {"lattice": lattice, "numbers": numbers, "positions": positions, "intensity": intensity, "density": density}
+    changed = Augmentation(origin=True, inversion=True, axes=True).apply(batch, definition.layout, list(range(24)))
+    expected = make_pairs(changed["lattice"], numbers, changed["positions"], definition)
+    present = numbers > 0
+    assert ((changed["positions"] - positions)[present].abs() > 0.01).any()
+    assert (changed["lattice"] - lattice).abs().amax((1, 2)).gt(1e-6).float().mean() > 0.5
+    for name, values in zip(("intensity", "density"), expected, strict=True):
+        difference = (changed[name] - values).abs().amax((1, 2, 3)) / values.abs().amax((1, 2, 3))
+        assert difference.max() < 1e-6
+
+
+def test_axes_of_an_octant_are_never_reversed():
+    lattice, numbers, positions = random_crystals(30, 3, seed=2)
+    intensity, density = make_pairs(lattice, numbers, positions, OCTANT)
+    batch = {"lattice": lattice, "numbers": numbers, "positions": positions, "intensity": intensity, "density": density}
+    changed = Augmentation(axes=True).apply(batch, "octant", list(range(30)))["lattice"]
+    axes = (changed[:, :, None, :] - lattice[:, None, :, :]).abs().amax(-1) < 1e-12
+    assert axes.any(2).all()  # each new axis is an old one, with its sign
+
+
+def test_cuboid_voxels_are_not_augmented(tiny_store):
+    with pytest.raises(UserError, match="frame=cartesian"):
+        datamodule(tiny_store, frame="cartesian", augmentation=Augmentation(origin=True))
+
+
+def test_resolution_limit_keeps_exactly_the_reflections_inside():
+    lattice, numbers, positions = random_crystals(3, 5, seed=3)
+    intensity, _ = make_pairs(lattice, numbers, positions, FULL)
+    seen, mask = Observation(d_min=1.5).apply(intensity, lattice, "full", [0, 1, 2])
+    h = torch.fft.fftfreq(10, 0.1).double()
+    hkl = torch.stack(torch.meshgrid(h, h, h, indexing="ij"), -1)
+    s = (hkl @ torch.linalg.inv(lattice).mT[:, None, None]).norm(dim=-1)
+    assert torch.equal(mask, (1 / s.clamp_min(1e-9) >= 1.5) & inside_nyquist(10))
+    torch.testing.assert_close(seen[mask], intensity[mask])
+    assert (seen[~mask] == 0).all()
+
+
+def test_incomplete_data_lose_friedel_pairs_at_the_stated_rate():
+    lattice, numbers, positions = random_crystals(20, 5, seed=4)
+    intensity, _ = make_pairs(lattice, numbers, positions, FULL)
+    _, mask = Observation(completeness=0.7).apply(intensity, lattice, "full", list(range(20)))
+    assert torch.equal(mask, friedel_mate(mask))
+    share = mask.sum().item() / (20 * inside_nyquist(10).sum().item())
+    assert share == pytest.approx(0.7, abs=0.02)
+    assert not torch.equal(mask[0], mask[1])
+
+
+def test_noise_has_the_stated_size_and_keeps_friedel_pairs():
+    lattice, numbers, positions = random_crystals(20, 5, seed=5)
+    intensity, _ = make_pairs(lattice, numbers, positions, FULL)
+    noisy, _ = Observation(noise=0.1).apply(intensity, lattice, "full", list(range(20)))
+    torch.testing.assert_close(noisy, friedel_mate(noisy))
+    strong = intensity > 1e-3 * intensity.amax()
+    error = (noisy[strong].sqrt() / intensity[strong].sqrt()) - 1
+    assert error.std().item() == pytest.approx(0.1, rel=0.05)
+    assert error.mean().item() == pytest.approx(0, abs=0.01)
+
+
+def test_displacement_damps_amplitudes_as_the_structure_factors_do():
+    lattice, numbers, positions = random_crystals(3, 5, seed=6)
+    from dataclasses import replace
+
+    still, _ = make_pairs(lattice, numbers, positions, FULL)
+    moving, _ = make_pairs(lattice, numbers, positions, replace(FULL, b_iso=2.0))
+    seen, _ = Observation(b_iso=2.0).apply(still, lattice, "full", [0, 1, 2])
+    torch.testing.assert_close(seen, moving)
+
+
+@pytest.mark.parametrize("changes", [{"d_min": -1.0}, {"completeness": 0.0}, {"completeness": 1.5}, {"noise": -0.1}])
+def test_impossible_observations_are_refused(changes):
+    with pytest.raises(UserError, match=f"observation.{next(iter(changes))}"):
+        Observation(**changes)
+
+
+def test_the_patterson_input_is_the_autocorrelation_of_the_density():
+    lattice, numbers, positions = random_crystals(2, 4, seed=7)
+    intensity, _ = make_pairs(lattice, numbers, positions, FULL)
+    patterson = transform_input(intensity, "patterson")
+    points = band_limited_density(lattice, numbers, positions, 10, 1e-9)
+    spectrum = torch.fft.fftn(points, dim=(1, 2, 3)).abs().square()
+    expected = torch.fft.ifftn(spectrum, dim=(1, 2, 3)).real
+    scaled = patterson / patterson[:, :1, :1, :1]
+    torch.testing.assert_close(scaled, expected / expected[:, :1, :1, :1])
+
+
+def test_scalings_do_what_they_say_and_leave_empty_samples_empty():
+    values = torch.rand(3, 4, 4, 4) * torch.tensor([1.0, 50.0, 0.0])[:, None, None, None]
+    assert scale_samples(values, "max").amax((1, 2, 3)).tolist() == pytest.approx([1, 1, 0])
+    assert scale_samples(values, "mean").mean((1, 2, 3)).tolist() == pytest.approx([1, 1, 0])
+    assert scale_samples(values, "deviation").flatten(1).std(1).tolist() == pytest.approx([1, 1, 0])
+    assert scale_samples(values, "none") is values
+
+
+def test_the_patterson_input_needs_the_full_layout(tiny_store):
+    with pytest.raises(UserError, match="full layout"):
+        datamodule(tiny_store, input_transform="patterson")
+
+
+def test_evaluation_takes_the_same_crystals_however_many_are_cached(tiny_store):
+    few = joined(datamodule(tiny_store).evaluation_loader("train", 20), "row")
+    more = joined(datamodule(tiny_store, cache="ram").evaluation_loader("train", 60), "row")
+    assert len(few) == 20
+    assert set(few.tolist()) < set(more.tolist())
