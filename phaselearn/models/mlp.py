@@ -41,5 +41,9 @@ class MultilayerPerceptron(DensityModel):
         hidden = pattern.flatten(1)
         for layer in self.layers[:-1]:
             update = torch.relu(layer(hidden))
-            hidden = hidden + update if self.residual and update.shape == hidden.shape else update
+            if self.residual and update.shape == hidden.shape:
+                # Divided by the depth, so that a hundred layers neither blow up nor vanish.
+                hidden = hidden + update / len(self.layers)
+            else:
+                hidden = update
         return self.layers[-1](hidden).view_as(pattern)

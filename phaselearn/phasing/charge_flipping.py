@@ -51,7 +51,7 @@ class ChargeFlipping:
             delta = density.flatten(1).std(1) * (start + (self.end_threshold - start) * progress)
             flipped = torch.where(density < delta[:, None, None, None], -density, density)
             spectrum = transform(flipped)
-            factors = with_measured_amplitudes(spectrum, measurement, mean=True)
+            factors = with_measured_amplitudes(spectrum, measurement)
             if self.weak_share:
                 factors = torch.where(weak, spectrum * turn, factors)
         return eliminate_low_density(factors, measurement, self.density_share, self.finishing)

@@ -66,7 +66,11 @@ class Measurement:
     def take(self, index: Tensor) -> Measurement:
         """Return the measurements of some crystals, in the order and as often as `index` (K,) names them."""
         return Measurement(
-            self.amplitude[index], self.measured[index], self.free[index], self.scale[index], self.lattice[index]
+            self.amplitude[index],
+            self.measured[index],
+            self.free[index],
+            self.scale[index],
+            self.lattice[index],
         )
 
     @property
@@ -94,17 +98,15 @@ def magnitude(factors: Tensor) -> Tensor:
     return torch.view_as_real(factors).square().sum(-1).sqrt()
 
 
-def with_measured_amplitudes(factors: Tensor, measurement: Measurement, mean: bool) -> Tensor:
+def with_measured_amplitudes(factors: Tensor, measurement: Measurement) -> Tensor:
     """Give measured reflections their amplitude, leave free ones, empty the others.
+
+    F(000) is emptied too: left free, it grows until nothing is negative and every set of phases is a solution.
 
     Args:
         factors: half boxes (B, N, N, N/2 + 1).
         measurement: of the same crystals.
-        mean: whether F(000), which is never measured, stays free; else it is 0.
     """
     tiny = torch.finfo(measurement.amplitude.dtype).tiny
     ratio = measurement.amplitude / magnitude(factors).clamp_min(tiny)
-    ratio = torch.where(measurement.measured, ratio, measurement.free.to(ratio.dtype))
-    if mean:
-        ratio[:, 0, 0, 0] = 1
-    return factors * ratio
+    return factors * torch.where(measurement.measured, ratio, measurement.free.to(ratio.dtype))

@@ -31,5 +31,5 @@ def eliminate_low_density(factors: Tensor, measurement: Measurement, share: floa
     """
     for _ in range(iterations):
         density = keep_largest(measurement.map_of(factors), share)
-        factors = with_measured_amplitudes(transform(density), measurement, mean=False)
+        factors = with_measured_amplitudes(transform(density), measurement)
     return factors

@@ -36,9 +36,9 @@ class RelaxedReflections:
         share = self.density_shares[round_number % len(self.density_shares)]
         density = measurement.map_of(factors)
         for _ in range(self.iterations):
-            fitted = measurement.map_of(with_measured_amplitudes(transform(density), measurement, mean=False))
+            fitted = measurement.map_of(with_measured_amplitudes(transform(density), measurement))
             reflected = 2 * fitted - density
             sparse = keep_largest(reflected, share)
             density = self.beta / 2 * (2 * sparse - reflected + density) + (1 - self.beta) * fitted
-        factors = with_measured_amplitudes(transform(density), measurement, mean=False)
+        factors = with_measured_amplitudes(transform(density), measurement)
         return eliminate_low_density(factors, measurement, share, self.finishing)

@@ -12,7 +12,9 @@ from torch import Tensor
 from phaselearn.phasing.measurement import Measurement, transform, with_measured_amplitudes
 
 
-def random_start(measurement: Measurement, seed: int, crystals: Sequence[int], restarts: Sequence[int]) -> Tensor:
+def random_start(
+    measurement: Measurement, seed: int, crystals: Sequence[int], restarts: Sequence[int]
+) -> Tensor:
     """Return half boxes (B, N, N, N/2 + 1) of the measured amplitudes with random phases.
 
     Args:
@@ -29,4 +31,4 @@ def random_start(measurement: Measurement, seed: int, crystals: Sequence[int], r
         # The transform of white noise has independent uniform phases and Friedel symmetry.
         maps.append(torch.randn(shape, generator=generator))
     noise = transform(torch.stack(maps).to(measurement.amplitude))
-    return with_measured_amplitudes(noise / math.sqrt(measurement.size**3), measurement, mean=False)
+    return with_measured_amplitudes(noise / math.sqrt(measurement.size**3), measurement)

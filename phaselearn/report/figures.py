@@ -149,8 +149,15 @@ def correlation_figure(judged: Mapping[str, np.ndarray]) -> Figure:
     )
     left.legend(loc="lower right", handletextpad=0.2)
     bins = np.linspace(*limits, 31)
-    right.hist(correlation, bins, color=PREDICTION, alpha=0.75, label="network")
-    right.hist(floor, bins, color="#3A4149", histtype="step", linewidth=1.6, label="phase-zero floor")
+    right.hist(correlation[np.isfinite(correlation)], bins, color=PREDICTION, alpha=0.75, label="network")
+    right.hist(
+        floor[np.isfinite(floor)],
+        bins,
+        color="#3A4149",
+        histtype="step",
+        linewidth=1.6,
+        label="phase-zero floor",
+    )
     right.axvline(SOLVED_FROM, color=FLOOR, linestyle=":", linewidth=1.2)
     right.set(xlabel="map correlation", ylabel="crystals", xlim=limits)
     right.yaxis.get_major_locator().set_params(integer=True)

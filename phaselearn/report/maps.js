@@ -112,12 +112,26 @@ const Maps = (() => {
     }
 
     const triangles = [];
-    // `outward` is from the middle of the nodes inside to that of the nodes outside, in voxels. Triangles without area are dropped.
-    function addTriangle(p, q, r, outward) {
+    // `outward` is from the middle of the nodes inside to that of the nodes outside, in voxels.
+    function facing(p, q, r, outward) {
       const side = (a, b) => [0, 1, 2].map((axis) => (position[3 * b + axis] - position[3 * a + axis]) * shape[axis]);
-      const facing = dot(cross(side(p, q), side(p, r)), outward);
-      if (facing > 0) triangles.push(p, q, r);
-      else if (facing < 0) triangles.push(p, r, q);
+      return dot(cross(side(p, q), side(p, r)), outward);
+    }
+
+    // Triangles without area, whose vertices were put on one node, are dropped.
+    function addTriangle(p, q, r, outward) {
+      const turn = facing(p, q, r, outward);
+      if (turn > 0) triangles.push(p, q, r);
+      else if (turn < 0) triangles.push(p, r, q);
+    }
+
+    // Cut along the diagonal that gives the better triangles, never one along an edge of the quadrilateral.
+    function addQuadrilateral(p, q, r, s, outward) {
+      const worst = (...pair) => Math.min(...pair.map((corners) => Math.abs(facing(...corners, outward))));
+      const cuts = [[[p, q, r], [q, s, r]], [[p, q, s], [p, s, r]]];
+      const [first, second] = worst(...cuts[0]) >= worst(...cuts[1]) ? cuts[0] : cuts[1];
+      addTriangle(...first, outward);
+      addTriangle(...second, outward);
     }
 
     const node = [0, 0, 0, 0];
@@ -139,8 +153,7 @@ const Maps = (() => {
       if (inside.length === 2) {
         const [p, q] = outside.map((corner) => crossing(inside[0], corner));
         const [r, s] = outside.map((corner) => crossing(inside[1], corner));
-        addTriangle(p, q, r, outward);
-        addTriangle(q, s, r, outward);
+        addQuadrilateral(p, q, r, s, outward);
       } else {
         const lone = inside.length === 1 ? inside[0] : outside[0];
         const others = inside.length === 1 ? outside : inside;

@@ -110,8 +110,8 @@ def _results(table: Sequence[ResultRow]) -> str:
     return (
         '<section aria-labelledby="results-heading"><h2 id="results-heading">Results</h2>'
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead>{body}</table></div>'
-        f'<p class="note">{LEGEND} The phase-zero floor is the map with every phase 0, which needs no network: '
-        "what a method is worth is what it adds to it. Gain = (CC − CC₀)/(1 − CC₀). "
+        f'<p class="note">{LEGEND} The phase-zero floor is the map with every phase 0, which needs no '
+        "network: what a method is worth is what it adds to it. Gain = (CC − CC₀)/(1 − CC₀). "
         f"{left_out_note(table)}</p></section>"
     )
 

@@ -33,10 +33,13 @@ OPTIONS = [
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
     "--window-size=1200,900",
-    "--virtual-time-budget=60000",
+    "--virtual-time-budget=20000",
 ]
 
 LISTEN = """<script>
+// Chromium draws too few frames under virtual time to wait for them.
+window.requestAnimationFrame = (action) => setTimeout(() => action(performance.now()), 20);
+window.cancelAnimationFrame = clearTimeout;
 const problems = [];
 addEventListener("error", (event) => problems.push(String(event.message)));
 addEventListener("unhandledrejection", (event) => problems.push(String(event.reason)));
@@ -47,7 +50,7 @@ for (const level of ["error", "warn"]) console[level] = (...parts) => problems.p
 DRIVE = """<script>
 (async () => {
   const element = (id) => document.getElementById(id);
-  const settle = () => new Promise((done) => setTimeout(done, 700));
+  const settle = () => new Promise((done) => setTimeout(done, 500));
   const send = (id, event, change) => {
     Object.assign(element(id), change);
     element(id).dispatchEvent(new Event(event));

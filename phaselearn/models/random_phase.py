@@ -1,0 +1,28 @@
+"""Random phases: what a method scores that knows nothing, the search for the best origin and hand included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from phaselearn.models.classical import ClassicalModel
+from phaselearn.phasing.measurement import Measurement
+from phaselearn.phasing.starts import random_start
+
+
+class RandomPhase(ClassicalModel):
+    """The map of the measured amplitudes with independent uniform phases.
+
+    Args:
+        seed: of the phases.
+        options: of `DensityModel`.
+    """
+
+    def __init__(self, seed: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.seed = seed
+
+    def phase(self, measurement: Measurement, crystals: list[int]) -> Tensor:
+        """Return half boxes (B, N, N, N/2 + 1)."""
+        return random_start(measurement, self.seed, crystals, [0] * len(crystals))

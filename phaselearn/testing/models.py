@@ -1,0 +1,133 @@
+"""What must hold of every model: `ModelContract` runs on each option of conf/model, and on your own.
+
+class TestMine(ModelContract):
+    def model(self, definition):
+        return MyModel(width=4, loss=MeanSquaredError(), definition=definition, optimizer=torch.optim.Adam)
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor
+
+from phaselearn.data.pairs import PairDefinition, make_pairs
+from phaselearn.models.base import DensityModel
+
+DEFINITION = PairDefinition(
+    10, "full", "atomic_number", 0.0, "atomic_number", 0.225, "fractional", "band_limited"
+)
+
+
+def small_batch(count: int = 3, seed: int = 0, definition: PairDefinition = DEFINITION) -> dict[str, Tensor]:
+    """Return a batch of small random orthorhombic crystals, as `PairDataModule` gives it."""
+    generator = torch.Generator().manual_seed(seed)
+    lattice = torch.diag_embed(4 + 3 * torch.rand(count, 3, generator=generator))
+    numbers = torch.randint(5, 40, (count, 4), generator=generator)
+    positions = torch.rand(count, 4, 3, generator=generator)
+    intensity, density = make_pairs(lattice, numbers, positions, definition)
+    return {
+        "input": intensity.sqrt() / intensity.sqrt().amax((1, 2, 3), keepdim=True),
+        "intensity": intensity,
+        "observed": intensity > 0,
+        "density": density,
+        "lattice": lattice,
+        "numbers": numbers,
+        "positions": positions,
+        "row": torch.arange(count),
+        "prototype_seen": torch.zeros(count, dtype=torch.bool),
+    }
+
+
+class ModelContract:
+    """Subclass it and say how the model is built; pytest collects the rest."""
+
+    def model(self, definition: PairDefinition) -> DensityModel:
+        """Return the model under test for 10³ pairs in the full layout."""
+        raise NotImplementedError("a contract needs a model: override `model`")
+
+    @pytest.fixture
+    def built(self) -> DensityModel:
+        """The model, its weights reproducible."""
+        torch.manual_seed(0)
+        return self.model(DEFINITION).eval()
+
+    def test_predicts_one_finite_map_a_crystal(self, built: DensityModel) -> None:
+        batch = small_batch()
+        with torch.no_grad():
+            prediction = built(batch)
+        assert prediction.shape == batch["density"].shape
+        assert torch.isfinite(prediction).all()
+
+    def test_never_reads_the_truth(self, built: DensityModel) -> None:
+        batch = small_batch()
+        scrambled = batch | {
+            "density": torch.randn_like(batch["density"]),
+            "numbers": batch["numbers"].flip(0),
+            "positions": torch.rand_like(batch["positions"]),
+        }
+        with torch.no_grad():
+            assert torch.equal(built(batch), built(scrambled))
+
+    def test_a_crystal_does_not_depend_on_its_batch(self, built: DensityModel) -> None:
+        batch = small_batch()
+        alone = {name: values[1:2] for name, values in batch.items()}
+        with torch.no_grad():
+            torch.testing.assert_close(built(batch)[1:2], built(alone), rtol=1e-4, atol=1e-4)
+
+    def test_state_holds_plain_tensors(self, built: DensityModel, tmp_path) -> None:
+        torch.save(built.state_dict(), tmp_path / "weights.pt")
+        built.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
+
+    def test_trained_weights_all_get_finite_gradients(self, built: DensityModel) -> None:
+        trained = [parameter for parameter in built.parameters() if parameter.requires_grad]
+        if not trained:
+            pytest.skip("a model without weights")
+        batch = small_batch()
+        built.train()
+        built.loss(built(batch), batch["density"], batch).mean().backward()
+        assert all(
+            parameter.grad is not None and torch.isfinite(parameter.grad).all() for parameter in trained
+        )
+
+    def test_learns_one_batch(self, built: DensityModel) -> None:
+        if not any(parameter.requires_grad for parameter in built.parameters()):
+            pytest.skip("a model without weights")
+        batch = small_batch()
+        batch["density"] = batch["density"] / batch["density"].std()
+        optimizer = torch.optim.Adam(built.parameters(), lr=3e-3)
+        built.train()
+        losses = []
+        for _ in range(12):
+            optimizer.zero_grad()
+            loss = built.loss(built(batch), batch["density"], batch).mean()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        assert min(losses[-3:]) < 0.95 * losses[0]
+
+    def test_runs_under_bfloat16_autocast(self, built: DensityModel) -> None:
+        batch = small_batch()
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+            prediction = built(batch)
+            assert torch.isfinite(built.loss(prediction, batch["density"], batch)).all()
+
+
+def from_option(option: str, *overrides: str) -> type[ModelContract]:
+    """Return the contract of an option of conf/model."""
+
+    class Contract(ModelContract):
+        def model(self, definition: PairDefinition) -> DensityModel:
+            from hydra.utils import instantiate
+
+            from phaselearn.losses.mse import MeanSquaredError
+            from phaselearn.testing.options import composed
+
+            config = composed(f"model={option}", *overrides)
+            return instantiate(config.model, _partial_=True)(
+                loss=MeanSquaredError(), definition=definition, optimizer=partial(torch.optim.Adam, lr=1e-3)
+            )
+
+    return Contract
