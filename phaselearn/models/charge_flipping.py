@@ -14,7 +14,8 @@ class ChargeFlippingModel(SearchingModel):
     """Charge flipping with restarts until two agree.
 
     Args:
-        iterations, thresholds, end_threshold, annealing, weak_share, density_share, finishing: see `ChargeFlipping`.
+        iterations, thresholds, end_threshold, annealing, weak_share, density_share, finishing: see
+            `ChargeFlipping`.
         restarts, rounds, agreement, crystals_at_once: see `SearchPlan`.
         seed: of the starting phases.
         options: of `DensityModel`.

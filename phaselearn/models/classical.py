@@ -18,9 +18,10 @@ from phaselearn.phasing.search import Method, SearchPlan, Solution, search
 class ClassicalModel(DensityModel):
     """A method without parameters; a loss and an optimiser may be given, and are not used in `forward`.
 
-    A subclass writes `phase`. The density is the synthesis of |F|·exp(−B s²/4), B = 4 Å², with its phases, F(000)
-    left out. Only `intensity`, `observed`, `lattice` and `row` of a batch are read; `row` seeds the random starting
-    phases, so that a result depends neither on the other crystals of the batch nor on their order.
+    A subclass writes `phase`. The density is the synthesis of |F|·exp(−B s²/4), B = 4 Å², with its phases,
+    F(000) left out. Only `intensity`, `observed`, `lattice` and `row` of a batch are read; `row` seeds the
+    random starting phases, so that a result depends neither on the other crystals of the batch nor on their
+    order.
     """
 
     def phase(self, measurement: Measurement, crystals: list[int]) -> Tensor:

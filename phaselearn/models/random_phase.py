@@ -1,4 +1,4 @@
-"""Random phases: what a method scores that knows nothing, the search for the best origin and hand included."""
+"""Random phases: what a method scores that knows nothing, the best origin and hand found all the same."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Classical phasing: pure functions on batches of crystals and restarts; no Lightning, no Hydra, never the truth."""
+"""Classical phasing: pure functions on batches of crystals and restarts; never the truth."""

@@ -17,17 +17,17 @@ from phaselearn.phasing.projections import eliminate_low_density
 class ChargeFlipping:
     """Flip the sign of all density below δ, put the measured amplitudes back, again and again.
 
-    δ falls from the start threshold to the end threshold over the first `annealing` of the iterations: a high one
-    finds the heavy atoms from nothing, a low one lets the light ones appear. The last cycles eliminate low density
-    instead of flipping it.
+    δ falls from the start threshold to the end threshold over the first `annealing` of the iterations: a high
+    one finds the heavy atoms from nothing, a low one lets the light ones appear. The last cycles eliminate
+    low density instead of flipping it.
 
     Attributes:
         iterations: flipping cycles.
         thresholds: δ at the start in standard deviations of the map, one for each round of restarts in turn.
         end_threshold: δ at the end.
         annealing: share of the iterations over which δ falls.
-        weak_share: share of the measured reflections, the weakest, whose phase is turned by π/2 and whose amplitude
-            is left free.
+        weak_share: share of the measured reflections, the weakest, whose phase is turned by π/2 and whose
+            amplitude is left free.
         density_share: share of the voxels that low-density elimination keeps.
         finishing: cycles of low-density elimination.
     """

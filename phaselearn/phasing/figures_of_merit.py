@@ -12,8 +12,8 @@ from phaselearn.phasing.projections import keep_largest
 def r_factor(factors: Tensor, measurement: Measurement, share: float) -> Tensor:
     """Return R = Σ||F_sparse| − |F|| / Σ|F| over measured reflections, (B,).
 
-    F_sparse is the transform of the map with all but a share of its voxels emptied: amplitudes that a map of atoms
-    with these phases would have.
+    F_sparse is the transform of the map with all but a share of its voxels emptied: the amplitudes of
+    a map of atoms with these phases.
 
     Args:
         factors: half boxes (B, N, N, N/2 + 1) with the measured amplitudes.
@@ -29,7 +29,7 @@ def r_factor(factors: Tensor, measurement: Measurement, share: float) -> Tensor:
 
 
 def skewness(density: Tensor) -> Tensor:
-    """Return the third standardised moment of maps (B, N, N, N), (B,): large where peaks stand on a flat ground."""
+    """Return the third standardised moment of maps (B, N, N, N), (B,): large for peaks on flat ground."""
     return _standardised(density).pow(3).mean(1)
 
 

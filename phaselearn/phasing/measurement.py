@@ -22,11 +22,11 @@ class Measurement:
     """Amplitudes of a batch of crystals, or of several restarts of each.
 
     Attributes:
-        amplitude: (B, N, N, N/2 + 1) |F|·exp(−B s²/4) with the map's B, scaled so that the measured reflections
-            give a map of unit variance; 0 where unmeasured.
+        amplitude: (B, N, N, N/2 + 1) |F|·exp(−B s²/4) with the map's B, scaled so that the measured
+            reflections give a map of unit variance; 0 where unmeasured.
         measured: bool, the same shape; F(000) is not measured.
-        free: bool, unmeasured reflections within the resolution of the measured ones. What is neither measured
-            nor free is zero.
+        free: bool, unmeasured reflections within the resolution of the measured ones. What is neither
+            measured nor free is zero.
         scale: (B,) amplitudes in electrons are `amplitude` times this.
         lattice: (B, 3, 3) in Å.
     """
@@ -101,7 +101,8 @@ def magnitude(factors: Tensor) -> Tensor:
 def with_measured_amplitudes(factors: Tensor, measurement: Measurement) -> Tensor:
     """Give measured reflections their amplitude, leave free ones, empty the others.
 
-    F(000) is emptied too: left free, it grows until nothing is negative and every set of phases is a solution.
+    F(000) is emptied too: left free, it grows until nothing is negative and every set of phases is a
+    solution.
 
     Args:
         factors: half boxes (B, N, N, N/2 + 1).

@@ -1,4 +1,4 @@
-"""Relaxed averaged alternating reflections (Luke, Inverse Problems 21, 37, 2005) between amplitudes and sparsity."""
+"""Relaxed averaged alternating reflections (Luke, Inverse Problems 21, 37, 2005), amplitudes and sparsity."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from phaselearn.phasing.projections import eliminate_low_density, keep_largest
 class RelaxedReflections:
     """x ← β/2 (R_S R_A + 1) x + (1 − β) P_A x, R = 2P − 1.
 
-    P_A puts the measured amplitudes back, P_S keeps a share of the voxels, the largest and none negative. With
-    β = 1 this is the difference map at its β = 1; below, the iterate is held near the measured amplitudes and
-    settles.
+    P_A puts the measured amplitudes back, P_S keeps a share of the voxels, the largest and none negative.
+    With β = 1 this is the difference map at its β = 1; below, the iterate is held near the measured
+    amplitudes and settles.
 
     Attributes:
         iterations: cycles.

@@ -22,10 +22,12 @@ class SearchPlan:
 
     Attributes:
         restarts: random starts of each crystal in a round.
-        rounds: at most so many rounds; a crystal is finished after the one in which two of its restarts agree.
+        rounds: at most so many rounds; a crystal is finished after the one in which two of its restarts
+            agree.
         agreement: map correlation from which two restarts are one solution.
         density_share: share of the voxels that hold density, for R.
-        crystals_at_once: crystals phased together; small batches stay in a processor's cache, a GPU wants large ones.
+        crystals_at_once: crystals phased together; small batches stay in a processor's cache, a GPU wants
+            large ones.
     """
 
     restarts: int

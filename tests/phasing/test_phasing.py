@@ -1,0 +1,155 @@
+"""Properties of the parts of the classical methods."""
+
+import pytest
+import torch
+
+from phaselearn.crystal.judgement import Observed, judge, true_map_factors
+from phaselearn.crystal.layout import friedel_mate, miller_indices
+from phaselearn.crystal.structure_factors import structure_factors
+from phaselearn.phasing.charge_flipping import ChargeFlipping, quarter_turn, weakest
+from phaselearn.phasing.figures_of_merit import peakiness, r_factor, skewness
+from phaselearn.phasing.measurement import Measurement, transform, with_measured_amplitudes
+from phaselearn.phasing.projections import eliminate_low_density, keep_largest, threshold
+from phaselearn.phasing.raar import RelaxedReflections
+from phaselearn.phasing.search import SearchPlan, search
+from phaselearn.phasing.starts import random_start
+from tests.conftest import random_crystals
+
+SIZE = 12
+METHODS = {
+    "charge_flipping": ChargeFlipping(120, (1.0,), 0.2, 0.7, 0.2, 0.08, 10),
+    "raar": RelaxedReflections(120, 0.8, (0.08, 0.12), 10),
+}
+PLAN = SearchPlan(restarts=2, rounds=2, agreement=0.95, density_share=0.08, crystals_at_once=4)
+
+
+def observe(crystals, size=SIZE, keep=None):
+    lattice, numbers, positions = crystals
+    lattice = lattice.float()
+    intensity = structure_factors(lattice, numbers, positions, miller_indices("full", size)).abs().square()
+    mask = torch.ones_like(intensity, dtype=torch.bool) if keep is None else keep
+    return Observed.from_intensity(intensity * mask, mask, "full", lattice)
+
+
+@pytest.fixture(scope="module")
+def crystals():
+    return random_crystals(4, 6, seed=3, edges=(4.0, 6.0))
+
+
+@pytest.fixture(scope="module")
+def measurement(crystals):
+    return Measurement.of(observe(crystals))
+
+
+def test_measured_maps_have_unit_variance(measurement):
+    density = measurement.map_of(random_start(measurement, 0, range(4), [0] * 4))
+    torch.testing.assert_close(density.flatten(1).std(1, correction=0), torch.ones(4), rtol=1e-4, atol=1e-4)
+    assert density.flatten(1).mean(1).abs().max() < 1e-5
+
+
+def test_full_boxes_have_the_observed_amplitudes_and_a_real_map(crystals, measurement):
+    box = measurement.full_box(random_start(measurement, 0, range(4), [0] * 4))
+    expected = observe(crystals).map_amplitude()
+    torch.testing.assert_close(box.abs(), expected, rtol=1e-3, atol=1e-3 * expected.max().item())
+    torch.testing.assert_close(friedel_mate(box), box.conj(), rtol=1e-3, atol=1e-3 * expected.max().item())
+
+
+def test_unmeasured_reflections_are_free_within_the_resolution_and_empty_outside(crystals):
+    keep = torch.ones(4, SIZE, SIZE, SIZE, dtype=torch.bool)
+    keep[:, 1, 2, 0] = keep[:, -1, -2, 0] = False
+    keep[:, 5] = keep[:, -5] = False
+    measurement = Measurement.of(observe(crystals, keep=keep))
+    assert measurement.free[:, 1, 2, 0].all()
+    assert not measurement.measured[:, 1, 2, 0].any()
+    assert not measurement.free[:, 0, 0, 0].any()
+    noise = transform(torch.randn(4, SIZE, SIZE, SIZE, generator=torch.Generator().manual_seed(0)))
+    bound = with_measured_amplitudes(noise, measurement)
+    torch.testing.assert_close(bound[measurement.free], noise[measurement.free])
+    assert (bound[~measurement.free & ~measurement.measured] == 0).all()
+
+
+def test_restarts_do_not_depend_on_their_batch(measurement):
+    together = random_start(measurement, 7, [10, 11, 12, 13], [0, 0, 1, 1])
+    alone = random_start(measurement.take(torch.tensor([2])), 7, [12], [1])
+    torch.testing.assert_close(together[2:3], alone)
+    assert not torch.allclose(together[2], random_start(measurement, 7, range(10, 14), [2] * 4)[2])
+
+
+def test_a_threshold_leaves_its_share_of_the_voxels():
+    density = torch.randn(3, 10, 10, 10, generator=torch.Generator().manual_seed(0))
+    above = (density > threshold(density, 0.08)).flatten(1).float().mean(1)
+    torch.testing.assert_close(above, torch.full((3,), 0.08), rtol=0, atol=0.002)
+    kept = keep_largest(density, 0.9)
+    assert (kept >= 0).all()
+    torch.testing.assert_close(keep_largest(kept, 0.9), kept)
+
+
+def test_the_weakest_reflections_are_the_asked_share(measurement):
+    weak = weakest(measurement, 0.25)
+    share = weak.flatten(1).sum(1) / measurement.measured.flatten(1).sum(1)
+    assert ((share - 0.25).abs() < 0.02).all()
+    for row in range(4):
+        strong = measurement.measured[row] & ~weak[row]
+        assert measurement.amplitude[row][weak[row]].max() <= measurement.amplitude[row][strong].min()
+
+
+def test_a_quarter_turn_keeps_maps_real():
+    density = torch.randn(2, SIZE, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    spectrum = transform(density)
+    turned = spectrum * quarter_turn(SIZE, spectrum)
+    back = transform(torch.fft.irfftn(turned, s=(SIZE,) * 3, dim=(-3, -2, -1)))
+    inside = torch.ones_like(back.real, dtype=torch.bool)
+    # F(000) and the Nyquist planes are their own mates and cannot be turned.
+    inside[:, 0, 0, 0] = inside[:, SIZE // 2] = inside[:, :, SIZE // 2] = inside[..., SIZE // 2] = False
+    torch.testing.assert_close(back[inside], turned[inside], rtol=1e-3, atol=1e-3)
+
+
+def test_figures_of_merit_prefer_the_truth(crystals, measurement):
+    true = true_map_factors(observe(crystals), *crystals[1:], "atomic_number")
+    true = (true[..., : SIZE // 2 + 1].conj() / measurement.scale[:, None, None, None]).to(torch.complex64)
+    false = random_start(measurement, 0, range(4), [0] * 4)
+    assert (r_factor(true, measurement, 0.08) < r_factor(false, measurement, 0.08)).all()
+    assert (skewness(measurement.map_of(true)) > skewness(measurement.map_of(false))).all()
+    assert (peakiness(measurement.map_of(true)) > peakiness(measurement.map_of(false))).all()
+
+
+def test_low_density_elimination_stays_at_the_truth(crystals, measurement):
+    true = true_map_factors(observe(crystals), *crystals[1:], "atomic_number")
+    start = (true[..., : SIZE // 2 + 1].conj() / measurement.scale[:, None, None, None]).to(torch.complex64)
+    found = eliminate_low_density(start, measurement, 0.1, 10)
+    judgement, _ = judge(measurement.full_box(found), observe(crystals), *crystals[1:])
+    assert (judgement.correlation > 0.93).all()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_methods_solve_random_crystals_from_any_origin_and_hand(name, crystals):
+    lattice, numbers, positions = crystals
+    shift = torch.tensor([0.137, 0.291, 0.053], dtype=torch.float64)
+    for where in (positions, (shift - positions) % 1.0):
+        observed = observe((lattice, numbers, where))
+        measurement = Measurement.of(observed)
+        solution = search(measurement, METHODS[name], PLAN, 0, range(4))
+        judgement, _ = judge(measurement.full_box(solution.factors), observed, numbers, where)
+        assert judgement.solved.all()
+        assert (solution.agreement > 0.9).all()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_crystal_does_not_depend_on_its_batch(name, measurement):
+    together = search(measurement, METHODS[name], PLAN, 0, range(4))
+    alone = search(measurement.take(torch.tensor([2])), METHODS[name], PLAN, 0, [2])
+    torch.testing.assert_close(together.r_factor[2:3], alone.r_factor, rtol=1e-3, atol=1e-3)
+    assert together.restarts[2] == alone.restarts[0]
+
+
+def test_crystals_without_agreement_get_more_restarts(measurement):
+    plan = SearchPlan(restarts=2, rounds=3, agreement=1.1, density_share=0.08, crystals_at_once=4)
+    method = RelaxedReflections(2, 0.8, (0.08,), 0)
+    assert search(measurement, method, plan, 0, range(4)).restarts.tolist() == [6] * 4
+
+
+def test_nothing_measured_gives_an_empty_map(crystals):
+    keep = torch.zeros(4, SIZE, SIZE, SIZE, dtype=torch.bool)
+    measurement = Measurement.of(observe(crystals, keep=keep))
+    solution = search(measurement, METHODS["charge_flipping"], PLAN, 0, range(4))
+    assert torch.isfinite(torch.view_as_real(solution.factors)).all()
