@@ -8,8 +8,9 @@ import warnings
 
 def quiet_libraries() -> None:
     """Silence adverts and hints of libraries that do not concern the run; warnings that do stay."""
-    for name in ("pytorch_lightning.utilities.rank_zero", "lightning.pytorch.utilities.rank_zero"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        for module in ("", ".utilities.rank_zero", ".accelerators.cuda"):
+            logging.getLogger(name + module).setLevel(logging.WARNING)
     for message in (
         ".*does not have many workers.*",
         ".*The number of training batches.*",

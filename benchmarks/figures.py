@@ -1,0 +1,52 @@
+"""How a benchmark states its figures: one line each, against a bound where there is one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+
+def state_machine() -> None:
+    """Print what the figures depend on."""
+    threads = os.environ.get("OMP_NUM_THREADS", "unset")
+    print(f"{os.cpu_count()} cores, OMP_NUM_THREADS={threads}, torch {torch.__version__}")
+
+
+def peak_memory() -> float:
+    """Return the peak resident memory of this process in MiB.
+
+    Linux's VmHWM: the kernel's other figure, ru_maxrss, is inherited from the process that started this one.
+    """
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 2**10
+
+
+class Figures:
+    """Prints figures as they come; `finish` exits 1 if one fell short."""
+
+    def __init__(self) -> None:
+        self.short: list[str] = []
+
+    def state(self, name: str, value: float) -> None:
+        """Print a figure without a bound."""
+        print(f"{name}: {value:.4g}", flush=True)
+
+    def at_least(self, name: str, value: float, bound: float) -> None:
+        """Print a figure that must not be smaller."""
+        self._judge(name, value, f"at least {bound:g}", value >= bound)
+
+    def at_most(self, name: str, value: float, bound: float) -> None:
+        """Print a figure that must not be larger."""
+        self._judge(name, value, f"at most {bound:g}", value <= bound)
+
+    def _judge(self, name: str, value: float, bound: str, met: bool) -> None:
+        print(f"{name}: {value:.4g} ({bound}) {'ok' if met else 'short'}", flush=True)
+        if not met:
+            self.short.append(name)
+
+    def finish(self) -> None:
+        """Exit 1 if a figure fell short."""
+        sys.exit(1 if self.short else 0)

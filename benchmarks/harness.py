@@ -1,0 +1,137 @@
+"""What LightningDataModule and Trainer cost against a bare loop over tensors, and whether streaming stays flat.
+
+    python benchmarks/harness.py
+
+Prints one line a figure, `name: value (at least|at most BOUND) ok|short`, and exits 1 if one falls short.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import pytorch_lightning as pl
+import torch
+from figures import Figures, peak_memory, state_machine
+
+from phaselearn.commands.console import quiet_libraries
+from phaselearn.commands.session import build_data, build_model
+from phaselearn.data.build import build_store
+from phaselearn.data.datamodule import PairDataModule
+from phaselearn.data.pairs import PairDefinition
+from phaselearn.data.sources.prototypes import Prototypes
+from phaselearn.models.base import DensityModel
+from phaselearn.testing.options import composed
+
+DEFINITION = PairDefinition(10, "octant", "atomic_number", 0.0, "atomic_number", 0.35, "fractional", "point")
+# model: overrides, crystals, epochs, rounds, bound; networks are narrow, so that the harness's share is the larger.
+CASES = {
+    "mlp": ((), 4000, 7, 5, 1.3),
+    "cnn": (("model.width=8",), 400, 3, 3, 1.05),
+    "unet3d": (("model.width=2",), 16, 2, 2, 1.05),
+}
+
+
+def trainer_epoch(model: DensityModel, data: PairDataModule, epochs: int) -> float:
+    """Return the seconds an epoch through Trainer and data module, the first epoch left out."""
+    marks: list[float] = []
+
+    class Clock(pl.Callback):
+        def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+            marks.append(time.perf_counter())
+
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        max_epochs=epochs + 1,
+        callbacks=[Clock()],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        limit_val_batches=0,
+    )
+    trainer.fit(model, train_dataloaders=data.train_dataloader())
+    return median(b - a for a, b in zip(marks[:-1], marks[1:], strict=True))
+
+
+def bare_epoch(model: DensityModel, data: PairDataModule, epochs: int) -> float:
+    """Return the seconds an epoch of the same steps in a bare loop over tensors in memory."""
+    dataset = data.dataset("train")
+    everything = dataset.__getitems__([(place, 0) for place in range(len(dataset))])
+    inputs, targets = everything["input"].contiguous(), everything["density"].contiguous()
+    optimizer = model.configure_optimizers()
+    model.train()
+    marks = []
+    for _ in range(epochs + 1):
+        for chosen in torch.randperm(len(inputs)).split(data.batch_size):
+            batch = {"input": inputs[chosen]}
+            loss = model.loss(model(batch), targets[chosen], batch).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        marks.append(time.perf_counter())
+    return median(b - a for a, b in zip(marks[:-1], marks[1:], strict=True))
+
+
+def compare(name: str, store: Path, figures: Figures) -> None:
+    overrides, crystals, epochs, rounds, bound = CASES[name]
+    config = composed(f"model={name}", "data=hkl10", f"data.store={store}", f"data.train_size={crystals}", *overrides)
+    ratios = []
+    for _ in range(rounds):
+        data = build_data(config)
+        times = []
+        for run in (bare_epoch, trainer_epoch):
+            torch.manual_seed(0)
+            times.append(run(build_model(config, data), data, epochs))
+        ratios.append(times[1] / times[0])
+    figures.state(f"{name}, milliseconds an epoch in the bare loop", 1e3 * times[0])
+    figures.at_most(f"{name}, epoch through data module and Trainer against the bare loop", median(ratios), bound)
+
+
+def peak_of_streaming(store: Path) -> float:
+    """Return the peak resident memory in MiB of an epoch streamed from a store, in a process of its own."""
+    command = [sys.executable, __file__, "--stream", str(store)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+
+
+def stream(store: Path) -> None:
+    torch.set_num_threads(1)
+    config = composed("model=mlp", "data=hkl10", f"data.store={store}", "data.cache=none")
+    data = build_data(config)
+    trainer_epoch(build_model(config, data), data, 1)
+    print(peak_memory())
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--stream", type=Path, help=argparse.SUPPRESS)
+    given = arguments.parse_args()
+    quiet_libraries()
+    if given.stream:
+        stream(given.stream)
+        return
+    state_machine()
+    figures = Figures()
+    with tempfile.TemporaryDirectory() as folder:
+        build = partial(build_store, definition=DEFINITION, longest_edge=30.0, source_config={})
+        large, small = Path(folder) / "large.zarr", Path(folder) / "small.zarr"
+        build(Prototypes(8000, 0, "primitive"), path=large)
+        build(Prototypes(800, 0, "primitive"), path=small)
+        for name in CASES:
+            compare(name, large, figures)
+        peaks = [peak_of_streaming(store) for store in (small, large)]
+        for crystals, peak in zip((800, 8000), peaks, strict=True):
+            figures.state(f"streaming, peak memory in MiB with {crystals} crystals", peak)
+        figures.at_most("streaming, peak memory of ten times the store against one", peaks[1] / peaks[0], 1.1)
+    figures.finish()
+
+
+if __name__ == "__main__":
+    main()

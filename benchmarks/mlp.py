@@ -1,0 +1,160 @@
+"""The report's MLP20 against scikit-learn's MLPRegressor on the same arrays: loss curve, time, memory.
+
+    python benchmarks/mlp.py --structures FILE [--crystals 12000] [--epochs 100]
+
+Each runs in a process of its own, so that peak memory is its own. Prints `name: value (at least|at most BOUND)
+ok|short` and exits 1 if a figure falls short.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from figures import Figures, peak_memory, state_machine
+
+from phaselearn.data.augmentation import Augmentation
+from phaselearn.data.build import build_store
+from phaselearn.data.datamodule import PairDataModule
+from phaselearn.data.observation import Observation
+from phaselearn.data.pairs import PairDefinition
+from phaselearn.data.sources.file import File
+from phaselearn.data.sources.prototypes import Prototypes
+
+SIZE = 20
+BATCH = 200
+DEFINITION = PairDefinition(SIZE, "octant", "atomic_number", 0.0, "atomic_number", 0.35, "fractional", "point")
+
+
+def datamodule(store: Path, crystals: int) -> PairDataModule:
+    return PairDataModule(
+        source=None,
+        source_config={},
+        observation=Observation(),
+        store=str(store),
+        store_folder="",
+        name="hkl20",
+        **DEFINITION.as_dict(),
+        longest_edge=30.0,
+        train_size=crystals,
+        batch_size=BATCH,
+        num_workers=0,
+        cache="ram",
+        cache_limit=1.0,
+        input_transform="amplitude",
+        input_scaling="max",
+        target_scaling="deviation",
+        augmentation=Augmentation(),
+        seed=0,
+    )
+
+
+def train_ours(store: Path, crystals: int, epochs: int) -> tuple[list[float], float]:
+    import pytorch_lightning as pl
+
+    from phaselearn.losses.mse import MeanSquaredError
+    from phaselearn.models.mlp import MultilayerPerceptron
+
+    pl.seed_everything(0, verbose=False)
+    data = datamodule(store, crystals)
+    loader = data.train_dataloader()
+    scale = 2 / SIZE**3  # see conf/optim/adam.yaml
+    model = MultilayerPerceptron(
+        [100],
+        False,
+        loss=MeanSquaredError(),
+        definition=DEFINITION,
+        optimizer=partial(torch.optim.Adam, lr=1e-3, eps=1e-8 * scale, weight_decay=1e-4 / BATCH * scale, fused=True),
+    )
+    losses: list[float] = []
+
+    class Curve(pl.Callback):
+        def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+            losses.append(trainer.callback_metrics["train/loss"].item() / 2)
+
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        max_epochs=epochs,
+        callbacks=[Curve()],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    start = time.perf_counter()
+    trainer.fit(model, train_dataloaders=loader)
+    return losses, time.perf_counter() - start
+
+
+def train_theirs(store: Path, crystals: int, epochs: int) -> tuple[list[float], float]:
+    import warnings
+
+    from sklearn.neural_network import MLPRegressor
+
+    everything = datamodule(store, crystals).dataset("train")
+    arrays = everything.__getitems__([(place, 0) for place in range(len(everything))])
+    inputs, targets = (arrays[name].flatten(1).numpy() for name in ("input", "density"))
+    del everything, arrays
+    model = MLPRegressor(max_iter=epochs, tol=0, n_iter_no_change=epochs, random_state=0)
+    warnings.simplefilter("ignore")
+    start = time.perf_counter()
+    model.fit(inputs, targets)
+    return model.loss_curve_, time.perf_counter() - start
+
+
+def measure(which: str, store: Path, crystals: int, epochs: int) -> dict[str, object]:
+    """Run one of the two in a process of its own."""
+    command = [sys.executable, __file__, "--one", which, "--store", str(store)]
+    command += ["--crystals", str(crystals), "--epochs", str(epochs)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--structures", help="JSON-lines file; default: the embedded prototypes")
+    arguments.add_argument("--crystals", type=int, default=12000)
+    arguments.add_argument("--epochs", type=int, default=100)
+    arguments.add_argument("--store", type=Path, help=argparse.SUPPRESS)
+    arguments.add_argument("--one", choices=("ours", "theirs"), help=argparse.SUPPRESS)
+    given = arguments.parse_args()
+    if given.one:
+        train = train_ours if given.one == "ours" else train_theirs
+        losses, seconds = train(given.store, given.crystals, given.epochs)
+        peak = peak_memory() / 2**10
+        print(json.dumps({"losses": [float(loss) for loss in losses], "seconds": seconds, "peak": peak}))
+        return
+    state_machine()
+    with tempfile.TemporaryDirectory() as folder:
+        store = given.store or Path(folder) / "hkl20.zarr"
+        if not store.exists():
+            wanted = int(given.crystals * 1.4)
+            source = File(given.structures, None, "", "") if given.structures else Prototypes(wanted, 0, "primitive")
+            build_store(source, DEFINITION, store, 30.0, {})
+        print(f"{given.crystals} crystals, {SIZE}³, {given.epochs} epochs, batch {BATCH}", flush=True)
+        theirs = measure("theirs", store, given.crystals, given.epochs)
+        ours = measure("ours", store, given.crystals, given.epochs)
+    figures = Figures()
+    for epoch in sorted({1, given.epochs // 10, given.epochs // 2, given.epochs} - {0}):
+        print(f"loss after {epoch:4d} epochs: ours {ours['losses'][epoch - 1]:.5f}, theirs {theirs['losses'][epoch - 1]:.5f}")
+    for name, one in (("ours", ours), ("scikit-learn", theirs)):
+        figures.state(f"{name}, seconds", one["seconds"])
+        figures.state(f"{name}, peak memory in GiB", one["peak"])
+    last = np.mean(ours["losses"][-5:]) / np.mean(theirs["losses"][-5:])
+    figures.at_most("difference of the last five epochs' mean loss from scikit-learn's", abs(last - 1), 0.05)
+    figures.at_least("speed against scikit-learn", theirs["seconds"] / ours["seconds"], 2)
+    figures.finish()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count()))
+    main()
