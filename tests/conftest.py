@@ -43,9 +43,7 @@ def random_crystals(
     lattice[:, 1, 0] = lengths[:, 1] * cosine[:, 2]
     lattice[:, 1, 1] = lengths[:, 1] * np.sin(angles[:, 2])
     lattice[:, 2, 0] = lengths[:, 2] * cosine[:, 1]
-    lattice[:, 2, 1] = (
-        lengths[:, 2] * (cosine[:, 0] - cosine[:, 1] * cosine[:, 2]) / np.sin(angles[:, 2])
-    )
+    lattice[:, 2, 1] = lengths[:, 2] * (cosine[:, 0] - cosine[:, 1] * cosine[:, 2]) / np.sin(angles[:, 2])
     lattice[:, 2, 2] = np.sqrt(lengths[:, 2] ** 2 - lattice[:, 2, 0] ** 2 - lattice[:, 2, 1] ** 2)
     rotation, _ = np.linalg.qr(generator.normal(size=(3, 3)))
     numbers = generator.integers(1, 90, size=(count, atoms))

@@ -89,9 +89,7 @@ def cartesian_map(factors: Tensor, lattice: Tensor) -> Tensor:
         return torch.polar(torch.ones_like(angle), angle)
 
     in_k = start[:, 2, None] + step[:, 2, 2, None] * voxel
-    in_jk = (
-        start[:, 1, None, None] + step[:, 1, 1, None, None] * voxel[:, None] + step[:, 2, 1, None, None] * voxel
-    )
+    in_jk = start[:, 1, None, None] + step[:, 1, 1, None, None] * voxel[:, None] + step[:, 2, 1, None, None] * voxel
     in_ijk = (
         start[:, 0, None, None, None]
         + step[:, 0, 0, None, None, None] * voxel[:, None, None]

@@ -124,9 +124,7 @@ def gaussian_density(
     return flat.unflatten(0, (len(lattice), size, size, size))
 
 
-def _spread(
-    positions: Tensor, heights: Tensor, step: Tensor, window: list[int], size: int
-) -> tuple[Tensor, Tensor]:
+def _spread(positions: Tensor, heights: Tensor, step: Tensor, window: list[int], size: int) -> tuple[Tensor, Tensor]:
     """Return the voxel number and the Gaussian value at each voxel of each atom's window, (K, w, w, w) both."""
     grid = positions * size
     nearest = grid.round()

@@ -61,7 +61,9 @@ class Augmentation:
             batch = _rename_axes(batch, permutation, signs)
         if self.inversion:
             hand = torch.stack([1 - 2 * torch.randint(2, (), generator=draw) for draw in draws])
-            batch["density"] = _read_at(batch["density"], hand[:, None].expand(-1, 3), torch.zeros(len(draws), 3).long())
+            batch["density"] = _read_at(
+                batch["density"], hand[:, None].expand(-1, 3), torch.zeros(len(draws), 3).long()
+            )
             batch["positions"] = batch["positions"] * hand[:, None, None]
         if self.origin:
             shift = torch.stack([torch.randint(size, (3,), generator=draw) for draw in draws])
@@ -85,9 +87,9 @@ def _rename_axes(batch: dict[str, Tensor], permutation: Tensor, signs: Tensor) -
     rows = torch.arange(len(order))[:, None]
     renamed = dict(batch)
     renamed["lattice"] = batch["lattice"][rows, order] * signs[:, :, None]
-    renamed["positions"] = batch["positions"].gather(
-        2, order[:, None, :].expand_as(batch["positions"])
-    ) * signs[:, None, :]
+    renamed["positions"] = (
+        batch["positions"].gather(2, order[:, None, :].expand_as(batch["positions"])) * signs[:, None, :]
+    )
     nothing = torch.zeros_like(signs)
     for name in ("intensity", "density"):
         values = batch[name].clone()

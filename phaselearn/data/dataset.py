@@ -85,8 +85,7 @@ class PairDataset(Dataset):
         """Return what the store holds of some places of the data set."""
         index = torch.from_numpy(places)
         batch = {
-            name: torch.from_numpy(self.store.read_pairs(name, self.rows[places]))
-            for name in ("intensity", "density")
+            name: torch.from_numpy(self.store.read_pairs(name, self.rows[places])) for name in ("intensity", "density")
         }
         return batch | {
             "lattice": self._lattice[index].float(),

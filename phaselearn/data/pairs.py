@@ -93,7 +93,9 @@ def pad_atoms(crystals: Sequence[Crystal]) -> tuple[Tensor, Tensor, Tensor]:
     return torch.from_numpy(lattice), torch.from_numpy(numbers), torch.from_numpy(positions)
 
 
-def make_pairs(lattice: Tensor, numbers: Tensor, positions: Tensor, definition: PairDefinition) -> tuple[Tensor, Tensor]:
+def make_pairs(
+    lattice: Tensor, numbers: Tensor, positions: Tensor, definition: PairDefinition
+) -> tuple[Tensor, Tensor]:
     """Compute the pairs of a batch of crystals.
 
     Args:

@@ -40,9 +40,7 @@ class Loss(nn.Module):
         precision = torch.float64 if prediction.dtype == torch.float64 else torch.float32
         # FFTs and sums over thousands of voxels lose too much in half precision, and some do not exist in it.
         with torch.autocast(prediction.device.type, enabled=False):
-            return self.compute(
-                prediction.to(precision), None if target is None else target.to(precision), batch
-            )
+            return self.compute(prediction.to(precision), None if target is None else target.to(precision), batch)
 
     @abstractmethod
     def compute(self, prediction: Tensor, target: Tensor | None, batch: Batch) -> Tensor:

@@ -28,19 +28,24 @@ class ClassicalModel(DensityModel):
         """Return half boxes (B, N, N, N/2 + 1) of a measurement of B crystals with these row numbers."""
         raise NotImplementedError(f"{type(self).__name__} has no phase")
 
+    def measurement_of(self, batch: Batch) -> Measurement:
+        """Return what was measured of a batch."""
+        observed = Observed.from_intensity(
+            batch["intensity"].float(), batch["observed"], self.definition.layout, batch["lattice"].float()
+        )
+        return Measurement.of(observed)
+
+    def density_of(self, factors: Tensor, measurement: Measurement) -> Tensor:
+        """Return the density (B, N, N, N) of half boxes, in the frame of the pairs."""
+        synthesis = cartesian_map if self.definition.frame == "cartesian" else map_from_structure_factors
+        return synthesis(measurement.full_box(factors), measurement.lattice)
+
     @torch.no_grad()
     def forward(self, batch: Batch) -> Tensor:
         """Return the density (B, N, N, N) in electrons/Å³."""
         with torch.autocast(batch["intensity"].device.type, enabled=False):
-            lattice = batch["lattice"].float()
-            observed = Observed.from_intensity(
-                batch["intensity"].float(), batch["observed"], self.definition.layout, lattice
-            )
-            measurement = Measurement.of(observed)
-            factors = measurement.full_box(self.phase(measurement, batch["row"].tolist()))
-            if self.definition.frame == "cartesian":
-                return cartesian_map(factors, lattice)
-            return map_from_structure_factors(factors, lattice)
+            measurement = self.measurement_of(batch)
+            return self.density_of(self.phase(measurement, batch["row"].tolist()), measurement)
 
 
 class SearchingModel(ClassicalModel):
@@ -59,6 +64,7 @@ class SearchingModel(ClassicalModel):
         self.plan = plan
         self.seed = seed
 
+    @torch.no_grad()
     def solve(self, measurement: Measurement, crystals: list[int]) -> Solution:
         """Return the best phases with their figures of merit."""
         return search(measurement, self.method, self.plan, self.seed, crystals)

@@ -16,9 +16,7 @@ from torch import Tensor
 from phaselearn.data.pairs import PairDefinition, make_pairs
 from phaselearn.models.base import DensityModel
 
-DEFINITION = PairDefinition(
-    10, "full", "atomic_number", 0.0, "atomic_number", 0.225, "fractional", "band_limited"
-)
+DEFINITION = PairDefinition(10, "full", "atomic_number", 0.0, "atomic_number", 0.225, "fractional", "band_limited")
 
 
 def small_batch(count: int = 3, seed: int = 0, definition: PairDefinition = DEFINITION) -> dict[str, Tensor]:
@@ -88,9 +86,7 @@ class ModelContract:
         batch = small_batch()
         built.train()
         built.loss(built(batch), batch["density"], batch).mean().backward()
-        assert all(
-            parameter.grad is not None and torch.isfinite(parameter.grad).all() for parameter in trained
-        )
+        assert all(parameter.grad is not None and torch.isfinite(parameter.grad).all() for parameter in trained)
 
     def test_learns_one_batch(self, built: DensityModel) -> None:
         if not any(parameter.requires_grad for parameter in built.parameters()):

@@ -20,9 +20,8 @@ def test_the_full_box_holds_each_reflection_at_its_place(layout):
     assert (box[~present] == 0).all()
     h = miller_indices("full", size)
     inside = (h.abs() < size // 2)[:, None, None] & (h.abs() < size // 2)[None, :, None] & (h.abs() < size // 2)
-    one_sign = (
-        ((h >= 0)[:, None, None] & (h >= 0)[None, :, None] & (h >= 0))
-        | ((h <= 0)[:, None, None] & (h <= 0)[None, :, None] & (h <= 0))
+    one_sign = ((h >= 0)[:, None, None] & (h >= 0)[None, :, None] & (h >= 0)) | (
+        (h <= 0)[:, None, None] & (h <= 0)[None, :, None] & (h <= 0)
     )
     assert torch.equal(present[0], inside & one_sign if layout == "octant" else inside)
 

@@ -59,7 +59,10 @@ def test_xray_agrees_with_gemmi(b_iso):
         calculator = gemmi.StructureFactorCalculatorX(structure.cell)
         values = indices.tolist()
         expected = np.array(
-            [[[calculator.calculate_sf_from_small_structure(structure, (h, k, m)) for m in values] for k in values] for h in values]
+            [
+                [[calculator.calculate_sf_from_small_structure(structure, (h, k, m)) for m in values] for k in values]
+                for h in values
+            ]
         )
         assert np.abs(ours[crystal].numpy() - expected).max() < 1e-5 * np.abs(expected).max()
 

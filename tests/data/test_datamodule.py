@@ -100,7 +100,9 @@ def test_batches_hold_what_the_store_holds(tiny_store):
     data = datamodule(tiny_store)
     batch = batches(data.train_dataloader())[0]
     rows = batch["row"].numpy()
-    assert np.array_equal(batch["density"].numpy(), tiny_store.read_pairs("density", np.sort(rows))[np.argsort(np.argsort(rows))])
+    assert np.array_equal(
+        batch["density"].numpy(), tiny_store.read_pairs("density", np.sort(rows))[np.argsort(np.argsort(rows))]
+    )
     assert torch.equal(batch["input"], batch["intensity"])
     assert batch["observed"].all()
     for place, row in enumerate(rows):
@@ -109,7 +111,13 @@ def test_batches_hold_what_the_store_holds(tiny_store):
         assert np.allclose(batch["lattice"][place], tiny_store.lattice[row])
 
 
-@pytest.mark.parametrize("changes", [{"observation": Observation(noise=0.2, completeness=0.7)}, {"augmentation": Augmentation(origin=True, inversion=True, axes=True)}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"observation": Observation(noise=0.2, completeness=0.7)},
+        {"augmentation": Augmentation(origin=True, inversion=True, axes=True)},
+    ],
+)
 def test_what_is_drawn_depends_on_crystal_and_epoch_alone(tiny_store, changes):
     def by_row(epoch, **more):
         loader = datamodule(tiny_store, **changes, **more).train_dataloader()

@@ -21,9 +21,7 @@ UNET = {"levels": 2, "width": 2, "blocks": 1, "smallest": 20, "activation_checkp
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_perceptron_takes_scikit_learns_steps():
     """From the same weights on the same batches, Adam with L2 gives scikit-learn's weights."""
-    definition = PairDefinition(
-        4, "octant", "atomic_number", 0.0, "atomic_number", 0.35, "fractional", "point"
-    )
+    definition = PairDefinition(4, "octant", "atomic_number", 0.0, "atomic_number", 0.35, "fractional", "point")
     generator = torch.Generator().manual_seed(0)
     inputs, targets = torch.randn(2, 600, 64, generator=generator)
     inputs, targets = inputs.double(), targets.double()

@@ -33,11 +33,11 @@ class Cif(Source):
 
     name = "cif"
 
-    def __init__(
-        self, path: str, pattern: str, count: int | None, cell: str, licence: str, attribution: str
-    ) -> None:
+    def __init__(self, path: str, pattern: str, count: int | None, cell: str, licence: str, attribution: str) -> None:
         if cell not in CELLS:
-            raise UserError(f"source.cell={cell} is unknown: allowed are {', '.join(CELLS)}, e.g. source.cell=primitive")
+            raise UserError(
+                f"source.cell={cell} is unknown: allowed are {', '.join(CELLS)}, e.g. source.cell=primitive"
+            )
         self.path = Path(path)
         if not self.path.exists():
             raise UserError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -16,16 +17,20 @@ import spglib
 from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY
 from pymatgen.core import Composition, Element, Structure
 
-from phaselearn.data.sources.symmetry import SYMMETRY_PRECISION, Cell, choose_cell, structure_type
+from phaselearn.data.sources.substitution import bond_radius, electronegativity_spread, replacements
+from phaselearn.data.sources.symmetry import SYMMETRY_PRECISION, Cell, choose_cell, structure_type, wrap
 from phaselearn.data.structures import Crystal, LeftOut, Source
 from phaselearn.errors import UserError
 
 _CELLS = ("primitive", "conventional")
 _STRAIN = 0.015  # standard deviation of the strain that is added, within the symmetry
+_CONTACT = 1.3  # distance to a neighbour, relative to the nearest
 _TIGHTEST_CONTACT = 0.8  # of a decorated contact, relative to its radii, against the parent's
 _VOLUMES = (3.0, 120.0)  # Å³ an atom
 _MOST_DECORATIONS = 5000  # of one prototype
 _LARGEST_PARENT = 110  # atoms
+_LAST_ORTHORHOMBIC = 74  # space group
+_TRIAL_SCALES = (0.75, 0.85, 0.95, 1.05, 1.15, 1.3)
 
 
 @dataclass(frozen=True)
@@ -34,12 +39,16 @@ class _Parent:
 
     name: str
     cell: Cell
+    element_of: np.ndarray  # (n,) place in `elements` of each atom
     elements: tuple[str, ...]
+    amounts: tuple[int, ...]  # atoms of each element in the cell
     choices: tuple[tuple[str, ...], ...]  # allowed elements in place of each of `elements`
     prototype: str
     space_group: int
+    type_varies: bool  # the letters of the Wyckoff positions change with the axial ratios
     rotations: np.ndarray  # point group, Cartesian (m, 3, 3)
-    contacts: tuple[tuple[str, str], ...]  # pairs of elements that touch
+    contacts: np.ndarray  # (k, 2) places in `elements` of two that touch
+    contact_weights: np.ndarray  # (k,) share of all contacts
 
     @property
     def decorations(self) -> int:
@@ -49,9 +58,9 @@ class _Parent:
 class Prototypes(Source):
     """Decorated prototypes, as many as asked for, the same for the same seed; fewer are the first of more.
 
-    An element is replaced by one of its group (for the d block also of the neighbouring groups, for the lanthanides
-    by any of them); the cell is scaled by the radii of the atoms that touch, and strained at random by about 1.5 %
-    within its symmetry, so that axial ratios vary. Decorations whose contacts become too tight are not made.
+    An element is replaced by a similar one that can have its charge (see `substitution.replacements`); the cell is
+    scaled by the bond lengths between the atoms that touch, and strained at random by about 1.5 % within its symmetry,
+    so that axial ratios vary. Decorations whose contacts become too tight are not made.
 
     Args:
         count: number of crystals.
@@ -73,7 +82,9 @@ class Prototypes(Source):
         if count < 1:
             raise UserError(f"source.count={count}: at least 1 is needed, e.g. source.count=2000")
         if cell not in _CELLS:
-            raise UserError(f"source.cell={cell} is unknown: allowed are {', '.join(_CELLS)}, e.g. source.cell=primitive")
+            raise UserError(
+                f"source.cell={cell} is unknown: allowed are {', '.join(_CELLS)}, e.g. source.cell=primitive"
+            )
         self.count = count
         self.seed = seed
         self.cell = cell
@@ -82,9 +93,9 @@ class Prototypes(Source):
         return self.count
 
     def fingerprint(self) -> str:
-        """Return a digest of the settings and of pymatgen's version."""
-        text = f"{self.name}:{self.count}:{self.seed}:{self.cell}:{version('pymatgen')}"
-        return hashlib.sha256(text.encode()).hexdigest()
+        """Return a digest of the settings and of the versions of what makes the crystals."""
+        versions = ":".join(version(name) for name in ("phaselearn", "pymatgen", "spglib"))
+        return hashlib.sha256(f"{self.name}:{self.count}:{self.seed}:{self.cell}:{versions}".encode()).hexdigest()
 
     def __iter__(self) -> Iterator[Crystal | LeftOut]:
         made = 0
@@ -125,79 +136,62 @@ class Prototypes(Source):
             elements.append(options[choice])
         if len(set(elements)) < len(elements):
             return None
-        new = dict(zip(parent.elements, elements, strict=True))
-        ratios = [
-            (_radius(new[a]) + _radius(new[b])) / (_radius(a) + _radius(b)) for a, b in parent.contacts
-        ]
-        scale = sum(ratios) / len(ratios)
-        if scale / max(ratios) < _TIGHTEST_CONTACT:
+        ratios = _lengths(parent, tuple(elements)) / _lengths(parent, parent.elements)
+        scale = float(parent.contact_weights @ ratios)
+        if scale / ratios.max() < _TIGHTEST_CONTACT:
             return None
-        lattice, positions, numbers = parent.cell
-        draw = np.random.default_rng([self.seed, int(hashlib.sha256(f"{parent.name}:{elements}".encode()).hexdigest()[:12], 16)])
-        strain = draw.normal(scale=_STRAIN, size=(3, 3))
-        strain = (strain + strain.T) / 2
-        # Averaged over the point group a strain keeps every symmetry.
-        strain = (parent.rotations @ strain @ parent.rotations.transpose(0, 2, 1)).mean(0)
-        lattice = scale * lattice @ (np.eye(3) + strain)
-        if not _VOLUMES[0] <= abs(np.linalg.det(lattice)) / len(numbers) <= _VOLUMES[1]:
+        identifier = f"{parent.name}:{'-'.join(elements)}"
+        draw = np.random.default_rng([self.seed, int(hashlib.sha256(identifier.encode()).hexdigest()[:12], 16)])
+        lattice = scale * _strained(parent.cell[0], parent.rotations, draw)
+        positions = parent.cell[1]
+        if not _VOLUMES[0] <= abs(np.linalg.det(lattice)) / len(positions) <= _VOLUMES[1]:
             return None
-        numbers = np.array([Element(new[Element.from_Z(int(z)).symbol]).Z for z in np.unique(numbers)])[
-            np.unique(numbers, return_inverse=True)[1]
-        ]
-        symbols, counts = np.unique(numbers, return_counts=True)
-        formula = Composition({Element.from_Z(int(z)).symbol: int(n) for z, n in zip(symbols, counts, strict=True)})
+        numbers = np.array([Element(symbol).Z for symbol in elements], dtype=np.int64)[parent.element_of]
+        prototype, space_group = parent.prototype, parent.space_group
+        if parent.type_varies:
+            prototype, space_group = structure_type((lattice, positions, numbers))
         return Crystal(
-            id=f"{parent.name}:{'-'.join(elements)}",
-            formula=formula.reduced_formula,
+            id=identifier,
+            formula=Composition(dict(zip(elements, parent.amounts, strict=True))).reduced_formula,
             lattice=lattice,
-            numbers=numbers.astype(np.int64),
+            numbers=numbers,
             positions=positions,
-            prototype=parent.prototype,
-            space_group=parent.space_group,
+            prototype=prototype,
+            space_group=space_group,
         )
 
 
-@cache
-def _radius(symbol: str) -> float:
-    """Return Slater's atomic radius in Å: its sums are bond lengths in ionic, covalent and metallic crystals.
-
-    Slater, J. Chem. Phys. 41, 3199 (1964), as tabulated by pymatgen.
-    """
-    return float(Element(symbol).atomic_radius)
+def _lengths(parent: _Parent, elements: tuple[str, ...]) -> np.ndarray:
+    """Return the bond length (k,) in Å that is expected of each kind of contact."""
+    spread = electronegativity_spread(elements, parent.amounts)
+    radii = np.array([bond_radius(symbol, spread) for symbol in elements])
+    return radii[parent.contacts].sum(1)
 
 
-@cache
-def _similar(symbol: str) -> tuple[str, ...]:
-    """Return the elements that may stand in an element's place, itself included."""
-    own = Element(symbol)
-    if own.is_noble_gas or own.atomic_radius is None:
-        return (symbol,)
-
-    def alike(other: Element) -> bool:
-        if other.atomic_radius is None or other.Z > 94 or other.is_noble_gas:
-            return False
-        if own.is_lanthanoid or own.is_actinoid:
-            return other.is_lanthanoid if own.is_lanthanoid else other.is_actinoid
-        if other.is_lanthanoid or other.is_actinoid or (own.symbol == "H") != (other.symbol == "H"):
-            return False
-        reach = 1 if own.block == "d" and other.block == "d" else 0
-        return own.block == other.block and abs(own.group - other.group) <= reach
-
-    return tuple(element.symbol for element in sorted(Element, key=lambda element: element.Z) if alike(element))
+def _strained(lattice: np.ndarray, rotations: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """Return the lattice under a random strain that keeps its symmetry: averaged over the point group."""
+    strain = draw.normal(scale=_STRAIN, size=(3, 3))
+    strain = (strain + strain.T) / 2
+    strain = (rotations @ strain @ rotations.transpose(0, 2, 1)).mean(0)
+    return lattice @ (np.eye(3) + strain)
 
 
 @cache
 def _parents(cell: str) -> tuple[_Parent, ...]:
     """Return the prototypes that can be decorated, in the library's order."""
-    found: dict[str, _Parent] = {}
+    found: list[_Parent] = []
+    names: Counter[str] = Counter()
     for entry in AFLOW_PROTOTYPE_LIBRARY:
         structure: Structure = entry["snl"].structure if hasattr(entry["snl"], "structure") else entry["snl"]
-        if not structure.is_ordered or len(structure) > _LARGEST_PARENT:
-            continue
-        parent = _parent(entry["tags"]["aflow"], structure, cell)
-        if parent is not None:
-            found.setdefault(parent.name, parent)
-    return tuple(found.values())
+        label = entry["tags"]["aflow"]
+        names[label] += 1
+        # Some labels stand for several structures that differ in their axial ratios or free coordinates.
+        name = label if names[label] == 1 else f"{label}.{names[label]}"
+        if structure.is_ordered and len(structure) <= _LARGEST_PARENT:
+            parent = _parent(name, structure, cell)
+            if parent is not None:
+                found.append(parent)
+    return tuple(found)
 
 
 def _parent(name: str, structure: Structure, kind: str) -> _Parent | None:
@@ -208,31 +202,59 @@ def _parent(name: str, structure: Structure, kind: str) -> _Parent | None:
     except ValueError:
         return None
     lattice, positions, numbers = cell
-    elements = tuple(Element.from_Z(int(number)).symbol for number in np.unique(numbers))
+    present, element_of, amounts = np.unique(numbers, return_inverse=True, return_counts=True)
+    elements = tuple(Element.from_Z(int(number)).symbol for number in present)
     if any(Element(symbol).atomic_radius is None for symbol in elements):
         return None
     operations = spglib.get_symmetry_dataset(cell, symprec=SYMMETRY_PRECISION).rotations
     # A rotation W of fractional coordinates is Lᵀ W L⁻ᵀ on Cartesian ones.
-    rotations = lattice.T @ operations @ np.linalg.inv(lattice.T)
+    rotations = lattice.T @ np.unique(operations, axis=0) @ np.linalg.inv(lattice.T)
+    contacts, weights = _contacts(lattice, positions, element_of)
+    divisor = math.gcd(*amounts.tolist())
     return _Parent(
         name=name,
-        cell=(lattice, np.asarray(positions), np.asarray(numbers)),
+        cell=(lattice, wrap(np.asarray(positions)), np.asarray(numbers)),
+        element_of=element_of,
         elements=elements,
-        choices=tuple(_similar(symbol) for symbol in elements),
+        amounts=tuple(amounts.tolist()),
+        choices=replacements(dict(zip(elements, (amounts // divisor).tolist(), strict=True))),
         prototype=prototype,
         space_group=space_group,
+        type_varies=_type_varies(cell, (prototype, space_group), rotations),
         rotations=rotations,
-        contacts=_contacts(lattice, positions, numbers),
+        contacts=contacts,
+        contact_weights=weights,
     )
 
 
-def _contacts(lattice: np.ndarray, positions: np.ndarray, numbers: np.ndarray) -> tuple[tuple[str, str], ...]:
-    """Return one pair of elements for each atom and its nearest neighbours (within 10 % of the nearest)."""
+def _type_varies(cell: Cell, declared: tuple[str, int], rotations: np.ndarray) -> bool:
+    """Return whether scale, strain within the symmetry or other elements change the name of the type.
+
+    From triclinic to orthorhombic the lengths of the axes and the order of the atomic numbers decide between settings
+    that give the Wyckoff positions other letters; and some structures are so near a higher symmetry that they have it
+    at some ratios of their axes.
+    """
+    if declared[1] > _LAST_ORTHORHOMBIC:
+        return False
+    lattice, positions, numbers = cell
+    draw = np.random.default_rng(0)
+    # Each trial orders the elements in another way.
+    kinds = np.unique(numbers, return_inverse=True)[1]
+    trials = (
+        (scale * _strained(lattice, rotations, draw), positions, draw.permutation(kinds.max() + 1)[kinds] + 1)
+        for scale in _TRIAL_SCALES
+    )
+    return any(structure_type(trial) != declared for trial in trials)
+
+
+def _contacts(lattice: np.ndarray, positions: np.ndarray, element_of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the kinds of contact (k, 2) between an atom and its neighbours, and the share (k,) of each."""
     images = np.array(list(product((-1, 0, 1), repeat=3)))
     vectors = (positions[None, :, None, :] + images - positions[:, None, None, :]) @ lattice
     distance = np.linalg.norm(vectors, axis=-1)
     distance[distance < 1e-6] = np.inf
     nearest = distance.min(axis=(1, 2))
-    first, second, _ = np.nonzero(distance <= 1.1 * nearest[:, None, None])
-    symbols = [Element.from_Z(int(number)).symbol for number in numbers]
-    return tuple((symbols[i], symbols[j]) for i, j in zip(first, second, strict=True))
+    first, second, _ = np.nonzero(distance <= _CONTACT * nearest[:, None, None])
+    pairs = np.sort(np.stack([element_of[first], element_of[second]], axis=1), axis=1)
+    kinds, amounts = np.unique(pairs, axis=0, return_counts=True)
+    return kinds, amounts / amounts.sum()

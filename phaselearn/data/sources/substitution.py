@@ -1,0 +1,106 @@
+"""Which elements may stand for which, and how long the bonds between them are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+import numpy as np
+from pymatgen.analysis.structure_prediction.volume_predictor import bond_params
+from pymatgen.core import Composition, Element
+
+_HEAVIEST = 94
+_HARDLY_ANY_COMPOUND = frozenset({"Po", "At", "Fr", "Ra", "Ac", "Pa"})
+# Oxidation states mean something in compounds of these.
+_ANIONS = frozenset({"N", "O", "F", "S", "Cl", "Se", "Br", "I"})
+
+
+def replacements(amounts: Mapping[str, int]) -> tuple[tuple[str, ...], ...]:
+    """Return for each element of a compound the elements that may stand in its place, itself included.
+
+    They are of its group, in the d block also of the neighbouring groups, and any of the series for lanthanides and
+    actinides. In a compound with anions a cation is replaced only by what can have its charge.
+
+    Args:
+        amounts: atoms of each element in the reduced formula.
+    """
+    charges = _charges(amounts)
+    return tuple(
+        tuple(
+            other
+            for other in _similar(symbol)
+            if other == symbol or charges.get(symbol, 0) <= 0 or charges[symbol] in _oxidation_states(other)
+        )
+        for symbol in amounts
+    )
+
+
+@cache
+def _similar(symbol: str) -> tuple[str, ...]:
+    own = Element(symbol)
+    if own.is_noble_gas or own.atomic_radius is None:
+        return (symbol,)
+
+    def alike(other: Element) -> bool:
+        if other == own:
+            return True
+        if other.atomic_radius is None or other.is_noble_gas:
+            return False
+        if other.Z > _HEAVIEST or other.symbol in _HARDLY_ANY_COMPOUND:
+            return False
+        if own.is_lanthanoid or own.is_actinoid:
+            return other.is_lanthanoid if own.is_lanthanoid else other.is_actinoid
+        if other.is_lanthanoid or other.is_actinoid or "H" in (own.symbol, other.symbol):
+            return False
+        reach = 1 if own.block == "d" and other.block == "d" else 0
+        return own.block == other.block and abs(own.group - other.group) <= reach
+
+    return tuple(element.symbol for element in sorted(Element, key=lambda element: element.Z) if alike(element))
+
+
+@cache
+def _oxidation_states(symbol: str) -> frozenset[int]:
+    element = Element(symbol)
+    return frozenset(element.icsd_oxidation_states) | frozenset(element.common_oxidation_states)
+
+
+def _charges(amounts: Mapping[str, int]) -> dict[str, int]:
+    """Return the likeliest oxidation states that balance, or nothing where they are not whole numbers."""
+    if len(amounts) == 1 or _ANIONS.isdisjoint(amounts):
+        return {}
+    guesses = Composition(amounts).oxi_state_guesses()
+    if not guesses or any(charge != int(charge) for charge in guesses[0].values()):
+        return {}
+    return {symbol: int(charge) for symbol, charge in guesses[0].items()}
+
+
+def electronegativity_spread(symbols: Sequence[str], amounts: Sequence[int]) -> float:
+    """Return the standard deviation of Pauling's electronegativity over the atoms of a compound."""
+    values = np.array([_electronegativity(symbol) for symbol in symbols])
+    weights = np.array(amounts) / sum(amounts)
+    return float(np.sqrt((weights * (values - weights @ values) ** 2).sum()))
+
+
+@cache
+def _electronegativity(symbol: str) -> float:
+    element = Element(symbol)
+    return 0.0 if element.is_noble_gas or math.isnan(element.X) else float(element.X)
+
+
+@cache
+def bond_radius(symbol: str, spread: float) -> float:
+    """Return a radius in Å: sums of two are bond lengths in ionic, covalent and metallic crystals.
+
+    It is linear in the spread of electronegativity of the compound, by the data-mined parameters of Chu et al.,
+    Comput. Mater. Sci. 146, 184 (2018), as pymatgen holds them; for elements without usable ones Slater's radius
+    (J. Chem. Phys. 41, 3199, 1964).
+
+    Args:
+        symbol: of the element.
+        spread: see `electronegativity_spread`.
+    """
+    parameters = bond_params.get(symbol)
+    if parameters is None or not 0 < float(parameters["r"]) < 3:
+        return float(Element(symbol).atomic_radius)
+    return float(parameters["r"]) + float(parameters["k"]) * spread
