@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -58,7 +59,7 @@ def trainer_epoch(model: DensityModel, data: PairDataModule, epochs: int) -> flo
         limit_val_batches=0,
     )
     trainer.fit(model, train_dataloaders=data.train_dataloader())
-    return median(b - a for a, b in zip(marks[:-1], marks[1:], strict=True))
+    return median(b - a for a, b in pairwise(marks))
 
 
 def bare_epoch(model: DensityModel, data: PairDataModule, epochs: int) -> float:
@@ -77,7 +78,7 @@ def bare_epoch(model: DensityModel, data: PairDataModule, epochs: int) -> float:
             loss.backward()
             optimizer.step()
         marks.append(time.perf_counter())
-    return median(b - a for a, b in zip(marks[:-1], marks[1:], strict=True))
+    return median(b - a for a, b in pairwise(marks))
 
 
 def compare(name: str, store: Path, figures: Figures) -> None:

@@ -145,9 +145,8 @@ def main() -> None:
         ours = measure("ours", store, given.crystals, given.epochs)
     figures = Figures()
     for epoch in sorted({1, given.epochs // 10, given.epochs // 2, given.epochs} - {0}):
-        print(
-            f"loss after {epoch:4d} epochs: ours {ours['losses'][epoch - 1]:.5f}, theirs {theirs['losses'][epoch - 1]:.5f}"
-        )
+        own, other = ours["losses"][epoch - 1], theirs["losses"][epoch - 1]
+        print(f"loss after {epoch:4d} epochs: ours {own:.5f}, theirs {other:.5f}")
     for name, one in (("ours", ours), ("scikit-learn", theirs)):
         figures.state(f"{name}, seconds", one["seconds"])
         figures.state(f"{name}, peak memory in GiB", one["peak"])

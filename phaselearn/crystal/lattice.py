@@ -50,7 +50,7 @@ def standard_orientation(lattice: Tensor) -> Tensor:
     (c then points to −z).
     """
     # QR of the transposed lattice: columns a, b, c = Q R with R upper triangular; signs are then made positive.
-    orthogonal, upper = torch.linalg.qr(lattice.mT)
+    upper = torch.linalg.qr(lattice.mT).R
     signs = torch.sign(upper.diagonal(dim1=-2, dim2=-1))
     lower = (signs[..., :, None] * upper).mT
     determinant = torch.linalg.det(lattice)

@@ -1,4 +1,4 @@
-"""What every loss shares: one value a sample, in float32 whatever the precision of training, and declared invariances."""
+"""What every loss shares: one value a sample, in float32 whatever the training's precision, declared invariances."""
 
 from __future__ import annotations
 

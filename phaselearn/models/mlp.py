@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ class MultilayerPerceptron(DensityModel):
         super().__init__(**options)
         voxels = self.definition.size**3
         sizes = [voxels, *hidden_sizes, voxels]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.residual = residual
         for layer in self.layers:
             # scikit-learn's initialisation for ReLU: Glorot's bound, for the biases too.
@@ -41,9 +42,7 @@ class MultilayerPerceptron(DensityModel):
         hidden = pattern.flatten(1)
         for layer in self.layers[:-1]:
             update = torch.relu(layer(hidden))
-            if self.residual and update.shape == hidden.shape:
-                # Divided by the depth, so that a hundred layers neither blow up nor vanish.
-                hidden = hidden + update / len(self.layers)
-            else:
-                hidden = update
+            # Divided by the depth, so that a hundred layers neither blow up nor vanish.
+            added = self.residual and update.shape == hidden.shape
+            hidden = hidden + update / len(self.layers) if added else update
         return self.layers[-1](hidden).view_as(pattern)

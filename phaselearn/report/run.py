@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -112,9 +111,7 @@ def write_run(
         "model": f"{name} ({sum(p.numel() for p in model.parameters()):,} parameters)",
         "data": f"{data.store_path}: {data.definition.size}³, {data.definition.layout} layout, "
         f"{data.store.attributes['source']['name']}",
-        "observation": str(OmegaConf.to_container(config.observation))
-        if "observation" in config
-        else "ideal",
+        "observation": str(OmegaConf.to_container(config.observation)) if "observation" in config else "ideal",
         "judged on": f"{len(dataset)} crystals of the {split} split",
         **data_facts,
         **facts,
@@ -130,9 +127,7 @@ def write_run(
             stem = folder / "maps" / f"{crystal.file_stem}_{what}"
             density = getattr(crystal, what)
             write_ccp4(stem.with_suffix(".ccp4"), density, crystal.lattice)
-            write_cube(
-                stem.with_suffix(".cube"), density, crystal.lattice, crystal.numbers, crystal.positions
-            )
+            write_cube(stem.with_suffix(".cube"), density, crystal.lattice, crystal.numbers, crystal.positions)
     write_figures(folder / "figures", curves, judged[name], shown)
     write_page(
         folder / REPORT_FILE,
@@ -204,8 +199,6 @@ def git_commit() -> str:
         ).stdout.strip()
 
     try:
-        return git("rev-parse", "--short=12", "HEAD") + (
-            " with changes" if git("status", "--porcelain") else ""
-        )
+        return git("rev-parse", "--short=12", "HEAD") + (" with changes" if git("status", "--porcelain") else "")
     except (OSError, subprocess.CalledProcessError):
         return "not a git checkout"

@@ -72,7 +72,7 @@ def test_smaller_training_sets_lie_within_larger_ones(tiny_store):
     chosen = [set(datamodule(tiny_store, train_size=size).rows("train").tolist()) for size in (10, 56, 150)]
     assert [len(rows) for rows in chosen] == [10, 56, 150]
     assert chosen[0] < chosen[1] < chosen[2]
-    with pytest.raises(UserError, match="data.train_size=9999"):
+    with pytest.raises(UserError, match=r"data\.train_size=9999"):
         datamodule(tiny_store, train_size=9999).rows("train")
 
 

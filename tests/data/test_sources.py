@@ -82,7 +82,7 @@ def test_more_prototypes_than_there_are_is_refused():
     source = Prototypes(10_000_000, 0, "primitive")
     made = iter(source)
     next(made)
-    with pytest.raises(UserError, match="source.count=10000000"):
+    with pytest.raises(UserError, match=r"source\.count=10000000"):
         for _ in made:
             pass
 
@@ -146,7 +146,7 @@ def test_the_fingerprint_of_a_file_follows_its_bytes(tmp_path):
 
 
 def test_missing_files_are_refused(tmp_path):
-    with pytest.raises(UserError, match="source.path"):
+    with pytest.raises(UserError, match=r"source\.path"):
         File(str(tmp_path / "none.jsonl"), None, "", "")
     with pytest.raises(UserError, match="phaselearn prepare source=cif"):
         Cif(str(tmp_path / "none"), "**/*", None, "primitive", "", "")

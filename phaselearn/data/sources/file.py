@@ -67,8 +67,8 @@ class File(Source):
                 yield self._read(number, line)
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
-        opened = gzip.open(self.path) if self.path.suffix == ".gz" else open(self.path, "rb")
-        with opened as file:
+        opener = gzip.open if self.path.suffix == ".gz" else open
+        with opener(self.path, "rb") as file:
             try:
                 for number, line in enumerate(file, start=1):
                     if line.strip():

@@ -58,9 +58,9 @@ class _Parent:
 class Prototypes(Source):
     """Decorated prototypes, as many as asked for, the same for the same seed; fewer are the first of more.
 
-    An element is replaced by a similar one that can have its charge (see `substitution.replacements`); the cell is
-    scaled by the bond lengths between the atoms that touch, and strained at random by about 1.5 % within its symmetry,
-    so that axial ratios vary. Decorations whose contacts become too tight are not made.
+    An element is replaced by a similar one that can have its charge (see `substitution.replacements`); the cell
+    is scaled by the bond lengths between the atoms that touch, and strained at random by about 1.5 % within its
+    symmetry, so that axial ratios vary. Decorations whose contacts become too tight are not made.
 
     Args:
         count: number of crystals.
@@ -110,8 +110,8 @@ class Prototypes(Source):
             if made == self.count:
                 return
         raise UserError(
-            f"source.count={self.count}: the prototypes give {made} distinct crystals; ask for at most so many, e.g. "
-            f"source.count={made}, or use source=file"
+            f"source.count={self.count}: the prototypes give {made} distinct crystals; ask for at most so many, "
+            f"e.g. source.count={made}, or use source=file"
         )
 
     def _order(self) -> Iterator[tuple[_Parent, int]]:
@@ -142,7 +142,7 @@ class Prototypes(Source):
             return None
         identifier = f"{parent.name}:{'-'.join(elements)}"
         draw = np.random.default_rng([self.seed, int(hashlib.sha256(identifier.encode()).hexdigest()[:12], 16)])
-        lattice = scale * _strained(parent.cell[0], parent.rotations, draw)
+        lattice = scale * _strained(parent.cell[0], parent.rotations, draw, _STRAIN)
         positions = parent.cell[1]
         if not _VOLUMES[0] <= abs(np.linalg.det(lattice)) / len(positions) <= _VOLUMES[1]:
             return None
@@ -168,9 +168,9 @@ def _lengths(parent: _Parent, elements: tuple[str, ...]) -> np.ndarray:
     return radii[parent.contacts].sum(1)
 
 
-def _strained(lattice: np.ndarray, rotations: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+def _strained(lattice: np.ndarray, rotations: np.ndarray, draw: np.random.Generator, size: float) -> np.ndarray:
     """Return the lattice under a random strain that keeps its symmetry: averaged over the point group."""
-    strain = draw.normal(scale=_STRAIN, size=(3, 3))
+    strain = draw.normal(scale=size, size=(3, 3))
     strain = (strain + strain.T) / 2
     strain = (rotations @ strain @ rotations.transpose(0, 2, 1)).mean(0)
     return lattice @ (np.eye(3) + strain)
@@ -230,9 +230,9 @@ def _parent(name: str, structure: Structure, kind: str) -> _Parent | None:
 def _type_varies(cell: Cell, declared: tuple[str, int], rotations: np.ndarray) -> bool:
     """Return whether scale, strain within the symmetry or other elements change the name of the type.
 
-    From triclinic to orthorhombic the lengths of the axes and the order of the atomic numbers decide between settings
-    that give the Wyckoff positions other letters; and some structures are so near a higher symmetry that they have it
-    at some ratios of their axes.
+    From triclinic to orthorhombic the lengths of the axes and the order of the atomic numbers decide between
+    settings that give the Wyckoff positions other letters; and some structures are so near a higher symmetry that
+    they have it at some ratios of their axes.
     """
     if declared[1] > _LAST_ORTHORHOMBIC:
         return False
@@ -241,7 +241,11 @@ def _type_varies(cell: Cell, declared: tuple[str, int], rotations: np.ndarray) -
     # Each trial orders the elements in another way.
     kinds = np.unique(numbers, return_inverse=True)[1]
     trials = (
-        (scale * _strained(lattice, rotations, draw), positions, draw.permutation(kinds.max() + 1)[kinds] + 1)
+        (
+            scale * _strained(lattice, rotations, draw, 3 * _STRAIN),
+            positions,
+            draw.permutation(kinds.max() + 1)[kinds] + 1,
+        )
         for scale in _TRIAL_SCALES
     )
     return any(structure_type(trial) != declared for trial in trials)

@@ -19,8 +19,8 @@ _ANIONS = frozenset({"N", "O", "F", "S", "Cl", "Se", "Br", "I"})
 def replacements(amounts: Mapping[str, int]) -> tuple[tuple[str, ...], ...]:
     """Return for each element of a compound the elements that may stand in its place, itself included.
 
-    They are of its group, in the d block also of the neighbouring groups, and any of the series for lanthanides and
-    actinides. In a compound with anions a cation is replaced only by what can have its charge.
+    They are of its group, in the d block also of the neighbouring groups, and any of the series for lanthanides
+    and actinides. In a compound with anions a cation is replaced only by what can have its charge.
 
     Args:
         amounts: atoms of each element in the reduced formula.
@@ -92,9 +92,9 @@ def _electronegativity(symbol: str) -> float:
 def bond_radius(symbol: str, spread: float) -> float:
     """Return a radius in Å: sums of two are bond lengths in ionic, covalent and metallic crystals.
 
-    It is linear in the spread of electronegativity of the compound, by the data-mined parameters of Chu et al.,
-    Comput. Mater. Sci. 146, 184 (2018), as pymatgen holds them; for elements without usable ones Slater's radius
-    (J. Chem. Phys. 41, 3199, 1964).
+    It is linear in the spread of electronegativity of the compound, by the data-mined parameters of Chu et al.
+    (Comput. Mater. Sci. 146, 184, 2018) as pymatgen holds them; for elements without usable ones it is Slater's
+    radius (J. Chem. Phys. 41, 3199, 1964).
 
     Args:
         symbol: of the element.
