@@ -1,0 +1,121 @@
+"""The probability that CC ≥ 0.9, from figures of merit alone: fitted on training crystals, checked on others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from phaselearn.benchmark.records import CrystalRecord
+
+_RECALL = 0.8
+_BINS = 10
+_FOLDS = 5
+
+
+def features(records: Sequence[CrystalRecord]) -> np.ndarray:
+    """Return the figures of merit (n, 4): R, log skewness, log peakiness, agreement of the restarts."""
+    table = np.array(
+        [[record.r_factor, record.skewness, record.peakiness, record.agreement] for record in records], dtype=float
+    )
+    table = table.reshape(-1, 4)
+    table[:, 1:3] = np.log(np.clip(table[:, 1:3], 1e-3, None))
+    return np.nan_to_num(table, nan=0.0, posinf=10.0, neginf=-10.0)
+
+
+class Confidence:
+    """Gradient-boosted trees on the figures of merit, their scores calibrated by Platt's sigmoid in cross-validation.
+
+    Args:
+        records: of crystals whose truth is known; those that are not counted are left out.
+    """
+
+    def __init__(self, records: Sequence[CrystalRecord]) -> None:
+        from sklearn.calibration import CalibratedClassifierCV
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        counted = [record for record in records if record.counted]
+        solved = np.array([record.solved for record in counted], dtype=bool)
+        self._always: float | None = None
+        if min(solved.sum(), (~solved).sum()) < _FOLDS:
+            # Too few of one kind to learn from: the rate itself, with one success and one failure added.
+            self._always = float((solved.sum() + 1) / (len(solved) + 2))
+            return
+        trees = HistGradientBoostingClassifier(
+            max_depth=3, learning_rate=0.05, max_iter=100, min_samples_leaf=10, random_state=0
+        )
+        self._model = CalibratedClassifierCV(trees, method="sigmoid", cv=_FOLDS)
+        self._model.fit(features(counted), solved)
+
+    def __call__(self, records: Sequence[CrystalRecord]) -> np.ndarray:
+        """Return the probability (n,) that each record's CC is at least 0.9."""
+        if self._always is not None:
+            return np.full(len(records), self._always)
+        return self._model.predict_proba(features(records))[:, 1]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far probabilities can be trusted.
+
+    Attributes:
+        regime: name.
+        fitted, checked: crystals that the confidence was fitted and checked on.
+        expected_error: expected calibration error over ten bins of equally many crystals.
+        auc: area under the ROC curve; NaN where all crystals are alike.
+        precision: share of solved among the most confident, down to the confidence at which 80 % of the solved are
+            found; NaN where none is solved.
+        stated, found: mean probability and share solved of each bin, for the reliability diagram.
+    """
+
+    regime: str
+    fitted: int
+    checked: int
+    expected_error: float
+    auc: float
+    precision: float
+    stated: tuple[float, ...]
+    found: tuple[float, ...]
+
+
+def check(regime: str, fitted: Sequence[CrystalRecord], checked: Sequence[CrystalRecord]) -> Calibration:
+    """Fit the confidence of a regime on some records and check it on others."""
+    counted = [record for record in checked if record.counted]
+    probability = Confidence(fitted)(counted)
+    solved = np.array([record.solved for record in counted], dtype=bool)
+    order = np.argsort(probability, kind="stable")
+    parts = [part for part in np.array_split(order, _BINS) if len(part)]
+    stated = [float(probability[part].mean()) for part in parts]
+    found = [float(solved[part].mean()) for part in parts]
+    weights = np.array([len(part) for part in parts]) / max(1, len(order))
+    return Calibration(
+        regime=regime,
+        fitted=sum(record.counted for record in fitted),
+        checked=len(counted),
+        expected_error=float(weights @ np.abs(np.subtract(stated, found))),
+        auc=area_under_curve(probability, solved),
+        precision=precision_at_recall(probability, solved, _RECALL),
+        stated=tuple(stated),
+        found=tuple(found),
+    )
+
+
+def area_under_curve(score: np.ndarray, positive: np.ndarray) -> float:
+    """Return the probability that a positive scores above a negative, ties counting half; NaN without both."""
+    from scipy.stats import rankdata
+
+    positives, negatives = int(positive.sum()), int((~positive).sum())
+    if not positives or not negatives:
+        return float("nan")
+    ranks = rankdata(score)[positive].sum() - positives * (positives + 1) / 2
+    return float(ranks / (positives * negatives))
+
+
+def precision_at_recall(score: np.ndarray, positive: np.ndarray, recall: float) -> float:
+    """Return the share of positives among those that score highest, just enough of them for the recall."""
+    if not positive.any():
+        return float("nan")
+    found = np.cumsum(positive[np.argsort(-score, kind="stable")])
+    needed = int(np.searchsorted(found, recall * positive.sum()))
+    return float(found[needed] / (needed + 1))

@@ -1,0 +1,99 @@
+"""Contenders by name: parameter-free options of conf/model, run folders, outside programs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from phaselearn.benchmark.regimes import InputPreparation, Regime
+from phaselearn.benchmark.runner import ModelContender
+from phaselearn.data.observation import Observation
+from phaselearn.data.pairs import PairDefinition
+from phaselearn.errors import UserError
+
+_DEFINITION = ("size", "layout", "scattering", "b_iso", "weight", "sigma", "frame", "sampling")
+
+# Builds the model of a configuration for a definition of the pairs, on `SimpleNamespace(definition=…)`.
+Builder = Callable[[Any, Any], Any]
+
+
+def regime_from(folder: Path, name: str, meanings: Mapping[str, Mapping[str, str]]) -> Regime:
+    """Return a regime from the options of conf/data and conf/observation that it names.
+
+    Args:
+        folder: conf/.
+        name: of the regime.
+        meanings: what the names mean.
+
+    Raises:
+        UserError: no such regime, or it names an option that is not there.
+    """
+    if name not in meanings:
+        raise UserError(f"regimes=[{name}] is unknown: allowed are {', '.join(meanings)}, e.g. regimes=[full20,d1.5]")
+    meaning = meanings[name]
+    for group in ("data", "observation"):
+        path = folder / group / f"{meaning[group]}.yaml"
+        if not path.exists():
+            raise UserError(
+                f"regime.{name}.{group}={meaning[group]} is no option of conf/{group}: "
+                "see `phaselearn benchmark --help`"
+            )
+    data = OmegaConf.merge(
+        *(OmegaConf.load(folder / "data" / f"{option}.yaml") for option in ("_base", meaning["data"]))
+    )
+    observation = OmegaConf.to_container(OmegaConf.load(folder / "observation" / f"{meaning['observation']}.yaml"))
+    observation.pop("_target_")
+    return Regime(name, PairDefinition(**{key: data[key] for key in _DEFINITION}), Observation(**observation))
+
+
+def parameter_free(name: str, config: DictConfig, build: Callable[[Any], Any], device: str) -> ModelContender:
+    """Return a contender that reads any regime.
+
+    Args:
+        name: option of conf/model.
+        config: its configuration, for the key of its results.
+        build: makes the model on `SimpleNamespace(definition=…)`.
+        device: where it runs.
+    """
+    identity = json.dumps(OmegaConf.to_container(config, resolve=True), sort_keys=True)
+    return ModelContender(
+        name,
+        lambda definition: build(SimpleNamespace(definition=definition)),
+        definition=None,
+        preparation=InputPreparation(),
+        seen_prototypes=None,
+        identity=identity,
+        device=device,
+    )
+
+
+def trained(
+    folder: Path, training_set: Mapping[str, Any], checkpoint: Path, build: Builder, device: str
+) -> ModelContender:
+    """Return the network of a run folder as a contender.
+
+    Args:
+        folder: of the run.
+        training_set: what training_set.json says.
+        checkpoint: its weights.
+        build: makes the network of a configuration and loads the weights.
+        device: where it runs.
+    """
+    config = OmegaConf.load(folder / "config.yaml")
+    data = config.data
+    definition = PairDefinition(**{key: data[key] for key in _DEFINITION})
+    return ModelContender(
+        folder.name,
+        lambda definition: build(config, SimpleNamespace(definition=definition)),
+        definition=definition,
+        preparation=InputPreparation(data.input_transform, data.input_scaling),
+        seen_prototypes=frozenset(training_set["prototypes"]),
+        identity=hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+        device=device,
+    )

@@ -1,0 +1,72 @@
+"""The crystals of a benchmark, and those that training saw."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from phaselearn.data.screening import screen
+from phaselearn.data.split import SPLITS, split_of
+from phaselearn.data.store import PairStore
+from phaselearn.data.structures import Crystal, Source
+from phaselearn.errors import UserError
+
+
+@dataclass(frozen=True)
+class BenchmarkSet:
+    """What is tested, and what a method may have learned from.
+
+    Attributes:
+        tested: the crystals, the same for every method.
+        training: the crystals of the train split beside them; empty where all are tested.
+    """
+
+    tested: tuple[Crystal, ...]
+    training: tuple[Crystal, ...]
+
+
+def crystals_of_source(source: Source, longest_edge: float) -> list[Crystal]:
+    """Return the usable crystals of a source."""
+    crystals = [entry for entry in source if isinstance(entry, Crystal)]
+    reasons = screen(crystals, longest_edge)
+    return [crystal for crystal, reason in zip(crystals, reasons, strict=True) if reason is None]
+
+
+def crystals_of_store(path: str) -> list[Crystal]:
+    """Return all crystals of a store."""
+    store = PairStore(path)
+    return [store.crystal(row) for row in range(len(store))]
+
+
+def choose(crystals: Sequence[Crystal], split: str, count: int | None, seed: int) -> BenchmarkSet:
+    """Choose the crystals to be tested; smaller counts lie within larger ones.
+
+    Args:
+        crystals: everything there is.
+        split: `train`, `validation`, `test` or `all`.
+        count: at most so many; null for all.
+        seed: of the choice.
+
+    Raises:
+        UserError: unknown split, or nothing in it.
+    """
+    if split not in (*SPLITS, "all"):
+        raise UserError(f"split={split} is unknown: allowed are {', '.join(SPLITS)}, all; e.g. split=validation")
+    tested = [crystal for crystal in crystals if split in ("all", split_of(crystal.formula))]
+    if not tested:
+        raise UserError(
+            f"none of the {len(crystals)} crystals is in the {split} split, which is by formula: "
+            "try `phaselearn benchmark split=all`"
+        )
+    training = [] if split in ("train", "all") else _of_split(crystals, "train")
+    return BenchmarkSet(tuple(in_random_order(tested, seed)[:count]), tuple(training))
+
+
+def _of_split(crystals: Iterable[Crystal], split: str) -> list[Crystal]:
+    return [crystal for crystal in crystals if split_of(crystal.formula) == split]
+
+
+def in_random_order(crystals: Sequence[Crystal], seed: int) -> list[Crystal]:
+    """Return the crystals ordered by SHA-256 of seed and id, whatever their order was."""
+    return sorted(crystals, key=lambda crystal: hashlib.sha256(f"{seed}:{crystal.id}".encode()).digest())

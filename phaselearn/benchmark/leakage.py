@@ -1,0 +1,56 @@
+"""What training and test share: formulas, structure types, near-duplicate |F|."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from phaselearn.benchmark.fingerprints import alike, fingerprints
+from phaselearn.data.structures import Crystal
+
+SIMILARITY = 0.999  # cosine of two powder patterns from which |F| counts as a near-duplicate
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """How many tested crystals have something in the training set.
+
+    Attributes:
+        tested, training: sizes of the two sets.
+        formulas: tested crystals whose reduced formula is in training.
+        prototypes: tested crystals whose structure type is in training.
+        patterns: tested crystals with a training crystal of as many atoms and nearly the same powder pattern.
+    """
+
+    tested: int
+    training: int
+    formulas: int
+    prototypes: int
+    patterns: int
+
+    def __str__(self) -> str:
+        if not self.training:
+            return "no training set: every crystal of the set is tested"
+        return (
+            f"of {self.tested} tested crystals {self.formulas} share their formula with the {self.training} of "
+            f"training, {self.prototypes} their structure type, {self.patterns} have a near-duplicate |F| there "
+            f"(powder patterns with a cosine of at least {SIMILARITY})"
+        )
+
+
+def audit(tested: Sequence[Crystal], training: Sequence[Crystal]) -> Leakage:
+    """Compare the tested crystals with the training crystals."""
+    formulas = {crystal.formula for crystal in training}
+    prototypes = {crystal.prototype for crystal in training}
+    near = {
+        row
+        for row, column in alike(fingerprints(tested), fingerprints(training), SIMILARITY)
+        if len(tested[row].numbers) == len(training[column].numbers)
+    }
+    return Leakage(
+        tested=len(tested),
+        training=len(training),
+        formulas=sum(crystal.formula in formulas for crystal in tested),
+        prototypes=sum(crystal.prototype in prototypes for crystal in tested),
+        patterns=len(near),
+    )

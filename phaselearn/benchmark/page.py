@@ -1,0 +1,193 @@
+"""The page of a benchmark: its header, plots and table in one HTML file without network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from phaselearn.benchmark.confidence import Calibration
+from phaselearn.benchmark.table import SUBSETS, Row
+
+PAGE_FILE = "benchmark.html"
+
+_RESOLUTION = {"full20": 0.0, "d1.0": 1.0, "d1.5": 1.5, "d2.0": 2.0}
+_SIZES = {"atoms_1_8": "1–8", "atoms_9_20": "9–20", "atoms_21_40": "21–40", "atoms_41_up": "> 40"}
+_HEADINGS = ("method", "n", "solved %", "strict %", "median CC", "gain", "phase error °", "s a crystal")
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px }
+td, th { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap }
+td:first-child, th:first-child { text-align: left }
+small { color: #666 } dt { font-weight: 600 } dd { margin: 0 0 .4rem 0 }
+.scroll { overflow-x: auto } .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(26rem, 1fr)) }
+"""
+
+
+def write_page(
+    path: Path, title: str, facts: Mapping[str, str], rows: Sequence[Row], calibrations: Sequence[Calibration]
+) -> None:
+    """Write the page in one step.
+
+    Args:
+        path: the HTML file.
+        title: what was benchmarked.
+        facts: the header: crystals, leakage, homometry, commit, command.
+        rows: of the table.
+        calibrations: of the confidence, one a regime.
+    """
+    plots = [_against_resolution(rows), *_against_atoms(rows), _against_time(rows)]
+    if calibrations:
+        plots.append(_reliability(calibrations))
+    drawn = "".join(
+        f"<div>{figure.to_html(full_html=False, include_plotlyjs=False, config={'displaylogo': False})}</div>"
+        for figure in plots
+        if figure.data
+    )
+    definitions = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts.items())
+    tables = "".join(_tables(rows, subset) for subset in SUBSETS)
+    page = (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{_STYLE}</style><script>{get_plotlyjs()}</script></head><body><h1>{escape(title)}</h1>"
+        f'<dl>{definitions}</dl><div class="plots">{drawn}</div>{_calibration_table(calibrations)}{tables}'
+        "<p><small>Solved: map correlation CC ≥ 0.90 over all origins and both hands; strict: and 90 % of the atoms "
+        "within 0.5 Å of one of the n highest peaks. Gain = (CC − CC₀)/(1 − CC₀) with CC₀ of the phase-zero map. "
+        "Brackets: 95 % bootstrap intervals over crystals.</small></p></body></html>"
+    )
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(page, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _value(row: Row, name: str) -> float:
+    return float(row[name])  # type: ignore[arg-type]
+
+
+def _figure(title: str, x: str, y: str = "solved, %") -> go.Figure:
+    figure = go.Figure(layout={"title": title, "template": "plotly_white", "height": 380})
+    figure.update_xaxes(title=x)
+    figure.update_yaxes(title=y, range=[0, 102])
+    return figure
+
+
+def _line(rows: Sequence[Row], method: str, x: Sequence[object], text: Sequence[str] | None = None) -> go.Scatter:
+    solved = [100 * _value(row, "solved") for row in rows]
+    return go.Scatter(
+        x=x,
+        y=solved,
+        text=text,
+        name=method,
+        mode="lines+markers",
+        error_y={
+            "symmetric": False,
+            "array": [100 * _value(row, "solved_high") - y for row, y in zip(rows, solved, strict=True)],
+            "arrayminus": [y - 100 * _value(row, "solved_low") for row, y in zip(rows, solved, strict=True)],
+            "thickness": 1,
+        },
+    )
+
+
+def _methods(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(str(row["method"]) for row in rows))
+
+
+def _against_resolution(rows: Sequence[Row]) -> go.Figure:
+    figure = _figure("Solved against resolution", "resolution limit d_min, Å (0: all that 20³ holds)")
+    for method in _methods(rows):
+        chosen = [
+            row for row in rows if row["method"] == method and row["subset"] == "all" and row["regime"] in _RESOLUTION
+        ]
+        chosen.sort(key=lambda row: _RESOLUTION[str(row["regime"])])
+        if chosen:
+            figure.add_trace(_line(chosen, method, [_RESOLUTION[str(row["regime"])] for row in chosen]))
+    return figure
+
+
+def _against_atoms(rows: Sequence[Row]) -> list[go.Figure]:
+    figures = []
+    for regime in dict.fromkeys(str(row["regime"]) for row in rows):
+        figure = _figure(f"Solved against size: {regime}", "atoms in the cell")
+        for method in _methods(rows):
+            chosen = [
+                row for row in rows if row["method"] == method and row["regime"] == regime and row["subset"] in _SIZES
+            ]
+            if chosen:
+                figure.add_trace(_line(chosen, method, [_SIZES[str(row["subset"])] for row in chosen]))
+        figures.append(figure)
+    return figures
+
+
+def _against_time(rows: Sequence[Row]) -> go.Figure:
+    figure = _figure("Solved against time", "seconds a crystal")
+    figure.update_xaxes(type="log")
+    for method in _methods(rows):
+        chosen = [row for row in rows if row["method"] == method and row["subset"] == "all"]
+        line = _line(
+            chosen,
+            method,
+            [_value(row, "seconds_per_crystal") for row in chosen],
+            [str(row["regime"]) for row in chosen],
+        )
+        figure.add_trace(line.update(mode="markers"))
+    return figure
+
+
+def _reliability(calibrations: Sequence[Calibration]) -> go.Figure:
+    figure = _figure("Reliability of the confidence", "stated probability, %", "share solved, %")
+    figure.add_trace(
+        go.Scatter(x=[0, 100], y=[0, 100], mode="lines", line={"dash": "dot", "color": "#999"}, name="perfect")
+    )
+    for calibration in calibrations:
+        figure.add_trace(
+            go.Scatter(
+                x=[100 * value for value in calibration.stated],
+                y=[100 * value for value in calibration.found],
+                mode="lines+markers",
+                name=calibration.regime,
+            )
+        )
+    return figure
+
+
+def _calibration_table(calibrations: Sequence[Calibration]) -> str:
+    if not calibrations:
+        return ""
+    head = "".join(
+        f"<th>{name}</th>"
+        for name in ("regime", "fitted on", "checked on", "calibration error", "AUC", "precision at recall 0.8")
+    )
+    body = "".join(
+        f"<tr><td>{escape(each.regime)}</td><td>{each.fitted}</td><td>{each.checked}</td>"
+        f"<td>{each.expected_error:.3f}</td><td>{each.auc:.3f}</td><td>{each.precision:.3f}</td></tr>"
+        for each in calibrations
+    )
+    return f"<h2>Confidence</h2><table><tr>{head}</tr>{body}</table>"
+
+
+def _tables(rows: Sequence[Row], subset: str) -> str:
+    chosen = [row for row in rows if row["subset"] == subset]
+    if not chosen:
+        return ""
+    head = "".join(f"<th>{heading}</th>" for heading in _HEADINGS)
+    body = ""
+    for regime in dict.fromkeys(str(row["regime"]) for row in chosen):
+        body += f'<tr><th colspan="{len(_HEADINGS)}">{escape(regime)}</th></tr>'
+        body += "".join(_table_row(row) for row in chosen if row["regime"] == regime)
+    return f'<h2>{escape(subset)}</h2><div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
+
+
+def _table_row(row: Row) -> str:
+    def cell(name: str, factor: float, digits: int) -> str:
+        low, high = (_value(row, f"{name}_{end}") * factor for end in ("low", "high"))
+        value = _value(row, name) * factor
+        return f"<td>{value:.{digits}f} <small>[{low:.{digits}f}, {high:.{digits}f}]</small></td>"
+
+    return (
+        f"<tr><td>{escape(str(row['method']))}</td><td>{row['n']}</td>{cell('solved', 100, 1)}{cell('strict', 100, 1)}"
+        f"{cell('median_cc', 1, 3)}{cell('gain', 1, 2)}{cell('phase_error', 1, 1)}"
+        f"{cell('seconds_per_crystal', 1, 3)}</tr>"
+    )

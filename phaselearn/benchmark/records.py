@@ -1,0 +1,73 @@
+"""What a benchmark knows of each crystal under each method: one record, one line of a CSV."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class CrystalRecord:
+    """One crystal under one method in one regime; floats are NaN where a value does not exist.
+
+    Attributes:
+        method, regime: names.
+        id, formula, prototype, space_group, atoms: of the crystal; atoms in the cell.
+        prototype_seen: whether training saw its structure type.
+        correlation, floor, gain, phase_error, solved, strict, hard, counted: see `Judgement`.
+        seconds: time of the batch shared equally by its crystals.
+        r_factor, skewness, peakiness, agreement: figures of merit, without the truth.
+    """
+
+    method: str
+    regime: str
+    id: str
+    formula: str
+    prototype: str
+    space_group: int
+    atoms: int
+    prototype_seen: bool
+    correlation: float
+    floor: float
+    gain: float
+    phase_error: float
+    solved: bool
+    strict: bool
+    hard: bool
+    counted: bool
+    seconds: float
+    r_factor: float
+    skewness: float
+    peakiness: float
+    agreement: float
+
+
+_READ = {"str": str, "int": int, "float": float, "bool": lambda text: text == "True"}
+
+
+def write_records(path: Path, records: Sequence[CrystalRecord]) -> None:
+    """Write records in one step: a file that exists is whole."""
+    write_rows(path, [asdict(record) for record in records], [field.name for field in fields(CrystalRecord)])
+
+
+def write_rows(path: Path, rows: Iterable[dict[str, object]], columns: Sequence[str]) -> None:
+    """Write a CSV in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    with open(partial, "w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(partial, path)
+
+
+def read_records(path: Path) -> list[CrystalRecord]:
+    """Read what `write_records` wrote."""
+    with open(path, newline="") as file:
+        return [
+            CrystalRecord(**{field.name: _READ[str(field.type)](row[field.name]) for field in fields(CrystalRecord)})
+            for row in csv.DictReader(file)
+        ]

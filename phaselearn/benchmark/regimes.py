@@ -1,0 +1,85 @@
+"""Regimes: which reflections of the crystals are measured, and how well."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from phaselearn.data.observation import Observation
+from phaselearn.data.pairs import PairDefinition, make_pairs, pad_atoms
+from phaselearn.data.structures import Crystal
+from phaselearn.data.transforms import scale_samples, transform_input
+
+
+@dataclass(frozen=True)
+class Regime:
+    """A named kind of data.
+
+    Attributes:
+        name: as in the tables.
+        definition: size, layout and scattering of the pairs.
+        observation: what is measured of them.
+    """
+
+    name: str
+    definition: PairDefinition
+    observation: Observation
+
+    def fits(self, definition: PairDefinition) -> bool:
+        """Whether a network trained on such pairs can read these data."""
+        return all(
+            getattr(self.definition, name) == getattr(definition, name)
+            for name in ("size", "layout", "scattering", "b_iso")
+        )
+
+
+@dataclass(frozen=True)
+class InputPreparation:
+    """How a network wants its intensities; see `phaselearn.data.transforms`."""
+
+    transform: str = "amplitude"
+    scaling: str = "deviation"
+
+
+def batches(
+    crystals: Sequence[Crystal],
+    regime: Regime,
+    preparation: InputPreparation,
+    seen_prototypes: frozenset[str],
+    batch_size: int,
+    seed: int,
+) -> Iterator[tuple[list[Crystal], dict[str, Tensor]]]:
+    """Yield crystals and their batch, as `PairDataModule` gives it but for the target density.
+
+    Noise and missing reflections depend on seed and id of a crystal alone, so that every method, whatever its
+    batch size, gets the same |F|.
+    """
+    for start in range(0, len(crystals), batch_size):
+        chosen = list(crystals[start : start + batch_size])
+        lattice, numbers, positions = pad_atoms(chosen)
+        definition = regime.definition
+        intensity, _ = make_pairs(lattice.float(), numbers, positions, definition)
+        seeds = [crystal_seed(crystal, seed) for crystal in chosen]
+        intensity, observed = regime.observation.apply(intensity, lattice.float(), definition.layout, seeds)
+        yield (
+            chosen,
+            {
+                "input": scale_samples(transform_input(intensity, preparation.transform), preparation.scaling),
+                "intensity": intensity,
+                "observed": observed,
+                "lattice": lattice.float(),
+                "numbers": numbers,
+                "positions": positions,
+                "prototype_seen": torch.tensor([crystal.prototype in seen_prototypes for crystal in chosen]),
+                "row": torch.tensor([value % (1 << 31) for value in seeds]),
+            },
+        )
+
+
+def crystal_seed(crystal: Crystal, seed: int) -> int:
+    """Return a number that depends on the crystal's id and the seed alone."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{crystal.id}".encode()).digest()[:7], "big")

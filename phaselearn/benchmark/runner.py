@@ -1,0 +1,216 @@
+"""Run a method on the crystals of a regime and judge it; what is finished is not run again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from phaselearn.benchmark.records import CrystalRecord, read_records, write_records
+from phaselearn.benchmark.regimes import InputPreparation, Regime, batches
+from phaselearn.crystal.judgement import Judgement, Observed, judge
+from phaselearn.data.pairs import PairDefinition
+from phaselearn.data.structures import Crystal
+from phaselearn.metrics.phasing import observed_of, predicted_factors
+from phaselearn.models.base import DensityModel
+from phaselearn.models.classical import SearchingModel
+from phaselearn.phasing.figures_of_merit import peakiness, r_factor, skewness
+from phaselearn.phasing.measurement import Measurement
+from phaselearn.progress import track
+
+_DENSITY_SHARE = 0.08  # of the voxels: what R of the figures of merit keeps, for every method alike
+
+Batch = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a method makes of a batch.
+
+    Attributes:
+        factors: complex (B, N, N, N) FFT boxes; only their phases count.
+        agreement: (B,) between restarts; NaN for a method without.
+        seconds: of the whole batch.
+    """
+
+    factors: Tensor
+    agreement: Tensor
+    seconds: float
+
+
+class Contender(Protocol):
+    """A method in the benchmark."""
+
+    name: str
+    preparation: InputPreparation
+    seen_prototypes: frozenset[str] | None
+    identity: str
+
+    def fits(self, regime: Regime) -> bool:
+        """Whether the method can read the regime's data."""
+
+    def run(self, batch: Batch, regime: Regime) -> Outcome:
+        """Phase a batch."""
+
+
+class ModelContender:
+    """A `DensityModel`, trained or without parameters.
+
+    Args:
+        name: as in the tables.
+        build: makes the model for a definition of the pairs.
+        definition: the only one that it can read; None where it reads any.
+        preparation: of its input.
+        seen_prototypes: structure types of its training set; None for a method that was not trained.
+        identity: changes whenever the results may.
+        device: where it runs.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        build: Callable[[PairDefinition], DensityModel],
+        definition: PairDefinition | None,
+        preparation: InputPreparation,
+        seen_prototypes: frozenset[str] | None,
+        identity: str,
+        device: str,
+    ) -> None:
+        self.name = name
+        self.definition = definition
+        self.preparation = preparation
+        self.seen_prototypes = seen_prototypes
+        self.identity = identity
+        self._build = build
+        self._device = device
+
+    def fits(self, regime: Regime) -> bool:
+        """Whether the grid and the layout are those that the model was trained on."""
+        return self.definition is None or regime.fits(self.definition)
+
+    def run(self, batch: Batch, regime: Regime) -> Outcome:
+        """Phase a batch."""
+        model = self._build(self.definition or regime.definition).eval().to(self._device)
+        batch = {name: values.to(self._device) for name, values in batch.items()}
+        self._wait()
+        start = time.perf_counter()
+        agreement = torch.full((len(batch["row"]),), torch.nan)
+        with torch.no_grad():
+            if isinstance(model, SearchingModel):
+                measurement = model.measurement_of(batch)
+                solution = model.solve(measurement, batch["row"].tolist())
+                density, agreement = model.density_of(solution.factors, measurement), solution.agreement
+            else:
+                density = model(batch)
+            self._wait()
+            seconds = time.perf_counter() - start
+            factors = predicted_factors(density, batch, model.definition)
+        return Outcome(factors.cpu(), agreement.cpu(), seconds)
+
+    def _wait(self) -> None:
+        if self._device.startswith("cuda"):
+            torch.cuda.synchronize()
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How contenders are run.
+
+    Attributes:
+        folder: where records are kept.
+        batch_size: crystals in a batch.
+        seed: of noise, missing reflections and starting phases.
+    """
+
+    folder: Path
+    batch_size: int
+    seed: int
+
+
+def run_contender(
+    contender: Contender,
+    regime: Regime,
+    crystals: Sequence[Crystal],
+    seen_prototypes: frozenset[str],
+    settings: RunSettings,
+) -> list[CrystalRecord]:
+    """Return the records of a method in a regime, from its file where they were computed before."""
+    seen = seen_prototypes if contender.seen_prototypes is None else contender.seen_prototypes
+    path = settings.folder / f"{contender.name}_{regime.name}_{_key(contender, regime, crystals, seen, settings)}.csv"
+    if path.exists():
+        return read_records(path)
+    records: list[CrystalRecord] = []
+    # Crystals of like size share a batch, so that little of it is padding.
+    ordered = sorted(crystals, key=lambda crystal: len(crystal.numbers))
+    parts = batches(ordered, regime, contender.preparation, seen, settings.batch_size, settings.seed)
+    count = -(-len(ordered) // settings.batch_size)
+    for chosen, batch in track(parts, f"{contender.name} {regime.name}", count):
+        records += _judged(contender, regime, chosen, batch)
+    write_records(path, records)
+    return records
+
+
+def _key(
+    contender: Contender,
+    regime: Regime,
+    crystals: Sequence[Crystal],
+    seen: frozenset[str],
+    settings: RunSettings,
+) -> str:
+    facts = {
+        "contender": contender.identity,
+        "regime": [regime.definition.as_dict(), asdict(regime.observation)],
+        "crystals": sorted(crystal.id for crystal in crystals),
+        "seen": sorted(seen),
+        "batch_size": settings.batch_size,
+        "seed": settings.seed,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _judged(contender: Contender, regime: Regime, crystals: Sequence[Crystal], batch: Batch) -> Iterator[CrystalRecord]:
+    outcome = contender.run(batch, regime)
+    observed = observed_of(batch, regime.definition)
+    scattering = regime.definition.scattering
+    judgement, _ = judge(outcome.factors, observed, batch["numbers"], batch["positions"], scattering)
+    figures = figures_of(outcome.factors, observed) | {"agreement": outcome.agreement}
+    values = _values(judgement) | {name: figure.tolist() for name, figure in figures.items()}
+    for place, crystal in enumerate(crystals):
+        yield CrystalRecord(
+            method=contender.name,
+            regime=regime.name,
+            id=crystal.id,
+            formula=crystal.formula,
+            prototype=crystal.prototype,
+            space_group=crystal.space_group,
+            atoms=len(crystal.numbers),
+            prototype_seen=bool(batch["prototype_seen"][place]),
+            seconds=outcome.seconds / len(crystals),
+            **{name: column[place] for name, column in values.items()},
+        )
+
+
+def _values(judgement: Judgement) -> dict[str, list[float | bool]]:
+    columns = {name: tensor.tolist() for name, tensor in judgement.as_dict().items()}
+    return columns | {"strict": [value > 0.5 for value in columns["strict"]]}
+
+
+def figures_of(factors: Tensor, observed: Observed) -> dict[str, Tensor]:
+    """Return R, skewness and peakiness (B,) of the measured amplitudes with the phases of FFT boxes."""
+    measurement = Measurement.of(observed)
+    half = measurement.size // 2 + 1
+    unit = torch.polar(torch.ones_like(factors.real), -factors.angle())[..., :half]
+    phased = measurement.amplitude * unit
+    density = measurement.map_of(phased)
+    return {
+        "r_factor": r_factor(phased, measurement, _DENSITY_SHARE),
+        "skewness": skewness(density),
+        "peakiness": peakiness(density),
+    }

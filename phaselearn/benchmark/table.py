@@ -1,0 +1,118 @@
+"""The table of a benchmark: each method in each regime on each subset of the crystals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import gemmi
+import numpy as np
+
+from phaselearn.benchmark.intervals import bootstrap_interval
+from phaselearn.benchmark.records import CrystalRecord, write_rows
+
+BENCHMARK_FILE = "benchmark.csv"
+
+SUBSETS: dict[str, Callable[[CrystalRecord], bool]] = {
+    "all": lambda record: True,
+    "hard": lambda record: record.hard,
+    "unseen_prototype": lambda record: not record.prototype_seen,
+    "centrosymmetric": lambda record: is_centrosymmetric(record.space_group),
+    "noncentrosymmetric": lambda record: not is_centrosymmetric(record.space_group),
+    "atoms_1_8": lambda record: record.atoms <= 8,
+    "atoms_9_20": lambda record: 9 <= record.atoms <= 20,
+    "atoms_21_40": lambda record: 21 <= record.atoms <= 40,
+    "atoms_41_up": lambda record: record.atoms > 40,
+}
+
+# Column, the record's field, and how it is summarised over crystals.
+_STATISTICS = (
+    ("solved", "solved", "mean"),
+    ("strict", "strict", "mean"),
+    ("median_cc", "correlation", "median"),
+    ("gain", "gain", "median"),
+    ("phase_error", "phase_error", "median"),
+    ("seconds_per_crystal", "seconds", "mean"),
+)
+_NAMES = tuple(name for name, _, _ in _STATISTICS)
+COLUMNS = (
+    *("method", "regime", "subset", "n", *_NAMES),
+    *(f"{name}_{end}" for name in _NAMES for end in ("low", "high")),
+    "left_out",
+)
+
+Row = dict[str, object]
+
+
+def is_centrosymmetric(space_group: int) -> bool:
+    """Whether a space group, by number, holds an inversion; False where the number is unknown."""
+    group = gemmi.find_spacegroup_by_number(space_group)
+    return group is not None and group.is_centrosymmetric()
+
+
+def summarise_records(records: Sequence[CrystalRecord], resamples: int) -> list[Row]:
+    """Return the rows of the table, in the order of the records.
+
+    Crystals with fewer than 20 unique observed reflections are left out and counted. A subset without crystals,
+    and `unseen_prototype` where it is everything, has no row.
+
+    Args:
+        records: of all methods and regimes.
+        resamples: of the bootstrap.
+    """
+    groups: dict[tuple[str, str], list[CrystalRecord]] = {}
+    for record in records:
+        groups.setdefault((record.regime, record.method), []).append(record)
+    rows = []
+    for (regime, method), members in groups.items():
+        for subset, belongs in SUBSETS.items():
+            chosen = [record for record in members if belongs(record)]
+            if subset == "unseen_prototype" and len(chosen) == len(members):
+                continue
+            counted = [record for record in chosen if record.counted]
+            if counted:
+                start: Row = {"method": method, "regime": regime, "subset": subset, "n": len(counted)}
+                rows.append(start | _statistics(counted, resamples) | {"left_out": len(chosen) - len(counted)})
+    return rows
+
+
+def _statistics(records: Sequence[CrystalRecord], resamples: int) -> Row:
+    values: Row = {}
+    for name, field, statistic in _STATISTICS:
+        column = np.array([getattr(record, field) for record in records], dtype=float)
+        values[name] = float(getattr(np, statistic)(column))
+        values[f"{name}_low"], values[f"{name}_high"] = bootstrap_interval(column, statistic, resamples)
+    return values
+
+
+def write_table(folder: Path, rows: Iterable[Row]) -> Path:
+    """Write benchmark.csv."""
+    path = folder / BENCHMARK_FILE
+    write_rows(path, rows, COLUMNS)
+    return path
+
+
+def markdown_table(rows: Sequence[Row], subset: str = "all") -> str:
+    """Return the rows of a subset as a Markdown table, intervals in brackets."""
+    lines = [
+        "| regime | method | n | solved % | strict % | median CC | gain | phase error ° | s a crystal |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        if row["subset"] != subset:
+            continue
+        cells = [
+            _with_interval(row, "solved", 100, 1),
+            _with_interval(row, "strict", 100, 1),
+            _with_interval(row, "median_cc", 1, 3),
+            _with_interval(row, "gain", 1, 2),
+            _with_interval(row, "phase_error", 1, 1),
+            f"{row['seconds_per_crystal']:.3f}",
+        ]
+        lines.append(f"| {row['regime']} | {row['method']} | {row['n']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _with_interval(row: Row, name: str, factor: float, digits: int) -> str:
+    value, low, high = (float(row[f"{name}{end}"]) * factor for end in ("", "_low", "_high"))
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"

@@ -1,0 +1,104 @@
+"""`phaselearn benchmark`: every phasing method on the same crystals with the same |F|."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from phaselearn.commands.application import CONFIG_FILE, config_directory, run_application
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from phaselearn.benchmark.runner import Contender
+
+
+def main() -> None:
+    """Run the command."""
+    run_application("benchmark", _benchmark)
+
+
+def _benchmark(config: DictConfig) -> None:
+    import torch
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    from phaselearn.benchmark.contenders import regime_from
+    from phaselearn.benchmark.crystals import choose, crystals_of_source, crystals_of_store
+    from phaselearn.benchmark.peers import peer
+    from phaselearn.benchmark.run import BenchmarkPlan, run_benchmark
+    from phaselearn.benchmark.runner import RunSettings
+    from phaselearn.benchmark.table import markdown_table
+    from phaselearn.commands.console import quiet_libraries
+    from phaselearn.commands.session import check
+    from phaselearn.errors import UserError
+    from phaselearn.report.run import git_commit
+
+    check(config, "benchmark")
+    quiet_libraries()
+    if str(config.device).startswith("cuda") and not torch.cuda.is_available():
+        raise UserError(f"device={config.device}: no CUDA device is here, e.g. device=cpu")
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    meanings = OmegaConf.to_container(config.regime, resolve=True)
+    regimes = [regime_from(config_directory(), str(name), meanings) for name in config.regimes]
+    contenders = [_contender(str(name), config.device) for name in config.models]
+    peers = [peer(str(name), config.peer_time_limit) for name in config.peers]
+    if config.store is not None:
+        crystals = crystals_of_store(config.store)
+    else:
+        crystals = crystals_of_source(instantiate(config.source), config.longest_edge)
+    chosen = choose(crystals, config.split, config.count, config.seed)
+    plan = BenchmarkPlan(
+        settings=RunSettings(folder / "crystals", config.batch_size, config.seed),
+        resamples=config.resamples,
+        peer_count=config.peer_count,
+        confidence=config.confidence,
+        confidence_count=config.confidence_count,
+        homometry=config.homometry,
+    )
+    OmegaConf.save(config, folder / CONFIG_FILE)
+    facts = {
+        "crystals": f"{len(chosen.tested)} of {config.store or _source_name(config)}, split {config.split}",
+        "commit": git_commit(),
+        "command": " ".join(sys.argv),
+    }
+    rows = run_benchmark(folder, chosen, regimes, contenders, peers, plan, facts)
+    print(markdown_table(rows))
+    print(f"\npage:   {folder / 'benchmark.html'}\nfolder: {folder}")
+
+
+def _source_name(config: DictConfig) -> str:
+    name = str(config.source._target_).rpartition(".")[2]
+    return f"{name} {Path(config.source.path).name}" if "path" in config.source else name
+
+
+def _contender(name: str, device: str) -> Contender:
+    import json
+
+    from omegaconf import OmegaConf
+
+    from phaselearn.benchmark.contenders import parameter_free, trained
+    from phaselearn.commands.session import (
+        TRAINING_SET_FILE,
+        build_method,
+        build_model,
+        checkpoint_path,
+        load_weights,
+    )
+
+    folder = Path(name)
+    if not (folder / CONFIG_FILE).is_file():
+        path = config_directory() / "model" / f"{name}.yaml"
+        config = OmegaConf.load(path) if path.is_file() else OmegaConf.create()
+        return parameter_free(name, config, lambda data: build_method(name, data), device)
+    checkpoint = checkpoint_path(folder, "best")
+
+    def build(config: DictConfig, data: Any) -> Any:
+        model = build_model(config, data)
+        load_weights(model, checkpoint)
+        return model
+
+    training_set = json.loads((folder / TRAINING_SET_FILE).read_text())
+    return trained(folder, training_set, checkpoint, build, device)

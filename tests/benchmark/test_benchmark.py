@@ -1,0 +1,245 @@
+"""The measuring instrument itself: same |F| for all, nobody handed the truth, intervals, audits, calibration."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from phaselearn.benchmark.confidence import Confidence, area_under_curve, check, precision_at_recall
+from phaselearn.benchmark.contenders import parameter_free, regime_from
+from phaselearn.benchmark.crystals import choose, crystals_of_source, crystals_of_store
+from phaselearn.benchmark.homometry import homometric_pairs, signed_permutations
+from phaselearn.benchmark.intervals import bootstrap_interval
+from phaselearn.benchmark.leakage import audit
+from phaselearn.benchmark.records import CrystalRecord, read_records, write_records
+from phaselearn.benchmark.regimes import InputPreparation, Regime, batches
+from phaselearn.benchmark.run import BenchmarkPlan, run_benchmark
+from phaselearn.benchmark.runner import RunSettings, run_contender
+from phaselearn.benchmark.table import COLUMNS, is_centrosymmetric, markdown_table, summarise_records
+from phaselearn.commands.application import config_directory
+from phaselearn.commands.session import build_method
+from phaselearn.data.observation import Observation
+from phaselearn.data.sources.prototypes import Prototypes
+from phaselearn.data.structures import Crystal
+from phaselearn.errors import UserError
+from phaselearn.testing.models import DEFINITION
+
+NOISY = Regime("noisy", DEFINITION, Observation(noise=0.2, completeness=0.7))
+IDEAL = Regime("ideal", DEFINITION, Observation())
+
+
+def contender(name):
+    from omegaconf import OmegaConf
+
+    config = OmegaConf.load(config_directory() / "model" / f"{name}.yaml")
+    return parameter_free(name, config, lambda data: build_method(name, data), "cpu")
+
+
+@pytest.fixture(scope="module")
+def crystals():
+    return crystals_of_source(Prototypes(count=24, seed=0, cell="primitive"), longest_edge=30.0)
+
+
+def record(**changes):
+    values = {
+        "method": "m",
+        "regime": "r",
+        "id": "1",
+        "formula": "NaCl",
+        "prototype": "p",
+        "space_group": 225,
+        "atoms": 2,
+        "prototype_seen": True,
+        "correlation": 0.95,
+        "floor": 0.8,
+        "gain": 0.75,
+        "phase_error": 10.0,
+        "solved": True,
+        "strict": False,
+        "hard": True,
+        "counted": True,
+        "seconds": 0.1,
+        "r_factor": 0.1,
+        "skewness": 5.0,
+        "peakiness": 50.0,
+        "agreement": 0.99,
+    }
+    return CrystalRecord(**(values | changes))
+
+
+def test_every_method_gets_the_same_amplitudes_whatever_its_batches(crystals):
+    def gather(batch_size):
+        parts = batches(crystals, NOISY, InputPreparation(), frozenset(), batch_size, seed=0)
+        return torch.cat([batch["intensity"] for _, batch in parts])
+
+    torch.testing.assert_close(gather(24), gather(5), rtol=1e-4, atol=1e-2)
+
+
+def test_batches_hold_no_density(crystals):
+    _, batch = next(batches(crystals, IDEAL, InputPreparation(), frozenset({crystals[0].prototype}), 8, 0))
+    assert "density" not in batch
+    assert batch["prototype_seen"][0]
+
+
+def test_phase_zero_is_its_own_floor(crystals, tmp_path):
+    settings = RunSettings(tmp_path, 8, 0)
+    records = run_contender(contender("phase_zero"), IDEAL, crystals, frozenset(), settings)
+    assert len(records) == len(crystals)
+    assert all(abs(each.correlation - each.floor) < 1e-3 for each in records)
+
+
+def test_finished_runs_are_read_and_not_run_again(crystals, tmp_path):
+    settings = RunSettings(tmp_path, 8, 0)
+    first = run_contender(contender("random_phase"), NOISY, crystals, frozenset(), settings)
+    (path,) = tmp_path.iterdir()
+    before = path.stat().st_mtime_ns
+    second = run_contender(contender("random_phase"), NOISY, crystals, frozenset(), settings)
+    assert path.stat().st_mtime_ns == before
+    assert [each.correlation for each in first] == pytest.approx([each.correlation for each in second])
+    run_contender(contender("random_phase"), NOISY, crystals[1:], frozenset(), settings)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_records_survive_their_file(tmp_path):
+    records = [record(), record(id="2", solved=False, agreement=float("nan"))]
+    write_records(tmp_path / "records.csv", records)
+    assert repr(read_records(tmp_path / "records.csv")) == repr(records)
+
+
+def test_bootstrap_covers_the_truth_as_often_as_it_says():
+    generator = np.random.default_rng(0)
+    covered = 0
+    for seed in range(200):
+        low, high = bootstrap_interval(generator.random(100) < 0.7, "mean", 400, seed)
+        covered += low <= 0.7 <= high
+    assert 0.88 <= covered / 200 <= 0.99
+    assert np.isnan(bootstrap_interval(np.zeros(0), "median", 10)).all()
+
+
+def test_the_table_counts_subsets_and_leaves_out_what_is_too_small():
+    records = [
+        record(),
+        record(id="2", hard=False, solved=False, space_group=1, atoms=50),
+        record(id="3", counted=False),
+        record(id="4", prototype_seen=False),
+    ]
+    rows = {row["subset"]: row for row in summarise_records(records, resamples=50)}
+    assert set(rows["all"]) == set(COLUMNS)
+    assert (rows["all"]["n"], rows["all"]["left_out"]) == (3, 1)
+    assert rows["all"]["solved"] == pytest.approx(2 / 3)
+    assert rows["hard"]["n"] == rows["centrosymmetric"]["n"] == 2
+    assert rows["unseen_prototype"]["n"] == rows["noncentrosymmetric"]["n"] == rows["atoms_41_up"]["n"] == 1
+    assert "| r | m | 3 |" in markdown_table(list(rows.values()))
+
+
+@pytest.mark.parametrize(
+    ("number", "has"), [(1, False), (2, True), (198, False), (205, True), (216, False), (225, True)]
+)
+def test_centrosymmetric_groups(number, has):
+    assert is_centrosymmetric(number) is has
+
+
+def test_unknown_regimes_and_splits_are_refused_with_a_way_out(crystals):
+    with pytest.raises(UserError, match="d3"):
+        regime_from(config_directory(), "d3", {"full20": {"data": "hkl20_full", "observation": "ideal"}})
+    with pytest.raises(UserError, match="split=dev"):
+        choose(crystals, "dev", None, 0)
+
+
+def test_smaller_choices_lie_within_larger_ones(crystals):
+    small, large = (choose(crystals, "all", count, 0).tested for count in (5, 10))
+    assert large[:5] == small
+
+
+def test_a_store_and_its_source_give_the_same_crystals(tiny_store):
+    from_store = crystals_of_store(str(tiny_store.path))
+    assert len(from_store) == len(tiny_store)
+    assert from_store[3].id == tiny_store.ids[3]
+
+
+def test_the_audit_finds_what_was_put_into_training(crystals):
+    copy = replace(crystals[0], id="copy", positions=(0.3 - crystals[0].positions[:, [1, 0, 2]]) % 1.0)
+    turned = replace(copy, lattice=crystals[0].lattice[[1, 0, 2]] * 1.01, formula="other", prototype="other")
+    leakage = audit(crystals[:5], [turned])
+    assert (leakage.tested, leakage.formulas, leakage.prototypes) == (5, 0, 0)
+    assert leakage.patterns >= 1
+    assert audit(crystals[:5], crystals).formulas == 5
+    assert "no training set" in str(audit(crystals[:5], []))
+
+
+def test_settings_are_all_signed_permutations():
+    matrices = signed_permutations()
+    assert len({matrix.tobytes() for matrix in matrices}) == 48
+    assert all(abs(round(np.linalg.det(matrix))) == 1 for matrix in matrices)
+
+
+def cyclotomic(positions, identifier, height=10.0):
+    """Patterson's (1944) one-dimensional homometric sets, in eighths of a cell edge."""
+    lattice = np.diag([9.0, 4.0, 5.0])
+    place = np.array([[position / 8, 0.1, 0.2] for position in positions])
+    return Crystal(identifier, "C", lattice, np.full(len(place), 6), place, "p", 1)
+
+
+def test_homometric_pairs_are_found_and_enantiomers_are_not():
+    first, second = cyclotomic((0, 1, 3, 4), "a"), cyclotomic((0, 1, 2, 5), "b")
+    mirrored = replace(first, id="c", positions=(0.2 - first.positions) % 1.0)
+    pairs = homometric_pairs([first, second, mirrored], epsilon=0.01)
+    assert {(pair.first, pair.second) for pair in pairs} == {("a", "b"), ("b", "c")}
+    assert all(pair.correlation < 0.9 for pair in pairs)
+
+
+def test_homometric_pairs_are_found_in_another_setting():
+    first, second = cyclotomic((0, 1, 3, 4), "a"), cyclotomic((0, 1, 2, 5), "b")
+    order = [2, 0, 1]
+    turned = replace(second, lattice=second.lattice[np.ix_(order, order)], positions=second.positions[:, order])
+    (pair,) = homometric_pairs([first, turned], epsilon=0.01)
+    assert pair.r_factor < 0.01
+
+
+def test_confidence_is_calibrated_where_figures_tell():
+    generator = np.random.default_rng(0)
+
+    def sample(count):
+        agreement = generator.random(count)
+        solved = generator.random(count) < agreement**2
+        return [
+            record(id=str(place), agreement=float(value), solved=bool(is_solved))
+            for place, (value, is_solved) in enumerate(zip(agreement, solved, strict=True))
+        ]
+
+    calibration = check("r", sample(800), sample(800))
+    assert calibration.expected_error < 0.08
+    assert 0.75 < calibration.auc < 0.95
+    assert calibration.precision > 0.5
+
+
+def test_confidence_without_failures_is_the_rate():
+    assert Confidence([record(id=str(place)) for place in range(18)])([record()]) == pytest.approx([0.95])
+
+
+def test_scores_against_scikit_learn():
+    from sklearn.metrics import precision_recall_curve, roc_auc_score
+
+    generator = np.random.default_rng(0)
+    score = generator.random(200)
+    positive = generator.random(200) < score
+    assert area_under_curve(score, positive) == pytest.approx(roc_auc_score(positive, score))
+    precision, recall, _ = precision_recall_curve(positive, score)
+    assert precision_at_recall(score, positive, 0.8) == pytest.approx(precision[recall >= 0.8][-1])
+
+
+def test_a_whole_benchmark_writes_its_files(crystals, tmp_path):
+    plan = BenchmarkPlan(RunSettings(tmp_path / "crystals", 8, 0), 50, 4, "random_phase", 0, 0.05)
+    chosen = choose(crystals, "all", 8, 0)
+    contenders = [contender(name) for name in ("phase_zero", "random_phase")]
+    rows = run_benchmark(tmp_path, chosen, [IDEAL, NOISY], contenders, [], plan, {"crystals": "few"})
+    assert {(row["method"], row["regime"]) for row in rows} == {
+        (method, regime) for method in ("phase_zero", "random_phase") for regime in ("ideal", "noisy")
+    }
+    assert (tmp_path / "benchmark.csv").read_text().splitlines()[0] == ",".join(COLUMNS)
+    page = (tmp_path / "benchmark.html").read_text()
+    assert "leakage" in page
+    assert "http" not in page.split("</script>")[-1]
+    with pytest.raises(UserError, match="confidence"):
+        run_benchmark(tmp_path, chosen, [IDEAL], contenders, [], replace(plan, confidence_count=5), {})
