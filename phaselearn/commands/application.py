@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable
@@ -38,16 +39,31 @@ def run_application(name: str, task: Callable[[DictConfig], Any]) -> None:
         earlier = _earlier_run(name, arguments)
         if earlier is None:
             path, config = config_directory(), name
+            # argparse takes key=value arguments on one side of a flag only.
+            sys.argv[1:] = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
         else:
             path, config = earlier, CONFIG_FILE.removesuffix(".yaml")
             sys.argv[1:] = _continue_arguments(name, earlier, arguments)
-        hydra.main(version_base="1.3", config_path=str(path.resolve()), config_name=config)(task)()
-    except UserError as error:
-        _fail(str(error))
-    except (HydraException, OmegaConfBaseException) as error:
-        _fail(explain(error, name, config_directory(), arguments))
+        hydra.main(version_base="1.3", config_path=str(path.resolve()), config_name=config)(
+            _failing_in_one_line(task, name)
+        )()
+    except (UserError, HydraException, OmegaConfBaseException) as error:
+        _fail(explain(error, name, config_directory()))
     except KeyboardInterrupt:
         _fail("stopped by Ctrl-C", code=130)
+
+
+def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callable[[DictConfig], Any]:
+    """Return the task, leaving by SystemExit on a user's mistake: Hydra adds a line to any other exception."""
+
+    @functools.wraps(task)
+    def run(config: DictConfig) -> Any:
+        try:
+            return task(config)
+        except (UserError, HydraException, OmegaConfBaseException) as error:
+            _fail(explain(error, name, config_directory()))
+
+    return run
 
 
 def _fail(message: str, code: int = 2) -> None:

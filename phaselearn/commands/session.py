@@ -106,9 +106,29 @@ def checkpoint_path(folder: Path, which: str) -> Path:
     path = folder / f"{which}.ckpt"
     if not path.exists():
         raise UserError(
-            f"{folder} has no {which}.ckpt: its first epoch was not finished; go on with `python train.py resume={folder}`"
+            f"{folder} has no {which}.ckpt: its first epoch was not finished; "
+            f"go on with `python train.py resume={folder}`"
         )
     return path
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Return what a checkpoint holds; no code in it is run.
+
+    Raises:
+        UserError: unreadable.
+    """
+    import torch
+
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        return {"state_dict": checkpoint["state_dict"], "epoch": int(checkpoint["epoch"])}
+    except Exception as error:
+        other = path.with_name("last.ckpt" if path.name == "best.ckpt" else "best.ckpt")
+        raise UserError(
+            f"{path} is not a readable checkpoint ({type(error).__name__}): take the other one with "
+            f"`cp {other} {path}`, or train again with `python train.py`"
+        ) from error
 
 
 def load_weights(model: DensityModel, path: Path) -> None:
@@ -117,18 +137,13 @@ def load_weights(model: DensityModel, path: Path) -> None:
     Raises:
         UserError: unreadable, or of another model or grid.
     """
-    import torch
-
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    except Exception as error:
-        raise UserError(
-            f"{path} is not a readable checkpoint ({str(error).splitlines()[0][:120]}): try evaluation.checkpoint=last, "
-            "or train again with `python train.py`"
-        ) from error
+    state = read_checkpoint(path)["state_dict"]
     own = model.state_dict()
     wrong: dict[str, Any] = {
-        name: (tuple(state[name].shape) if name in state else "missing", tuple(own[name].shape) if name in own else "not there")
+        name: (
+            tuple(state[name].shape) if name in state else "missing",
+            tuple(own[name].shape) if name in own else "not there",
+        )
         for name in sorted(own.keys() | state.keys())
         if name not in own or name not in state or own[name].shape != state[name].shape
     }

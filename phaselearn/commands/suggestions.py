@@ -1,4 +1,4 @@
-"""Turn Hydra's and OmegaConf's errors into one line: what was given, what is allowed, one command that helps."""
+"""Turn a user's mistake into one line: what was given, what is allowed, one command that helps."""
 
 from __future__ import annotations
 
@@ -6,18 +6,30 @@ import re
 from difflib import get_close_matches
 from pathlib import Path
 
+from hydra.errors import OverrideParseException
 
-def explain(error: Exception, name: str, directory: Path, arguments: list[str]) -> str:
-    """Return one line about a configuration error.
+from phaselearn.errors import UserError
+
+
+def explain(error: Exception, name: str, directory: Path) -> str:
+    """Return one line about a user's mistake.
 
     Args:
-        error: what Hydra or OmegaConf raised.
+        error: what the task, Hydra or OmegaConf raised.
         name: the application: train, prepare, evaluate …
         directory: conf/.
-        arguments: the command line.
     """
+    mistake = _user_error(error)
+    if mistake is not None:
+        # A loader's worker process sends its traceback as the message; ours is the end of it.
+        return _lines(str(mistake).rpartition(f"{UserError.__module__}.UserError: ")[2])
     command = "python train.py" if name == "train" else f"phaselearn {name}"
     text = str(error)
+    if isinstance(error, OverrideParseException):
+        return (
+            f"{error.override} cannot be read as key=value ({_lines(text.splitlines()[0])}); lists are written "
+            f"'key=[a,b]', special characters quoted: see `{command} --help`"
+        )
     if match := re.search(r"Could not find '([\w/.]+)/([^'/]+)'", text):
         group, option = match.groups()
         return unknown_option(group, option, options_of(directory, group), command)
@@ -86,6 +98,13 @@ def _keys(node: object, prefix: str = "") -> list[str]:
             if isinstance(child, DictConfig) and not child._is_none() and not child._is_interpolation():
                 found += _keys(child, f"{prefix}{key}.")
     return found
+
+
+def _user_error(error: BaseException | None) -> UserError | None:
+    """Return our own error: Hydra wraps what a class raises in its constructor."""
+    while error is not None and not isinstance(error, UserError):
+        error = error.__cause__
+    return error
 
 
 def _lines(text: str) -> str:

@@ -27,6 +27,7 @@ def _train(config: DictConfig) -> float | None:
     from omegaconf import OmegaConf
 
     from phaselearn.commands.console import quiet_libraries
+    from phaselearn.commands.memory import keep_freed_memory
     from phaselearn.commands.session import (
         TRAINING_SET_FILE,
         build_data,
@@ -34,12 +35,14 @@ def _train(config: DictConfig) -> float | None:
         build_model,
         check,
         load_weights,
+        read_checkpoint,
     )
     from phaselearn.commands.summary import print_summary
     from phaselearn.report.run import write_run, write_training_set
 
     check(config, "train")
     quiet_libraries()
+    keep_freed_memory()
     torch.set_float32_matmul_precision("highest")
     folder = Path(HydraConfig.get().runtime.output_dir)
     pl.seed_everything(config.seed, workers=True, verbose=False)
@@ -64,7 +67,7 @@ def _train(config: DictConfig) -> float | None:
     last = folder / "last.ckpt"
     resumed = last if last.exists() else None
     if resumed is not None and hasattr(logger, "rewind"):
-        logger.rewind(_epochs_done(resumed))
+        logger.rewind(read_checkpoint(resumed)["epoch"] + 1)
     start = time.monotonic()
     trainer.fit(model, datamodule=data, ckpt_path=resumed, weights_only=True)
     seconds = time.monotonic() - start
@@ -82,12 +85,6 @@ def _train(config: DictConfig) -> float | None:
     print_summary(folder, rows)
     score = trainer.checkpoint_callback.best_model_score if trainer.checkpoint_callback else None
     return None if score is None else float(score)
-
-
-def _epochs_done(checkpoint: Path) -> int:
-    import torch
-
-    return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["epoch"]) + 1
 
 
 def _without_paths(config: DictConfig) -> Any:

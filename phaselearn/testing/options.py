@@ -18,4 +18,6 @@ def composed(*overrides: str, name: str = "train") -> DictConfig:
     from hydra import compose, initialize_config_dir
 
     with initialize_config_dir(str(config_directory()), version_base="1.3"):
-        return compose(config_name=name, overrides=[*overrides, "run=unused"])
+        # The name of a run folder is only known to a running application.
+        folder = [] if name == "prepare" else ["run=unused"]
+        return compose(config_name=name, overrides=[*overrides, *folder])

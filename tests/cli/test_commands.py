@@ -1,0 +1,184 @@
+"""The commands from end to end, each as a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import gemmi
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from tests.cli.folders import (
+    PHASELEARN,
+    SMALL,
+    TRAIN,
+    assert_same_training,
+    command,
+    environment,
+    metric_rows,
+    table,
+    weights,
+)
+
+COLUMNS = "method,subset,n,solved,strict,median_cc,gain,phase_error,left_out"
+RANDOM = ("data.augmentation.axes=true", "observation=noise20")
+SLOW_CALLBACK = """
+import time
+from pytorch_lightning import Callback
+
+class Slow(Callback):
+    def on_train_batch_end(self, *_):
+        time.sleep(0.2)
+"""
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder outside the checkout, with a class of the user's own."""
+    folder = tmp_path_factory.mktemp("workplace")
+    (folder / "slow.py").write_text(SLOW_CALLBACK)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(workplace: Path) -> tuple[Path, str]:
+    """A run of four epochs, and what it printed."""
+    done = command(workplace, *TRAIN, *SMALL, *RANDOM, "trainer.max_epochs=4", "run=outputs/trained")
+    return workplace / "outputs" / "trained", done.stdout
+
+
+def test_a_run_leaves_everything_in_its_folder(trained: tuple[Path, str]) -> None:
+    run, _ = trained
+    config = OmegaConf.load(run / "config.yaml")
+    assert config.source.count == 120
+    assert config.data.seed == 0
+    assert "${" not in (run / "config.yaml").read_text()
+    assert (run / "report.html").stat().st_size > 10_000
+    assert {row["epoch"] for row in metric_rows(run)} == {"0", "1", "2", "3"}
+    assert table(run / "crystals.csv")
+    assert list((run / "figures").glob("*.png"))
+    for which in ("best", "last"):
+        assert all(value.isfinite().all() for value in weights(run, which).values())
+
+
+def test_results_stand_beside_the_floor(trained: tuple[Path, str]) -> None:
+    run, _ = trained
+    assert (run / "results.csv").read_text().splitlines()[0] == COLUMNS
+    rows = table(run / "results.csv")
+    assert {row["method"] for row in rows} == {"MultilayerPerceptron", "phase_zero"}
+    assert {"all"} <= {row["subset"] for row in rows}
+    for row in rows:
+        assert 0 <= float(row["strict"]) <= float(row["solved"]) <= 1
+
+
+def test_maps_are_readable(trained: tuple[Path, str]) -> None:
+    maps = sorted((trained[0] / "maps").glob("*.ccp4"))
+    assert len(maps) == 2
+    for path in maps:
+        volume = gemmi.read_ccp4_map(str(path), setup=True)
+        assert volume.grid.shape == (10, 10, 10)
+        assert path.with_suffix(".cube").read_text().count("\n") > 100
+
+
+def test_a_run_prints_the_table_and_its_page(trained: tuple[Path, str]) -> None:
+    run, printed = trained
+    assert "phase-zero floor" in printed
+    assert f"page:   {run / 'report.html'}" in printed
+
+
+def test_a_resumed_run_is_the_run_that_never_stopped(workplace: Path, trained: tuple[Path, str]) -> None:
+    command(workplace, *TRAIN, *SMALL, *RANDOM, "trainer.max_epochs=2", "run=outputs/stopped")
+    stopped = workplace / "outputs" / "stopped"
+    assert not torch.equal(*(next(iter(weights(run).values())) for run in (stopped, trained[0])))
+    command(workplace, *TRAIN, "resume=outputs/stopped", "trainer.max_epochs=4")
+    assert_same_training(stopped, trained[0])
+    assert table(stopped / "results.csv") == table(trained[0] / "results.csv")
+
+
+def test_a_killed_run_is_resumed_to_the_same_weights(workplace: Path) -> None:
+    plain = (*TRAIN, *SMALL, "trainer.max_epochs=4")
+    killed = workplace / "outputs" / "killed"
+    process = subprocess.Popen(
+        [*plain, "+callbacks.slow._target_=slow.Slow", "run=outputs/killed"],
+        cwd=workplace,
+        env=environment(workplace),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        limit = time.monotonic() + 120
+        while not ((killed / "last.ckpt").exists() and (killed / "metrics.csv").exists()):
+            assert process.poll() is None, "the run ended before it could be killed"
+            assert time.monotonic() < limit
+            time.sleep(0.02)
+        time.sleep(0.3)
+    finally:
+        process.kill()
+        process.wait()
+    assert not (killed / "results.csv").exists()
+    command(workplace, *TRAIN, "resume=outputs/killed", "~callbacks.slow")
+    command(workplace, *plain, "run=outputs/whole")
+    assert_same_training(killed, workplace / "outputs" / "whole")
+
+
+def test_evaluate_gives_the_results_of_the_run(workplace: Path, trained: tuple[Path, str]) -> None:
+    command(workplace, *PHASELEARN, "evaluate", "run=outputs/trained")
+    [folder] = (trained[0] / "evaluations").iterdir()
+    assert table(folder / "results.csv") == table(trained[0] / "results.csv")
+    assert (folder / "report.html").exists()
+
+
+def test_evaluate_with_another_observation_and_split(workplace: Path, trained: tuple[Path, str]) -> None:
+    before = set((trained[0] / "evaluations").glob("*"))
+    done = command(
+        workplace,
+        *PHASELEARN,
+        "evaluate",
+        "run=outputs/trained",
+        "observation=d1.5",
+        "evaluation.split=validation",
+    )
+    [folder] = set((trained[0] / "evaluations").glob("*")) - before
+    assert str(folder) in done.stdout
+    rows = table(folder / "results.csv")
+    assert rows
+    assert rows != table(trained[0] / "results.csv")
+    assert "the validation split" in (folder / "report.html").read_text()
+
+
+def test_prepare_never_replaces_a_store_unasked(workplace: Path) -> None:
+    prepare = (*PHASELEARN, "prepare", "source.count=60", "data=hkl10", "data.store=mine.zarr")
+    assert "mine.zarr: " in command(workplace, *prepare).stdout
+    again = command(workplace, *prepare, succeeds=False)
+    assert again.returncode == 2
+    assert again.stderr.startswith("error: mine.zarr exists already")
+    assert "overwrite=true" in again.stderr
+
+
+def test_a_sweep_makes_a_folder_for_each_run(workplace: Path) -> None:
+    sweep = "hydra.sweep.dir=outputs/sweep"
+    command(workplace, *TRAIN, *SMALL, "trainer.max_epochs=1", "-m", "data.train_size=20,40", sweep)
+    for number, size in enumerate((20, 40)):
+        run = workplace / "outputs" / "sweep" / str(number)
+        assert OmegaConf.load(run / "config.yaml").data.train_size == size
+        assert (run / "report.html").exists()
+        assert weights(run)
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        ("model=cnn", "data=hkl10_full", "data.num_workers=1"),
+        ("model=unet3d", "data=hkl10", "model.smallest=20", "model.levels=1", "model.width=2"),
+    ],
+    ids=["cnn", "unet3d"],
+)
+def test_other_networks_run(workplace: Path, choices: tuple[str, ...]) -> None:
+    run = f"outputs/{choices[0].partition('=')[2]}"
+    limits = ("trainer.max_epochs=1", "trainer.limit_train_batches=2", "data.batch_size=4")
+    command(workplace, *TRAIN, *SMALL, *choices, *limits, f"run={run}")
+    assert table(workplace / run / "results.csv")
+    assert weights(workplace / run)

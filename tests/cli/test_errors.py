@@ -1,0 +1,174 @@
+"""A mistake is one line on stderr that says what was given and what helps, and exit code 2."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import zarr
+from hydra.core.global_hydra import GlobalHydra
+
+from phaselearn.data.store import shard_file
+from tests.cli.folders import PHASELEARN, SMALL, TRAIN, command
+
+QUICK = (*SMALL, "data=hkl10", "data.store=octant.zarr", "trainer.max_epochs=1")
+Failing = Callable[..., str]
+
+
+def _call(*arguments: str) -> None:
+    """Run a command in this process: `train …`, `prepare …`, `evaluate …`."""
+    GlobalHydra.instance().clear()
+    before, sys.argv = sys.argv, ["phaselearn", *arguments]
+    try:
+        import_module("phaselearn.commands.main").main()
+    finally:
+        sys.argv = before
+        GlobalHydra.instance().clear()
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small octant store and a run on it, and everything that can be wrong beside them."""
+    folder = tmp_path_factory.mktemp("workplace")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        _call("train", *QUICK, "run=run")
+        _call("prepare", "source.count=20", "data=hkl20", "data.store=twenty.zarr")
+        _break_things(folder)
+    return folder
+
+
+def _break_things(folder: Path) -> None:
+    shutil.copytree(folder / "run", folder / "damaged_run")
+    (folder / "damaged_run" / "best.ckpt").write_bytes(b"PK not a checkpoint")
+    (folder / "empty").mkdir()
+    (folder / "garbage").mkdir()
+    for name in ("a.cif", "POSCAR", "b.json"):
+        (folder / "garbage" / name).write_text("nothing that a parser knows\n")
+    (folder / "garbage.jsonl").write_text('not json\n{"lattice": 1}\n')
+    zarr.open_group(folder / "other.zarr", mode="w").attrs.update({"schema": "other", "schema_version": 3})
+    shutil.copytree(folder / "octant.zarr", folder / "half.zarr.partial")
+    zarr.open_group(folder / "half.zarr.partial", mode="r+").attrs["complete"] = False
+    shutil.copytree(folder / "octant.zarr", folder / "damaged.zarr")
+    file = shard_file(folder / "damaged.zarr", "density", 0)
+    content = bytearray(file.read_bytes())
+    # Everything but the index at the end of the shard.
+    content[: len(content) // 2] = bytes(len(content) // 2)
+    file.write_bytes(content)
+    (folder / "needs_missing.py").write_text("import a_package_that_nobody_has\n\nclass Net: ...\n")
+
+
+def _the_one_line(printed: str) -> str:
+    assert "Traceback" not in printed
+    lines = [line for line in printed.splitlines() if line.strip()]
+    assert len(lines) == 1, printed
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+@pytest.fixture
+def failing(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Failing:
+    """Run a command that must fail, and return its line."""
+    monkeypatch.chdir(workplace)
+    monkeypatch.syspath_prepend(str(workplace))
+    capfd.readouterr()
+
+    def run(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as stopped:
+            _call(*arguments)
+        printed = capfd.readouterr()
+        assert stopped.value.code == 2
+        assert "Traceback" not in printed.out
+        return _the_one_line(printed.err)
+
+    return run
+
+
+DAMAGED = ("chunk ", "damaged.zarr", "density", "repair=true")
+CONFIGURATION = [
+    ("train model=unet3", ["model=unet3", "unet3d", "did you mean unet3d"]),
+    ("train data=hkl30", ["data=hkl30", "hkl20_full"]),
+    ("train loss=mae", ["loss=mae", "correlation", "did you mean mse"]),
+    ("train trianer=cpu", ["did you mean trainer"]),
+    ("train sead=1", ["did you mean seed"]),
+    ("train data.batchsize=4", ["did you mean data.batch_size"]),
+    ("train data.augmentation.axis=true", ["did you mean data.augmentation.axes"]),
+    ("train +model.hidden_size=[10]", ["did you mean hidden_sizes"]),
+    ("train trainer.max_epochs=abc", ["trainer.max_epochs='abc'", "int"]),
+    ("train data.batch_size=1.5", ["data.batch_size=1.5", "int"]),
+    ("train seed=x", ["seed='x'", "int"]),
+    ("train model.hidden_sizes=abc", ["model.hidden_sizes='abc'"]),
+    ("train data.layout=sphere", ["sphere", "octant", "full"]),
+    ("train data.cache=disk", ["data.cache=disk", "ram"]),
+    ("train data=hkl10 data.input_transform=patterson", ["patterson", "hkl10_full"]),
+    ("train evaluation.split=tset", ["evaluation.split=tset", "test"]),
+    ("train evaluation.methods=[phase_one]", ["phase_one", "phase_zero"]),
+    ("train evaluation.methods=[mlp]", ["mlp", "phase_zero"]),
+    ("train model._target_=needs_missing.Net", ["a_package_that_nobody_has", "needs_missing.Net"]),
+    ("train model._target_=nowhere.Net", ["nowhere"]),
+    ("train source=cif", ["source.path"]),
+    ("train data.batch_size=[", ["data.batch_size=["]),
+    ("prepare sorce=file", ["did you mean source"]),
+    ("trian", ["did you mean `phaselearn train`"]),
+]
+DATA = [
+    ("train source=cif source.path=empty", ["empty"]),
+    ("train source=cif source.path=garbage", ["no usable structure"]),
+    ("train source=cif source.path=missing", ["missing"]),
+    ("train source=file source.path=missing.jsonl", ["missing.jsonl", "is no file"]),
+    ("train source=file source.path=garbage.jsonl", ["no usable structure"]),
+    ("train data.store=other.zarr", ["schema other version 3", "overwrite=true"]),
+    ("train data.store=half.zarr.partial data=hkl10", ["half built", "overwrite=true"]),
+    ("train data=hkl10_full data.store=octant.zarr", ["octant", "asked full"]),
+    ("train data=hkl10 data.store=octant.zarr data.train_size=9999", ["9999", "train_size"]),
+    ("train data=hkl10 data.store=damaged.zarr data.cache=none", DAMAGED),
+    ("train data=hkl10 data.store=damaged.zarr data.cache=ram", DAMAGED),
+    ("train data=hkl10 data.store=damaged.zarr data.cache=none data.num_workers=1", DAMAGED),
+    ("prepare data=hkl10 data.store=octant.zarr", ["exists already", "overwrite=true"]),
+]
+RUNS = [
+    ("evaluate", ["run=outputs/FOLDER"]),
+    ("evaluate run=empty", ["run=empty is not a run folder"]),
+    ("evaluate run=run data=hkl20 data.store=twenty.zarr", ["another model or grid", "20³"]),
+    ("evaluate run=run model=cnn", ["own model"]),
+    ("evaluate run=run evaluation.split=tset", ["evaluation.split=tset"]),
+    ("evaluate run=run observation=d9", ["observation=d9", "d1.5"]),
+    ("evaluate run=run evaluation.chekpoint=last", ["did you mean evaluation.checkpoint"]),
+    ("evaluate run=damaged_run", ["best.ckpt is not a readable checkpoint", "last.ckpt"]),
+    ("train resume=missing", ["resume=missing is not a run folder"]),
+    ("train resume=run model=cnn", ["model=cnn", "resumed run keeps its model"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"), [*CONFIGURATION, *DATA, *RUNS], ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_a_mistake_is_one_line(failing: Failing, typed: str, told: list[str]) -> None:
+    line = failing(*typed.split(), *(["trainer.enable_model_summary=false"] if "damaged.zarr" in typed else []))
+    for snippet in told:
+        assert snippet in line
+
+
+def test_damaged_last_checkpoint_on_resume(failing: Failing, workplace: Path) -> None:
+    shutil.copytree(workplace / "run", workplace / "damaged_last", dirs_exist_ok=True)
+    (workplace / "damaged_last" / "last.ckpt").write_bytes(b"PK not a checkpoint")
+    assert "last.ckpt is not a readable checkpoint" in failing("train", "resume=damaged_last")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((*TRAIN, "model=unet3"), "did you mean unet3d"),
+        ((*TRAIN, "source=file", "source.path=missing.jsonl"), "missing.jsonl"),
+        ((*PHASELEARN, "evaluate", "run=empty"), "is not a run folder"),
+        ((*TRAIN, "-m", "data.cache=disk,tape"), "data.cache=disk"),
+    ],
+)
+def test_a_mistake_in_a_process_of_its_own(workplace: Path, arguments: tuple[str, ...], told: str) -> None:
+    done = command(workplace, *arguments, succeeds=False)
+    assert done.returncode == 2
+    assert told in _the_one_line(done.stderr)

@@ -1,0 +1,70 @@
+"""Every file of conf/ composes, names classes that exist, and passes the check of the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from phaselearn.commands.application import config_directory
+from phaselearn.commands.session import check
+from phaselearn.testing.options import composed, options
+
+GROUPS = sorted(entry.name for entry in config_directory().iterdir() if entry.is_dir())
+CHOICES = [(group, option) for group in GROUPS for option in options(group)]
+FILES = sorted(config_directory().rglob("*.yaml"))
+NEEDS = {("source", "file"): ["source.path=x"], ("source", "cif"): ["source.path=x"]}
+
+
+def _targets(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield node["_target_"]
+        for value in node.values():
+            yield from _targets(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _targets(value)
+
+
+def _checked(*overrides: str, name: str = "train") -> DictConfig:
+    config = composed(*overrides, name=name)
+    check(config, name)
+    assert not OmegaConf.missing_keys(config)
+    return config
+
+
+@pytest.mark.parametrize(("group", "option"), CHOICES)
+def test_every_option_composes_with_the_training(group: str, option: str) -> None:
+    config = _checked(f"{group}={option}", *NEEDS.get((group, option), []))
+    assert config.model._target_
+    assert config.data._target_
+
+
+@pytest.mark.parametrize(("group", "option"), [c for c in CHOICES if c[0] in ("source", "data")])
+def test_every_source_and_data_composes_with_prepare(group: str, option: str) -> None:
+    _checked(f"{group}={option}", *NEEDS.get((group, option), []), name="prepare")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(config_directory())))
+def test_every_class_can_be_imported(path: Path) -> None:
+    for target in _targets(yaml.safe_load(path.read_text())):
+        assert callable(get_object(target)), target
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(config_directory())))
+def test_every_file_says_first_what_it_is(path: Path) -> None:
+    assert path.read_text().startswith("# ")
+
+
+def test_the_seed_reaches_the_data() -> None:
+    assert _checked("seed=7").data.seed == 7
+
+
+def test_the_model_sets_its_batch_and_the_command_line_overrides_it() -> None:
+    assert _checked("model=unet3d").data.batch_size == 4
+    assert _checked("model=unet3d", "data.batch_size=2").data.batch_size == 2
