@@ -22,6 +22,8 @@ import numpy as np
 import torch
 from figures import Figures, peak_memory, state_machine
 
+from phaselearn.commands.console import quiet_libraries
+from phaselearn.commands.memory import keep_freed_memory
 from phaselearn.data.augmentation import Augmentation
 from phaselearn.data.build import build_store
 from phaselearn.data.datamodule import PairDataModule
@@ -58,12 +60,14 @@ def datamodule(store: Path, crystals: int) -> PairDataModule:
     )
 
 
-def train_ours(store: Path, crystals: int, epochs: int) -> tuple[list[float], float]:
+def train_ours(store: Path, crystals: int, epochs: int, precision: str) -> tuple[list[float], float]:
     import pytorch_lightning as pl
 
     from phaselearn.losses.mse import MeanSquaredError
     from phaselearn.models.mlp import MultilayerPerceptron
 
+    quiet_libraries()
+    keep_freed_memory()
     pl.seed_everything(0, verbose=False)
     data = datamodule(store, crystals)
     loader = data.train_dataloader()
@@ -83,6 +87,7 @@ def train_ours(store: Path, crystals: int, epochs: int) -> tuple[list[float], fl
 
     trainer = pl.Trainer(
         accelerator="cpu",
+        precision=precision,
         max_epochs=epochs,
         callbacks=[Curve()],
         logger=False,
@@ -125,10 +130,10 @@ def main() -> None:
     arguments.add_argument("--crystals", type=int, default=12000)
     arguments.add_argument("--epochs", type=int, default=100)
     arguments.add_argument("--store", type=Path, help=argparse.SUPPRESS)
-    arguments.add_argument("--one", choices=("ours", "theirs"), help=argparse.SUPPRESS)
+    arguments.add_argument("--one", choices=("32-true", "bf16-mixed", "theirs"), help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if given.one:
-        train = train_ours if given.one == "ours" else train_theirs
+        train = train_theirs if given.one == "theirs" else partial(train_ours, precision=given.one)
         losses, seconds = train(given.store, given.crystals, given.epochs)
         peak = peak_memory() / 2**10
         print(json.dumps({"losses": [float(loss) for loss in losses], "seconds": seconds, "peak": peak}))
@@ -142,17 +147,18 @@ def main() -> None:
             build_store(source, DEFINITION, store, 30.0, {})
         print(f"{given.crystals} crystals, {SIZE}³, {given.epochs} epochs, batch {BATCH}", flush=True)
         theirs = measure("theirs", store, given.crystals, given.epochs)
-        ours = measure("ours", store, given.crystals, given.epochs)
+        ours = {name: measure(name, store, given.crystals, given.epochs) for name in ("32-true", "bf16-mixed")}
     figures = Figures()
     for epoch in sorted({1, given.epochs // 10, given.epochs // 2, given.epochs} - {0}):
-        own, other = ours["losses"][epoch - 1], theirs["losses"][epoch - 1]
-        print(f"loss after {epoch:4d} epochs: ours {own:.5f}, theirs {other:.5f}")
-    for name, one in (("ours", ours), ("scikit-learn", theirs)):
+        losses = {name: one["losses"][epoch - 1] for name, one in {**ours, "scikit-learn": theirs}.items()}
+        print(f"loss after {epoch:4d} epochs:", ", ".join(f"{name} {loss:.5f}" for name, loss in losses.items()))
+    for name, one in {**ours, "scikit-learn": theirs}.items():
         figures.state(f"{name}, seconds", one["seconds"])
         figures.state(f"{name}, peak memory in GiB", one["peak"])
-    last = np.mean(ours["losses"][-5:]) / np.mean(theirs["losses"][-5:])
-    figures.at_most("difference of the last five epochs' mean loss from scikit-learn's", abs(last - 1), 0.05)
-    figures.at_least("speed against scikit-learn", theirs["seconds"] / ours["seconds"], 2)
+    for name, one in ours.items():
+        last = np.mean(one["losses"][-5:]) / np.mean(theirs["losses"][-5:])
+        figures.at_most(f"{name}, last five epochs' mean loss, difference from scikit-learn's", abs(last - 1), 0.05)
+        figures.at_least(f"{name}, speed against scikit-learn", theirs["seconds"] / one["seconds"], 2)
     figures.finish()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from phaselearn.losses.base import Batch, Loss
 
@@ -12,4 +13,4 @@ class MeanSquaredError(Loss):
 
     def compute(self, prediction: Tensor, target: Tensor | None, batch: Batch) -> Tensor:
         """Return the loss of each sample (B,)."""
-        return (prediction - target).square().flatten(1).mean(1)
+        return mse_loss(prediction, target, reduction="none").flatten(1).mean(1)
