@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
+import spglib
 import torch
 from torch import Tensor
 
@@ -27,21 +30,50 @@ def screen(
         longest_edge: longest cell edge in Å.
         shortest_distance: closest that two atoms may come, periodic images included, in Å.
     """
-    reasons = [_reason(crystal, longest_edge) for crystal in crystals]
+    reasons = [_reason(crystal, longest_edge, shortest_distance) for crystal in crystals]
     sound = [place for place, reason in enumerate(reasons) if reason is None]
-    sound.sort(key=lambda place: len(crystals[place].numbers))
-    while sound:
-        most = len(crystals[sound[-1]].numbers)
-        chosen = sound[-max(1, _ATOM_PAIRS_AT_ONCE // most**2) :]
-        del sound[-len(chosen) :]
-        lattice, numbers, positions = pad_atoms([crystals[place] for place in chosen])
-        for place, near in zip(chosen, overlaps(lattice, numbers, positions, shortest_distance).tolist(), strict=True):
-            if near:
-                reasons[place] = f"atoms closer than {shortest_distance} Å"
+    # Thin cells need more images than others, so they go by themselves.
+    thin = [place for place in sound if _reach(crystals[place].lattice, shortest_distance).max() >= 0.5]
+    for places in (sorted(set(sound) - set(thin)), thin):
+        candidates = [crystals[place] if places is not thin else _reduced(crystals[place]) for place in places]
+        for block in _blocks([len(crystal.numbers) for crystal in candidates]):
+            batch = pad_atoms([candidates[entry] for entry in block])
+            for entry, near in zip(block, overlaps(*batch, shortest_distance).tolist(), strict=True):
+                if near:
+                    reasons[places[entry]] = _too_close(shortest_distance)
     return reasons
 
 
-def _reason(crystal: Crystal, longest_edge: float) -> str | None:
+def _blocks(sizes: Sequence[int]) -> Iterator[list[int]]:
+    """Yield the places of crystals that are worked on together: little padding, and not too many pairs of atoms."""
+    order = sorted(range(len(sizes)), key=lambda place: sizes[place], reverse=True)
+    while order:
+        most = sizes[order[0]]
+        fit = max(1, _ATOM_PAIRS_AT_ONCE // most**2)
+        block = [place for place in order[:fit] if 2 * sizes[place] > most]
+        yield block
+        del order[: len(block)]
+
+
+def _reach(lattice: np.ndarray, shortest: float) -> np.ndarray:
+    """Return the largest fractional components (3,) that a vector of length `shortest` can have: r·|a*|."""
+    return shortest * np.linalg.norm(np.linalg.inv(lattice), axis=0)
+
+
+def _reduced(crystal: Crystal) -> Crystal:
+    """Return the crystal on its Niggli cell, whose planes are as far apart as any cell's."""
+    lattice = spglib.niggli_reduce(crystal.lattice)
+    if lattice is None:
+        return crystal
+    positions = crystal.positions @ crystal.lattice @ np.linalg.inv(lattice)
+    return replace(crystal, lattice=lattice, positions=positions)
+
+
+def _too_close(shortest_distance: float) -> str:
+    return f"atoms closer than {shortest_distance:g} Å"
+
+
+def _reason(crystal: Crystal, longest_edge: float, shortest_distance: float) -> str | None:
     if len(crystal.numbers) == 0:
         return "no atoms"
     if not (np.isfinite(crystal.lattice).all() and np.isfinite(crystal.positions).all()):
@@ -53,6 +85,9 @@ def _reason(crystal: Crystal, longest_edge: float) -> str | None:
         return "degenerate cell"
     if edges.max() > longest_edge:
         return f"cell edge longer than {longest_edge:g} Å"
+    # No packing of spheres fills more than π/√18 of space: so many atoms cannot all be that far apart.
+    if len(crystal.numbers) * shortest_distance**3 > math.sqrt(2) * abs(np.linalg.det(crystal.lattice)):
+        return _too_close(shortest_distance)
     return None
 
 
@@ -73,16 +108,20 @@ def overlaps(lattice: Tensor, numbers: Tensor, positions: Tensor, shortest: floa
         for steps in torch.where(reach < 0.5, 0, torch.ceil(reach + 0.5)).amax(0)
     ]
     lattice, positions = lattice.float(), positions.float()
-    difference = positions[:, :, None, :] - positions[:, None, :, :]
-    difference -= difference.round()
-    vectors = difference.flatten(1, 2) @ lattice
     present = numbers > 0
-    both = present[:, :, None] & present[:, None, :]
-    itself = torch.eye(numbers.shape[1], dtype=torch.bool)
+    atoms = numbers.shape[1]
+    rows = max(1, _ATOM_PAIRS_AT_ONCE // (len(lattice) * atoms))
     result = torch.zeros(len(lattice), dtype=torch.bool)
-    for image in product(*(steps.tolist() for steps in images)):
-        shift = torch.tensor(image, dtype=lattice.dtype) @ lattice
-        near = ((vectors + shift[:, None, :]).square().sum(-1) < shortest**2).unflatten(1, both.shape[1:])
-        pairs = both & ~itself if image == (0, 0, 0) else both
-        result |= (near & pairs).flatten(1).any(1)
+    for start in range(0, atoms, rows):
+        first = slice(start, start + rows)
+        difference = positions[:, first, None, :] - positions[:, None, :, :]
+        difference -= difference.round()
+        vectors = difference.flatten(1, 2) @ lattice
+        both = present[:, first, None] & present[:, None, :]
+        itself = torch.eye(atoms, dtype=torch.bool)[first]
+        for image in product(*(steps.tolist() for steps in images)):
+            shift = torch.tensor(image, dtype=lattice.dtype) @ lattice
+            near = (vectors + shift[:, None, :]).square().sum(-1) < shortest**2
+            pairs = both & ~itself if image == (0, 0, 0) else both
+            result |= (near.unflatten(1, both.shape[1:]) & pairs).flatten(1).any(1)
     return result

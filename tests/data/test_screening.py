@@ -1,48 +1,129 @@
-"""Overlaps against brute force over images, in any cell."""
+"""Screening against pymatgen's distances and against a search of many images."""
 
+from __future__ import annotations
+
+import time
 from itertools import product
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
+from pymatgen.core import Lattice, Structure
 
-from phaselearn.data.screening import overlaps
-
-
-def shortest(lattice, positions):
-    """The shortest distance over all images that can matter, found by brute force."""
-    reach = np.ceil(0.6 * np.linalg.norm(np.linalg.inv(lattice), axis=0) + 1).astype(int)
-    images = np.array(list(product(*(range(-n, n + 1) for n in reach))))
-    found = np.inf
-    for i, j in product(range(len(positions)), repeat=2):
-        length = np.linalg.norm((positions[j] - positions[i] + images) @ lattice, axis=1)
-        if i == j:
-            length = length[np.abs(images).sum(1) > 0]
-        found = min(found, length.min())
-    return found
+from phaselearn.data.screening import overlaps, screen
+from phaselearn.data.sources.file import File
+from phaselearn.data.structures import Crystal
+from tests.conftest import random_crystals
 
 
-def test_overlaps_are_found_in_thin_and_skewed_cells():
-    generator = np.random.default_rng(0)
-    verdicts = []
-    while len(verdicts) < 600:
-        lattice = generator.normal(size=(3, 3)) * generator.uniform(0.3, 2.5)
-        if generator.random() < 0.3:
-            lattice[2] = 0.3 * lattice[2] + generator.uniform(0.2, 0.95) * lattice[0]
-        if abs(np.linalg.det(lattice)) < 0.1:
-            continue
-        positions = generator.random((generator.integers(1, 4), 3))
-        distance = shortest(lattice, positions)
-        if abs(distance - 0.5) < 1e-4:
-            continue
-        numbers = torch.ones(1, len(positions), dtype=torch.long)
-        near = overlaps(torch.from_numpy(lattice)[None], numbers, torch.from_numpy(positions)[None], 0.5)
-        assert bool(near[0]) == (distance < 0.5)
-        verdicts.append(bool(near[0]))
-    assert 50 < sum(verdicts) < 550
+def crystal(lattice: np.ndarray, positions: np.ndarray, numbers: np.ndarray | None = None) -> Crystal:
+    positions = np.asarray(positions, dtype=np.float64).reshape(-1, 3)
+    numbers = np.full(len(positions), 6) if numbers is None else np.asarray(numbers)
+    return Crystal("x", "X", np.asarray(lattice, np.float64), numbers, positions, "A_1_a", 1)
 
 
-def test_padding_is_no_atom():
+def shortest_distance(entry: Crystal, reach: int) -> float:
+    """The shortest distance in Å, by trying every image up to `reach` cells away."""
+    images = np.array(list(product(range(-reach, reach + 1), repeat=3)))
+    difference = entry.positions[:, None, None] - entry.positions[None, :, None] + images
+    distance = np.linalg.norm(difference @ entry.lattice, axis=-1)
+    for atom in range(len(entry.numbers)):
+        distance[atom, atom, len(images) // 2] = np.inf
+    return float(distance.min())
+
+
+def test_overlaps_are_those_of_pymatgen() -> None:
+    lattices, numbers, positions = (values.numpy() for values in random_crystals(200, 12, seed=1))
+    crystals = [
+        crystal(lattice, position[number > 0], number[number > 0])
+        for lattice, number, position in zip(lattices, numbers, positions, strict=True)
+    ]
+    expected = []
+    for entry in crystals:
+        distance = Structure(Lattice(entry.lattice), entry.numbers, entry.positions).distance_matrix
+        np.fill_diagonal(distance, np.inf)
+        expected.append(bool(distance.min() < 1.0))
+    found = [reason == "atoms closer than 1 Å" for reason in screen(crystals, longest_edge=30.0, shortest_distance=1.0)]
+    assert found == expected
+    assert 20 < sum(expected) < 180
+
+
+@pytest.mark.parametrize("kind", ["tiny", "skewed", "flat", "any"])
+def test_cells_that_need_many_images(kind: str) -> None:
+    draw = np.random.default_rng(7)
+    crystals = []
+    for _ in range(150):
+        lattice = np.diag(draw.uniform(0.8, 3.0, 3))
+        if kind == "skewed":
+            lattice = np.array([[1, 0, 0], [draw.integers(-4, 5), 1, 0], [draw.integers(-4, 5), 3, 1]]) @ lattice
+        if kind == "flat":
+            lattice[2] = lattice[0] * draw.uniform(0.2, 0.8) + [0, 0, draw.uniform(0.2, 1.2)]
+        if kind == "any":
+            lattice = draw.normal(size=(3, 3)) * draw.uniform(0.8, 2.5)
+            if abs(np.linalg.det(lattice)) < 0.4:
+                continue
+        lattice = lattice + draw.normal(scale=0.05, size=(3, 3))
+        crystals.append(crystal(lattice, draw.random((draw.integers(1, 4), 3))))
+    found = screen(crystals, longest_edge=30.0, shortest_distance=0.9)
+    # Ten cells away in each direction is far beyond 0.9 Å in these cells.
+    expected = [shortest_distance(entry, 10) < 0.9 for entry in crystals]
+    assert [reason is not None for reason in found] == expected
+    assert 10 < sum(expected) < 150
+
+
+def test_an_atom_and_its_own_image() -> None:
+    lattice = np.diag([0.45, 8.0, 8.0])
+    assert screen([crystal(lattice, [0, 0, 0])], 30.0) == ["atoms closer than 0.5 Å"]
+    assert screen([crystal(np.diag([0.55, 8.0, 8.0]), [0, 0, 0])], 30.0) == [None]
+
+
+def test_padding_is_no_atom() -> None:
     lattice = 5 * torch.eye(3, dtype=torch.float64)[None]
     positions = torch.zeros(1, 3, 3, dtype=torch.float64)
     assert not overlaps(lattice, torch.tensor([[11, 0, 0]]), positions, 0.5).any()
     assert overlaps(lattice, torch.tensor([[11, 11, 0]]), positions, 0.5).all()
+
+
+def test_every_reason() -> None:
+    cube = np.eye(3) * 4
+    flat = np.array([[4.0, 0, 0], [0, 4, 0], [4, 4, 1e-4]])
+    cases = {
+        "no atoms": crystal(cube, np.empty((0, 3))),
+        "not finite": crystal(cube * np.nan, [0, 0, 0]),
+        "unknown element": crystal(cube, [0, 0, 0], [150]),
+        "degenerate cell": crystal(flat, [0, 0, 0]),
+        "cell edge longer than 30 Å": crystal(np.diag([4, 4, 30.5]), [0, 0, 0]),
+        "atoms closer than 0.5 Å": crystal(cube, [[0, 0, 0], [0, 0, 0.9]]),
+    }
+    assert screen(list(cases.values()), longest_edge=30.0) == list(cases)
+    assert screen([crystal(np.zeros((3, 3)), [0, 0, 0])], 30.0) == ["degenerate cell"]
+    assert screen([crystal(cube, [0, np.inf, 0])], 30.0) == ["not finite"]
+    assert screen([], longest_edge=30.0) == []
+
+
+def test_extreme_cells_end_at_once() -> None:
+    needle = np.diag([1e-3, 1e-3, 20.0])
+    sheared = np.array([[1.0, 0, 0], [300.0, 1, 0], [0, 0, 1.0]])
+    started = time.perf_counter()
+    assert screen([crystal(needle, [0, 0, 0])], 30.0) == ["atoms closer than 0.5 Å"]
+    assert screen([crystal(sheared, [0, 0, 0])], 1000.0) == [None]
+    assert time.perf_counter() - started < 2
+
+
+def test_a_cell_of_thousands_of_atoms() -> None:
+    side = np.arange(16) / 16
+    positions = np.stack(np.meshgrid(side, side, side), axis=-1).reshape(-1, 3)
+    near = positions.copy()
+    near[-1] = near[0] + 0.01
+    lattice = np.eye(3) * 24.0
+    found = screen([crystal(lattice, positions), crystal(lattice, near)], 30.0)
+    assert found == [None, "atoms closer than 0.5 Å"]
+
+
+def test_the_shared_structures(shared_structures: Path) -> None:
+    crystals = list(File(str(shared_structures), 2000, "", ""))
+    reasons = screen(crystals, longest_edge=30.0)
+    edges = [np.linalg.norm(entry.lattice, axis=1).max() for entry in crystals]
+    # They were cleaned of close atoms; only long cells are left to find.
+    assert [reason is not None for reason in reasons] == [edge > 30.0 for edge in edges]

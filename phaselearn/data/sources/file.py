@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +30,8 @@ class File(Source):
 
     Args:
         path: `….jsonl` or `….jsonl.gz`.
-        count: take only so many, chosen by the SHA-256 of their id or line: smaller choices lie within larger ones.
+        count: take only so many, those whose id has the smallest SHA-256 (the whole line, where a row has no id):
+            smaller choices lie within larger ones.
         licence: of the structures.
         attribution: whom to cite for them.
 
@@ -43,8 +45,8 @@ class File(Source):
         self.path = Path(path)
         if not self.path.is_file():
             raise UserError(
-                f"source.path={path} is no file: a JSON-lines file (.jsonl or .jsonl.gz) is needed; without one, "
-                "try `python train.py source=prototypes`"
+                f"source.path={path} is no file: a JSON-lines file (.jsonl or .jsonl.gz) is needed; "
+                "without one, try `python train.py source=prototypes`"
             )
         if count is not None and count < 1:
             raise UserError(f"source.count={count}: at least 1 is needed, or null for all, e.g. source.count=1000")
@@ -68,29 +70,29 @@ class File(Source):
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         opener = gzip.open if self.path.suffix == ".gz" else open
-        with opener(self.path, "rb") as file:
-            try:
+        try:
+            with opener(self.path, "rb") as file:
                 for number, line in enumerate(file, start=1):
                     if line.strip():
                         yield number, line
-            except (OSError, EOFError) as error:
-                raise UserError(
-                    f"{self.path} cannot be read to its end ({error}): check it with `gzip -t {self.path}`"
-                ) from error
+        except (OSError, EOFError, zlib.error) as error:
+            raise UserError(
+                f"{self.path} cannot be read to its end ({error}): check it with `gzip -t {self.path}`"
+            ) from error
 
     def _choose(self, count: int) -> set[int]:
-        keys = sorted((hashlib.sha256(line).digest(), number) for number, line in self._lines())
+        keys = sorted((hashlib.sha256(_key(line)).digest(), number) for number, line in self._lines())
         return {number for _, number in keys[:count]}
 
     def _read(self, number: int, line: bytes) -> Crystal | LeftOut:
         place = f"{self.path.name}:{number}"
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return LeftOut(place, "not valid JSON")
         if not isinstance(row, dict):
             return LeftOut(place, "not a JSON object")
-        place = str(row.get("id", place))
+        place = str(row.get("id") or place)
         missing = [field for field in ("lattice", "species", "frac_coords") if field not in row]
         if missing:
             return LeftOut(place, f"field missing: {', '.join(missing)}")
@@ -98,6 +100,14 @@ class File(Source):
             return _crystal(place, row)
         except _Unusable as error:
             return LeftOut(place, str(error))
+
+
+def _key(line: bytes) -> bytes:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return line.strip()
+    return str(row["id"]).encode() if isinstance(row, dict) and row.get("id") else line.strip()
 
 
 class _Unusable(Exception):
@@ -108,13 +118,14 @@ def _crystal(place: str, row: dict[str, Any]) -> Crystal:
     species = row["species"]
     if not isinstance(species, list) or not all(isinstance(symbol, str) for symbol in species):
         raise _Unusable("disordered: species are not one element an atom")
-    unknown = [symbol for symbol in species if symbol not in _NUMBERS]
-    if unknown:
+    if any(symbol not in _NUMBERS for symbol in species):
         raise _Unusable("unknown element")
+    if any(row.get(field) not in (None, 1, [1] * len(species)) for field in ("occupancy", "occupancies")):
+        raise _Unusable("disordered: occupancies other than 1")
     try:
         lattice = np.array(row["lattice"], dtype=np.float64)
         positions = np.array(row["frac_coords"], dtype=np.float64).reshape(-1, 3)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise _Unusable("lattice or frac_coords are not numbers") from error
     if lattice.shape != (3, 3) or len(positions) != len(species):
         raise _Unusable("lattice, species and frac_coords do not fit together")
@@ -123,12 +134,12 @@ def _crystal(place: str, row: dict[str, Any]) -> Crystal:
         raise _Unusable("no atoms")
     formula = row.get("formula") or _formula(species)
     prototype, space_group = row.get("prototype"), row.get("spacegroup")
-    if not prototype or not space_group:
+    if not prototype or not isinstance(space_group, int):
         try:
             prototype, space_group = structure_type((lattice, positions, numbers))
         except Exception as error:
             raise _Unusable("no symmetry found") from error
-    return Crystal(place, str(formula), lattice, numbers, wrap(positions), str(prototype), int(space_group))
+    return Crystal(place, str(formula), lattice, numbers, wrap(positions), str(prototype), space_group)
 
 
 def _formula(species: list[str]) -> str:

@@ -17,7 +17,12 @@ import spglib
 from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY
 from pymatgen.core import Composition, Element, Structure
 
-from phaselearn.data.sources.substitution import bond_radius, electronegativity_spread, replacements
+from phaselearn.data.sources.substitution import (
+    bond_radius,
+    covalent_radius,
+    electronegativity_spread,
+    replacements,
+)
 from phaselearn.data.sources.symmetry import SYMMETRY_PRECISION, Cell, choose_cell, structure_type, wrap
 from phaselearn.data.structures import Crystal, LeftOut, Source
 from phaselearn.errors import UserError
@@ -26,6 +31,7 @@ _CELLS = ("primitive", "conventional")
 _STRAIN = 0.015  # standard deviation of the strain that is added, within the symmetry
 _CONTACT = 1.3  # distance to a neighbour, relative to the nearest
 _TIGHTEST_CONTACT = 0.8  # of a decorated contact, relative to its radii, against the parent's
+_SHORTEST_BOND = 0.75  # between any two atoms, relative to their covalent radii
 _VOLUMES = (3.0, 120.0)  # Å³ an atom
 _MOST_DECORATIONS = 5000  # of one prototype
 _LARGEST_PARENT = 110  # atoms
@@ -49,6 +55,7 @@ class _Parent:
     rotations: np.ndarray  # point group, Cartesian (m, 3, 3)
     contacts: np.ndarray  # (k, 2) places in `elements` of two that touch
     contact_weights: np.ndarray  # (k,) share of all contacts
+    separations: np.ndarray  # (e, e) shortest distance in Å between atoms of two of `elements`
 
     @property
     def decorations(self) -> int:
@@ -60,7 +67,7 @@ class Prototypes(Source):
 
     An element is replaced by a similar one that can have its charge (see `substitution.replacements`); the cell
     is scaled by the bond lengths between the atoms that touch, and strained at random by about 1.5 % within its
-    symmetry, so that axial ratios vary. Decorations whose contacts become too tight are not made.
+    symmetry, so that axial ratios vary. Decorations with atoms too close are not made.
 
     Args:
         count: number of crystals.
@@ -68,7 +75,7 @@ class Prototypes(Source):
         cell: `primitive` (Niggli-reduced) or `conventional`.
 
     Raises:
-        UserError: a count below 1 or above what there is, an unknown cell.
+        UserError: a count below 1 or above what there is, a seed below 0, an unknown cell.
     """
 
     name = "prototypes"
@@ -81,6 +88,8 @@ class Prototypes(Source):
     def __init__(self, count: int, seed: int, cell: str) -> None:
         if count < 1:
             raise UserError(f"source.count={count}: at least 1 is needed, e.g. source.count=2000")
+        if seed < 0:
+            raise UserError(f"source.seed={seed}: a seed is 0 or more, e.g. source.seed=0")
         if cell not in _CELLS:
             raise UserError(
                 f"source.cell={cell} is unknown: allowed are {', '.join(_CELLS)}, e.g. source.cell=primitive"
@@ -138,7 +147,9 @@ class Prototypes(Source):
             return None
         ratios = _lengths(parent, tuple(elements)) / _lengths(parent, parent.elements)
         scale = float(parent.contact_weights @ ratios)
-        if scale / ratios.max() < _TIGHTEST_CONTACT:
+        radii = np.array([covalent_radius(symbol) for symbol in elements])
+        bonds = scale * parent.separations / (radii[:, None] + radii)
+        if scale / ratios.max() < _TIGHTEST_CONTACT or bonds.min() < _SHORTEST_BOND:
             return None
         identifier = f"{parent.name}:{'-'.join(elements)}"
         draw = np.random.default_rng([self.seed, int(hashlib.sha256(identifier.encode()).hexdigest()[:12], 16)])
@@ -209,7 +220,7 @@ def _parent(name: str, structure: Structure, kind: str) -> _Parent | None:
     operations = spglib.get_symmetry_dataset(cell, symprec=SYMMETRY_PRECISION).rotations
     # A rotation W of fractional coordinates is Lᵀ W L⁻ᵀ on Cartesian ones.
     rotations = lattice.T @ np.unique(operations, axis=0) @ np.linalg.inv(lattice.T)
-    contacts, weights = _contacts(lattice, positions, element_of)
+    contacts, weights, separations = _contacts(lattice, positions, element_of)
     divisor = math.gcd(*amounts.tolist())
     return _Parent(
         name=name,
@@ -224,6 +235,7 @@ def _parent(name: str, structure: Structure, kind: str) -> _Parent | None:
         rotations=rotations,
         contacts=contacts,
         contact_weights=weights,
+        separations=separations,
     )
 
 
@@ -251,8 +263,10 @@ def _type_varies(cell: Cell, declared: tuple[str, int], rotations: np.ndarray) -
     return any(structure_type(trial) != declared for trial in trials)
 
 
-def _contacts(lattice: np.ndarray, positions: np.ndarray, element_of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the kinds of contact (k, 2) between an atom and its neighbours, and the share (k,) of each."""
+def _contacts(
+    lattice: np.ndarray, positions: np.ndarray, element_of: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the kinds of contact (k, 2) between neighbours, the share (k,) of each, and the separations (e, e)."""
     images = np.array(list(product((-1, 0, 1), repeat=3)))
     vectors = (positions[None, :, None, :] + images - positions[:, None, None, :]) @ lattice
     distance = np.linalg.norm(vectors, axis=-1)
@@ -261,4 +275,6 @@ def _contacts(lattice: np.ndarray, positions: np.ndarray, element_of: np.ndarray
     first, second, _ = np.nonzero(distance <= _CONTACT * nearest[:, None, None])
     pairs = np.sort(np.stack([element_of[first], element_of[second]], axis=1), axis=1)
     kinds, amounts = np.unique(pairs, axis=0, return_counts=True)
-    return kinds, amounts / amounts.sum()
+    separations = np.full((element_of.max() + 1,) * 2, np.inf)
+    np.minimum.at(separations, (element_of[:, None], element_of), distance.min(axis=2))
+    return kinds, amounts / amounts.sum(), separations

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 
+import gemmi
 import numpy as np
 from pymatgen.analysis.structure_prediction.volume_predictor import bond_params
 from pymatgen.core import Composition, Element
@@ -104,3 +105,9 @@ def bond_radius(symbol: str, spread: float) -> float:
     if parameters is None or not 0 < float(parameters["r"]) < 3:
         return float(Element(symbol).atomic_radius)
     return float(parameters["r"]) + float(parameters["k"]) * spread
+
+
+@cache
+def covalent_radius(symbol: str) -> float:
+    """Return the covalent radius in Å of Cordero et al. (Dalton Trans. 2832, 2008), as gemmi holds it."""
+    return gemmi.Element(symbol).covalent_r

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from itertools import count
 
 import numpy as np
 import spglib
@@ -51,7 +50,8 @@ def structure_type(cell: Cell) -> tuple[str, int]:
     """Return the prototype string and the space-group number of a cell.
 
     The string holds the anonymous formula, the space group and the Wyckoff letters of each element's orbits,
-    e.g. `AB_225_a_b` for rock salt; it is not made unique over choices of origin.
+    e.g. `AB_225_a_b` for rock salt: shorter words of letters first, then by the alphabet, whatever the amounts of the
+    elements. It is not made unique over choices of origin.
 
     Raises:
         ValueError: spglib finds no symmetry.
@@ -65,9 +65,12 @@ def structure_type(cell: Cell) -> tuple[str, int]:
         orbits[int(numbers[first])].append(found.wyckoffs[first])
     atoms = Counter(numbers.tolist())
     divisor = math.gcd(*atoms.values())
-    elements = sorted((atoms[number] // divisor, "".join(sorted(letters))) for number, letters in orbits.items())
-    anonymous = "".join(f"{_letter(i)}{amount if amount > 1 else ''}" for i, (amount, _) in zip(count(), elements))
-    return f"{anonymous}_{found.number}_{'_'.join(letters for _, letters in elements)}", int(found.number)
+    amounts = sorted(amount // divisor for amount in atoms.values())
+    anonymous = "".join(f"{_letter(i)}{amount if amount > 1 else ''}" for i, amount in enumerate(amounts))
+    letters = sorted(
+        ("".join(sorted(of_element)) for of_element in orbits.values()), key=lambda word: (len(word), word)
+    )
+    return f"{anonymous}_{found.number}_{'_'.join(letters)}", int(found.number)
 
 
 def _letter(index: int) -> str:

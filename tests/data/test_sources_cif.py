@@ -1,0 +1,178 @@
+"""The folder source: what pymatgen reads, what is left out, and in which order."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pymatgen.core import DummySpecies, Lattice, Structure
+from pymatgen.io.cif import CifWriter
+
+from phaselearn.data.build import build_store
+from phaselearn.data.sources.cif import Cif
+from phaselearn.data.structures import Crystal, LeftOut
+from phaselearn.errors import UserError
+from tests.conftest import OCTANT
+
+SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+QUARTZ = Structure.from_spacegroup(
+    "P3_121", Lattice.hexagonal(4.91, 5.40), ["Si", "O"], [[0.4697, 0, 1 / 3], [0.4135, 0.2669, 0.4525]]
+)
+ALLOY = Structure(Lattice.cubic(3.0), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]])
+
+
+def source(path: Path, pattern: str = "**/*", count: int | None = None, cell: str = "primitive") -> Cif:
+    return Cif(str(path), pattern, count, cell, "CC0", "nobody")
+
+
+def text(structure: Structure, name: str = "one") -> str:
+    lines = str(CifWriter(structure)).splitlines()
+    return "\n".join(f"data_{name}" if line.startswith("data_") else line for line in lines) + "\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Structures in several formats, some of them unusable."""
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "b.cif").write_text(text(SALT))
+    (tmp_path / "a.cif").write_text(text(ALLOY))
+    (tmp_path / "garbage.cif").write_text("data_x\n_cell_length_a what\nloop_\n_atom_site_fract_x\n?\n")
+    (tmp_path / "notes.txt").write_text("no structure")
+    (tmp_path / ".hidden.cif").write_text(text(SALT))
+    QUARTZ.to(str(tmp_path / "deep" / "POSCAR"), fmt="poscar")
+    QUARTZ.to(str(tmp_path / "deep" / "quartz.json"), fmt="json")
+    SALT.to(str(tmp_path / "deep" / "salt.xsf"), fmt="xsf")
+    with gzip.open(tmp_path / "deep" / "zipped.cif.gz", "wt") as file:
+        file.write(text(SALT))
+    return tmp_path
+
+
+def test_every_file_is_an_entry(folder: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        entries = {entry.id: entry for entry in source(folder)}
+    assert list(entries) == sorted(entries, key=lambda name: Path(name))
+    told = {
+        name: entry.reason if isinstance(entry, LeftOut) else (entry.formula, entry.space_group)
+        for name, entry in entries.items()
+    }
+    assert told == {
+        "a.cif": "disordered",
+        "b.cif": ("NaCl", 225),
+        "garbage.cif": "unreadable (ValueError)",
+        "notes.txt": "unreadable (ValueError)",
+        "deep/POSCAR": ("SiO2", 152),
+        "deep/quartz.json": ("SiO2", 152),
+        "deep/salt.xsf": ("NaCl", 225),
+        "deep/zipped.cif.gz": ("NaCl", 225),
+    }
+    assert entries["b.cif"].prototype == "AB_225_a_b"
+
+
+@pytest.mark.parametrize(("cell", "atoms"), [("primitive", 2), ("conventional", 8), ("as_given", 8)])
+def test_the_cell_that_was_asked_for(folder: Path, cell: str, atoms: int) -> None:
+    [crystal] = source(folder, "b.cif", cell=cell)
+    assert len(crystal.numbers) == atoms
+    assert np.linalg.det(crystal.lattice) / atoms == pytest.approx(SALT.volume / 8)
+    assert ((crystal.positions >= 0) & (crystal.positions < 1)).all()
+    assert Structure(Lattice(crystal.lattice), crystal.numbers, crystal.positions).matches(SALT)
+
+
+def test_the_primitive_cell_is_reduced_and_the_same_crystal(folder: Path) -> None:
+    skewed = QUARTZ.copy()
+    skewed.make_supercell([[2, 1, 0], [0, 1, 0], [0, 3, 1]])
+    skewed.to(str(folder / "skewed.cif"), symprec=None)
+    [crystal] = source(folder, "skewed.cif")
+    assert np.allclose(sorted(np.linalg.norm(crystal.lattice, axis=1)), [4.91, 4.91, 5.40], atol=1e-3)
+    assert crystal.space_group in (152, 154)
+    assert np.linalg.det(crystal.lattice) > 0
+    assert Structure(Lattice(crystal.lattice), crystal.numbers, crystal.positions).matches(QUARTZ)
+
+
+def test_each_block_of_a_cif_is_an_entry(tmp_path: Path) -> None:
+    heading = "data_global\n_publ_section_title 'Two structures'\n\n"
+    broken = "data_broken\n_cell_length_a 3\nloop_\n_atom_site_label\n_atom_site_fract_x\nNa 0\n\n"
+    (tmp_path / "two.cif").write_text(heading + text(SALT, "s") + broken + text(ALLOY, "a") + text(QUARTZ, "q"))
+    entries = list(source(tmp_path))
+    assert [entry.id for entry in entries] == ["two.cif#0", "two.cif#1", "two.cif#2", "two.cif#3"]
+    assert [getattr(entry, "formula", None) or entry.reason for entry in entries] == [
+        "NaCl",
+        "unreadable (ValueError)",
+        "disordered",
+        "SiO2",
+    ]
+
+
+def test_a_heading_alone_has_no_structure(tmp_path: Path) -> None:
+    (tmp_path / "a.cif").write_text("data_global\n_publ_section_title 'None'\n")
+    assert list(source(tmp_path)) == [LeftOut("a.cif", "no structure in the file")]
+
+
+def test_nothing_is_rounded_to_order(tmp_path: Path) -> None:
+    whole = text(SALT)
+    for occupancy, reason in (("0.98", "disordered"), ("1.2", "occupancies above 1")):
+        changed = re.sub(r"(?m)^(\s*Na\s.*\s)1(\.0)?\s*$", rf"\g<1>{occupancy}", whole)
+        assert changed != whole
+        (tmp_path / "a.cif").write_text(changed)
+        assert list(source(tmp_path)) == [LeftOut("a.cif", reason)]
+
+
+def test_deuterium_is_hydrogen_and_a_dummy_is_unknown(tmp_path: Path) -> None:
+    heavy = Structure(Lattice.cubic(4.0), ["D", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    dummy = Structure(Lattice.cubic(4.0), [DummySpecies("X"), "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    charged = SALT.copy().add_oxidation_state_by_element({"Na": 1, "Cl": -1})
+    heavy.to(str(tmp_path / "heavy.json"), fmt="json")
+    dummy.to(str(tmp_path / "dummy.json"), fmt="json")
+    charged.to(str(tmp_path / "charged.json"), fmt="json")
+    charged_entry, dummy_entry, heavy_entry = source(tmp_path)
+    assert (charged_entry.formula, sorted(charged_entry.numbers)) == ("NaCl", [11, 17])
+    assert dummy_entry == LeftOut("dummy.json", "unknown element")
+    assert (heavy_entry.formula, sorted(heavy_entry.numbers)) == ("HCl", [1, 17])
+
+
+def test_atoms_on_top_of_each_other_are_left_out(tmp_path: Path) -> None:
+    Structure(Lattice.cubic(4.0), ["Na", "Na"], [[0, 0, 0], [0, 0, 0]]).to(str(tmp_path / "a.json"), fmt="json")
+    assert list(source(tmp_path)) == [LeftOut("a.json", "no symmetry found")]
+
+
+def test_wrong_settings(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    for wrong, told in (
+        (lambda: source(folder / "none"), "is not there"),
+        (lambda: source(folder / "empty"), "no file that fits"),
+        (lambda: source(folder, "*.pdb"), "no file that fits"),
+        (lambda: source(folder, "/etc/*"), "no pattern"),
+        (lambda: source(folder, ""), "no pattern"),
+        (lambda: source(folder, count=-1), "at least 1"),
+        (lambda: source(folder, cell="reduced"), "allowed are primitive"),
+    ):
+        with pytest.raises(UserError, match=told) as error:
+            wrong()
+        assert "\n" not in str(error.value)
+
+
+def test_a_folder_without_a_readable_file(tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "notes.txt").write_text("no structure")
+    with pytest.raises(UserError, match="no usable structure"):
+        build_store(source(tmp_path / "files"), OCTANT, tmp_path / "store", 30.0, {})
+
+
+def test_count_and_fingerprint(folder: Path) -> None:
+    assert len(source(folder)) == 8
+    assert [entry.id for entry in source(folder, count=2)] == ["a.cif", "b.cif"]
+    first = source(folder).fingerprint()
+    assert source(folder).fingerprint() == first
+    assert len({first, source(folder, count=2).fingerprint(), source(folder, cell="as_given").fingerprint()}) == 3
+    (folder / "b.cif").write_text(text(QUARTZ))
+    assert source(folder).fingerprint() != first
+
+
+def test_one_file(folder: Path) -> None:
+    [crystal] = source(folder / "b.cif")
+    assert isinstance(crystal, Crystal)
+    assert crystal.id == "b.cif"
