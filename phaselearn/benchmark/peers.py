@@ -21,7 +21,7 @@ from phaselearn.errors import UserError
 from phaselearn.metrics.phasing import observed_of
 
 PEERS = ("cctbx",)
-_NEGLIGIBLE = 1e-4  # of the largest amplitude
+_NEGLIGIBLE = 1e-2  # of the largest amplitude
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from phaselearn.metrics.phasing import observed_of, predicted_factors
 from phaselearn.models.base import DensityModel
 from phaselearn.models.classical import SearchingModel
 from phaselearn.phasing.figures_of_merit import peakiness, r_factor, skewness
-from phaselearn.phasing.measurement import Measurement
+from phaselearn.phasing.measurement import Measurement, resized
 from phaselearn.progress import track
 
 _DENSITY_SHARE = 0.08  # of the voxels: what R of the figures of merit keeps, for every method alike
@@ -104,9 +104,8 @@ class ModelContender:
         agreement = torch.full((len(batch["row"]),), torch.nan)
         with torch.no_grad():
             if isinstance(model, SearchingModel):
-                measurement = model.measurement_of(batch)
-                solution = model.solve(measurement, batch["row"].tolist())
-                density, agreement = model.density_of(solution.factors, measurement), solution.agreement
+                solution = model.solve(observed_of(batch, model.definition), batch["row"].tolist())
+                density, agreement = model.density_of(solution.factors, batch["lattice"]), solution.agreement
             else:
                 density = model(batch)
             self._wait()
@@ -204,10 +203,10 @@ def _values(judgement: Judgement) -> dict[str, list[float | bool]]:
 
 def figures_of(factors: Tensor, observed: Observed) -> dict[str, Tensor]:
     """Return R, skewness and peakiness (B,) of the measured amplitudes with the phases of FFT boxes."""
-    measurement = Measurement.of(observed)
+    measurement = Measurement.of(observed, 2 * observed.mask.shape[-1])
+    unit = torch.polar(torch.ones_like(factors.real), -factors.angle())
     half = measurement.size // 2 + 1
-    unit = torch.polar(torch.ones_like(factors.real), -factors.angle())[..., :half]
-    phased = measurement.amplitude * unit
+    phased = measurement.amplitude * resized(unit, measurement.size)[..., :half]
     density = measurement.map_of(phased)
     return {
         "r_factor": r_factor(phased, measurement, _DENSITY_SHARE),

@@ -16,7 +16,7 @@ class ChargeFlippingModel(SearchingModel):
     Args:
         iterations, thresholds, end_threshold, annealing, weak_share, density_share, finishing: see
             `ChargeFlipping`.
-        restarts, rounds, agreement, crystals_at_once: see `SearchPlan`.
+        restarts, rounds, agreement, oversampling, crystals_at_once: see `SearchPlan`.
         seed: of the starting phases.
         options: of `DensityModel`.
     """
@@ -33,6 +33,7 @@ class ChargeFlippingModel(SearchingModel):
         restarts: int,
         rounds: int,
         agreement: float,
+        oversampling: float,
         crystals_at_once: int,
         seed: int,
         **options: Any,
@@ -40,5 +41,5 @@ class ChargeFlippingModel(SearchingModel):
         method = ChargeFlipping(
             iterations, tuple(thresholds), end_threshold, annealing, weak_share, density_share, finishing
         )
-        plan = SearchPlan(restarts, rounds, agreement, density_share, crystals_at_once)
+        plan = SearchPlan(restarts, rounds, agreement, density_share, oversampling, crystals_at_once)
         super().__init__(method, plan, seed, **options)

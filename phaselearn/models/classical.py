@@ -11,7 +11,6 @@ from phaselearn.crystal.cartesian import cartesian_map
 from phaselearn.crystal.density import map_from_structure_factors
 from phaselearn.crystal.judgement import Observed
 from phaselearn.models.base import Batch, DensityModel
-from phaselearn.phasing.measurement import Measurement
 from phaselearn.phasing.search import Method, SearchPlan, Solution, search
 
 
@@ -24,28 +23,24 @@ class ClassicalModel(DensityModel):
     order.
     """
 
-    def phase(self, measurement: Measurement, crystals: list[int]) -> Tensor:
-        """Return half boxes (B, N, N, N/2 + 1) of a measurement of B crystals with these row numbers."""
+    def phase(self, observed: Observed, crystals: list[int]) -> Tensor:
+        """Return FFT boxes (B, N, N, N) of the map amplitudes of B crystals, with these row numbers, with phases."""
         raise NotImplementedError(f"{type(self).__name__} has no phase")
 
-    def measurement_of(self, batch: Batch) -> Measurement:
-        """Return what was measured of a batch."""
-        observed = Observed.from_intensity(
-            batch["intensity"].float(), batch["observed"], self.definition.layout, batch["lattice"].float()
-        )
-        return Measurement.of(observed)
-
-    def density_of(self, factors: Tensor, measurement: Measurement) -> Tensor:
-        """Return the density (B, N, N, N) of half boxes, in the frame of the pairs."""
+    def density_of(self, factors: Tensor, lattice: Tensor) -> Tensor:
+        """Return the density (B, N, N, N) of FFT boxes, in the frame of the pairs."""
         synthesis = cartesian_map if self.definition.frame == "cartesian" else map_from_structure_factors
-        return synthesis(measurement.full_box(factors), measurement.lattice)
+        return synthesis(factors, lattice)
 
     @torch.no_grad()
     def forward(self, batch: Batch) -> Tensor:
         """Return the density (B, N, N, N) in electrons/Å³."""
         with torch.autocast(batch["intensity"].device.type, enabled=False):
-            measurement = self.measurement_of(batch)
-            return self.density_of(self.phase(measurement, batch["row"].tolist()), measurement)
+            lattice = batch["lattice"].float()
+            observed = Observed.from_intensity(
+                batch["intensity"].float(), batch["observed"], self.definition.layout, lattice
+            )
+            return self.density_of(self.phase(observed, batch["row"].tolist()), lattice)
 
 
 class SearchingModel(ClassicalModel):
@@ -65,10 +60,10 @@ class SearchingModel(ClassicalModel):
         self.seed = seed
 
     @torch.no_grad()
-    def solve(self, measurement: Measurement, crystals: list[int]) -> Solution:
+    def solve(self, observed: Observed, crystals: list[int]) -> Solution:
         """Return the best phases with their figures of merit."""
-        return search(measurement, self.method, self.plan, self.seed, crystals)
+        return search(observed, self.method, self.plan, self.seed, crystals)
 
-    def phase(self, measurement: Measurement, crystals: list[int]) -> Tensor:
-        """Return the best half boxes (B, N, N, N/2 + 1)."""
-        return self.solve(measurement, crystals).factors
+    def phase(self, observed: Observed, crystals: list[int]) -> Tensor:
+        """Return the best FFT boxes (B, N, N, N)."""
+        return self.solve(observed, crystals).factors

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from phaselearn.crystal.judgement import Observed
 from phaselearn.models.classical import ClassicalModel
-from phaselearn.phasing.measurement import Measurement
 
 
 class PhaseZero(ClassicalModel):
     """The map of the measured amplitudes with all phases zero: one high peak at the origin."""
 
-    def phase(self, measurement: Measurement, crystals: list[int]) -> Tensor:
-        """Return half boxes (B, N, N, N/2 + 1)."""
-        return measurement.amplitude.to(measurement.amplitude.dtype.to_complex())
+    def phase(self, observed: Observed, crystals: list[int]) -> Tensor:
+        """Return FFT boxes (B, N, N, N)."""
+        amplitude = observed.map_amplitude()
+        return amplitude.to(amplitude.dtype.to_complex())

@@ -15,7 +15,7 @@ class RelaxedReflectionsModel(SearchingModel):
 
     Args:
         iterations, beta, density_shares, finishing: see `RelaxedReflections`.
-        restarts, rounds, agreement, crystals_at_once: see `SearchPlan`.
+        restarts, rounds, agreement, oversampling, crystals_at_once: see `SearchPlan`.
         seed: of the starting phases.
         options: of `DensityModel`.
     """
@@ -29,10 +29,11 @@ class RelaxedReflectionsModel(SearchingModel):
         restarts: int,
         rounds: int,
         agreement: float,
+        oversampling: float,
         crystals_at_once: int,
         seed: int,
         **options: Any,
     ) -> None:
         method = RelaxedReflections(iterations, beta, tuple(density_shares), finishing)
-        plan = SearchPlan(restarts, rounds, agreement, density_shares[0], crystals_at_once)
+        plan = SearchPlan(restarts, rounds, agreement, density_shares[0], oversampling, crystals_at_once)
         super().__init__(method, plan, seed, **options)

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from phaselearn.crystal.judgement import Observed
 from phaselearn.models.classical import ClassicalModel
 from phaselearn.phasing.measurement import Measurement
 from phaselearn.phasing.starts import random_start
@@ -23,6 +24,7 @@ class RandomPhase(ClassicalModel):
         super().__init__(**options)
         self.seed = seed
 
-    def phase(self, measurement: Measurement, crystals: list[int]) -> Tensor:
-        """Return half boxes (B, N, N, N/2 + 1)."""
-        return random_start(measurement, self.seed, crystals, [0] * len(crystals))
+    def phase(self, observed: Observed, crystals: list[int]) -> Tensor:
+        """Return FFT boxes (B, N, N, N)."""
+        measurement = Measurement.of(observed)
+        return measurement.full_box(random_start(measurement, self.seed, crystals, [0] * len(crystals)))

@@ -41,7 +41,7 @@ class ChargeFlipping:
     finishing: int
 
     def __call__(self, factors: Tensor, measurement: Measurement, round_number: int) -> Tensor:
-        """Run all iterations from starting half boxes (B, N, N, N/2 + 1)."""
+        """Run all iterations from starting half boxes (B, n, n, n/2 + 1)."""
         start = self.thresholds[round_number % len(self.thresholds)]
         weak = weakest(measurement, self.weak_share)
         turn = quarter_turn(measurement.size, factors)
@@ -58,7 +58,7 @@ class ChargeFlipping:
 
 
 def weakest(measurement: Measurement, share: float) -> Tensor:
-    """Return a bool mask (B, N, N, N/2 + 1) of the weakest measured reflections of each crystal."""
+    """Return a bool mask (B, n, n, n/2 + 1) of the weakest measured reflections of each crystal."""
     values = torch.where(measurement.measured, measurement.amplitude, torch.inf).flatten(1).sort(1).values
     count = (measurement.measured.flatten(1).sum(1) * share).long()
     limit = values.gather(1, count[:, None])[:, :, None, None]

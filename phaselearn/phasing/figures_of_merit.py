@@ -16,7 +16,7 @@ def r_factor(factors: Tensor, measurement: Measurement, share: float) -> Tensor:
     a map of atoms with these phases.
 
     Args:
-        factors: half boxes (B, N, N, N/2 + 1) with the measured amplitudes.
+        factors: half boxes (B, n, n, n/2 + 1) with the measured amplitudes.
         measurement: of the same crystals.
         share: of the voxels that hold density.
     """
@@ -29,12 +29,12 @@ def r_factor(factors: Tensor, measurement: Measurement, share: float) -> Tensor:
 
 
 def skewness(density: Tensor) -> Tensor:
-    """Return the third standardised moment of maps (B, N, N, N), (B,): large for peaks on flat ground."""
+    """Return the third standardised moment of maps (B, n, n, n), (B,): large for peaks on flat ground."""
     return _standardised(density).pow(3).mean(1)
 
 
 def peakiness(density: Tensor) -> Tensor:
-    """Return the fourth standardised moment of maps (B, N, N, N), (B,); 3 for noise."""
+    """Return the fourth standardised moment of maps (B, n, n, n), (B,); 3 for noise."""
     return _standardised(density).pow(4).mean(1)
 
 

@@ -1,6 +1,8 @@
 """What a phasing method is given: blurred amplitudes, and which reflections they bind.
 
-Everything here lies on the half box (N, N, N/2 + 1) of `torch.fft.rfftn`, the reflections with l ≥ 0.
+Everything here lies on the half box (n, n, n/2 + 1) of `torch.fft.rfftn`, the reflections with l ≥ 0, of a grid that
+may be finer than the N³ of the data: on a grid as coarse as the data allow atoms between voxels are hard to tell from
+ripples, and flipping fails.
 """
 
 from __future__ import annotations
@@ -22,42 +24,43 @@ class Measurement:
     """Amplitudes of a batch of crystals, or of several restarts of each.
 
     Attributes:
-        amplitude: (B, N, N, N/2 + 1) |F|·exp(−B s²/4) with the map's B, scaled so that the measured
+        amplitude: (B, n, n, n/2 + 1) |F|·exp(−B s²/4) with the map's B, scaled so that the measured
             reflections give a map of unit variance; 0 where unmeasured.
         measured: bool, the same shape; F(000) is not measured.
         free: bool, unmeasured reflections within the resolution of the measured ones. What is neither
             measured nor free is zero.
         scale: (B,) amplitudes in electrons are `amplitude` times this.
-        lattice: (B, 3, 3) in Å.
+        box: N of the data.
     """
 
     amplitude: Tensor
     measured: Tensor
     free: Tensor
     scale: Tensor
-    lattice: Tensor
+    box: int
 
     @classmethod
-    def of(cls, observed: Observed) -> Measurement:
-        """Scale and blur what was observed."""
-        size = observed.mask.shape[-1]
+    def of(cls, observed: Observed, size: int | None = None) -> Measurement:
+        """Scale and blur what was observed, on a grid of size³ voxels; null for that of the data."""
+        box = observed.mask.shape[-1]
+        size = box if size is None else size
         device = observed.mask.device
         half = size // 2 + 1
         # Point atoms ripple where their transform is cut off; flipping needs the blur that the maps have.
-        amplitude = observed.map_amplitude()
+        amplitude = resized(observed.map_amplitude(), size)
+        mask = resized(observed.mask, size)
         power = amplitude.square().flatten(1).sum(1).sqrt()
         scale = power.clamp_min(torch.finfo(power.dtype).tiny) / size**3
         square = inverse_d_squared(observed.lattice, miller_indices("full", size).to(device))
-        limit = (square * observed.mask).flatten(1).amax(1)[:, None, None, None]
-        inside = (square <= limit * (1 + 1e-5)) & inside_nyquist(size, device)
-        free = inside & ~observed.mask
+        limit = (square * mask).flatten(1).amax(1)[:, None, None, None]
+        free = (square <= limit * (1 + 1e-5)) & resized(inside_nyquist(box, device)[None], size) & ~mask
         free[:, 0, 0, 0] = False
         return cls(
             (amplitude / scale[:, None, None, None])[..., :half].contiguous(),
-            observed.mask[..., :half].contiguous(),
+            mask[..., :half].contiguous(),
             free[..., :half].contiguous(),
             scale,
-            observed.lattice,
+            box,
         )
 
     def __len__(self) -> int:
@@ -65,31 +68,40 @@ class Measurement:
 
     def take(self, index: Tensor) -> Measurement:
         """Return the measurements of some crystals, in the order and as often as `index` (K,) names them."""
-        return Measurement(
-            self.amplitude[index],
-            self.measured[index],
-            self.free[index],
-            self.scale[index],
-            self.lattice[index],
-        )
+        return Measurement(self.amplitude[index], self.measured[index], self.free[index], self.scale[index], self.box)
 
     @property
     def size(self) -> int:
-        """N, voxels along each axis of a map."""
+        """n, voxels along each axis of a map."""
         return self.amplitude.shape[-2]
 
     def map_of(self, factors: Tensor) -> Tensor:
-        """Return the maps (B, N, N, N) of half boxes."""
+        """Return the maps (B, n, n, n) of half boxes."""
         return torch.fft.irfftn(factors, s=(self.size,) * 3, dim=_AXES)
 
     def full_box(self, factors: Tensor) -> Tensor:
-        """Return FFT boxes (B, N, N, N) in electrons, in the sign convention of `phaselearn.crystal`."""
-        box = torch.fft.ifftn(self.map_of(factors), dim=_AXES, norm="forward")
-        return box * self.scale[:, None, None, None]
+        """Return FFT boxes (B, N, N, N) of the data's size in electrons, in the signs of `phaselearn.crystal`."""
+        fine = torch.fft.ifftn(self.map_of(factors), dim=_AXES, norm="forward")
+        return resized(fine, self.box) * self.scale[:, None, None, None]
+
+
+def resized(values: Tensor, size: int) -> Tensor:
+    """Return FFT boxes (B, N, N, N) on boxes of another size: reflections that one of the two lacks are left out."""
+    present = values.shape[-1]
+    if size == present:
+        return values
+    index = miller_indices("full", min(size, present))
+    index = index[index.abs() * 2 < min(size, present)].to(values.device)
+    result = values.new_zeros((len(values), size, size, size))
+    target, source = index % size, index % present
+    result[:, target[:, None, None], target[None, :, None], target[None, None, :]] = values[
+        :, source[:, None, None], source[None, :, None], source[None, None, :]
+    ]
+    return result
 
 
 def transform(density: Tensor) -> Tensor:
-    """Return the half boxes (B, N, N, N/2 + 1) of maps (B, N, N, N)."""
+    """Return the half boxes (B, n, n, n/2 + 1) of maps (B, n, n, n)."""
     return torch.fft.rfftn(density, dim=_AXES)
 
 
@@ -105,7 +117,7 @@ def with_measured_amplitudes(factors: Tensor, measurement: Measurement) -> Tenso
     solution.
 
     Args:
-        factors: half boxes (B, N, N, N/2 + 1).
+        factors: half boxes (B, n, n, n/2 + 1).
         measurement: of the same crystals.
     """
     tiny = torch.finfo(measurement.amplitude.dtype).tiny

@@ -9,7 +9,7 @@ from phaselearn.phasing.measurement import Measurement, transform, with_measured
 
 
 def threshold(density: Tensor, share: float) -> Tensor:
-    """Return (B, 1, 1, 1) the value that a share of the voxels of each map (B, N, N, N) exceeds."""
+    """Return (B, 1, 1, 1) the value that a share of the voxels of each map (B, n, n, n) exceeds."""
     voxels = density.flatten(1)
     rank = min(max(round((1 - share) * voxels.shape[1]), 1), voxels.shape[1])
     return voxels.kthvalue(rank, dim=1).values[:, None, None, None]
@@ -24,7 +24,7 @@ def eliminate_low_density(factors: Tensor, measurement: Measurement, share: floa
     """Refine phases by cycles that empty all but a share of the voxels (Shiono & Woolfson 1992).
 
     Args:
-        factors: half boxes (B, N, N, N/2 + 1).
+        factors: half boxes (B, n, n, n/2 + 1).
         measurement: of the same crystals.
         share: of the voxels that hold density.
         iterations: cycles.

@@ -32,7 +32,7 @@ class RelaxedReflections:
     finishing: int
 
     def __call__(self, factors: Tensor, measurement: Measurement, round_number: int) -> Tensor:
-        """Run all iterations from starting half boxes (B, N, N, N/2 + 1)."""
+        """Run all iterations from starting half boxes (B, n, n, n/2 + 1)."""
         share = self.density_shares[round_number % len(self.density_shares)]
         density = measurement.map_of(factors)
         for _ in range(self.iterations):

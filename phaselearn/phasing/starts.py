@@ -12,10 +12,8 @@ from torch import Tensor
 from phaselearn.phasing.measurement import Measurement, transform, with_measured_amplitudes
 
 
-def random_start(
-    measurement: Measurement, seed: int, crystals: Sequence[int], restarts: Sequence[int]
-) -> Tensor:
-    """Return half boxes (B, N, N, N/2 + 1) of the measured amplitudes with random phases.
+def random_start(measurement: Measurement, seed: int, crystals: Sequence[int], restarts: Sequence[int]) -> Tensor:
+    """Return half boxes (B, n, n, n/2 + 1) of the measured amplitudes with random phases.
 
     Args:
         measurement: of B trajectories.

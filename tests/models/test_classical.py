@@ -13,7 +13,15 @@ from phaselearn.models.raar import RelaxedReflectionsModel
 from phaselearn.models.random_phase import RandomPhase
 from phaselearn.testing.models import DEFINITION, small_batch
 
-SEARCH = {"restarts": 2, "rounds": 2, "agreement": 0.95, "crystals_at_once": 8, "seed": 0, "finishing": 5}
+SEARCH = {
+    "restarts": 2,
+    "rounds": 2,
+    "agreement": 0.95,
+    "oversampling": 1.6,
+    "crystals_at_once": 8,
+    "seed": 0,
+    "finishing": 5,
+}
 BUILDERS = {
     "phase_zero": lambda definition: PhaseZero(loss=MeanSquaredError(), definition=definition),
     "random_phase": lambda definition: RandomPhase(0, loss=MeanSquaredError(), definition=definition),

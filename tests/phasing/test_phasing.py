@@ -8,10 +8,10 @@ from phaselearn.crystal.layout import friedel_mate, miller_indices
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.phasing.charge_flipping import ChargeFlipping, quarter_turn, weakest
 from phaselearn.phasing.figures_of_merit import peakiness, r_factor, skewness
-from phaselearn.phasing.measurement import Measurement, transform, with_measured_amplitudes
+from phaselearn.phasing.measurement import Measurement, resized, transform, with_measured_amplitudes
 from phaselearn.phasing.projections import eliminate_low_density, keep_largest, threshold
 from phaselearn.phasing.raar import RelaxedReflections
-from phaselearn.phasing.search import SearchPlan, search
+from phaselearn.phasing.search import SearchPlan, grid_sizes, search
 from phaselearn.phasing.starts import random_start
 from tests.conftest import random_crystals
 
@@ -20,7 +20,7 @@ METHODS = {
     "charge_flipping": ChargeFlipping(120, (1.0,), 0.2, 0.7, 0.2, 0.08, 10),
     "raar": RelaxedReflections(120, 0.8, (0.08, 0.12), 10),
 }
-PLAN = SearchPlan(restarts=2, rounds=2, agreement=0.95, density_share=0.08, crystals_at_once=4)
+PLAN = SearchPlan(2, 2, agreement=0.95, density_share=0.08, oversampling=1.6, crystals_at_once=4)
 
 
 def observe(crystals, size=SIZE, keep=None):
@@ -127,29 +127,47 @@ def test_methods_solve_random_crystals_from_any_origin_and_hand(name, crystals):
     shift = torch.tensor([0.137, 0.291, 0.053], dtype=torch.float64)
     for where in (positions, (shift - positions) % 1.0):
         observed = observe((lattice, numbers, where))
-        measurement = Measurement.of(observed)
-        solution = search(measurement, METHODS[name], PLAN, 0, range(4))
-        judgement, _ = judge(measurement.full_box(solution.factors), observed, numbers, where)
+        solution = search(observed, METHODS[name], PLAN, 0, range(4))
+        judgement, _ = judge(solution.factors, observed, numbers, where)
         assert judgement.solved.all()
         assert (solution.agreement > 0.9).all()
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_crystal_does_not_depend_on_its_batch(name, measurement):
-    together = search(measurement, METHODS[name], PLAN, 0, range(4))
-    alone = search(measurement.take(torch.tensor([2])), METHODS[name], PLAN, 0, [2])
+def test_a_crystal_does_not_depend_on_its_batch(name, crystals):
+    together = search(observe(crystals), METHODS[name], PLAN, 0, range(4))
+    alone = search(observe([values[2:3] for values in crystals]), METHODS[name], PLAN, 0, [2])
     torch.testing.assert_close(together.r_factor[2:3], alone.r_factor, rtol=1e-3, atol=1e-3)
     assert together.restarts[2] == alone.restarts[0]
 
 
-def test_crystals_without_agreement_get_more_restarts(measurement):
-    plan = SearchPlan(restarts=2, rounds=3, agreement=1.1, density_share=0.08, crystals_at_once=4)
+def test_crystals_without_agreement_get_more_restarts(crystals):
+    plan = SearchPlan(2, 3, agreement=1.1, density_share=0.08, oversampling=1.6, crystals_at_once=4)
     method = RelaxedReflections(2, 0.8, (0.08,), 0)
-    assert search(measurement, method, plan, 0, range(4)).restarts.tolist() == [6] * 4
+    assert search(observe(crystals), method, plan, 0, range(4)).restarts.tolist() == [6] * 4
 
 
 def test_nothing_measured_gives_an_empty_map(crystals):
     keep = torch.zeros(4, SIZE, SIZE, SIZE, dtype=torch.bool)
-    measurement = Measurement.of(observe(crystals, keep=keep))
-    solution = search(measurement, METHODS["charge_flipping"], PLAN, 0, range(4))
+    solution = search(observe(crystals, keep=keep), METHODS["charge_flipping"], PLAN, 0, range(4))
     assert torch.isfinite(torch.view_as_real(solution.factors)).all()
+
+
+def test_finer_grids_hold_the_same_reflections(crystals):
+    observed = observe(crystals)
+    coarse, fine = Measurement.of(observed), Measurement.of(observed, 2 * SIZE)
+    assert fine.size == 2 * SIZE
+    assert (fine.measured.sum(), fine.free.sum()) == (coarse.measured.sum(), coarse.free.sum())
+    box = fine.full_box(random_start(fine, 0, range(4), [0] * 4))
+    expected = observed.map_amplitude()
+    torch.testing.assert_close(box.abs(), expected, rtol=1e-3, atol=1e-3 * expected.max().item())
+    torch.testing.assert_close(resized(resized(expected, 2 * SIZE), SIZE), expected)
+
+
+def test_grids_are_finer_where_reflections_reach_further(crystals):
+    lattice, numbers, positions = crystals
+    inner = observe((lattice * 0.1, numbers, positions))
+    assert max(grid_sizes(inner, 1.6)) <= 8
+    outer = grid_sizes(observe((lattice * 2, numbers, positions)), 1.6)
+    assert outer == [18] * 4
+    assert max(grid_sizes(observe(crystals), 10.0)) <= 2 * SIZE
