@@ -169,3 +169,14 @@ def test_volumes_are_those_of_known_compounds(shared_structures: Path) -> None:
     assert len(errors) > 300
     # Replacing elements at the parent's volume is 20 % off in the median.
     assert np.median(errors) < 0.07
+
+
+def test_decorated_rock_salts_have_about_their_measured_edges():
+    measured = {"NaCl": 5.64, "KCl": 6.29, "LiF": 4.03, "MgO": 4.21, "CaO": 4.81, "NaF": 4.63, "KBr": 6.60}
+    found = {}
+    for crystal in Prototypes(15000, 0, "primitive"):
+        if crystal.prototype == "AB_225_a_b" and crystal.formula in measured:
+            found.setdefault(crystal.formula, (4 * abs(np.linalg.det(crystal.lattice))) ** (1 / 3))
+    assert len(found) >= 3
+    for formula, edge in found.items():
+        assert edge == pytest.approx(measured[formula], rel=0.15), formula
