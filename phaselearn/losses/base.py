@@ -20,10 +20,12 @@ class Loss(nn.Module):
     Attributes:
         invariances: changes of the prediction that leave the value unchanged, among `origin` (cyclic shifts),
             `inversion` (ρ(−r)), `scale` (positive factors) and `offset` (added constants).
+        minimum: the value at equality, below which there is none; None where it depends on the map (at least 0).
         needs_target: whether a target density is used; without, a loss trains on intensities alone.
     """
 
     invariances: ClassVar[frozenset[str]] = frozenset()
+    minimum: ClassVar[float | None] = 0.0
     needs_target: ClassVar[bool] = True
 
     def forward(self, prediction: Tensor, target: Tensor | None, batch: Batch) -> Tensor:

@@ -20,15 +20,19 @@ class Correlation(Loss):
 
     def compute(self, prediction: Tensor, target: Tensor | None, batch: Batch) -> Tensor:
         """Return the loss of each sample (B,)."""
-        first, second = (_deviation(values.flatten(1)) for values in (prediction, target))
+        first, second = (unit_deviation(values).flatten(1) for values in (prediction, target))
         return 1 - (first * second).sum(1)
 
 
-def _deviation(values: Tensor) -> Tensor:
-    """Return the deviations from the mean at unit norm, (B, V); zeros, with a zero gradient, for a flat map."""
+def unit_deviation(maps: Tensor) -> Tensor:
+    """Return the deviations of maps (B, N, N, N) from their means at unit norm.
+
+    A flat map gives zeros, and a zero gradient.
+    """
+    values = maps.flatten(1)
     deviation = values - values.mean(1, keepdim=True)
     square = deviation.square().sum(1, keepdim=True)
     # Rounding alone leaves this much of a flat map's deviation.
     rounding = (values.square().sum(1, keepdim=True) * values.shape[1] ** 0.5).detach()
     flat = square <= (torch.finfo(values.dtype).eps ** 2 * rounding)
-    return torch.where(flat, 0.0, deviation / torch.where(flat, 1.0, square).sqrt())
+    return torch.where(flat, 0.0, deviation / torch.where(flat, 1.0, square).sqrt()).view_as(maps)
