@@ -28,7 +28,9 @@ def check_config(config: DictConfig, defaults: Mapping[str, Any]) -> None:
     try:
         plain = OmegaConf.to_container(config, resolve=True)
     except Exception as error:
-        raise UserError(f"the configuration has a value that cannot be resolved: {str(error).splitlines()[0]}") from error
+        raise UserError(
+            f"the configuration has a value that cannot be resolved: {str(error).splitlines()[0]}"
+        ) from error
     for key, default in defaults.items():
         given = plain.get(key)
         if default is not None and given is not None and not isinstance(given, dict):
@@ -75,10 +77,15 @@ def _parameters(path: str, target: str) -> tuple[dict[str, Any], bool]:
     except Exception as error:
         cause = error.__cause__ or error
         raise UserError(
-            f"{path}._target_={target} cannot be imported ({type(cause).__name__}: {' '.join(str(cause).split())}): give "
+            f"{path}._target_={target} cannot be imported "
+            f"({type(cause).__name__}: {' '.join(str(cause).split())}): give "
             f"a class that `python -c 'import {target.rpartition('.')[0]}'` finds"
         ) from error
-    functions = [vars(cls)["__init__"] for cls in found.__mro__ if "__init__" in vars(cls)] if isinstance(found, type) else [found]
+    functions = (
+        [vars(cls)["__init__"] for cls in found.__mro__ if "__init__" in vars(cls)]
+        if isinstance(found, type)
+        else [found]
+    )
     parameters: dict[str, Any] = {}
     for function in functions:
         function = inspect.unwrap(function)

@@ -19,9 +19,7 @@ class _ContinuedWriter(ExperimentWriter):
         super().__init__(log_dir=log_dir)
         if Path(self.metrics_file_path).exists():
             with open(self.metrics_file_path, newline="") as file:
-                self.metrics = [
-                    {key: value for key, value in row.items() if value} for row in csv.DictReader(file)
-                ]
+                self.metrics = [{key: value for key, value in row.items() if value} for row in csv.DictReader(file)]
 
     def _check_log_dir_exists(self) -> None:
         """Leave earlier files alone."""

@@ -98,9 +98,7 @@ def loss_figure(curves: Curves) -> Figure:
 def _plot(axes: Axes, series: Series, colour: str, label: str, linestyle: str = "-") -> None:
     if len(series.epochs):
         marker = "o" if len(series.epochs) < 30 else None
-        axes.plot(
-            series.epochs, series.values, linestyle, color=colour, marker=marker, markersize=3, label=label
-        )
+        axes.plot(series.epochs, series.values, linestyle, color=colour, marker=marker, markersize=3, label=label)
 
 
 def correlation_figure(judged: Mapping[str, np.ndarray]) -> Figure:
@@ -204,9 +202,7 @@ def _draw_surface(axes: Any, density: np.ndarray, crystal: ShownCrystal, colour:
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
         brightness = 0.55 + 0.45 * (normals @ light.direction)
         colours = np.clip(np.array(to_rgb(colour)) * brightness[:, None] + 0.12, 0, 1)
-        axes.add_collection3d(
-            Poly3DCollection(triangles, facecolors=colours, edgecolors=colours, linewidths=0.1)
-        )
+        axes.add_collection3d(Poly3DCollection(triangles, facecolors=colours, edgecolors=colours, linewidths=0.1))
     corners = np.concatenate(edges)
     low, high = corners.min(0), corners.max(0)
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), zlim=(low[2], high[2]))

@@ -157,9 +157,7 @@ def _crystal_data(crystal: ShownCrystal) -> dict[str, Any]:
         "prototype_seen": bool(crystal.prototype_seen),
         "space_group_name": f"{group.hm} ({crystal.space_group})" if group else str(crystal.space_group),
         "lattice": np.asarray(crystal.lattice, dtype=float).round(5).tolist(),
-        "elements": [
-            gemmi.Element(number).name for number in sorted({int(number) for number in crystal.numbers})
-        ],
+        "elements": [gemmi.Element(number).name for number in sorted({int(number) for number in crystal.numbers})],
         "atoms": [
             {"symbol": gemmi.Element(int(number)).name, "position": position.round(5).tolist()}
             for number, position in zip(numbers, positions, strict=True)

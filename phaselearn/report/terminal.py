@@ -59,9 +59,7 @@ def results_table(rows: Sequence[ResultRow]) -> Table:
     note = " ".join(filter(None, (LEGEND, left_out_note(rows))))
     table = Table(box=box.SIMPLE_HEAD, caption=note, caption_justify="left", width=78)
     for column in COLUMNS:
-        table.add_column(
-            column, justify="left" if column == "method" else "right", no_wrap=column != "method"
-        )
+        table.add_column(column, justify="left" if column == "method" else "right", no_wrap=column != "method")
     for subset, members in by_subset(rows).items():
         table.add_row(subset, style="italic")
         for place, row in enumerate(members):

@@ -60,9 +60,7 @@ def write_cube(
     values = np.asarray(density, dtype=np.float64) * BOHR**3
     for row in values.reshape(-1, density.shape[2]):
         # The format wants a new line after each run along the last axis, too.
-        lines += [
-            "".join(f"{value:13.5E}" for value in row[start : start + 6]) for start in range(0, len(row), 6)
-        ]
+        lines += ["".join(f"{value:13.5E}" for value in row[start : start + 6]) for start in range(0, len(row), 6)]
     Path(path).write_text("\n".join(lines) + "\n")
 
 

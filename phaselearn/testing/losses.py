@@ -8,14 +8,18 @@ class TestMine(LossContract):
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
 from torch import Tensor
 
 from phaselearn.data.pairs import make_pairs
 from phaselearn.losses.base import Loss
 from phaselearn.testing.models import DEFINITION
+from phaselearn.testing.options import composed
 
 # Changes of the prediction that a loss may be blind to, each by a name that it declares in `invariances`.
 CHANGES: dict[str, Callable[[Tensor], Tensor]] = {
@@ -139,12 +143,12 @@ class LossContract:
 def from_option(option: str) -> type[LossContract]:
     """Return the contract of an option of conf/loss."""
 
+    @cache
+    def config() -> DictConfig:
+        return composed(f"loss={option}", "data=hkl10_full").loss
+
     class Contract(LossContract):
         def loss(self) -> Loss:
-            from hydra.utils import instantiate
-
-            from phaselearn.testing.options import composed
-
-            return instantiate(composed(f"loss={option}").loss)
+            return instantiate(config())
 
     return Contract

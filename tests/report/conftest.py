@@ -15,9 +15,7 @@ def rock_salt() -> ShownCrystal:
     """NaCl: atoms on corners, edges and faces of a cube."""
     faces = [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]
     positions = np.concatenate([faces, np.array(faces) + 0.5]) % 1
-    return shown(
-        "NaCl", 1, lattice_of(5.64, 5.64, 5.64, 90, 90, 90), [11] * 4 + [17] * 4, positions.tolist(), 0.04
-    )
+    return shown("NaCl", 1, lattice_of(5.64, 5.64, 5.64, 90, 90, 90), [11] * 4 + [17] * 4, positions.tolist(), 0.04)
 
 
 @pytest.fixture(scope="session")

@@ -32,9 +32,7 @@ def evaluate(expression: str, **given: Any) -> Any:
     return json.loads(done.stdout)
 
 
-def mesh_of(
-    position: list[float], share: float, lattice: np.ndarray = LATTICE
-) -> tuple[np.ndarray, np.ndarray]:
+def mesh_of(position: list[float], share: float, lattice: np.ndarray = LATTICE) -> tuple[np.ndarray, np.ndarray]:
     density = density_of(lattice, np.array([8]), np.array([position]), SIGMA)
     mesh = evaluate(
         "(() => { const map = Maps.interpolate(Maps.decode(packed), shape);"
@@ -54,9 +52,7 @@ def signed_volume(vertices: np.ndarray, faces: np.ndarray) -> float:
 
 def test_decoding_and_interpolation_agree_with_scipy() -> None:
     density = density_of(LATTICE, np.array([8]), np.array([[0.31, 0.42, 0.53]]), SIGMA)
-    got = evaluate(
-        "[...Maps.interpolate(Maps.decode(packed), shape).values]", packed=_packed(density), shape=SHAPE
-    )
+    got = evaluate("[...Maps.interpolate(Maps.decode(packed), shape).values]", packed=_packed(density), shape=SHAPE)
     np.testing.assert_allclose(
         np.reshape(got, SHAPE), interpolate(density, SHAPE), atol=5e-5 * float(density.max()), rtol=0
     )
@@ -105,8 +101,7 @@ def test_a_slice_shows_the_gaussian_in_its_true_shape(axis: int) -> None:
     position = np.array([0.45, 0.55, 0.5])
     density = density_of(LATTICE, np.array([8]), position[None], SIGMA)
     cut, basis = evaluate(
-        "[Maps.slice(Maps.interpolate(Maps.decode(packed), shape), lattice, axis, at),"
-        " Maps.planeBasis(lattice, axis)]",
+        "[Maps.slice(Maps.interpolate(Maps.decode(packed), shape), lattice, axis, at), Maps.planeBasis(lattice, axis)]",
         packed=_packed(density),
         shape=SHAPE,
         lattice=LATTICE.tolist(),

@@ -121,9 +121,7 @@ def test_what_users_write_is_shown_as_text(tmp_path: Path, rock_salt: ShownCryst
     assert "/" not in replace(rock_salt, id="../a b").file_stem
 
 
-def test_a_diverged_network_is_reported_too(
-    tmp_path: Path, rows: list[ResultRow], triclinic: ShownCrystal
-) -> None:
+def test_a_diverged_network_is_reported_too(tmp_path: Path, rows: list[ResultRow], triclinic: ShownCrystal) -> None:
     nothing = float("nan")
     broken = replace(
         triclinic,

@@ -107,9 +107,7 @@ def probe(
     path = folder / "report.html"
     diverged = replace(triclinic, formula="Flat", prediction=np.full_like(triclinic.truth, np.nan))
     crystals = [rock_salt, triclinic, diverged]
-    write_page(
-        path, title="A run", facts={}, table=rows, curves=curves, crystals=crystals, config_text="seed: 0"
-    )
+    write_page(path, title="A run", facts={}, table=rows, curves=curves, crystals=crystals, config_text="seed: 0")
     text = path.read_text(encoding="utf-8").replace("<body>", f"<body>{LISTEN}", 1)
     start, _, end = text.rpartition("</body>")
     path.write_text(start + DRIVE + end, encoding="utf-8")

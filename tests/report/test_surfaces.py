@@ -106,6 +106,4 @@ def test_a_cell_has_four_edges_of_each_length() -> None:
 def test_plane_basis_keeps_lengths_and_angle(axis: int) -> None:
     first, second = LATTICE[(axis + 1) % 3], LATTICE[(axis + 2) % 3]
     flat = plane_basis(LATTICE, axis)
-    np.testing.assert_allclose(
-        flat @ flat.T, [[first @ first, first @ second], [first @ second, second @ second]]
-    )
+    np.testing.assert_allclose(flat @ flat.T, [[first @ first, first @ second], [first @ second, second @ second]])

@@ -30,9 +30,7 @@ def test_table_fits_a_terminal_and_shows_every_row(rows: list[ResultRow]) -> Non
 
 def test_what_is_not_a_number_is_a_dash(rows: list[ResultRow]) -> None:
     nothing = float("nan")
-    row = replace(
-        rows[0], n=0, solved=nothing, strict=nothing, median_cc=nothing, gain=-0.25, phase_error=nothing
-    )
+    row = replace(rows[0], n=0, solved=nothing, strict=nothing, median_cc=nothing, gain=-0.25, phase_error=nothing)
     text = "\n".join(printed([row]))
     assert "nan" not in text
     assert text.count("–") == 4

@@ -55,14 +55,10 @@ def test_cube_is_read_by_pymatgen_with_cell_and_atoms(tmp_path: Path, triclinic:
     np.testing.assert_allclose(read.structure.lattice.matrix, triclinic.lattice, atol=1e-5)
     assert [site.specie.Z for site in read.structure] == triclinic.numbers.tolist()
     np.testing.assert_allclose(read.structure.frac_coords % 1, triclinic.positions, atol=1e-5)
-    np.testing.assert_allclose(
-        read.data["total"], triclinic.truth * BOHR**3, atol=1e-5 * triclinic.truth.max()
-    )
+    np.testing.assert_allclose(read.data["total"], triclinic.truth * BOHR**3, atol=1e-5 * triclinic.truth.max())
 
 
-def test_cube_has_its_atoms_on_maxima_and_integrates_to_the_electrons(
-    tmp_path: Path, rock_salt: ShownCrystal
-) -> None:
+def test_cube_has_its_atoms_on_maxima_and_integrates_to_the_electrons(tmp_path: Path, rock_salt: ShownCrystal) -> None:
     path = tmp_path / "map.cube"
     write_cube(path, rock_salt.truth, rock_salt.lattice, rock_salt.numbers, rock_salt.positions)
     lines = path.read_text().splitlines()
