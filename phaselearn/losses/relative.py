@@ -1,0 +1,16 @@
+"""Densities as shares of the target's electrons, so that distances between them are in Å."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def relative_difference(prediction: Tensor, target: Tensor) -> Tensor:
+    """Return (prediction − target) / Σ|target| for maps (B, N, N, N), its mean left out: voxels sum to zero.
+
+    Both maps may be negative anywhere, and the scale of the prediction counts.
+    """
+    mass = target.abs().sum((1, 2, 3), keepdim=True)
+    difference = (prediction - target) / torch.where(mass > 0, mass, 1.0)
+    return difference - difference.mean((1, 2, 3), keepdim=True)

@@ -1,0 +1,59 @@
+"""Moving maps about the cell: the overlap at all shifts at once, and the best shift between voxels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from phaselearn.crystal.alignment import Alignment, align
+from phaselearn.crystal.layout import inside_nyquist
+
+_AXES = (-3, -2, -1)
+
+
+def cross_correlation(first: Tensor, second: Tensor, inversion: bool) -> Tensor:
+    """Return the overlaps Σ_r first(r) second(±r − t) for every whole shift t, by the correlation theorem.
+
+    Args:
+        first: real (B, N, N, N).
+        second: real (B, N, N, N).
+        inversion: also take `second` inverted in the origin.
+
+    Returns:
+        (B, H, N, N, N): H = 1, or 2 with the inverted map last; the shift t along the last three axes, in voxels.
+    """
+    size = first.shape[-3:]
+    spectrum, other = (torch.fft.rfftn(maps, dim=_AXES) for maps in (first, second))
+    product = [spectrum * other.conj()]
+    if inversion:
+        # The inverted map has the conjugate transform.
+        product.append(spectrum * other)
+    return torch.fft.irfftn(torch.stack(product, 1), s=size, dim=_AXES)
+
+
+def shifted(maps: Tensor, shift: Tensor, inverted: Tensor) -> Tensor:
+    """Return maps (B, N, N, N) moved by whole shifts (B, 3), first inverted where `inverted` (B,): ρ(±r − t)."""
+    size = maps.shape[-1]
+    sign = torch.where(inverted, -1, 1)[:, None, None]
+    # A voxel of the moved map is read at ±(voxel − shift).
+    index = (sign * (torch.arange(size, device=maps.device) - shift[:, :, None])) % size
+    rows = torch.arange(len(maps), device=maps.device)[:, None, None, None]
+    return maps[rows, index[:, 0, :, None, None], index[:, 1, None, :, None], index[:, 2, None, None, :]]
+
+
+def best_alignment(moving: Tensor, fixed: Tensor, refine: bool, inversion: bool) -> Alignment:
+    """Return the shift and hand that lay one map (B, N, N, N) on another at the highest correlation.
+
+    Nyquist planes are left out; `refine` looks between voxels too.
+    """
+    inside = inside_nyquist(moving.shape[-1], moving.device)
+    boxes = [torch.fft.ifftn(maps.detach(), dim=_AXES) * inside for maps in (moving, fixed)]
+    return align(*boxes, refine=refine, inversion=inversion)
+
+
+def laid(maps: Tensor, alignment: Alignment) -> Tensor:
+    """Return maps (B, N, N, N) moved by an alignment, their Fourier series read between voxels; differentiable.
+
+    Nyquist planes, which have no phase, fade as the cosine of the shift.
+    """
+    return torch.fft.fftn(alignment.apply(torch.fft.ifftn(maps, dim=_AXES)), dim=_AXES).real
