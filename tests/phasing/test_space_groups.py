@@ -1,0 +1,90 @@
+"""A random structure in each of the 230 space groups, gemmi's operations being the oracle."""
+
+import gemmi
+import numpy as np
+import pytest
+import torch
+
+from phaselearn.benchmark.table import is_centrosymmetric
+from phaselearn.crystal.judgement import Observed, judge
+from phaselearn.crystal.layout import miller_indices
+from phaselearn.crystal.structure_factors import structure_factors
+from phaselearn.phasing.charge_flipping import ChargeFlipping
+from phaselearn.phasing.search import SearchPlan, search
+
+SIZE = 10
+CELLS = {
+    "triclinic": (6.0, 7.0, 8.0, 82.0, 97.0, 104.0),
+    "monoclinic": (6.0, 7.0, 8.0, 90.0, 103.0, 90.0),
+    "orthorhombic": (6.0, 7.0, 8.0, 90.0, 90.0, 90.0),
+    "tetragonal": (6.0, 6.0, 8.0, 90.0, 90.0, 90.0),
+    "trigonal": (6.0, 6.0, 8.0, 90.0, 90.0, 120.0),
+    "hexagonal": (6.0, 6.0, 8.0, 90.0, 90.0, 120.0),
+    "cubic": (7.0, 7.0, 7.0, 90.0, 90.0, 90.0),
+}
+
+
+def structure(number, atoms=1):
+    """Return group, lattice (1, 3, 3), numbers (1, A), positions (1, A, 3): general positions in the whole cell."""
+    group = gemmi.find_spacegroup_by_number(number)
+    cell = gemmi.UnitCell(*CELLS[group.crystal_system_str()])
+    generator = np.random.default_rng(number)
+    positions, numbers = [], []
+    for atom in range(atoms):
+        where = generator.random(3).tolist()
+        for operation in group.operations():
+            positions.append(np.array(operation.apply_to_xyz(where)) % 1.0)
+            numbers.append(8 + 20 * (atom == 0))
+    lattice = np.array(cell.orth.mat.tolist()).T
+    tensors = (torch.from_numpy(np.array(values)[None]) for values in (lattice, numbers, positions))
+    return group, *tensors
+
+
+def factors_of(lattice, numbers, positions, size=SIZE):
+    return structure_factors(lattice, numbers, positions, miller_indices("full", size))
+
+
+@pytest.mark.parametrize("number", range(1, 231))
+def test_structure_factors_have_the_symmetry_and_absences_of_their_group(number):
+    group, lattice, numbers, positions = structure(number)
+    box = factors_of(lattice, numbers, positions)[0].numpy()
+    index = miller_indices("full", SIZE).numpy()
+    hkl = np.stack(np.meshgrid(index, index, index, indexing="ij"), -1).reshape(-1, 3)
+    hkl = hkl[(np.abs(hkl) * 2 < SIZE).all(1)]
+    largest = np.abs(box).max()
+    for operation in list(group.operations())[1:]:
+        rotation = np.array(operation.rot) // operation.DEN
+        shift = np.array(operation.tran) / operation.DEN
+        moved = hkl @ rotation
+        inside = (np.abs(moved) * 2 < SIZE).all(1)
+        here, there = box[tuple(hkl[inside].T)], box[tuple(moved[inside].T)]
+        np.testing.assert_allclose(here, there * np.exp(2j * np.pi * hkl[inside] @ shift), atol=1e-9 * largest)
+    absent = group.operations().systematic_absences(hkl)
+    assert np.abs(box[tuple(hkl.T)])[absent].max(initial=0) < 1e-9 * largest
+
+
+@pytest.mark.parametrize("number", range(1, 231))
+def test_the_truth_is_found_from_any_origin_and_in_both_hands(number):
+    _, lattice, numbers, positions = structure(number)
+    box = factors_of(lattice, numbers, positions)
+    observed = Observed.from_intensity(box.abs().square(), box.abs() > -1, "full", lattice)
+    shift = torch.tensor([0.123, 0.456, 0.789], dtype=torch.float64)
+    for where in (positions + shift, shift - positions):
+        judgement, _ = judge(factors_of(lattice, numbers, where), observed, numbers, positions)
+        assert judgement.correlation.item() == pytest.approx(1.0, abs=1e-6)
+        assert judgement.phase_error.item() < 0.1
+
+
+@pytest.mark.parametrize("number", [1, 2, 4, 14, 19, 33, 76, 146, 148, 173, 198])
+def test_charge_flipping_solves_small_structures_of_many_groups(number):
+    _, lattice, numbers, positions = structure(number, atoms=2)
+    box = factors_of(lattice, numbers, positions, 16).to(torch.complex64)
+    observed = Observed.from_intensity(box.abs().square(), box.abs() > -1, "full", lattice.float())
+    method = ChargeFlipping(150, (1.0, 1.4, 0.8), 0.2, 0.7, 0.2, 0.08, 10)
+    solution = search(observed, method, SearchPlan(2, 3, 0.95, 0.08, 1.6, 4), 0, [0])
+    judgement, _ = judge(solution.factors, observed, numbers, positions)
+    assert judgement.solved.all()
+
+
+def test_92_groups_have_an_inversion():
+    assert sum(is_centrosymmetric(number) for number in range(1, 231)) == 92
