@@ -1,7 +1,48 @@
-"""Every option of conf/loss keeps the contract; a new one is collected by itself."""
+"""Every option of conf/loss keeps the contract; a new one is collected by itself. So do the options' own options."""
 
-from phaselearn.testing.losses import from_option
+import pytest
+
+from phaselearn.losses.aligned import Aligned
+from phaselearn.losses.combined import Combined
+from phaselearn.losses.correlation import Correlation
+from phaselearn.losses.energy import EnergyDistance
+from phaselearn.losses.l1 import MeanAbsoluteError
+from phaselearn.losses.patterson import Patterson
+from phaselearn.losses.shift_invariant import ShiftInvariant
+from phaselearn.losses.sinkhorn import Sinkhorn
+from phaselearn.losses.sliced_wasserstein import SlicedWasserstein
+from phaselearn.testing.losses import LossContract, from_option
 from phaselearn.testing.options import options
 
 for option in options("loss"):
     globals()[f"Test_{option}"] = from_option(option)
+
+VARIANTS = {
+    "one_hand": lambda: ShiftInvariant(inversion=False),
+    "shift_invariant_correlation": lambda: ShiftInvariant("correlation"),
+    "soft_minimum": lambda: ShiftInvariant(temperature=0.05),
+    "soft_minimum_of_correlation": lambda: ShiftInvariant("correlation", temperature=0.05),
+    "between_voxels": lambda: ShiftInvariant("correlation", subvoxel=True),
+    "patterson_of_intensities": lambda: Patterson("intensity", "full", "fractional", 0.225),
+    "sharp_sinkhorn": lambda: Sinkhorn(epsilon=0.1, tolerance=1e-6),
+    "sinkhorn_of_shape": lambda: Sinkhorn(negative_cost=0.0, tolerance=1e-6),
+    "unbalanced_sinkhorn": lambda: Sinkhorn(reach=2.0),
+    "energy_of_roots": lambda: EnergyDistance(exponent=0.5),
+    "coarse_slices": lambda: SlicedWasserstein(max_index=1),
+    "aligned_distribution": lambda: Aligned(EnergyDistance(), inversion=False),
+    "scheduled": lambda: Combined(
+        {"a": {"loss": MeanAbsoluteError(), "weight": {0: 1.0, 5: 0.0}}, "b": {"loss": Correlation(), "weight": 0.5}}
+    ),
+}
+
+
+@pytest.mark.parametrize("variant", sorted(VARIANTS))
+class TestVariants(LossContract):
+    """The options beside the defaults."""
+
+    @pytest.fixture(autouse=True)
+    def _choose(self, variant):
+        self.variant = variant
+
+    def loss(self):
+        return VARIANTS[self.variant]()

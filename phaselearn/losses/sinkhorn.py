@@ -1,0 +1,146 @@
+"""Sinkhorn divergence: how far density must be carried, in Å², to become the target."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from phaselearn.errors import UserError
+from phaselearn.losses.base import Batch, Loss
+from phaselearn.losses.potentials import potentials, self_potential
+from phaselearn.losses.torus import TorusKernel, squared_distance
+
+_AXES = (1, 2, 3)
+_WIDEST = 4.0  # Å², ε from which annealing starts: there a few iterations do, whatever the cell
+_ROUGH = 0.1  # tolerance before the last ε
+_LEAST_MASS = 0.01  # of the target's; a prediction with less is filled up with a flat map
+
+
+class Sinkhorn(Loss):
+    """Debiased entropic optimal transport between densities on the torus, in Å².
+
+    S = OT_ε(a, b) − ½ OT_ε(a, a) − ½ OT_ε(b, b), the Sinkhorn divergence of Feydy et al. (AISTATS 2019): 0 only at
+    equality and positive elsewhere; the cost of a unit of mass is the squared minimum-image distance under each
+    crystal's own metric, so displacing all density by d costs d² for any ε.
+
+    What is transported is the positive part of the maps, each at unit mass. Negative density is no mass: it is
+    compared voxel by voxel with the target's (a band-limited map has ripples), relative to the target's mass, at
+    `negative_cost`. With a reach, masses are shares of the target's and may differ: what would have to be carried
+    farther than about the reach is created and destroyed instead, at reach² (Séjourné et al., arXiv:1910.12958).
+
+    The kernel depends on r − r′ only, so half an iteration is two FFTs, in float64; where the potentials range over
+    more than 23 ε, beyond what those carry, terms are summed slice by slice of their size (`TorusKernel`). The
+    gradient is that of the dual at the optimum, not of the iterations (envelope theorem).
+
+    Args:
+        epsilon: ε in Å²; blurs over √(ε/2) Å. The smaller, the closer to unregularised transport and the slower.
+        annealing: ratio of successive ε on the way down from 4 Å²; 1 starts at ε itself.
+        tolerance: share of the mass that the plan may misplace; the value is then off by far less.
+        max_iterations: at the last ε.
+        reach: Å, or null where all density is to be carried.
+        negative_cost: Å² for a unit of negative density that the target has not, or the reverse.
+    """
+
+    def __init__(
+        self,
+        epsilon: float = 0.5,
+        annealing: float = 0.5,
+        tolerance: float = 1e-4,
+        max_iterations: int = 500,
+        reach: float | None = None,
+        negative_cost: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if epsilon <= 0 or tolerance <= 0 or max_iterations < 1:
+            raise UserError(
+                f"loss.epsilon={epsilon}, loss.tolerance={tolerance}, loss.max_iterations={max_iterations}: all above "
+                "0, e.g. loss.epsilon=0.5"
+            )
+        if not 0 < annealing <= 1:
+            raise UserError(f"loss.annealing={annealing}: above 0 and at most 1, e.g. loss.annealing=0.5")
+        if (reach is not None and reach <= 0) or negative_cost < 0:
+            raise UserError(
+                f"loss.reach={reach}, loss.negative_cost={negative_cost}: a reach in Å above 0 or null, a cost of at "
+                "least 0, e.g. loss.reach=2.0"
+            )
+        self.epsilon = epsilon
+        self.annealing = annealing
+        self.tolerance = tolerance
+        self.max_iterations = max_iterations
+        self.reach = reach
+        self.negative_cost = negative_cost
+
+    @property
+    def invariances(self) -> frozenset[str]:
+        """Without a reach and a cost of negative density the prediction's scale does not count."""
+        return frozenset({"scale"}) if self.reach is None and not self.negative_cost else frozenset()
+
+    def compute(self, prediction: Tensor, target: Tensor | None, batch: Batch) -> Tensor:
+        """Return the loss of each sample (B,)."""
+        # The slope of the positive part is one at zero, so that an empty map can grow.
+        positive = torch.where(prediction >= 0, prediction, 0.0)
+        wanted = target.clamp_min(0)
+        scale = wanted.sum(_AXES, keepdim=True)
+        scale = torch.where(scale > 0, scale, 1.0)
+        first, second = self._mass(positive / scale), self._mass(wanted / scale)
+        with torch.no_grad():
+            value, slope = self._divergence(first.double(), second.double(), batch["lattice"].double())
+        # The gradient in the prediction's mass is `slope`; the value is that of the dual.
+        linear = (first * slope.to(first)).sum(_AXES)
+        transport = value.to(first) + (linear - linear.detach())
+        negative = ((prediction - positive) - (target - wanted)).abs().sum(_AXES) / scale[:, 0, 0, 0]
+        return transport + self.negative_cost * negative
+
+    def _mass(self, share: Tensor) -> Tensor:
+        """Return the mass of each voxel, from shares of the target's mass (B, N, N, N)."""
+        voxels = share[0].numel()
+        if self.reach is not None:
+            return share + 1e-9 / voxels
+        total = share.sum(_AXES, keepdim=True)
+        share = share / total.clamp_min(_LEAST_MASS)
+        return share + (1 - total / total.clamp_min(_LEAST_MASS)) / voxels
+
+    def _divergence(self, first: Tensor, second: Tensor, lattice: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the divergence (B,) and its slope in the first mass (B, N, N, N), float64."""
+        cost = squared_distance(lattice, first.shape[-1])
+        rho = None if self.reach is None else self.reach**2
+        own = torch.zeros_like(first)
+        beyond = torch.zeros_like(first)
+        epsilons = self._epsilons()
+        for epsilon in epsilons:
+            last = epsilon == epsilons[-1]
+            kernel = TorusKernel(cost, epsilon)
+            damping = 1.0 if rho is None else rho / (rho + epsilon)
+            own = self_potential(kernel, first, own, damping)
+            # What differs from the self-potential hardly depends on ε, and is zero at equality.
+            f, g, _ = potentials(
+                kernel,
+                first,
+                second,
+                own + beyond,
+                damping,
+                self.tolerance if last else _ROUGH,
+                self.max_iterations,
+            )
+            beyond = f - own
+        theirs = self_potential(kernel, second, g, damping)
+        if rho is None:
+            return (first * (f - own)).sum(_AXES) + (second * (g - theirs)).sum(_AXES), f - own
+        return _unbalanced(first, second, f, g, own, theirs, self.epsilon, rho)
+
+    def _epsilons(self) -> list[float]:
+        """Return the ε of each stage, falling, the last one `epsilon`."""
+        stages = [self.epsilon]
+        while self.annealing < 1 and stages[0] / self.annealing <= _WIDEST:
+            stages.insert(0, stages[0] / self.annealing)
+        return stages
+
+
+def _unbalanced(
+    first: Tensor, second: Tensor, f: Tensor, g: Tensor, own: Tensor, theirs: Tensor, epsilon: float, rho: float
+) -> tuple[Tensor, Tensor]:
+    """Return the unbalanced divergence, as the value of its dual, and its slope in the first mass."""
+    across, own, theirs = torch.exp(-f / rho), torch.exp(-own / rho), torch.exp(-theirs / rho)
+    value = first * (rho * (own - across) + epsilon * (own / 2 - across))
+    value = value + second * (rho * (theirs - torch.exp(-g / rho)) + epsilon * theirs / 2)
+    return value.sum(_AXES), (rho + epsilon) * (own - across)

@@ -1,0 +1,139 @@
+"""Distances on the torus that a cell is, and sums of exponentials of them over all pairs of voxels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from phaselearn.crystal.lattice import metric, reciprocal
+from phaselearn.crystal.layout import miller_indices
+
+_AXES = (-3, -2, -1)
+# What a float64 FFT leaves of a sum of positive terms far below the largest one is good to five digits down to here.
+_CARRIED = 1e-10
+_SLICE = 8.0  # e^−8: widest range of terms put into one FFT, squared still above its rounding
+_NEGLIGIBLE = 25.0  # e^−25 of a sum may be missing from it
+
+
+def squared_distance(lattice: Tensor, size: int) -> Tensor:
+    """Return the squared minimum-image distance in Å² of every voxel from the first, (B, size, size, size).
+
+    Exact for any cell, however skew: a first search of the 27 cells around bounds how far further ones must be looked
+    for.
+
+    Args:
+        lattice: (B, 3, 3) in Å.
+        size: voxels along each axis.
+    """
+    gram = metric(lattice)
+    axis = miller_indices("full", size).to(lattice) / size
+    near = set(product((-1, 0, 1), repeat=3))
+    best = _least(gram, axis, near)
+    # No nearest image lies farther than the farthest found, so none lies beyond so many sets of planes.
+    spacing = 1 / reciprocal(lattice).norm(dim=-1)
+    farthest = best.amax(_AXES).sqrt()[:, None]
+    cells = (farthest / spacing + 0.5 - 1e-6).floor().amax(0).long().tolist()
+    further = set(product(*(range(-count, count + 1) for count in cells))) - near
+    return torch.minimum(best, _least(gram, axis, further)) if further else best
+
+
+def _least(gram: Tensor, axis: Tensor, images: Iterable[tuple[int, int, int]]) -> Tensor:
+    """Return the least x·G·x over images of the voxels at `axis` (N,) along each axis, (B, N, N, N)."""
+    best = None
+    for image in images:
+        x, y, z = (axis + shift for shift in image)
+        square = (
+            gram[:, 0, 0, None, None, None] * (x * x)[:, None, None]
+            + gram[:, 1, 1, None, None, None] * (y * y)[:, None]
+            + gram[:, 2, 2, None, None, None] * (z * z)
+            + 2 * gram[:, 0, 1, None, None, None] * (x[:, None] * y)[:, :, None]
+            + 2 * gram[:, 0, 2, None, None, None] * (x[:, None] * z)[:, None, :]
+            + 2 * gram[:, 1, 2, None, None, None] * (y[:, None] * z)
+        )
+        best = square if best is None else torch.minimum(best, square)
+    return best.clamp_min(0)
+
+
+class TorusKernel:
+    """exp(−C/ε) between all voxels, C the squared minimum-image distance: a convolution, so two FFTs.
+
+    Args:
+        cost: C, (B, N, N, N) float64 in Å².
+        epsilon: ε in Å².
+    """
+
+    def __init__(self, cost: Tensor, epsilon: float) -> None:
+        self.epsilon = epsilon
+        self._exponent = cost / epsilon
+        self._spectrum = _transform(torch.exp(-self._exponent))
+        self._rings: dict[int, Tensor] = {}
+
+    def take(self, rows: Tensor) -> TorusKernel:
+        """Return the kernel of some rows of the batch."""
+        taken = TorusKernel.__new__(TorusKernel)
+        taken.epsilon = self.epsilon
+        taken._exponent = self._exponent[rows]
+        taken._spectrum = self._spectrum[rows]
+        taken._rings = {number: ring[rows] for number, ring in self._rings.items()}
+        return taken
+
+    def log_sum(self, values: Tensor) -> Tensor:
+        """Return log Σ_y exp(u(y) − C(x − y)/ε) for u (B, N, N, N), which may be −∞ in places, at every voxel x.
+
+        Where a float64 FFT cannot carry the range of the sums, terms are added up slice by slice of their size.
+        """
+        top = values.amax(_AXES, keepdim=True)
+        values = values - top
+        total = _back(_transform(values.exp()) * self._spectrum, values.shape[-1])
+        lost = total.amin(_AXES) < _CARRIED * total.amax(_AXES)
+        result = total.clamp_min(torch.finfo(total.dtype).tiny).log()
+        if lost.any():
+            rows = lost.nonzero()[:, 0]
+            result[rows] = self._log_sum_by_slices(values[rows], rows)
+        return result + top
+
+    def _log_sum_by_slices(self, values: Tensor, rows: Tensor) -> Tensor:
+        """Sum terms in slices e^(−8(s+1)) … e^(−8s): sources of slice l meet the ring of distances of slice s − l.
+
+        Within a slice nothing is below e^−16 of its scale, far above the FFT's rounding; what is smaller in its
+        result is rounding, where the slice has no term.
+        """
+        size = values.shape[-1]
+        level = (-values / _SLICE).floor()
+        total = torch.full_like(values, -math.inf)
+        sources: list[Tensor | None] = []
+        farthest = self._exponent.amax().item() + 2 * _NEGLIGIBLE
+        for number in range(int(farthest / _SLICE) + 2):
+            at_level = torch.where(level == number, (values + number * _SLICE).exp(), 0.0)
+            sources.append(_transform(at_level) if at_level.any() else None)
+            terms = [
+                spectrum * self._ring(number - own)[rows]
+                for own, spectrum in enumerate(sources)
+                if spectrum is not None
+            ]
+            if terms:
+                part = _back(sum(terms), size)
+                part = torch.where(part > 0.5 * math.exp(-2 * _SLICE), part, 0.0).log() - number * _SLICE
+                total = torch.logaddexp(total, part)
+            if total.amin() > _NEGLIGIBLE - (number + 1) * _SLICE:
+                break
+        return total
+
+    def _ring(self, number: int) -> Tensor:
+        if number not in self._rings:
+            scaled = number * _SLICE - self._exponent
+            inside = (scaled <= 0) & (scaled > -_SLICE)
+            self._rings[number] = _transform(torch.where(inside, scaled.exp(), 0.0))
+        return self._rings[number]
+
+
+def _transform(maps: Tensor) -> Tensor:
+    return torch.fft.rfftn(maps, dim=_AXES)
+
+
+def _back(spectrum: Tensor, size: int) -> Tensor:
+    return torch.fft.irfftn(spectrum, s=(size,) * 3, dim=_AXES)
