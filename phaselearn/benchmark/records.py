@@ -17,7 +17,7 @@ class CrystalRecord:
         method, regime: names.
         id, formula, prototype, space_group, atoms: of the crystal; atoms in the cell.
         prototype_seen: whether training saw its structure type.
-        correlation, floor, gain, phase_error, solved, strict, hard, counted: see `Judgement`.
+        correlation, floor, gain, phase_error, solved, atoms_found, strict, hard, counted: see `Judgement`.
         seconds: time of the batch shared equally by its crystals.
         r_factor, skewness, peakiness, agreement: figures of merit, without the truth.
     """
@@ -35,6 +35,7 @@ class CrystalRecord:
     gain: float
     phase_error: float
     solved: bool
+    atoms_found: float
     strict: bool
     hard: bool
     counted: bool

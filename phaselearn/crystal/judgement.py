@@ -70,8 +70,9 @@ class Judgement:
         gain: (CC − CC₀)/(1 − CC₀); 0 where the floor is 1.
         phase_error: amplitude-weighted mean phase difference after alignment, in degrees.
         solved: correlation ≥ 0.90.
-        strict: 1 if solved and ≥ 90 % of the atoms have one of the n highest peaks within 0.5 Å, else 0; NaN where
-            it was not asked for.
+        atoms_found: share of the n atoms that have one of the n highest peaks within 0.5 Å; NaN where it was not
+            asked for.
+        strict: 1 if solved and ≥ 90 % of the atoms are found, else 0; NaN where it was not asked for.
         hard: floor < 0.90.
         counted: at least 20 unique reflections observed; the others are left out of every share.
     """
@@ -81,6 +82,7 @@ class Judgement:
     gain: Tensor
     phase_error: Tensor
     solved: Tensor
+    atoms_found: Tensor
     strict: Tensor
     hard: Tensor
     counted: Tensor
@@ -120,7 +122,7 @@ def judge(
         numbers: (B, A) atomic numbers, 0 for padding.
         positions: (B, A, 3) fractional.
         scattering: how the atoms scatter, as in `structure_factors`.
-        refine: for reports: maximise over shifts between voxels too, and look for the atoms (`strict`).
+        refine: for reports: maximise over shifts between voxels too, and look for the atoms (`atoms_found`, `strict`).
 
     Returns:
         The judgements, and the alignment that lays the prediction on the truth.
@@ -133,10 +135,10 @@ def judge(
     floor = align(amplitude.to(true.dtype), true, refine, inversion=False).correlation
     aligned = alignment.apply(aligned_input)
     solved = alignment.correlation >= SOLVED_FROM
-    strict = torch.full_like(floor, torch.nan)
+    found = strict = torch.full_like(floor, torch.nan)
     if refine:
-        found = atoms_found(aligned, observed.lattice, numbers, positions) >= ATOM_SHARE
-        strict = (solved & found).to(floor.dtype)
+        found = atoms_found(aligned, observed.lattice, numbers, positions).to(floor.dtype)
+        strict = (solved & (found >= ATOM_SHARE)).to(floor.dtype)
     return (
         Judgement(
             correlation=alignment.correlation,
@@ -144,6 +146,7 @@ def judge(
             gain=torch.where(floor < 1 - 1e-6, (alignment.correlation - floor) / (1 - floor).clamp_min(1e-6), 0.0),
             phase_error=phase_error(aligned, true),
             solved=solved,
+            atoms_found=found,
             strict=strict,
             hard=floor < HARD_BELOW,
             counted=observed.unique_reflections() >= FEWEST_REFLECTIONS,

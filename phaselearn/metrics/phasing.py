@@ -33,6 +33,7 @@ class PhasingMetric(Metric):
     gain: list[Tensor]
     phase_error: list[Tensor]
     solved: list[Tensor]
+    atoms_found: list[Tensor]
     strict: list[Tensor]
     hard: list[Tensor]
     counted: list[Tensor]
@@ -52,6 +53,7 @@ class PhasingMetric(Metric):
         "gain",
         "phase_error",
         "solved",
+        "atoms_found",
         "strict",
         "hard",
         "counted",

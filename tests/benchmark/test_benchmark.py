@@ -56,6 +56,7 @@ def record(**changes):
         "gain": 0.75,
         "phase_error": 10.0,
         "solved": True,
+        "atoms_found": 0.5,
         "strict": False,
         "hard": True,
         "counted": True,
