@@ -92,9 +92,6 @@ class ShiftInvariant(Loss):
         """Return the target (B, N, N, N) at the origin and hand at which it overlaps most with the prediction."""
         if self.subvoxel:
             return laid(target, best_alignment(target, prediction, refine=True, inversion=self.inversion))
-        size = target.shape[-1]
         overlap = cross_correlation(prediction, target, self.inversion)
-        place = overlap.flatten(1).argmax(1)
-        hand, place = place // size**3, place % size**3
-        shift = torch.stack((place // size**2, place // size % size, place % size), 1)
-        return shifted(target, shift, hand == 1)
+        hand, *shift = torch.unravel_index(overlap.flatten(1).argmax(1), overlap.shape[1:])
+        return shifted(target, torch.stack(shift, 1), hand == 1)

@@ -33,12 +33,14 @@ def cross_correlation(first: Tensor, second: Tensor, inversion: bool) -> Tensor:
 
 def shifted(maps: Tensor, shift: Tensor, inverted: Tensor) -> Tensor:
     """Return maps (B, N, N, N) moved by whole shifts (B, 3), first inverted where `inverted` (B,): ρ(±r − t)."""
-    size = maps.shape[-1]
-    sign = torch.where(inverted, -1, 1)[:, None, None]
+    sign = torch.where(inverted, -1, 1)[:, None]
     # A voxel of the moved map is read at ±(voxel − shift).
-    index = (sign * (torch.arange(size, device=maps.device) - shift[:, :, None])) % size
+    index = [
+        (sign * (torch.arange(size, device=maps.device) - shift[:, axis, None])) % size
+        for axis, size in enumerate(maps.shape[1:])
+    ]
     rows = torch.arange(len(maps), device=maps.device)[:, None, None, None]
-    return maps[rows, index[:, 0, :, None, None], index[:, 1, None, :, None], index[:, 2, None, None, :]]
+    return maps[rows, index[0][:, :, None, None], index[1][:, None, :, None], index[2][:, None, None, :]]
 
 
 def best_alignment(moving: Tensor, fixed: Tensor, refine: bool, inversion: bool) -> Alignment:

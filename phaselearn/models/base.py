@@ -46,6 +46,10 @@ class DensityModel(pl.LightningModule):
         """Return the predicted density (B, N, N, N); uses the batch's `input` or its intensities."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
+    def training_losses(self, batch: Batch) -> Tensor:
+        """Return what is trained, one value a crystal, (B,); a model may have more to it than the loss of its map."""
+        return self._losses(self(batch), batch)
+
     def _losses(self, prediction: Tensor, batch: Batch) -> Tensor:
         return self.loss(prediction, batch.get("density"), batch)
 
@@ -55,7 +59,7 @@ class DensityModel(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Return the mean loss of a batch."""
-        loss = self._losses(self(batch), batch).mean()
+        loss = self.training_losses(batch).mean()
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["input"]))
         return loss
 

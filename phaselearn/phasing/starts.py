@@ -21,12 +21,21 @@ def random_start(measurement: Measurement, seed: int, crystals: Sequence[int], r
         crystals: (B,) a number for each crystal, its row in the store.
         restarts: (B,) which restart of the crystal a trajectory is.
     """
-    shape = (measurement.size,) * 3
+    noise = seeded_noise((measurement.size,) * 3, seed, crystals, restarts)
+    noise = transform(noise.to(measurement.amplitude)) / math.sqrt(measurement.size**3)
+    return with_measured_amplitudes(noise, measurement)
+
+
+def seeded_noise(shape: tuple[int, int, int], seed: int, crystals: Sequence[int], restarts: Sequence[int]) -> Tensor:
+    """Return white noise (B, *shape): its transform has independent uniform phases and Friedel symmetry.
+
+    Args:
+        shape: of a map.
+        seed, crystals, restarts: see `random_start`.
+    """
     maps = []
     for crystal, restart in zip(crystals, restarts, strict=True):
         words = np.random.SeedSequence([seed, crystal, restart]).generate_state(2, np.uint32)
         generator = torch.Generator().manual_seed(int(words[0]) << 31 | int(words[1]))
-        # The transform of white noise has independent uniform phases and Friedel symmetry.
         maps.append(torch.randn(shape, generator=generator))
-    noise = transform(torch.stack(maps).to(measurement.amplitude))
-    return with_measured_amplitudes(noise / math.sqrt(measurement.size**3), measurement)
+    return torch.stack(maps)
