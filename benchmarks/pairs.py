@@ -19,6 +19,7 @@ import torch
 import zarr
 from figures import Figures, state_machine
 
+from phaselearn.commands.memory import keep_freed_memory
 from phaselearn.data.build import PAIRS_A_SHARD, build_store, compute_pairs
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.sources.file import File
@@ -102,6 +103,7 @@ def main() -> None:
     given = arguments.parse_args()
     state_machine()
     torch.set_num_threads(1)
+    keep_freed_memory()  # as `phaselearn prepare` does
     source = (
         File(given.structures, given.count, "", "")
         if given.structures

@@ -21,6 +21,7 @@ def _evaluate(config: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
 
     from phaselearn.commands.console import quiet_libraries
+    from phaselearn.commands.memory import keep_freed_memory
     from phaselearn.commands.session import (
         TRAINING_SET_FILE,
         build_data,
@@ -35,6 +36,7 @@ def _evaluate(config: DictConfig) -> None:
 
     check(config, "train")
     quiet_libraries()
+    keep_freed_memory()
     folder = Path(HydraConfig.get().runtime.output_dir)
     run = folder.parent.parent
     data = build_data(config)

@@ -16,10 +16,12 @@ def main() -> None:
 
 
 def _prepare(config: DictConfig) -> None:
+    from phaselearn.commands.memory import keep_freed_memory
     from phaselearn.commands.session import build_data, check
     from phaselearn.data.build import repair_store
 
     check(config, "prepare")
+    keep_freed_memory()
     data = build_data(config)
     if config.repair:
         repaired = repair_store(data.store_path)

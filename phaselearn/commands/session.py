@@ -56,6 +56,7 @@ def build_data(config: DictConfig) -> PairDataModule:
         source=instantiate(config.source),
         source_config=source_config,
         observation=instantiate(config.observation) if "observation" in config else Observation(),
+        training_observation=instantiate(config.get("training_observation")),
         augmentation=instantiate(config.data.augmentation),
     )
 

@@ -20,7 +20,7 @@ SAMPLINGS = ("point", "band_limited")
 
 # exp(−5.5²/2) = 3e-7 of an atom's height: what is left out is below the rounding of float32.
 CUTOFF_IN_SIGMA = 5.5
-_LARGEST_CHUNK = 1 << 22  # Gaussian values held at once
+_VALUES_AT_ONCE = 1 << 19  # Gaussian values: so many stay in a processor's cache
 
 
 def scattering_weights(numbers: Tensor, weight: str) -> Tensor:
@@ -104,47 +104,55 @@ def gaussian_density(
     Σ w_j. Arguments and shape as in `band_limited_density`.
     """
     # Each atom is spread over a window of voxels about it; windows wider than the cell wrap onto themselves,
-    # which is the sum over images. Crystals whose windows agree are spread in one go.
-    flat = lattice.new_zeros(len(lattice) * size**3)
+    # which is the sum over images. Atoms whose windows agree are spread in one go.
+    crystal, atom = (numbers > 0).nonzero(as_tuple=True)
     plane_spacing = 1 / reciprocal(lattice).norm(dim=-1)
     half_widths = torch.ceil(CUTOFF_IN_SIGMA * sigma * size / plane_spacing + 0.5).long()
     windows, group_of = torch.unique(half_widths, dim=0, return_inverse=True)
-    weights = scattering_weights(numbers, weight).to(lattice.dtype)
-    step = metric(lattice) / (size * sigma) ** 2  # (r/σ)² of one voxel along each pair of axes
-    height = weights / (2 * math.pi * sigma**2) ** 1.5
-    for group, window in enumerate(windows.tolist()):
-        crystal, atom = ((group_of == group)[:, None] & (numbers > 0)).nonzero(as_tuple=True)
-        atoms_a_chunk = max(1, _LARGEST_CHUNK // math.prod(2 * width + 1 for width in window))
-        for chosen, where in zip(crystal.split(atoms_a_chunk), atom.split(atoms_a_chunk), strict=True):
-            places, values = _spread(
-                positions[chosen, where].to(lattice.dtype), height[chosen, where], step[chosen], window, size
-            )
-            places += (chosen * size**3)[:, None, None, None]
-            flat.index_add_(0, places.flatten(), values.flatten())
+    order = group_of[crystal].argsort(stable=True)
+    crystal, atom = crystal[order], atom[order]
+    grid = positions[crystal, atom].to(lattice.dtype) * size
+    weights = scattering_weights(numbers, weight).to(lattice.dtype)[crystal, atom]
+    log_height = (weights / (2 * math.pi * sigma**2) ** 1.5).log()
+    form = (metric(lattice) * (-0.5 / (size * sigma) ** 2))[crystal]  # −½(r/σ)² of one voxel along each pair of axes
+    atoms_in_group = torch.bincount(group_of[crystal], minlength=len(windows)).tolist()
+    flat = lattice.new_zeros(len(lattice) * size**3)
+    for window, *group in zip(
+        windows.tolist(), *(values.split(atoms_in_group) for values in (crystal, grid, log_height, form)), strict=True
+    ):
+        atoms_a_chunk = max(1, _VALUES_AT_ONCE // math.prod(2 * width + 1 for width in window))
+        for chunk in zip(*(values.split(atoms_a_chunk) for values in group), strict=True):
+            places, values = _spread(*chunk, window, size)
+            flat.scatter_add_(0, places.flatten(), values.flatten())
     return flat.unflatten(0, (len(lattice), size, size, size))
 
 
-def _spread(positions: Tensor, heights: Tensor, step: Tensor, window: list[int], size: int) -> tuple[Tensor, Tensor]:
-    """Return the voxel number and the Gaussian value at each voxel of each atom's window, (K, w, w, w) both."""
-    grid = positions * size
+def _spread(
+    crystal: Tensor, grid: Tensor, log_height: Tensor, form: Tensor, window: list[int], size: int
+) -> tuple[Tensor, Tensor]:
+    """Return the voxel number and the Gaussian value at each voxel of each atom's window, (K, w, w, w) both.
+
+    Args:
+        crystal: (K,) which of the maps.
+        grid: (K, 3) positions in voxels.
+        log_height: (K,) logarithm of the Gaussian's maximum.
+        form: (K, 3, 3) quadratic form of the exponent, for distances in voxels.
+        window: half widths of the window, in voxels along each axis.
+        size: voxels along each axis of the map.
+    """
     nearest = grid.round()
-    index, distance = [], []
-    for axis, width in enumerate(window):
-        offset = torch.arange(-width, width + 1, device=positions.device)
-        index.append((nearest[:, axis, None].long() + offset) % size)
-        distance.append(offset + (nearest - grid)[:, axis, None])
-    x, y, z = distance
-
-    def product(first: Tensor, second: Tensor, i: int, j: int) -> Tensor:
-        return first * second * (step[:, i, j] * (1.0 if i == j else 2.0))[:, None, None]
-
-    square = product(x[:, :, None], y[:, None, :], 0, 1)
-    square = square + (x * x * step[:, 0, 0, None])[:, :, None] + (y * y * step[:, 1, 1, None])[:, None, :]
-    in_xz = product(x[:, :, None], z[:, None, :], 0, 2)
-    in_yz = product(y[:, :, None], z[:, None, :], 1, 2) + (z * z * step[:, 2, 2, None])[:, None, :]
-    exponent = square[:, :, :, None] + in_xz[:, :, None, :]
+    first, away = nearest.long(), nearest - grid
+    offsets = [torch.arange(-width, width + 1, device=grid.device) for width in window]
+    i, j, k = ((first[:, axis, None] + offset) % size for axis, offset in enumerate(offsets))
+    x, y, z = (away[:, axis, None] + offset for axis, offset in enumerate(offsets))
+    xx, yy, zz = form.diagonal(dim1=1, dim2=2).mT[:, :, None]
+    xy, xz, yz = (2 * form[:, a, b, None] for a, b in ((0, 1), (0, 2), (1, 2)))
+    # The exponent is a sum of three terms, each of two of the axes: one pass over the window's voxels for each.
+    in_xy = (x * x * xx + log_height[:, None])[:, :, None] + (xy * x)[:, :, None] * y[:, None, :]
+    in_xz = (xz * x)[:, :, None] * z[:, None, :]
+    in_yz = (y * y * yy)[:, :, None] + (yz * y)[:, :, None] * z[:, None, :] + (z * z * zz)[:, None, :]
+    exponent = in_xy[:, :, :, None] + in_xz[:, :, None, :]
     exponent += in_yz[:, None, :, :]
-    values = exponent.mul_(-0.5).exp_() * heights[:, None, None, None]
-    i, j, k = index
-    places = (i * size * size)[:, :, None, None] + ((j * size)[:, :, None] + k[:, None, :])[:, None]
-    return places, values
+    row = ((crystal[:, None] * size + i) * size)[:, :, None] + j[:, None, :]
+    places = (row * size)[:, :, :, None] + k[:, None, None, :]
+    return places, exponent.exp_()

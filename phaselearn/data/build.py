@@ -10,9 +10,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +22,7 @@ import numpy as np
 import torch
 import zarr
 
-from phaselearn.data.pairs import PairDefinition, make_pairs, pad_atoms
+from phaselearn.data.pairs import PairDefinition, make_density, make_intensity, pad_atoms
 from phaselearn.data.screening import screen
 from phaselearn.data.store import (
     PAIR_ARRAYS,
@@ -32,6 +32,7 @@ from phaselearn.data.store import (
     create_pair_arrays,
     shard_file,
     write_crystals,
+    write_pairs,
 )
 from phaselearn.data.structures import Crystal, LeftOut, Source
 from phaselearn.errors import UserError
@@ -80,7 +81,7 @@ def build_store(
         )
     group = _open_partial(partial, provenance, crystals, left_out, definition)
     with _one_thread():
-        _fill(group, crystals, definition)
+        _fill(partial, group, crystals, definition)
     group.attrs["complete"] = True
     if path.exists():
         shutil.rmtree(path)
@@ -183,39 +184,43 @@ def _open_partial(
     return group
 
 
-def _fill(group: zarr.Group, crystals: Sequence[Crystal], definition: PairDefinition) -> None:
-    """Compute and write the shards that are missing, computing one while the last is written."""
-    first_shard = int(group.attrs["shards_built"])
+def _fill(partial: Path, group: zarr.Group, crystals: Sequence[Crystal], definition: PairDefinition) -> None:
+    """Compute and write the shards that are missing, one a core at a time; they are noted as built in their order."""
     length = group["density"].shards[0]
-    starts = list(range(first_shard * length, len(crystals), length))
-    writing: Future[None] | None = None
-    with ThreadPoolExecutor(max_workers=1) as writer:
-        for start in track(starts, f"pairs ({length} a step)", len(starts)):
-            pairs = compute_pairs(crystals[start : start + length], definition)
-            if writing is not None:
-                writing.result()
-            writing = writer.submit(_write_shard, group, start, pairs)
-        if writing is not None:
-            writing.result()
+    shards = range(int(group.attrs["shards_built"]), -(-len(crystals) // length))
 
+    def build(shard: int) -> int:
+        pairs = compute_pairs(crystals[shard * length : (shard + 1) * length], definition)
+        for name, values in zip(PAIR_ARRAYS, pairs, strict=True):
+            write_pairs(partial, group, name, shard, values)
+        return shard
 
-def _write_shard(group: zarr.Group, start: int, pairs: tuple[np.ndarray, np.ndarray]) -> None:
-    for name, values in zip(PAIR_ARRAYS, pairs, strict=True):
-        group[name][start : start + len(values)] = values
-    group.attrs["shards_built"] = start // group["density"].shards[0] + 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        # Not all at once: what is computed and not yet noted would be computed again after a kill.
+        building = deque(pool.submit(build, shard) for shard in shards[: cores + 1])
+        for shard in track(shards, f"pairs ({length} a step)", len(shards)):
+            group.attrs["shards_built"] = building.popleft().result() + 1
+            if shard + cores + 1 in shards:
+                building.append(pool.submit(build, shard + cores + 1))
 
 
 def compute_pairs(crystals: Sequence[Crystal], definition: PairDefinition) -> tuple[np.ndarray, np.ndarray]:
     """Return intensity and density (k, N, N, N) float32 of crystals."""
     shape = (len(crystals), *(definition.size,) * 3)
     intensity, density = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    # Crystals of like size share a batch, so that little of it is padding.
+    # Crystals of like size share a batch, so that little of it is padding. Gaussians at the voxels know no padding,
+    # and the more crystals, the more atoms are spread in one go.
     order = np.argsort([len(crystal.numbers) for crystal in crystals], kind="stable")
-    for start in range(0, len(order), _PAIRS_A_BATCH):
-        rows = order[start : start + _PAIRS_A_BATCH]
-        lattice, numbers, positions = pad_atoms([crystals[row] for row in rows])
-        batch = make_pairs(lattice.float(), numbers, positions, definition)
-        intensity[rows], density[rows] = (values.numpy() for values in batch)
+    spread = definition.sampling == "point" and definition.frame == "fractional"
+    for make, result, at_once in (
+        (make_intensity, intensity, _PAIRS_A_BATCH),
+        (make_density, density, PAIRS_A_SHARD if spread else _PAIRS_A_BATCH),
+    ):
+        for start in range(0, len(order), at_once):
+            rows = order[start : start + at_once]
+            lattice, numbers, positions = pad_atoms([crystals[row] for row in rows])
+            result[rows] = make(lattice.float(), numbers, positions, definition).numpy()
     return intensity, density
 
 
@@ -239,9 +244,7 @@ def repair_store(path: str | Path) -> list[str]:
             pairs = compute_pairs([store.crystal(row) for row in rows], store.definition)
         for name, values in zip(PAIR_ARRAYS, pairs, strict=True):
             if name in damaged:
-                # The whole shard is replaced: zarr would first read the rest of a damaged one, and fail.
-                shard_file(path, name, number).unlink(missing_ok=True)
-                group[name][rows[0] : rows[-1] + 1] = values
+                write_pairs(path, group, name, number, values)
                 repaired.append(str(shard_file(Path(), name, number)))
     return repaired
 

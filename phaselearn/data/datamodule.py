@@ -15,6 +15,7 @@ import torch
 from torch.utils.data import BatchSampler, DataLoader
 
 from phaselearn.data.augmentation import Augmentation
+from phaselearn.data.batching import BATCHINGS, CellBatchSampler
 from phaselearn.data.build import build_store
 from phaselearn.data.dataset import EpochSampler, PairDataset, as_is
 from phaselearn.data.observation import Observation
@@ -39,6 +40,7 @@ class PairDataModule(pl.LightningDataModule):
         source: where the crystals come from if the store must be built.
         source_config: the source's configuration, for the store's name and provenance.
         observation: what is measured.
+        training_observation: what is measured of training crystals; null for the same.
         store: path of the store; null names one after the configuration under `store_folder`.
         store_folder: where stores that are not named lie.
         name: name of this data configuration.
@@ -46,6 +48,7 @@ class PairDataModule(pl.LightningDataModule):
         longest_edge: crystals with a longer cell edge (Å) are left out of the store.
         train_size: number of training crystals, nested; null for all.
         batch_size: crystals in a batch.
+        batching: `random`, or `cell`: training batches of crystals with like cells.
         num_workers: loader processes.
         cache: `ram` holds the pairs in memory, `none` streams them, `auto` decides by `cache_limit`.
         cache_limit: share of the free memory that a cache may take.
@@ -74,6 +77,7 @@ class PairDataModule(pl.LightningDataModule):
         longest_edge: float,
         train_size: int | None,
         batch_size: int,
+        batching: str,
         num_workers: int,
         cache: str,
         cache_limit: float,
@@ -82,10 +86,12 @@ class PairDataModule(pl.LightningDataModule):
         target_scaling: str,
         augmentation: Augmentation,
         seed: int,
+        training_observation: Observation | None = None,
     ) -> None:
         super().__init__()
         self.definition = PairDefinition(size, layout, scattering, b_iso, weight, sigma, frame, sampling)
         for key, given, options in (
+            ("batching", batching, BATCHINGS),
             ("cache", cache, CACHES),
             ("input_transform", input_transform, INPUTS),
             ("input_scaling", input_scaling, SCALINGS),
@@ -110,10 +116,12 @@ class PairDataModule(pl.LightningDataModule):
         self.source = source
         self.source_config = dict(source_config)
         self.observation = observation
+        self.training_observation = training_observation or observation
         self.augmentation = augmentation
         self.longest_edge = longest_edge
         self.train_size = train_size
         self.batch_size = batch_size
+        self.batching = batching
         self.num_workers = num_workers
         self.cache = cache
         self.cache_limit = cache_limit
@@ -130,10 +138,12 @@ class PairDataModule(pl.LightningDataModule):
         self._datasets: dict[str, PairDataset] = {}
 
     def _configuration_hash(self) -> str:
+        # With the source's fingerprint: a file that has changed since is not answered by the old store.
         config = {
             "definition": self.definition.as_dict(),
             "longest_edge": self.longest_edge,
             "source": self.source_config,
+            "fingerprint": self.source.fingerprint() if self.source else None,
         }
         return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:10]
 
@@ -194,20 +204,22 @@ class PairDataModule(pl.LightningDataModule):
                 )
 
     def dataset(self, split: str) -> PairDataset:
-        """Return the pairs of a split, for training with the augmentation."""
+        """Return the pairs of a split, for training with the augmentation and the training's own observation."""
         if split not in self._datasets:
-            augmentation = self.augmentation if split == "train" else Augmentation()
-            self._datasets[split] = self._dataset(self.rows(split), augmentation)
+            training = (self.training_observation, self.augmentation)
+            self._datasets[split] = self._dataset(
+                self.rows(split), *(training if split == "train" else (self.observation, Augmentation()))
+            )
         return self._datasets[split]
 
-    def _dataset(self, rows: np.ndarray, augmentation: Augmentation) -> PairDataset:
+    def _dataset(self, rows: np.ndarray, observation: Observation, augmentation: Augmentation) -> PairDataset:
         self.setup()
         needed = len(rows) * self.store.bytes_a_pair()
         fits = self.cache == "auto" and needed < self.cache_limit * _free_memory()
         return PairDataset(
             self.store,
             rows,
-            self.observation,
+            observation,
             augmentation,
             seen=self.training_prototypes,
             seed=self.seed,
@@ -224,9 +236,14 @@ class PairDataModule(pl.LightningDataModule):
             shuffle=shuffle,
             seed=self.seed,
         )
+        if shuffle and self.batching == "cell":
+            lattice = self.store.lattice[dataset.rows]
+            batches = CellBatchSampler(sampler, self.batch_size, lattice, self.seed)
+        else:
+            batches = BatchSampler(sampler, self.batch_size, drop_last=False)
         return DataLoader(
             dataset,
-            batch_sampler=BatchSampler(sampler, self.batch_size, drop_last=False),
+            batch_sampler=batches,
             num_workers=self.num_workers,
             collate_fn=as_is,
             persistent_workers=self.num_workers > 0,
@@ -247,7 +264,7 @@ class PairDataModule(pl.LightningDataModule):
             )
         if count is not None and count < len(rows):
             rows = nested_subset(rows, self.store.ids, count, self.seed)
-        return self._loader(self._dataset(rows, Augmentation()))
+        return self._loader(self._dataset(rows, self.observation, Augmentation()))
 
     def train_dataloader(self) -> DataLoader:
         """Return the training batches, shuffled anew each epoch."""

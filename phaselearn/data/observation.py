@@ -6,6 +6,7 @@ each crystal alone: never on the batch, the worker or the order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,28 +23,35 @@ class Observation:
 
     Attributes:
         d_min: resolution in Å: reflections with d < d_min are unmeasured; null for no limit.
-        completeness: share of the reflections, chosen at random, that are measured.
-        noise: standard deviation of the error of |F|, relative to |F|.
+        completeness: share of the reflections, chosen at random, that are measured; or a range [low, high] from
+            which it is drawn for each crystal.
+        noise: standard deviation of the error of |F|, relative to |F|; or a range.
         b_iso: additional isotropic displacement parameter in Å², damping |F| by exp(−B s²/4).
     """
 
     d_min: float | None = None
-    completeness: float = 1.0
-    noise: float = 0.0
+    completeness: float | Sequence[float] = 1.0
+    noise: float | Sequence[float] = 0.0
     b_iso: float = 0.0
 
     def __post_init__(self) -> None:
         if self.d_min is not None and self.d_min <= 0:
             raise UserError(f"observation.d_min={self.d_min}: a resolution above 0 Å, e.g. observation.d_min=1.5")
-        if not 0 < self.completeness <= 1:
-            raise UserError(f"observation.completeness={self.completeness}: a share in (0, 1], e.g. 0.7")
-        if self.noise < 0:
-            raise UserError(f"observation.noise={self.noise}: a share of |F| of at least 0, e.g. 0.2")
+        low, high = _range(self.completeness)
+        if not 0 < low <= high <= 1:
+            raise UserError(
+                f"observation.completeness={self.completeness}: a share in (0, 1] or a range of it, e.g. 0.7 or [0.6,1]"
+            )
+        low, high = _range(self.noise)
+        if not 0 <= low <= high:
+            raise UserError(
+                f"observation.noise={self.noise}: a share of |F| of at least 0 or a range of it, e.g. 0.2 or [0,0.2]"
+            )
 
     @property
     def is_random(self) -> bool:
         """Whether two measurements of one crystal differ."""
-        return self.completeness < 1 or self.noise > 0
+        return _range(self.completeness)[0] < 1 or _range(self.noise)[1] > 0
 
     def apply(self, intensity: Tensor, lattice: Tensor, layout: str, seeds: list[int]) -> tuple[Tensor, Tensor]:
         """Measure a batch.
@@ -65,12 +73,14 @@ class Observation:
                 intensity = intensity * torch.exp(-self.b_iso / 2 * square)
             if self.d_min is not None:
                 mask = mask & (square <= 1 / self.d_min**2 * (1 + 1e-6))
-        if self.noise:
+        if _range(self.noise)[1] > 0:
             error = torch.stack([self._draw(torch.randn, size, layout, 2 * seed) for seed in seeds])
-            intensity = intensity * (1 + self.noise * error.to(intensity)).clamp_min(0).square()
-        if self.completeness < 1:
+            noise = _drawn(self.noise, [3 * seed for seed in seeds]).to(intensity)
+            intensity = intensity * (1 + noise * error.to(intensity)).clamp_min(0).square()
+        if _range(self.completeness)[0] < 1:
             chance = torch.stack([self._draw(torch.rand, size, layout, 2 * seed + 1) for seed in seeds])
-            mask = mask & (chance < self.completeness).to(mask.device)
+            completeness = _drawn(self.completeness, [3 * seed + 1 for seed in seeds])
+            mask = mask & (chance < completeness).to(mask.device)
         return intensity * mask, mask
 
     @staticmethod
@@ -82,3 +92,15 @@ class Observation:
         # Friedel mates are one reflection: both get the value of the one with the greater place in the box.
         place = torch.arange(size**3).view(size, size, size)
         return torch.where(place >= friedel_mate(place), values, friedel_mate(values))
+
+
+def _range(value: float | Sequence[float]) -> tuple[float, float]:
+    low, high = (value, value) if isinstance(value, (int, float)) else value
+    return low, high
+
+
+def _drawn(value: float | Sequence[float], seeds: list[int]) -> Tensor:
+    """Return a value for each crystal, (B, 1, 1, 1), uniform in its range."""
+    low, high = _range(value)
+    shares = [torch.rand((), generator=torch.Generator().manual_seed(seed % (1 << 63))) for seed in seeds]
+    return (low + (high - low) * torch.stack(shares))[:, None, None, None]

@@ -108,11 +108,19 @@ def make_pairs(
         intensity (B, N, N, N) in electrons², density (B, N, N, N) in electrons/Å³, both in the precision of
         `lattice`.
     """
+    atoms = lattice, numbers, positions
+    return make_intensity(*atoms, definition), make_density(*atoms, definition)
+
+
+def make_intensity(lattice: Tensor, numbers: Tensor, positions: Tensor, definition: PairDefinition) -> Tensor:
+    """Compute the intensities alone; arguments and result as in `make_pairs`."""
     indices = miller_indices(definition.layout, definition.size)
     factors = structure_factors(lattice, numbers, positions, indices, definition.scattering, definition.b_iso)
     intensity = factors.real.square() + factors.imag.square()
-    intensity *= held_reflections(definition.layout, definition.size, lattice.device)
-    density = _DENSITY[definition.frame, definition.sampling](
-        lattice, numbers, positions, definition.size, definition.sigma, definition.weight
-    )
-    return intensity, density
+    return intensity.mul_(held_reflections(definition.layout, definition.size, lattice.device))
+
+
+def make_density(lattice: Tensor, numbers: Tensor, positions: Tensor, definition: PairDefinition) -> Tensor:
+    """Compute the densities alone; arguments and result as in `make_pairs`."""
+    density = _DENSITY[definition.frame, definition.sampling]
+    return density(lattice, numbers, positions, definition.size, definition.sigma, definition.weight)

@@ -30,12 +30,17 @@ def screen(
         longest_edge: longest cell edge in Å.
         shortest_distance: closest that two atoms may come, periodic images included, in Å.
     """
-    reasons = [_reason(crystal, longest_edge, shortest_distance) for crystal in crystals]
-    sound = [place for place, reason in enumerate(reasons) if reason is None]
+    if not crystals:
+        return []
+    lattices = np.stack([crystal.lattice for crystal in crystals])
+    reasons = _reasons(crystals, lattices, longest_edge, shortest_distance)
+    sound = np.array([place for place, reason in enumerate(reasons) if reason is None], dtype=np.int64)
     # Thin cells need more images than others, so they go by themselves.
-    thin = [place for place in sound if _reach(crystals[place].lattice, shortest_distance).max() >= 0.5]
-    for places in (sorted(set(sound) - set(thin)), thin):
-        candidates = [crystals[place] if places is not thin else _reduced(crystals[place]) for place in places]
+    thin = _reach(lattices[sound], shortest_distance).max(-1) >= 0.5
+    for places, candidates in (
+        (sound[~thin], [crystals[place] for place in sound[~thin]]),
+        (sound[thin], [_reduced(crystals[place]) for place in sound[thin]]),
+    ):
         for block in _blocks([len(crystal.numbers) for crystal in candidates]):
             batch = pad_atoms([candidates[entry] for entry in block])
             for entry, near in zip(block, overlaps(*batch, shortest_distance).tolist(), strict=True):
@@ -55,9 +60,9 @@ def _blocks(sizes: Sequence[int]) -> Iterator[list[int]]:
         del order[: len(block)]
 
 
-def _reach(lattice: np.ndarray, shortest: float) -> np.ndarray:
-    """Return the largest fractional components (3,) that a vector of length `shortest` can have: r·|a*|."""
-    return shortest * np.linalg.norm(np.linalg.inv(lattice), axis=0)
+def _reach(lattices: np.ndarray, shortest: float) -> np.ndarray:
+    """Return the largest fractional components (…, 3) that a vector of length `shortest` can have: r·|a*|."""
+    return shortest * np.linalg.norm(np.linalg.inv(lattices), axis=-2)
 
 
 def _reduced(crystal: Crystal) -> Crystal:
@@ -73,22 +78,32 @@ def _too_close(shortest_distance: float) -> str:
     return f"atoms closer than {shortest_distance:g} Å"
 
 
-def _reason(crystal: Crystal, longest_edge: float, shortest_distance: float) -> str | None:
-    if len(crystal.numbers) == 0:
-        return "no atoms"
-    if not (np.isfinite(crystal.lattice).all() and np.isfinite(crystal.positions).all()):
-        return "not finite"
-    if crystal.numbers.min() < 1 or crystal.numbers.max() > LARGEST_ATOMIC_NUMBER:
-        return "unknown element"
-    edges = np.linalg.norm(crystal.lattice, axis=1)
-    if abs(np.linalg.det(crystal.lattice)) < 1e-3 * edges.prod() or edges.min() <= 0:
-        return "degenerate cell"
-    if edges.max() > longest_edge:
-        return f"cell edge longer than {longest_edge:g} Å"
-    # No packing of spheres fills more than π/√18 of space: so many atoms cannot all be that far apart.
-    if len(crystal.numbers) * shortest_distance**3 > math.sqrt(2) * abs(np.linalg.det(crystal.lattice)):
-        return _too_close(shortest_distance)
-    return None
+def _reasons(
+    crystals: Sequence[Crystal], lattices: np.ndarray, longest_edge: float, shortest_distance: float
+) -> list[str | None]:
+    """Return why each crystal cannot be used, distances between its atoms aside."""
+    atoms = np.array([len(crystal.numbers) for crystal in crystals])
+    owner = np.repeat(np.arange(len(crystals)), atoms)
+    numbers = np.concatenate([crystal.numbers for crystal in crystals])
+    positions = np.concatenate([crystal.positions for crystal in crystals])
+    with np.errstate(all="ignore"):
+        edges = np.linalg.norm(lattices, axis=-1)
+        volume = np.abs(np.linalg.det(lattices))
+
+    def has_atom(condition: np.ndarray) -> np.ndarray:
+        return np.bincount(owner[condition], minlength=len(crystals)) > 0
+
+    causes = {
+        "no atoms": atoms == 0,
+        "not finite": ~np.isfinite(lattices).all((1, 2)) | has_atom(~np.isfinite(positions).all(1)),
+        "unknown element": has_atom((numbers < 1) | (numbers > LARGEST_ATOMIC_NUMBER)),
+        "degenerate cell": (volume < 1e-3 * edges.prod(1)) | (edges.min(1) <= 0),
+        f"cell edge longer than {longest_edge:g} Å": edges.max(1) > longest_edge,
+        # No packing of spheres fills more than π/√18 of space: so many atoms cannot all be that far apart.
+        _too_close(shortest_distance): atoms * shortest_distance**3 > math.sqrt(2) * volume,
+    }
+    holds, names = np.stack(list(causes.values())), list(causes)
+    return [names[first] if any_holds else None for first, any_holds in zip(holds.argmax(0), holds.any(0), strict=True)]
 
 
 def overlaps(lattice: Tensor, numbers: Tensor, positions: Tensor, shortest: float) -> Tensor:

@@ -22,6 +22,7 @@ import numpy as np
 import zarr
 
 from phaselearn.data.pairs import PairDefinition
+from phaselearn.data.shards import ZSTD_LEVEL, write_shard
 from phaselearn.data.structures import Crystal
 from phaselearn.errors import UserError
 
@@ -267,9 +268,13 @@ def create_pair_arrays(group: zarr.Group, count: int, size: int, pairs_a_shard: 
         )
 
 
+def write_pairs(path: Path, group: zarr.Group, name: str, shard: int, values: np.ndarray) -> None:
+    """Write a whole shard of one of the pair arrays of the group at `path`; values (k, N, N, N) float32."""
+    write_shard(shard_file(path, name, shard), values, group[name].shards[0])
+
+
 def _compressors() -> list[zarr.abc.codec.BytesBytesCodec]:
-    # The checksum covers the compressed bytes, so damage is found before anything is decoded.
-    return [zarr.codecs.ZstdCodec(level=1), zarr.codecs.Crc32cCodec()]
+    return [zarr.codecs.ZstdCodec(level=ZSTD_LEVEL), zarr.codecs.Crc32cCodec()]
 
 
 def _first_line(error: Exception) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -50,8 +51,12 @@ class Source(ABC):
 
     A source yields a `LeftOut` for each entry that it cannot use and never stops at one; it raises
     `phaselearn.errors.UserError` only where nothing at all can be read.
+
+    Attributes:
+        rules: part of the fingerprint: raised by whoever changes which crystals a configuration yields.
     """
 
+    rules: ClassVar[int] = 1
     name: str
     licence: str
     attribution: str

@@ -12,6 +12,7 @@ from phaselearn.data.augmentation import Augmentation
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.observation import Observation
 from phaselearn.data.pairs import make_pairs
+from phaselearn.data.sources.file import File
 from phaselearn.data.split import nested_subset, split_of
 from phaselearn.data.transforms import scale_samples, transform_input
 from phaselearn.errors import UserError
@@ -66,6 +67,21 @@ def test_no_formula_is_on_two_sides_and_every_row_on_one(tiny_store):
     assert not formulas[0] & formulas[1]
     assert not formulas[0] & formulas[2]
     assert not formulas[1] & formulas[2]
+
+
+def test_a_file_that_has_changed_is_not_answered_by_the_old_store(tiny_store, tmp_path):
+    path = tmp_path / "a.jsonl"
+
+    def named() -> PairDataModule:
+        return datamodule(
+            tiny_store, store=None, source=File(str(path), None, "", ""), source_config={"path": "a.jsonl"}
+        )
+
+    path.write_text("{}")
+    before = named().store_path
+    assert named().store_path == before
+    path.write_text("{} ")
+    assert named().store_path != before
 
 
 def test_smaller_training_sets_lie_within_larger_ones(tiny_store):

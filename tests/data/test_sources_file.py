@@ -139,6 +139,13 @@ def test_the_fingerprint_follows_the_bytes_and_the_count(tmp_path: Path) -> None
     assert File(str(path), None, "", "").fingerprint() != first
 
 
+def test_the_fingerprint_follows_the_rule_of_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.jsonl", [ROCK_SALT])
+    first = File(str(path), 1, "", "").fingerprint()
+    monkeypatch.setattr(File, "rules", File.rules + 1)
+    assert File(str(path), 1, "", "").fingerprint() != first
+
+
 def test_the_shared_structures(shared_structures: Path) -> None:
     with gzip.open(shared_structures) as file:
         rows = [json.loads(line) for line in file]

@@ -16,7 +16,15 @@ import zarr
 from phaselearn.data.build import build_store, compute_pairs, repair_store
 from phaselearn.data.pairs import make_pairs, pad_atoms
 from phaselearn.data.sources.prototypes import Prototypes
-from phaselearn.data.store import PAIR_ARRAYS, SCHEMA_VERSION, PairStore, check_definition, shard_file
+from phaselearn.data.store import (
+    PAIR_ARRAYS,
+    SCHEMA_VERSION,
+    PairStore,
+    check_definition,
+    create_pair_arrays,
+    shard_file,
+    write_pairs,
+)
 from phaselearn.data.structures import Crystal, LeftOut, Source
 from phaselearn.errors import UserError
 from tests.conftest import FULL, OCTANT
@@ -82,6 +90,20 @@ def test_arrays_are_as_published(tiny_store):
     assert "Mehl" in attributes["source"]["attribution"]
     assert set(attributes["versions"]) >= {"torch", "zarr", "gemmi"}
     assert len(attributes["config_hash"]) == 64
+
+
+@pytest.mark.parametrize("count", [5, 11])
+def test_shards_are_those_that_zarr_writes(tmp_path, count):
+    values = np.random.default_rng(0).standard_normal((count, 6, 6, 6)).astype(np.float32).round(1)
+    ours, theirs = (zarr.open_group(tmp_path / name, mode="w", zarr_format=3) for name in ("ours", "theirs"))
+    for group in (ours, theirs):
+        create_pair_arrays(group, count, 6, pairs_a_shard=8)
+    length = ours["density"].shards[0]
+    for shard, start in enumerate(range(0, count, length)):
+        write_pairs(tmp_path / "ours", ours, "density", shard, values[start : start + length])
+    theirs["density"][:] = values
+    assert np.array_equal(ours["density"][:], values)
+    assert _files(tmp_path / "ours") == _files(tmp_path / "theirs")
 
 
 def test_padded_atoms_are_those_of_each_row(tiny_store):

@@ -72,7 +72,7 @@ class Cif(Source):
 
     def fingerprint(self) -> str:
         """Return a digest of the files' names and bytes, and of the cell."""
-        digest = hashlib.sha256(f"{self.name}:{self.cell}".encode())
+        digest = hashlib.sha256(f"{self.name}:{self.rules}:{self.cell}".encode())
         for file in self.files:
             digest.update(self._name(file).encode())
             digest.update(file.read_bytes())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import heapq
 import json
 import zlib
 from collections import Counter
@@ -40,6 +41,7 @@ class File(Source):
     """
 
     name = "file"
+    rules = 2
 
     def __init__(self, path: str, count: int | None, licence: str, attribution: str) -> None:
         self.path = Path(path)
@@ -55,18 +57,16 @@ class File(Source):
         self.attribution = attribution
 
     def fingerprint(self) -> str:
-        """Return a digest of the file's bytes and the count."""
-        digest = hashlib.sha256(f"{self.name}:{self.count}:".encode())
+        """Return a digest of the file's bytes, the count and the rule of the choice."""
+        digest = hashlib.sha256(f"{self.name}:{self.rules}:{self.count}:".encode())
         with open(self.path, "rb") as file:
             for block in iter(lambda: file.read(1 << 20), b""):
                 digest.update(block)
         return digest.hexdigest()
 
     def __iter__(self) -> Iterator[Crystal | LeftOut]:
-        wanted = None if self.count is None else self._choose(self.count)
-        for number, line in self._lines():
-            if wanted is None or number in wanted:
-                yield self._read(number, line)
+        for number, line in self._lines() if self.count is None else self._choose(self.count):
+            yield self._read(number, line)
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         opener = gzip.open if self.path.suffix == ".gz" else open
@@ -80,9 +80,9 @@ class File(Source):
                 f"{self.path} cannot be read to its end ({error}): check it with `gzip -t {self.path}`"
             ) from error
 
-    def _choose(self, count: int) -> set[int]:
-        keys = sorted((hashlib.sha256(_key(line)).digest(), number) for number, line in self._lines())
-        return {number for _, number in keys[:count]}
+    def _choose(self, count: int) -> list[tuple[int, bytes]]:
+        keyed = ((hashlib.sha256(_key(line)).digest(), number, line) for number, line in self._lines())
+        return sorted(place for _, *place in heapq.nsmallest(count, keyed))
 
     def _read(self, number: int, line: bytes) -> Crystal | LeftOut:
         place = f"{self.path.name}:{number}"

@@ -104,7 +104,9 @@ class Prototypes(Source):
     def fingerprint(self) -> str:
         """Return a digest of the settings and of the versions of what makes the crystals."""
         versions = ":".join(version(name) for name in ("phaselearn", "pymatgen", "spglib"))
-        return hashlib.sha256(f"{self.name}:{self.count}:{self.seed}:{self.cell}:{versions}".encode()).hexdigest()
+        return hashlib.sha256(
+            f"{self.name}:{self.rules}:{self.count}:{self.seed}:{self.cell}:{versions}".encode()
+        ).hexdigest()
 
     def __iter__(self) -> Iterator[Crystal | LeftOut]:
         made = 0
