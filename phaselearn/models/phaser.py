@@ -1,0 +1,177 @@
+"""The phaser as a model of conf/model: random phases in, cycles of a network, the best start chosen by the network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from phaselearn.crystal.cartesian import cartesian_map
+from phaselearn.crystal.density import map_from_structure_factors
+from phaselearn.crystal.judgement import Observed, with_phases_of
+from phaselearn.errors import UserError
+from phaselearn.losses.correlation import unit_deviation
+from phaselearn.losses.shifts import cross_correlation
+from phaselearn.metrics.phasing import observed_of, predicted_factors
+from phaselearn.models.base import Batch, DensityModel
+from phaselearn.phaser.extension import cut, extend
+from phaselearn.phaser.grid import ReflectionGrid, grid_shapes
+from phaselearn.phaser.network import PhasingNetwork, State, fixed_maps
+from phaselearn.phaser.weights import load_network
+from phaselearn.phasing.solution import Solution
+from phaselearn.phasing.starts import seeded_noise
+
+_VOXELS_AT_ONCE = 1 << 18  # of all trajectories together; bounds the memory of inference
+
+
+class Phaser(DensityModel):
+    """Phases amplitudes by cycles of a network between real and reciprocal space.
+
+    Each trajectory begins with random phases. After every cycle the measured amplitudes are put back; the mean loss
+    of the later half of the cycles is trained, each crystal weighted by 1 − CC₀, since the map with all phases zero is
+    a trap that the easy crystals pull into. The network also predicts the map correlation of its own phases, which
+    chooses among the starts of a crystal. The truth is used by training alone.
+
+    Args:
+        width, hidden: of `PhasingNetwork`.
+        cycles: of a trajectory.
+        starts: random starts of a crystal, where nothing is trained.
+        resolution: [finest, coarsest] in Å: each training batch is cut at a resolution drawn between them. Data
+            beyond the finest are phased by extension.
+        density_share: share of the voxels that hold density, for the extension.
+        extension: cycles of the extension.
+        judge_weight: of the cross entropy of the predicted map correlation, beside the loss.
+        seed: of starting phases and resolutions.
+        weights: `default` (those of the package), the path of a checkpoint, or null for fresh ones.
+        options: of `DensityModel`; the loss should be blind to origin and hand, as `shift_invariant` is.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        hidden: int,
+        cycles: int,
+        starts: int,
+        resolution: Sequence[float],
+        density_share: float,
+        extension: int,
+        judge_weight: float,
+        seed: int,
+        weights: str | None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        for name, value in (("width", width), ("hidden", hidden), ("cycles", cycles), ("starts", starts)):
+            if value < 1:
+                raise UserError(f"model.{name}={value}: a whole number of at least 1, e.g. model.{name}=8")
+        self.finest, self.coarsest = resolution
+        if not 0 < self.finest <= self.coarsest:
+            raise UserError(
+                f"model.resolution={list(resolution)}: [finest, coarsest] in Å, e.g. model.resolution=[1.3,2.1]"
+            )
+        self.network = PhasingNetwork(width, hidden)
+        self.cycles = cycles
+        self.starts = starts
+        self.density_share = density_share
+        self.extension = extension
+        self.judge_weight = judge_weight
+        self.seed = seed
+        if weights is not None:
+            load_network(self.network, weights)
+
+    def training_losses(self, batch: Batch) -> Tensor:
+        """Return the weighted loss of the later cycles of one start of each crystal, (B,)."""
+        with torch.autocast(batch["intensity"].device.type, enabled=False):
+            observed = cut(observed_of(batch, self.definition), self._drawn_resolution(batch))
+            grid = ReflectionGrid.of(observed, tuple(grid_shapes(observed).amax(0).tolist()))
+            true = grid.on_grid(predicted_factors(batch["density"], batch, self.definition))
+            target = grid.map_of(with_phases_of(grid.amplitude, true))
+            floor = _correlation(grid.map_of(grid.amplitude.to(torch.complex64)), target)
+            weight = 1 - floor
+            weight = weight / weight.mean().clamp_min(1e-3)
+        noise = self._noise(grid, batch["row"].tolist(), [self.current_epoch] * len(batch["row"]))
+        states = self._trajectory(grid, noise)
+        late = states[len(states) // 2 :]
+        losses = []
+        for state in late:
+            density = grid.map_of(state.factors)
+            correlation = _correlation(density.detach(), target)
+            judged = nn.functional.binary_cross_entropy_with_logits(
+                self.network.expected_correlation(state, grid), correlation.clamp(0, 1), reduction="none"
+            )
+            losses.append(weight * self.loss(density, target, batch) + self.judge_weight * judged)
+        return torch.stack(losses).mean(0)
+
+    def _drawn_resolution(self, batch: Batch) -> float:
+        """Return d_min in Å for this batch of this epoch."""
+        words = np.random.SeedSequence([self.seed, self.current_epoch, int(batch["row"][0])]).generate_state(1)
+        return self.finest + (self.coarsest - self.finest) * words[0].item() / 2**32
+
+    def _noise(self, grid: ReflectionGrid, crystals: list[int], starts: list[int]) -> Tensor:
+        noise = seeded_noise(grid.shape, self.seed, crystals, starts)
+        return torch.fft.rfftn(noise.to(grid.amplitude), dim=(-3, -2, -1))
+
+    def _trajectory(self, grid: ReflectionGrid, phases: Tensor) -> list[State]:
+        with torch.autocast(phases.device.type, enabled=False):
+            state, fixed = self.network.start(grid, phases), fixed_maps(grid)
+        states = []
+        for _ in range(self.cycles):
+            state = self.network.cycle(state, grid, fixed)
+            states.append(state)
+        return states
+
+    @torch.no_grad()
+    def solve(self, observed: Observed, crystals: Sequence[int]) -> Solution:
+        """Phase B crystals, the best of their starts chosen by the correlation that the network expects.
+
+        Args:
+            observed: of the crystals.
+            crystals: (B,) a number for each, the row in its store, for its starting phases.
+        """
+        within = cut(observed, self.finest)
+        factors = torch.zeros_like(observed.amplitude, dtype=torch.complex64)
+        expected = torch.zeros(len(crystals), device=factors.device)
+        shapes, group = grid_shapes(within).unique(dim=0, return_inverse=True)
+        for number, shape in enumerate(shapes.tolist()):
+            at_once = max(1, _VOXELS_AT_ONCE // (math.prod(shape) * self.starts))
+            for rows in (group == number).nonzero()[:, 0].split(at_once):
+                part = Observed(within.amplitude[rows], within.mask[rows], within.lattice[rows])
+                grid = ReflectionGrid.of(part, tuple(shape))
+                names = [crystals[row] for row in rows.tolist()]
+                factors[rows], expected[rows] = self._best_start(grid, names, observed.mask.shape[-1])
+        factors = extend(factors, observed, self.finest, self.density_share, self.extension)
+        cycles = torch.full_like(expected, self.starts * self.cycles)
+        return Solution(factors, cycles=cycles, expected_correlation=expected)
+
+    def _best_start(self, grid: ReflectionGrid, crystals: list[int], size: int) -> tuple[Tensor, Tensor]:
+        """Return FFT boxes (B, size, size, size) of the chosen starts, and the correlation expected of them (B,)."""
+        count = len(crystals)
+        repeated = grid.repeat(self.starts)
+        names = [crystal for crystal in crystals for _ in range(self.starts)]
+        noise = self._noise(repeated, names, list(range(self.starts)) * count)
+        state = self._trajectory(repeated, noise)[-1]
+        expected = self.network.expected_correlation(state, repeated).sigmoid()
+        best, start = expected.view(count, self.starts).max(1)
+        chosen = start + self.starts * torch.arange(count, device=start.device)
+        return grid.full_box(state.factors[chosen], size), best
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the density (B, N, N, N) in electrons/Å³ of the measured amplitudes with the phases found."""
+        with torch.autocast(batch["intensity"].device.type, enabled=False):
+            observed = observed_of(batch, self.definition)
+        solution = self.solve(observed, batch["row"].tolist())
+        with torch.autocast(batch["intensity"].device.type, enabled=False):
+            factors = with_phases_of(observed.map_amplitude(), solution.factors)
+            synthesis = cartesian_map if self.definition.frame == "cartesian" else map_from_structure_factors
+            return synthesis(factors, batch["lattice"])
+
+
+def _correlation(density: Tensor, target: Tensor) -> Tensor:
+    """Return (B,) the map correlation at the best of all whole shifts and both hands."""
+    with torch.no_grad():
+        first, second = unit_deviation(density), unit_deviation(target)
+        return cross_correlation(first, second, inversion=True).flatten(1).amax(1)

@@ -1,0 +1,132 @@
+"""The network: one cycle with shared weights, repeated; each ends with the measured amplitudes put back.
+
+Unrolled iterations with a learned step are due to Gregor & LeCun (ICML 2010); the cycle itself, a change of the map in
+real space and the measured amplitudes in reciprocal space, is that of every iterative phasing method.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from phaselearn.phaser.grid import DESCRIPTION, ReflectionGrid
+
+_AXES = (-3, -2, -1)
+_MAPS = 5  # proposal, its map with measured |F|, the same with |E|, Patterson of |F| and of |E|
+_FIGURES = 2  # of a state: how well |F| of the proposal and the measured agree, skewness of the map
+
+
+class PeriodicConvolution(nn.Conv3d):
+    """A 3×3×3 convolution that wraps around the cell; (B, C, n₁, n₂, n₃) in and out."""
+
+    def __init__(self, channels: int, out_channels: int) -> None:
+        super().__init__(channels, out_channels, 3, padding=1, padding_mode="circular")
+
+
+@dataclass(frozen=True)
+class State:
+    """Where the cycles of B trajectories stand.
+
+    Attributes:
+        factors: half boxes: measured amplitudes with the phases found.
+        proposal: (B, n₁, n₂, n₃) the network's density, free of the amplitudes.
+        hidden: (B, C, n₁, n₂, n₃) what the network remembers.
+        figures: (B, 2) truth-free figures of merit.
+    """
+
+    factors: Tensor
+    proposal: Tensor
+    hidden: Tensor
+    figures: Tensor
+
+
+class PhasingNetwork(nn.Module):
+    """Cycles of two periodic convolutions and the replacement of the amplitudes.
+
+    Args:
+        width: channels of the convolutions.
+        hidden: channels that are handed on from cycle to cycle.
+    """
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.width = width
+        self.hidden = hidden
+        self.first = PeriodicConvolution(_MAPS + hidden, width)
+        self.second = PeriodicConvolution(width, width)
+        self.last = nn.Conv3d(width, 1 + hidden, 1)
+        # Cell, data and the state as a whole set scale and offset of every channel.
+        self.condition = nn.Sequential(
+            nn.Linear(DESCRIPTION + _FIGURES + hidden, 2 * width), nn.SiLU(), nn.Linear(2 * width, 4 * width)
+        )
+        self.keep = nn.Parameter(torch.zeros(hidden))
+        self.judge = nn.Sequential(nn.Linear(DESCRIPTION + _FIGURES + 2 * hidden, 32), nn.SiLU(), nn.Linear(32, 1))
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+        self.to(memory_format=torch.channels_last_3d)
+
+    def start(self, grid: ReflectionGrid, phases: Tensor) -> State:
+        """Return the state before the first cycle, from half boxes whose phases are taken."""
+        factors = grid.amplitude * _unit(phases)
+        density = grid.map_of(factors)
+        hidden = density.new_zeros((len(grid), self.hidden, *grid.shape))
+        figures = torch.stack((torch.ones(len(grid), device=density.device), _skewness(density)), 1)
+        return State(factors, density, hidden, figures)
+
+    def cycle(self, state: State, grid: ReflectionGrid, fixed: Tensor) -> State:
+        """Run one cycle; `fixed` is `fixed_maps` of the grid."""
+        with torch.autocast(state.factors.device.type, enabled=False):
+            unit = _unit(state.factors)
+            density, sharp = grid.map_of(torch.stack((grid.amplitude * unit, grid.normalised * unit))).unbind(0)
+            maps = torch.cat((torch.stack((state.proposal, density, sharp), 1), fixed), 1)
+        whole = torch.cat((grid.description, state.figures, state.hidden.float().mean(_AXES)), 1)
+        scale, offset, later_scale, later_offset = self.condition(whole)[:, :, None, None, None].chunk(4, 1)
+        inner = torch.cat((maps.to(state.hidden.dtype), state.hidden), 1)
+        inner = self.first(inner.contiguous(memory_format=torch.channels_last_3d))
+        inner = nn.functional.silu(inner * (1 + scale) + offset)
+        inner = nn.functional.silu(self.second(inner) * (1 + later_scale) + later_offset)
+        change = self.last(inner)
+        hidden = torch.sigmoid(self.keep)[:, None, None, None].to(change.dtype) * state.hidden + change[:, 1:]
+        with torch.autocast(state.factors.device.type, enabled=False):
+            proposal = density + change[:, 0].float()
+            factors = torch.fft.rfftn(proposal, dim=_AXES)
+            figures = torch.stack((_amplitude_agreement(factors, grid), _skewness(density)), 1)
+            return State(grid.amplitude * _unit(factors), proposal, hidden, figures)
+
+    def expected_correlation(self, state: State, grid: ReflectionGrid) -> Tensor:
+        """Return (B,) logits of the map correlation that the network expects of its phases."""
+        hidden = state.hidden.float()
+        mean = hidden.mean(_AXES)
+        deviation = (hidden.square().mean(_AXES) - mean.square()).clamp_min(1e-6).sqrt()
+        return self.judge(torch.cat((grid.description, state.figures, mean, deviation), 1))[:, 0].float()
+
+
+def fixed_maps(grid: ReflectionGrid) -> Tensor:
+    """Return (B, 2, n₁, n₂, n₃) the Patterson maps of |F| and of |E|, without their origin peaks, at unit variance."""
+    squares = torch.stack((grid.amplitude, grid.normalised), 1).square()
+    measured = grid.measured[:, None]
+    # The mean taken off the coefficients is the origin peak taken off the map.
+    mean = squares.sum(_AXES, keepdim=True) / measured.sum(_AXES, keepdim=True).clamp_min(1)
+    patterson = grid.map_of((squares - mean) * measured)
+    return patterson / patterson.square().mean(_AXES, keepdim=True).clamp_min(1e-12).sqrt()
+
+
+def _unit(factors: Tensor) -> Tensor:
+    """Return exp(i arg F), fading to zero where |F| is tiny, so that its gradient stays finite."""
+    square = factors.real.square() + factors.imag.square()
+    floor = 1e-4 * square.mean(_AXES, keepdim=True).detach() + torch.finfo(square.dtype).tiny
+    return factors * (square + floor).rsqrt()
+
+
+def _amplitude_agreement(factors: Tensor, grid: ReflectionGrid) -> Tensor:
+    """Return (B,) the correlation through the origin of the proposal's |F| and the measured."""
+    magnitude = (factors.real.square() + factors.imag.square() + 1e-6).sqrt() * grid.measured
+    product = (magnitude * grid.amplitude).sum(_AXES)
+    return product / (magnitude.square().sum(_AXES) * grid.amplitude.square().sum(_AXES)).clamp_min(1e-6).sqrt()
+
+
+def _skewness(density: Tensor) -> Tensor:
+    """Return (B,) the third moment of maps of unit variance and zero mean, on the scale of one."""
+    return density.pow(3).mean(_AXES).clamp(-20, 20) / 5

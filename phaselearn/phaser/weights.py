@@ -1,0 +1,45 @@
+"""The weights that come with the package, and others saved by a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from phaselearn.errors import UserError
+
+FOLDER = Path(__file__).parents[1] / "weights"
+
+
+def load_network(network: nn.Module, weights: str) -> None:
+    """Load the weights of a phasing network.
+
+    Args:
+        network: of the same width and hidden channels.
+        weights: `default` for those of the package, or the path of a checkpoint of a run.
+
+    Raises:
+        UserError: no such file, unreadable, or of a network of another size.
+    """
+    path = FOLDER / "phaser.pt" if weights == "default" else Path(weights)
+    if not path.is_file():
+        raise UserError(
+            f"model.weights={weights}: {path} is not there; give `default` or a checkpoint, e.g. "
+            "`model.weights=outputs/FOLDER/best.ckpt`"
+        )
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise UserError(f"model.weights={weights}: not a checkpoint ({type(error).__name__})") from error
+    state = state.get("state_dict", state)
+    prefix = "network."
+    own = {name.removeprefix(prefix): values for name, values in state.items() if name.startswith(prefix)} or state
+    try:
+        network.load_state_dict(own)
+    except RuntimeError as error:
+        raise UserError(
+            f"model.weights={weights}: of a network of another size; leave model.width and model.hidden as they were "
+            "in its training"
+        ) from error

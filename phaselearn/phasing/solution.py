@@ -1,0 +1,36 @@
+"""What a phasing method hands over: phases, and what it can say of them without the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+from phaselearn.crystal.judgement import Observed
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Phases of a batch of crystals; figures of merit that a method does not have are None.
+
+    Attributes:
+        factors: FFT boxes (B, N, N, N) with the phases found.
+        agreement: (B,) highest map correlation of the chosen restart with another, 0 if none was like it.
+        cycles: (B,) cycles run until the crystal was finished, those of all its restarts.
+        expected_correlation: (B,) map correlation with the truth that the method itself expects.
+    """
+
+    factors: Tensor
+    agreement: Tensor | None = None
+    cycles: Tensor | None = None
+    expected_correlation: Tensor | None = None
+
+
+@runtime_checkable
+class Solver(Protocol):
+    """A model that phases observations directly; a benchmark then reads its figures of merit."""
+
+    def solve(self, observed: Observed, crystals: Sequence[int]) -> Solution:
+        """Phase B crystals, numbered by `crystals` for their random starting phases."""

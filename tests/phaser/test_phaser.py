@@ -1,0 +1,135 @@
+"""The phaser: what it may depend on, and what it learns."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor
+
+from phaselearn.crystal.judgement import Observed, judge
+from phaselearn.crystal.layout import friedel_mate
+from phaselearn.errors import UserError
+from phaselearn.losses.shift_invariant import ShiftInvariant
+from phaselearn.models.phaser import Phaser
+from phaselearn.phaser.extension import cut, extend
+from phaselearn.testing.models import DEFINITION, small_batch
+from tests.phaser.crystals import factors_of, observed_to, triclinic
+
+
+def phaser(**changes) -> Phaser:
+    options = {
+        "width": 8,
+        "hidden": 4,
+        "cycles": 4,
+        "starts": 1,
+        "resolution": [1.2, 1.6],
+        "density_share": 0.08,
+        "extension": 10,
+        "judge_weight": 0.1,
+        "seed": 0,
+        "weights": None,
+    }
+    torch.manual_seed(0)
+    model = Phaser(
+        **options | changes,
+        loss=ShiftInvariant("correlation"),
+        definition=DEFINITION,
+        optimizer=partial(torch.optim.Adam, lr=1e-3),
+    )
+    # A fresh network's last layer is zero: it would hand every phase on as it is.
+    torch.nn.init.normal_(model.network.last.weight, std=0.3)
+    return model.eval()
+
+
+def test_axes_in_another_order_give_the_same_map_in_that_order() -> None:
+    lattice, numbers, positions = triclinic(3)
+    observed = observed_to(1.2, lattice, factors_of(lattice, numbers, positions))
+    turned = Observed(observed.amplitude.permute(0, 2, 3, 1), observed.mask.permute(0, 2, 3, 1), lattice[:, [1, 2, 0]])
+    model = phaser()
+    first, second = model.solve(observed, [0, 1, 2]), model.solve(turned, [0, 1, 2])
+    torch.testing.assert_close(first.factors.permute(0, 2, 3, 1), second.factors, rtol=1e-3, atol=1e-2)
+
+
+def test_phases_are_those_of_a_real_map_with_the_measured_amplitudes() -> None:
+    lattice, numbers, positions = triclinic(3)
+    observed = observed_to(1.2, lattice, factors_of(lattice, numbers, positions))
+    factors = phaser().solve(observed, [0, 1, 2]).factors
+    torch.testing.assert_close(factors, friedel_mate(factors).conj(), rtol=1e-3, atol=1e-2)
+    found, wanted = factors.abs().flatten(1), observed.map_amplitude().flatten(1)
+    assert torch.nn.functional.cosine_similarity(found, wanted).min() > 0.999
+
+
+def test_more_starts_hold_the_fewer_and_the_expected_correlation_rises() -> None:
+    lattice, numbers, positions = triclinic(4)
+    observed = observed_to(1.2, lattice, factors_of(lattice, numbers, positions))
+    one, many = (phaser(starts=starts).solve(observed, [0, 1, 2, 3]) for starts in (1, 4))
+    assert (many.expected_correlation >= one.expected_correlation - 1e-5).all()
+    assert (many.expected_correlation > one.expected_correlation + 1e-6).any()
+
+
+def inverted(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    return batch | {"density": batch["density"].flip(1, 2, 3).roll((1, 1, 1), (1, 2, 3))}
+
+
+def test_training_does_not_see_the_hand() -> None:
+    batch, model = small_batch(), phaser()
+    torch.testing.assert_close(
+        model.training_losses(batch), model.training_losses(inverted(batch)), rtol=1e-3, atol=1e-4
+    )
+
+
+def test_training_draws_new_phases_and_resolutions_in_every_epoch(monkeypatch) -> None:
+    batch, model = small_batch(), phaser()
+    losses = []
+    for epoch in (0, 1, 0):
+        monkeypatch.setattr(Phaser, "current_epoch", epoch)
+        losses.append(model.training_losses(batch).mean().item())
+    assert losses[0] == pytest.approx(losses[2], rel=1e-5)
+    assert losses[0] != pytest.approx(losses[1], rel=1e-3)
+
+
+def test_extension_finds_phases_beyond_the_resolution_and_leaves_the_others() -> None:
+    lattice, numbers, positions = triclinic(6, seed=5)
+    lattice = lattice + 3 * torch.eye(3)
+    true = factors_of(lattice, numbers, positions)
+    observed = observed_to(0.9, lattice, true)
+    within = cut(observed, 1.4)
+    start = torch.where(within.mask, true / true.abs() * observed.map_amplitude(), 0)
+    before, _ = judge(start, observed, numbers, positions, refine=False)
+    after, _ = judge(extend(start, observed, 1.4, 0.08, 20), observed, numbers, positions, refine=False)
+    assert (after.correlation > before.correlation).all()
+    assert after.correlation.median() > 0.9
+    coarse = cut(observed, 1.4)
+    torch.testing.assert_close(extend(start, coarse, 1.4, 0.08, 20), start)
+
+
+def test_weights_of_a_run_are_loaded(tmp_path) -> None:
+    trained = phaser()
+    path = tmp_path / "best.ckpt"
+    torch.save({"state_dict": trained.state_dict(), "epoch": 3}, path)
+    loaded = phaser(weights=str(path)).network.state_dict()
+    own = trained.network.state_dict()
+    # The helper draws the last layer anew after loading.
+    assert all(torch.equal(own[name], loaded[name]) for name in own if name != "last.weight")
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"weights": "nowhere.ckpt"}, "nowhere.ckpt is not there"),
+        ({"resolution": [2.0, 1.0]}, "resolution"),
+        ({"cycles": 0}, "model.cycles=0"),
+    ],
+)
+def test_mistakes_are_named(changes: dict, named: str) -> None:
+    with pytest.raises(UserError, match=named):
+        phaser(**changes)
+
+
+def test_weights_of_another_size_are_refused(tmp_path) -> None:
+    path = tmp_path / "best.ckpt"
+    torch.save({"state_dict": phaser(width=4).state_dict()}, path)
+    with pytest.raises(UserError, match="another size"):
+        phaser(weights=str(path))
