@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from phaselearn.crystal.cartesian import cartesian_map
 from phaselearn.crystal.density import map_from_structure_factors
-from phaselearn.crystal.judgement import Observed, with_phases_of
+from phaselearn.crystal.judgement import FEWEST_REFLECTIONS, Observed, with_phases_of
 from phaselearn.errors import UserError
 from phaselearn.losses.correlation import unit_deviation
 from phaselearn.losses.shifts import cross_correlation
@@ -91,7 +91,8 @@ class Phaser(DensityModel):
             true = grid.on_grid(predicted_factors(batch["density"], batch, self.definition))
             target = grid.map_of(with_phases_of(grid.amplitude, true))
             floor = _correlation(grid.map_of(grid.amplitude.to(torch.complex64)), target)
-            weight = 1 - floor
+            # What cannot be judged is not trained.
+            weight = (1 - floor) * (observed.unique_reflections() >= FEWEST_REFLECTIONS)
             weight = weight / weight.mean().clamp_min(1e-3)
         noise = self._noise(grid, batch["row"].tolist(), [self.current_epoch] * len(batch["row"]))
         states = self._trajectory(grid, noise)

@@ -16,6 +16,7 @@ from phaselearn.crystal.lattice import inverse_d_squared, metric
 from phaselearn.crystal.layout import miller_indices
 
 _AXES = (-3, -2, -1)
+_COARSEST = 5.0  # Å, written for crystals without a reflection too
 _SHELLS = 6  # of equal width in s², for the fall of the mean intensity with resolution
 DESCRIPTION = 8  # numbers that describe a crystal's cell and data
 
@@ -166,6 +167,6 @@ def _describe(lattice: Tensor, measured: Tensor, square: Tensor, order: Tensor, 
     rows = torch.arange(len(lattice), device=lattice.device)
     cosines = [cosine[rows, order[:, i], order[:, j]] for i, j in ((1, 2), (0, 2), (0, 1))]
     voxel = edge.gather(1, order) / torch.tensor(shape, device=lattice.device)
-    resolution = (square * measured).flatten(1).amax(1).clamp_min(1e-6).rsqrt()
+    resolution = (square * measured).flatten(1).amax(1).rsqrt().clamp_max(_COARSEST)
     count = _both_halves(measured.to(square)).clamp_min(2) / 2
     return torch.cat((voxel, torch.stack((*cosines, resolution, count.log() / 5), 1)), 1).to(lattice.dtype)

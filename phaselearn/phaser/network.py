@@ -116,7 +116,8 @@ def fixed_maps(grid: ReflectionGrid) -> Tensor:
 def _unit(factors: Tensor) -> Tensor:
     """Return exp(i arg F), fading to zero where |F| is tiny, so that its gradient stays finite."""
     square = factors.real.square() + factors.imag.square()
-    floor = 1e-4 * square.mean(_AXES, keepdim=True).detach() + torch.finfo(square.dtype).tiny
+    # The constant keeps the gradient of an empty map finite.
+    floor = 1e-4 * square.mean(_AXES, keepdim=True).detach() + 1e-6
     return factors * (square + floor).rsqrt()
 
 

@@ -80,6 +80,16 @@ def test_training_does_not_see_the_hand() -> None:
     )
 
 
+def test_a_crystal_without_reflections_does_no_harm() -> None:
+    batch = small_batch()
+    batch["observed"] = batch["observed"] & (torch.arange(3) > 0)[:, None, None, None]
+    batch["intensity"] = batch["intensity"] * batch["observed"]
+    model = phaser().train()
+    model.training_losses(batch).mean().backward()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters())
+    assert torch.isfinite(model(batch)).all()
+
+
 def test_training_draws_new_phases_and_resolutions_in_every_epoch(monkeypatch) -> None:
     batch, model = small_batch(), phaser()
     losses = []
