@@ -7,12 +7,13 @@ from torch import Tensor
 
 from phaselearn.errors import UserError
 from phaselearn.losses.base import Batch, Loss
-from phaselearn.losses.potentials import potentials, self_potential
+from phaselearn.losses.potentials import Problem, potentials, sinkhorn_step, symmetric_step
 from phaselearn.losses.torus import TorusKernel, squared_distance
 
 _AXES = (1, 2, 3)
 _WIDEST = 4.0  # Å², ε from which annealing starts: there a few iterations do, whatever the cell
 _ROUGH = 0.1  # tolerance before the last ε
+_OWN = 1e-3  # how much stricter self-potentials are, which are to cancel at equality
 _LEAST_MASS = 0.01  # of the target's; a prediction with less is filled up with a flat map
 
 
@@ -43,9 +44,9 @@ class Sinkhorn(Loss):
 
     def __init__(
         self,
-        epsilon: float = 0.5,
-        annealing: float = 0.5,
-        tolerance: float = 1e-4,
+        epsilon: float = 1.0,
+        annealing: float = 0.25,
+        tolerance: float = 1e-5,
         max_iterations: int = 500,
         reach: float | None = None,
         negative_cost: float = 1.0,
@@ -104,26 +105,37 @@ class Sinkhorn(Loss):
         """Return the divergence (B,) and its slope in the first mass (B, N, N, N), float64."""
         cost = squared_distance(lattice, first.shape[-1])
         rho = None if self.reach is None else self.reach**2
+        log_first, log_second = first.log(), second.log()
         own = torch.zeros_like(first)
         beyond = torch.zeros_like(first)
-        epsilons = self._epsilons()
-        for epsilon in epsilons:
-            last = epsilon == epsilons[-1]
-            kernel = TorusKernel(cost, epsilon)
-            damping = 1.0 if rho is None else rho / (rho + epsilon)
-            own = self_potential(kernel, first, own, damping)
+        for epsilon in self._epsilons():
+            last = epsilon == self.epsilon
+            kernel, damping = TorusKernel(cost, epsilon), 1.0 if rho is None else rho / (rho + epsilon)
+            tolerance = self.tolerance if last else _ROUGH
+            strictness = _OWN if last else 0.1
+            own, _, _ = potentials(
+                symmetric_step,
+                Problem(kernel, log_first, log_first, damping),
+                own,
+                tolerance * strictness,
+                self.max_iterations,
+            )
             # What differs from the self-potential hardly depends on ε, and is zero at equality.
             f, g, _ = potentials(
-                kernel,
-                first,
-                second,
+                sinkhorn_step,
+                Problem(kernel, log_first, log_second, damping),
                 own + beyond,
-                damping,
-                self.tolerance if last else _ROUGH,
+                tolerance,
                 self.max_iterations,
             )
             beyond = f - own
-        theirs = self_potential(kernel, second, g, damping)
+        theirs, _, _ = potentials(
+            symmetric_step,
+            Problem(kernel, log_second, log_second, damping),
+            g,
+            self.tolerance * _OWN,
+            self.max_iterations,
+        )
         if rho is None:
             return (first * (f - own)).sum(_AXES) + (second * (g - theirs)).sum(_AXES), f - own
         return _unbalanced(first, second, f, g, own, theirs, self.epsilon, rho)
