@@ -19,6 +19,7 @@ from phaselearn.benchmark.runner import Batch, Outcome
 from phaselearn.crystal.layout import miller_indices
 from phaselearn.errors import UserError
 from phaselearn.metrics.phasing import observed_of
+from phaselearn.phasing.solution import Solution
 
 PEERS = ("cctbx",)
 _NEGLIGIBLE = 1e-2  # of the largest amplitude
@@ -91,7 +92,7 @@ class Cctbx:
         ):
             box[(row, *hkl.T)] = values.to(box.dtype)
             box[(row, *(-hkl).T)] = values.conj().to(box.dtype)
-        return Outcome(box, torch.full((len(box),), torch.nan), seconds)
+        return Outcome(Solution(box), seconds)
 
 
 def _cell(lattice: np.ndarray) -> list[float]:

@@ -19,7 +19,9 @@ class CrystalRecord:
         prototype_seen: whether training saw its structure type.
         correlation, floor, gain, phase_error, solved, atoms_found, strict, hard, counted: see `Judgement`.
         seconds: time of the batch shared equally by its crystals.
-        r_factor, skewness, peakiness, agreement: figures of merit, without the truth.
+        reflections, volume: unique reflections observed; of the cell in Å³.
+        r_factor, skewness, peakiness, symmetry, inversion: figures of merit of the map, see `phaselearn.phasing`.
+        agreement, cycles, expected_correlation: what the method says of itself, see `Solution`.
     """
 
     method: str
@@ -40,10 +42,16 @@ class CrystalRecord:
     hard: bool
     counted: bool
     seconds: float
+    reflections: int
+    volume: float
     r_factor: float
     skewness: float
     peakiness: float
+    symmetry: float
+    inversion: float
     agreement: float
+    cycles: float
+    expected_correlation: float
 
 
 _READ = {"str": str, "int": int, "float": float, "bool": lambda text: text == "True"}

@@ -16,16 +16,18 @@ from torch import Tensor
 from phaselearn.benchmark.records import CrystalRecord, read_records, write_records
 from phaselearn.benchmark.regimes import InputPreparation, Regime, batches
 from phaselearn.crystal.judgement import Judgement, Observed, judge
+from phaselearn.crystal.lattice import volume
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.structures import Crystal
 from phaselearn.metrics.phasing import observed_of, predicted_factors
 from phaselearn.models.base import DensityModel
-from phaselearn.models.classical import SearchingModel
-from phaselearn.phasing.figures_of_merit import peakiness, r_factor, skewness
-from phaselearn.phasing.measurement import Measurement, resized
+from phaselearn.phasing.figures_of_merit import inversion, peakiness, r_factor, skewness
+from phaselearn.phasing.measurement import Measurement, map_of, resized
+from phaselearn.phasing.solution import Solution, Solver
+from phaselearn.phasing.symmetry import symmetry_agreement
 from phaselearn.progress import track
 
-_DENSITY_SHARE = 0.08  # of the voxels: what R of the figures of merit keeps, for every method alike
+_DENSITY_SHARE = 0.16  # of the voxels: what R of the figures of merit keeps, for every method alike
 
 Batch = dict[str, Tensor]
 
@@ -35,13 +37,11 @@ class Outcome:
     """What a method makes of a batch.
 
     Attributes:
-        factors: complex (B, N, N, N) FFT boxes; only their phases count.
-        agreement: (B,) between restarts; NaN for a method without.
+        solution: phases, and what the method says of them.
         seconds: of the whole batch.
     """
 
-    factors: Tensor
-    agreement: Tensor
+    solution: Solution
     seconds: float
 
 
@@ -101,17 +101,15 @@ class ModelContender:
         batch = {name: values.to(self._device) for name, values in batch.items()}
         self._wait()
         start = time.perf_counter()
-        agreement = torch.full((len(batch["row"]),), torch.nan)
         with torch.no_grad():
-            if isinstance(model, SearchingModel):
+            if isinstance(model, Solver):
                 solution = model.solve(observed_of(batch, model.definition), batch["row"].tolist())
-                density, agreement = model.density_of(solution.factors, batch["lattice"]), solution.agreement
             else:
                 density = model(batch)
+                solution = Solution(predicted_factors(density, batch, model.definition))
             self._wait()
             seconds = time.perf_counter() - start
-            factors = predicted_factors(density, batch, model.definition)
-        return Outcome(factors.cpu(), agreement.cpu(), seconds)
+        return Outcome(solution, seconds)
 
     def _wait(self) -> None:
         if self._device.startswith("cuda"):
@@ -176,11 +174,13 @@ def _key(
 
 def _judged(contender: Contender, regime: Regime, crystals: Sequence[Crystal], batch: Batch) -> Iterator[CrystalRecord]:
     outcome = contender.run(batch, regime)
+    factors = outcome.solution.factors.cpu()
     observed = observed_of(batch, regime.definition)
     scattering = regime.definition.scattering
-    judgement, _ = judge(outcome.factors, observed, batch["numbers"], batch["positions"], scattering)
-    figures = figures_of(outcome.factors, observed) | {"agreement": outcome.agreement}
-    values = _values(judgement) | {name: figure.tolist() for name, figure in figures.items()}
+    judgement, _ = judge(factors, observed, batch["numbers"], batch["positions"], scattering)
+    values = _values(judgement) | {
+        name: figure.tolist() for name, figure in (figures_of(factors, observed) | _own(outcome.solution)).items()
+    }
     for place, crystal in enumerate(crystals):
         yield CrystalRecord(
             method=contender.name,
@@ -201,15 +201,25 @@ def _values(judgement: Judgement) -> dict[str, list[float | bool]]:
     return columns | {"strict": [value > 0.5 for value in columns["strict"]]}
 
 
+def _own(solution: Solution) -> dict[str, Tensor]:
+    missing = torch.full((len(solution.factors),), torch.nan)
+    own = {name: getattr(solution, name) for name in ("agreement", "cycles", "expected_correlation")}
+    return {name: missing if figure is None else figure.float().cpu() for name, figure in own.items()}
+
+
 def figures_of(factors: Tensor, observed: Observed) -> dict[str, Tensor]:
-    """Return R, skewness and peakiness (B,) of the measured amplitudes with the phases of FFT boxes."""
+    """Return what can be said without the truth of the measured amplitudes with the phases of FFT boxes, each (B,)."""
     measurement = Measurement.of(observed, 2 * observed.mask.shape[-1])
     unit = torch.polar(torch.ones_like(factors.real), -factors.angle())
     half = measurement.size // 2 + 1
     phased = measurement.amplitude * resized(unit, measurement.size)[..., :half]
-    density = measurement.map_of(phased)
+    density = map_of(phased)
     return {
+        "reflections": observed.unique_reflections(),
+        "volume": volume(observed.lattice),
         "r_factor": r_factor(phased, measurement, _DENSITY_SHARE),
         "skewness": skewness(density),
         "peakiness": peakiness(density),
+        "symmetry": symmetry_agreement(factors, observed),
+        "inversion": inversion(phased),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from phaselearn.models.classical import SearchingModel
@@ -14,9 +14,8 @@ class ChargeFlippingModel(SearchingModel):
     """Charge flipping with restarts until two agree.
 
     Args:
-        iterations, thresholds, end_threshold, annealing, weak_share, density_share, finishing: see
-            `ChargeFlipping`.
-        restarts, rounds, agreement, oversampling, crystals_at_once: see `SearchPlan`.
+        iterations, thresholds, end_threshold, annealing, weak_share: see `ChargeFlipping`.
+        search: see `SearchPlan`.
         seed: of the starting phases.
         options: of `DensityModel`.
     """
@@ -28,18 +27,9 @@ class ChargeFlippingModel(SearchingModel):
         end_threshold: float,
         annealing: float,
         weak_share: float,
-        density_share: float,
-        finishing: int,
-        restarts: int,
-        rounds: int,
-        agreement: float,
-        oversampling: float,
-        crystals_at_once: int,
+        search: Mapping[str, Any],
         seed: int,
         **options: Any,
     ) -> None:
-        method = ChargeFlipping(
-            iterations, tuple(thresholds), end_threshold, annealing, weak_share, density_share, finishing
-        )
-        plan = SearchPlan(restarts, rounds, agreement, density_share, oversampling, crystals_at_once)
-        super().__init__(method, plan, seed, **options)
+        method = ChargeFlipping(iterations, tuple(thresholds), end_threshold, annealing, weak_share)
+        super().__init__(method, SearchPlan(**search), seed, **options)

@@ -11,7 +11,8 @@ from phaselearn.crystal.cartesian import cartesian_map
 from phaselearn.crystal.density import map_from_structure_factors
 from phaselearn.crystal.judgement import Observed
 from phaselearn.models.base import Batch, DensityModel
-from phaselearn.phasing.search import Method, SearchPlan, Solution, search
+from phaselearn.phasing.search import Method, SearchPlan, search
+from phaselearn.phasing.solution import Solution
 
 
 class ClassicalModel(DensityModel):

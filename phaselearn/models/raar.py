@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from phaselearn.models.classical import SearchingModel
@@ -14,8 +14,8 @@ class RelaxedReflectionsModel(SearchingModel):
     """Relaxed averaged alternating reflections with restarts until two agree.
 
     Args:
-        iterations, beta, density_shares, finishing: see `RelaxedReflections`.
-        restarts, rounds, agreement, oversampling, crystals_at_once: see `SearchPlan`.
+        iterations, beta, density_shares: see `RelaxedReflections`.
+        search: see `SearchPlan`.
         seed: of the starting phases.
         options: of `DensityModel`.
     """
@@ -25,15 +25,9 @@ class RelaxedReflectionsModel(SearchingModel):
         iterations: int,
         beta: float,
         density_shares: Sequence[float],
-        finishing: int,
-        restarts: int,
-        rounds: int,
-        agreement: float,
-        oversampling: float,
-        crystals_at_once: int,
+        search: Mapping[str, Any],
         seed: int,
         **options: Any,
     ) -> None:
-        method = RelaxedReflections(iterations, beta, tuple(density_shares), finishing)
-        plan = SearchPlan(restarts, rounds, agreement, density_shares[0], oversampling, crystals_at_once)
-        super().__init__(method, plan, seed, **options)
+        method = RelaxedReflections(iterations, beta, tuple(density_shares))
+        super().__init__(method, SearchPlan(**search), seed, **options)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from phaselearn.crystal.layout import miller_indices
-from phaselearn.phasing.measurement import Measurement, transform, with_measured_amplitudes
-from phaselearn.phasing.projections import eliminate_low_density
+from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement, map_of, transform
 
 
 @dataclass(frozen=True)
@@ -18,18 +18,16 @@ class ChargeFlipping:
     """Flip the sign of all density below δ, put the measured amplitudes back, again and again.
 
     δ falls from the start threshold to the end threshold over the first `annealing` of the iterations: a high
-    one finds the heavy atoms from nothing, a low one lets the light ones appear. The last cycles eliminate
-    low density instead of flipping it.
+    one finds the heavy atoms from nothing, a low one lets the light ones appear.
 
     Attributes:
-        iterations: flipping cycles.
-        thresholds: δ at the start in standard deviations of the map, one for each round of restarts in turn.
+        iterations: flipping cycles of a restart.
+        thresholds: δ at the start in standard deviations of the map of the measured reflections, one for each round
+            of restarts in turn.
         end_threshold: δ at the end.
         annealing: share of the iterations over which δ falls.
         weak_share: share of the measured reflections, the weakest, whose phase is turned by π/2 and whose
             amplitude is left free.
-        density_share: share of the voxels that low-density elimination keeps.
-        finishing: cycles of low-density elimination.
     """
 
     iterations: int
@@ -37,24 +35,32 @@ class ChargeFlipping:
     end_threshold: float
     annealing: float
     weak_share: float
-    density_share: float
-    finishing: int
 
-    def __call__(self, factors: Tensor, measurement: Measurement, round_number: int) -> Tensor:
-        """Run all iterations from starting half boxes (B, n, n, n/2 + 1)."""
-        start = self.thresholds[round_number % len(self.thresholds)]
+    def constraint(self, measurement: Measurement) -> AmplitudeConstraint:
+        """Return what the amplitudes demand: the weak reflections are turned instead of measured."""
+        free = AmplitudeConstraint.of(measurement)
         weak = weakest(measurement, self.weak_share)
-        turn = quarter_turn(measurement.size, factors)
-        for iteration in range(self.iterations):
-            progress = min(1.0, iteration / max(1.0, self.annealing * self.iterations))
-            density = measurement.map_of(factors)
-            delta = density.flatten(1).std(1) * (start + (self.end_threshold - start) * progress)
-            flipped = torch.where(density < delta[:, None, None, None], -density, density)
-            spectrum = transform(flipped)
-            factors = with_measured_amplitudes(spectrum, measurement)
-            if self.weak_share:
-                factors = torch.where(weak, spectrum * turn, factors)
-        return eliminate_low_density(factors, measurement, self.density_share, self.finishing)
+        turn = quarter_turn(measurement.size, free.passed)
+        return AmplitudeConstraint(free.imposed * ~weak, torch.where(weak, turn, free.passed))
+
+    def start(self, factors: Tensor) -> Tensor:
+        """Return the state, here the half boxes themselves."""
+        return factors
+
+    def advance(self, factors: Tensor, constraint: AmplitudeConstraint, round_number: int, cycles: range) -> Tensor:
+        """Run some cycles on half boxes (B, n, n, n/2 + 1)."""
+        start = self.thresholds[round_number % len(self.thresholds)]
+        for cycle in cycles:
+            progress = min(1.0, cycle / max(1.0, self.annealing * self.iterations))
+            delta = start + (self.end_threshold - start) * progress
+            # Flipped, a map is twice its part above δ less itself, and of the latter the transform is known.
+            above = functional.threshold_(map_of(factors), delta, 0.0)
+            factors = constraint.apply(transform(above).mul_(2).sub_(factors))
+        return factors
+
+    def factors(self, factors: Tensor) -> Tensor:
+        """Return the half boxes of a state."""
+        return factors
 
 
 def weakest(measurement: Measurement, share: float) -> Tensor:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from phaselearn.phasing.measurement import Measurement, transform, with_measured_amplitudes
-from phaselearn.phasing.projections import eliminate_low_density, keep_largest
+from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement, map_of, transform
+from phaselearn.phasing.projections import keep_largest
 
 
 @dataclass(frozen=True)
@@ -20,25 +20,34 @@ class RelaxedReflections:
     amplitudes and settles.
 
     Attributes:
-        iterations: cycles.
+        iterations: cycles of a restart.
         beta: relaxation β in (0, 1].
         density_shares: share of the voxels that P_S keeps, one for each round of restarts in turn.
-        finishing: cycles of low-density elimination at the end.
     """
 
     iterations: int
     beta: float
     density_shares: Sequence[float]
-    finishing: int
 
-    def __call__(self, factors: Tensor, measurement: Measurement, round_number: int) -> Tensor:
-        """Run all iterations from starting half boxes (B, n, n, n/2 + 1)."""
+    def constraint(self, measurement: Measurement) -> AmplitudeConstraint:
+        """Return what the amplitudes demand."""
+        return AmplitudeConstraint.of(measurement)
+
+    def start(self, factors: Tensor) -> Tensor:
+        """Return the state, a map (B, n, n, n), of starting half boxes."""
+        return map_of(factors)
+
+    def advance(self, density: Tensor, constraint: AmplitudeConstraint, round_number: int, cycles: range) -> Tensor:
+        """Run some cycles on maps (B, n, n, n)."""
         share = self.density_shares[round_number % len(self.density_shares)]
-        density = measurement.map_of(factors)
-        for _ in range(self.iterations):
-            fitted = measurement.map_of(with_measured_amplitudes(transform(density), measurement))
-            reflected = 2 * fitted - density
+        for _ in cycles:
+            fitted = map_of(constraint.apply(transform(density)))
+            reflected = (2 * fitted).sub_(density)
             sparse = keep_largest(reflected, share)
-            density = self.beta / 2 * (2 * sparse - reflected + density) + (1 - self.beta) * fitted
-        factors = with_measured_amplitudes(transform(density), measurement)
-        return eliminate_low_density(factors, measurement, share, self.finishing)
+            density = density.add(sparse, alpha=2).sub_(reflected).mul_(self.beta / 2)
+            density.add_(fitted, alpha=1 - self.beta)
+        return density
+
+    def factors(self, density: Tensor) -> Tensor:
+        """Return the half boxes of a state, their amplitudes not those measured."""
+        return transform(density)

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.alignment import align
 from phaselearn.crystal.judgement import Observed
 from phaselearn.crystal.lattice import inverse_d_squared
 from phaselearn.crystal.layout import miller_indices
-from phaselearn.phasing.figures_of_merit import r_factor
-from phaselearn.phasing.measurement import Measurement
+from phaselearn.phasing.figures_of_merit import likeness, overlap, r_factor
+from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement
+from phaselearn.phasing.projections import eliminate_low_density
+from phaselearn.phasing.solution import Solution
 from phaselearn.phasing.starts import random_start
 
 _FINEST = 1.5  # 1/Å; beyond, the blur of B = 4 Å² leaves a tenth or less of |F|
 _SIZES = (8, 10, 12, 14, 16, 18, 20, 24, 28, 30, 32, 36, 40, 48, 60, 64, 80)
 
-Method = Callable[[Tensor, Measurement, int], Tensor]
+
+class Method(Protocol):
+    """An iteration on a state, a tensor with one row a trajectory."""
+
+    iterations: int
+
+    def constraint(self, measurement: Measurement) -> AmplitudeConstraint:
+        """Return what the amplitudes demand in each cycle."""
+
+    def start(self, factors: Tensor) -> Tensor:
+        """Return the state of starting half boxes (B, n, n, n/2 + 1)."""
+
+    def advance(self, state: Tensor, constraint: AmplitudeConstraint, round_number: int, cycles: range) -> Tensor:
+        """Run some of the cycles 0 … iterations − 1; may overwrite the state."""
+
+    def factors(self, state: Tensor) -> Tensor:
+        """Return the half boxes of a state; only their phases count."""
 
 
 @dataclass(frozen=True)
@@ -28,38 +46,29 @@ class SearchPlan:
 
     Attributes:
         restarts: random starts of each crystal in a round.
-        rounds: at most so many rounds; a crystal is finished after the one in which two of its restarts
-            agree.
-        agreement: map correlation from which two restarts are one solution.
-        density_share: share of the voxels that hold density, for R.
+        rounds: at most so many rounds.
+        check_every: cycles after which every trajectory is looked at: a copy of it is polished, and judged by R.
+        agreement: map correlation of two polished restarts that ends a crystal.
+        settled: map correlation of a polished trajectory with itself at the last look that ends it: its phase
+            transition, to a solution or not, is behind it.
+        density_share: share of the voxels that hold density, for polishing and R.
+        polishing: cycles of low-density elimination at each look.
+        finishing: more of them for the phases that are chosen in the end.
         oversampling: voxels along an axis for each reflection along it, −h … h; at most twice the data's grid.
-        crystals_at_once: crystals phased together; small batches stay in a processor's cache, a GPU wants
-            large ones.
+        voxels_at_once: of the trajectories phased together; a few hundred thousand stay in a processor's cache, a
+            GPU wants a hundred times as many.
     """
 
     restarts: int
     rounds: int
+    check_every: int
     agreement: float
+    settled: float
     density_share: float
+    polishing: int
+    finishing: int
     oversampling: float
-    crystals_at_once: int
-
-
-@dataclass(frozen=True)
-class Solution:
-    """The best phases found.
-
-    Attributes:
-        factors: FFT boxes (B, N, N, N) of the map amplitudes with the phases found.
-        r_factor: (B,) of the chosen restart.
-        agreement: (B,) highest map correlation of the chosen restart with another, 0 if there was no other.
-        restarts: (B,) how many were run.
-    """
-
-    factors: Tensor
-    r_factor: Tensor
-    agreement: Tensor
-    restarts: Tensor
+    voxels_at_once: int
 
 
 def search(observed: Observed, method: Method, plan: SearchPlan, seed: int, crystals: Sequence[int]) -> Solution:
@@ -67,7 +76,7 @@ def search(observed: Observed, method: Method, plan: SearchPlan, seed: int, crys
 
     Args:
         observed: of the crystals.
-        method: runs all its iterations on starting half boxes; told the number of the round.
+        method: the iteration.
         plan: how long to search.
         seed: of the starting phases.
         crystals: (B,) the number of each crystal for its starting phases, the row in its store.
@@ -75,14 +84,16 @@ def search(observed: Observed, method: Method, plan: SearchPlan, seed: int, crys
     sizes = torch.tensor(grid_sizes(observed, plan.oversampling))
     parts, order = [], []
     for size in sizes.unique().tolist():
-        for rows in (sizes == size).nonzero()[:, 0].split(plan.crystals_at_once):
+        together = max(1, plan.voxels_at_once // (plan.restarts * size**3))
+        for rows in (sizes == size).nonzero()[:, 0].split(together):
             there = rows.to(observed.mask.device)
             chosen = Observed(observed.amplitude[there], observed.mask[there], observed.lattice[there])
-            measurement = Measurement.of(chosen, size)
-            parts.append(_search_together(measurement, method, plan, seed, [crystals[row] for row in rows.tolist()]))
+            numbers = [crystals[row] for row in rows.tolist()]
+            parts.append(_Search(Measurement.of(chosen, size), method, plan, seed, numbers).run())
             order.append(there)
     back = torch.cat(order).argsort()
-    return Solution(*(torch.cat([getattr(part, name) for part in parts])[back] for name in Solution.__annotations__))
+    factors, agreement, cycles = (torch.cat(columns)[back] for columns in zip(*parts, strict=True))
+    return Solution(factors, agreement, cycles)
 
 
 def grid_sizes(observed: Observed, oversampling: float) -> list[int]:
@@ -101,47 +112,71 @@ def grid_sizes(observed: Observed, oversampling: float) -> list[int]:
     return [next((size for size in allowed if size >= number), allowed[-1]) for number in wanted]
 
 
-def _search_together(
-    measurement: Measurement, method: Method, plan: SearchPlan, seed: int, crystals: Sequence[int]
-) -> Solution:
-    batch, device = len(measurement), measurement.amplitude.device
-    best = torch.zeros_like(measurement.amplitude, dtype=torch.complex64)
-    figure = torch.full((batch,), torch.inf, device=device)
-    agreement = torch.zeros(batch, device=device)
-    run = torch.zeros(batch, dtype=torch.long, device=device)
-    unfinished = torch.arange(batch, device=device)
-    for round_number in range(plan.rounds):
-        trials = unfinished.repeat_interleave(plan.restarts)
-        numbers = [round_number * plan.restarts + restart for restart in range(plan.restarts)] * len(unfinished)
-        repeated = measurement.take(trials)
-        start = random_start(repeated, seed, [crystals[row] for row in trials.tolist()], numbers)
-        found = method(start, repeated, round_number)
-        # The best of earlier rounds stands beside the restarts of this one.
-        candidates = torch.cat((best[unfinished, None], found.unflatten(0, (-1, plan.restarts))), 1)
-        figures = r_factor(found, repeated, plan.density_share).unflatten(0, (-1, plan.restarts))
-        figures = torch.cat((figure[unfinished, None], figures.nan_to_num(torch.inf)), 1)
-        chosen = figures.argmin(1)
-        rows = torch.arange(len(unfinished), device=device)
-        best[unfinished] = candidates[rows, chosen]
-        figure[unfinished] = figures[rows, chosen]
-        run[unfinished] += plan.restarts
-        kept = chosen == 0
-        agreed = _agreement(measurement.take(unfinished), candidates, chosen)
-        agreement[unfinished] = torch.where(kept, torch.maximum(agreement[unfinished], agreed), agreed)
-        unfinished = unfinished[agreement[unfinished] < plan.agreement]
-        if not len(unfinished):
-            break
-    return Solution(measurement.full_box(best), figure, agreement, run)
+class _Search:
+    """The search for the phases of crystals on one grid; everything kept here has a row a crystal."""
 
+    def __init__(
+        self, measurement: Measurement, method: Method, plan: SearchPlan, seed: int, crystals: Sequence[int]
+    ) -> None:
+        batch, device = len(measurement), measurement.amplitude.device
+        self.measurement, self.method, self.plan, self.seed, self.crystals = measurement, method, plan, seed, crystals
+        self.measured = AmplitudeConstraint.of(measurement)
+        self.constraint = method.constraint(measurement)
+        self.best = torch.zeros_like(self.measured.passed)
+        self.r_factor = torch.full((batch,), torch.inf, device=device)
+        self.agreement = torch.zeros(batch, device=device)
+        self.cycles = torch.zeros(batch, dtype=torch.long, device=device)
 
-def _agreement(measurement: Measurement, candidates: Tensor, chosen: Tensor) -> Tensor:
-    """Return (B,) the highest map correlation of the chosen one of (B, K, …) candidates with any other."""
-    count = candidates.shape[1]
-    rows = torch.arange(len(candidates), device=candidates.device)
-    reference = measurement.full_box(candidates[rows, chosen])
-    correlations = []
-    for place in range(count):
-        other = measurement.full_box(candidates[:, place])
-        correlation = align(other, reference).correlation
-        correlations.append(torch.where(chosen == place, 0.0, correlation))
-    return torch.stack(correlations, 1).amax(1)
+    def run(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return FFT boxes (B, N, N, N), agreement and cycles (B,)."""
+        unfinished = torch.arange(len(self.measurement), device=self.best.device)
+        for number in range(self.plan.rounds):
+            self._round(number, unfinished)
+            unfinished = unfinished[self.agreement[unfinished] < self.plan.agreement]
+            if not len(unfinished):
+                break
+        best = eliminate_low_density(self.best, self.measured, self.plan.density_share, self.plan.finishing)
+        return self.measurement.full_box(best), self.agreement, self.cycles
+
+    def _round(self, number: int, crystals: Tensor) -> None:
+        """Start afresh with some crystals (K,) and go on until each is finished or its trajectories have settled."""
+        plan, restarts = self.plan, self.plan.restarts
+        owner = torch.arange(len(crystals), device=crystals.device).repeat_interleave(restarts)
+        names = [self.crystals[row] for row in crystals[owner].tolist()]
+        numbers = [number * restarts + restart for restart in range(restarts)] * len(crystals)
+        # The best of earlier rounds, in column 0, stands beside the restarts of this one.
+        earlier = self.best[crystals], self.r_factor[crystals], self.agreement[crystals]
+        candidates = torch.zeros_like(self.best[crystals[owner]])
+        figures = torch.full_like(self.r_factor[crystals[owner]], torch.inf)
+        going = torch.arange(len(owner), device=crystals.device)
+        measurement = self.measurement.take(crystals[owner])
+        state = self.method.start(random_start(measurement, self.seed, names, numbers))
+        for first in range(0, self.method.iterations, plan.check_every):
+            cycles = range(first, min(first + plan.check_every, self.method.iterations))
+            rows = crystals[owner[going]]
+            state = self.method.advance(state, self.constraint.take(rows), number, cycles)
+            polished = eliminate_low_density(
+                self.method.factors(state), self.measured.take(rows), plan.density_share, plan.polishing
+            )
+            settled = overlap(candidates[going], polished) >= plan.settled
+            candidates[going] = polished
+            figures[going] = r_factor(polished, self.measurement.take(rows), plan.density_share).nan_to_num(torch.inf)
+            self.cycles.index_add_(0, rows, torch.full_like(rows, len(cycles)))
+            self._choose(crystals, earlier, candidates, figures)
+            stays = ~settled & (self.agreement[rows] < plan.agreement)
+            state, going = state[stays], going[stays]
+            if not len(going):
+                break
+
+    def _choose(self, crystals: Tensor, earlier: tuple[Tensor, Tensor, Tensor], found: Tensor, figures: Tensor) -> None:
+        """Take the best of the earlier solution and the restarts by R, and see how well another agrees with it."""
+        best, best_figure, best_agreement = earlier
+        everything = torch.cat((best[:, None], found.unflatten(0, (len(crystals), -1))), 1)
+        all_figures = torch.cat((best_figure[:, None], figures.unflatten(0, (len(crystals), -1))), 1)
+        figure, chosen = all_figures.min(1)
+        rows = torch.arange(len(crystals), device=crystals.device)
+        reference = everything[rows, chosen]
+        like = torch.stack([likeness(other, reference) for other in everything.unbind(1)], 1)
+        agreed = like.scatter(1, chosen[:, None], 0.0).amax(1)
+        self.best[crystals], self.r_factor[crystals] = reference, figure
+        self.agreement[crystals] = torch.where(chosen == 0, torch.maximum(best_agreement, agreed), agreed)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phaselearn.phasing.measurement import Measurement, transform, with_measured_amplitudes
+from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement, transform
 
 
 def random_start(measurement: Measurement, seed: int, crystals: Sequence[int], restarts: Sequence[int]) -> Tensor:
@@ -23,7 +23,7 @@ def random_start(measurement: Measurement, seed: int, crystals: Sequence[int], r
     """
     noise = seeded_noise((measurement.size,) * 3, seed, crystals, restarts)
     noise = transform(noise.to(measurement.amplitude)) / math.sqrt(measurement.size**3)
-    return with_measured_amplitudes(noise, measurement)
+    return AmplitudeConstraint.of(measurement).apply(noise)
 
 
 def seeded_noise(shape: tuple[int, int, int], seed: int, crystals: Sequence[int], restarts: Sequence[int]) -> Tensor:
