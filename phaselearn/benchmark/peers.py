@@ -32,7 +32,7 @@ class Cctbx:
     It gets the amplitudes that the other methods flip, |F|·exp(−B s²/4) with the map's B.
 
     Attributes:
-        time_limit: seconds a crystal.
+        time_limit: seconds of the processor a crystal.
     """
 
     time_limit: float

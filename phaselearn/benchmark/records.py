@@ -18,7 +18,7 @@ class CrystalRecord:
         id, formula, prototype, space_group, atoms: of the crystal; atoms in the cell.
         prototype_seen: whether training saw its structure type.
         correlation, floor, gain, phase_error, solved, atoms_found, strict, hard, counted: see `Judgement`.
-        seconds: time of the batch shared equally by its crystals.
+        seconds: those of the batch, of the processor or of the GPU, shared equally by its crystals.
         reflections, volume: unique reflections observed; of the cell in Å³.
         r_factor, skewness, peakiness, symmetry, inversion: figures of merit of the map, see `phaselearn.phasing`.
         agreement, cycles, expected_correlation: what the method says of itself, see `Solution`.

@@ -23,7 +23,7 @@ _PAIRS_AT_ONCE = 64
 
 @cache
 def rotations() -> Tensor:
-    """Return (R, 3, 3) the proper rotations but the identity that axes of a reduced cell can have: elements −1, 0, 1."""
+    """Return (R, 3, 3) the proper rotations of axes but the identity, elements −1, 0, 1: enough for reduced cells."""
     matrices = torch.tensor(list(product((-1, 0, 1), repeat=9))).view(-1, 3, 3)
     # Written out, since the determinant of a batch of 19,683 small matrices is a slow way to add six products.
     a, b, c = matrices.unbind(1)
@@ -34,9 +34,9 @@ def rotations() -> Tensor:
 def symmetry_agreement(factors: Tensor, observed: Observed) -> Tensor:
     """Return (B,) how well maps repeat themselves under the rotations that leave the lattice and |F| as they are.
 
-    The mean over up to four of these rotations of the map correlation of the map with its turned copy, at the best shift and hand;
-    a rotation of the Laue group is one of the space group, with the inversion or without. NaN for a crystal whose
-    amplitudes have no such rotation.
+    The mean over up to four of these rotations of the map correlation of the map with its turned copy, at the best
+    shift and hand: a rotation of the Laue group is one of the space group, with the inversion or without. NaN for a
+    crystal whose amplitudes have no such rotation.
 
     Args:
         factors: FFT boxes (B, N, N, N); only their phases count.
@@ -47,7 +47,7 @@ def symmetry_agreement(factors: Tensor, observed: Observed) -> Tensor:
     total, count = (torch.zeros(len(amplitude), device=amplitude.device) for _ in range(2))
     crystals, operations = _lattice_rotations(observed.lattice).nonzero(as_tuple=True)
     for rows, which in zip(crystals.split(_PAIRS_AT_ONCE), operations.split(_PAIRS_AT_ONCE), strict=True):
-        place, inside = _moved(rotations().to(rows.device)[which], amplitude.shape[-1])
+        place, inside = _moved(rotations().to(amplitude)[which], amplitude.shape[-1])
         here = observed.mask[rows]
         common = here & inside & here.flatten(1).gather(1, place.flatten(1)).view_as(here)
         turned = amplitude[rows].flatten(1).gather(1, place.flatten(1)).view_as(common)
@@ -82,13 +82,14 @@ def _lattice_rotations(lattice: Tensor) -> Tensor:
 
 def _moved(rotation: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Return the flat places (P, N, N, N) of the equivalents of each reflection, and whether they are in the box."""
-    index = miller_indices("full", size).to(rotation.device)
+    # Small whole numbers as floats: a GPU multiplies no matrices of integers.
+    index = miller_indices("full", size).to(rotation)
     hkl = torch.stack(torch.meshgrid(index, index, index, indexing="ij"), -1).view(-1, 3)
     # New axes are rotation @ old axes, and indices transform like the axes.
     moved = torch.einsum("pij,nj->pni", rotation, hkl)
     inside = (moved.abs() * 2 < size).all(-1).view(-1, size, size, size)
-    h, k, l = (moved % size).unbind(-1)
-    return ((h * size + k) * size + l).view_as(inside), inside
+    place = (moved % size) @ torch.tensor([size**2, size, 1]).to(moved)
+    return place.round().long().view_as(inside), inside
 
 
 def _fine_half(box: Tensor) -> Tensor:
