@@ -109,7 +109,7 @@ class ModelContender:
         return Outcome(solution, self._clock() - start)
 
     def _clock(self) -> float:
-        """Return the processor's seconds, all cores together, which programs beside do not slow; on a GPU the clock's."""
+        """Return seconds of the processor, all cores together, which programs beside do not slow; on a GPU real ones."""
         if not self._device.startswith("cuda"):
             return time.process_time()
         torch.cuda.synchronize()
