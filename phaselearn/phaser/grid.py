@@ -18,6 +18,7 @@ from phaselearn.crystal.layout import miller_indices
 _AXES = (-3, -2, -1)
 _COARSEST = 5.0  # Å, written for crystals without a reflection too
 _SHELLS = 6  # of equal width in s², for the fall of the mean intensity with resolution
+_STEEPEST = 10.0  # fall of ln⟨|F|²⟩ over all shells; more is an accident of few reflections
 DESCRIPTION = 8  # numbers that describe a crystal's cell and data
 
 
@@ -151,13 +152,17 @@ def _normalised(amplitude: Tensor, measured: Tensor, square: Tensor) -> Tensor:
         for values in (measured.to(amplitude), amplitude.square() * measured)
     )
     # Intensities of a shell scatter by their own size, so a shell counts as often as it has reflections.
-    mean = (total / count.clamp_min(1)).clamp_min(torch.finfo(amplitude.dtype).tiny)
+    mean = total / count.clamp_min(1)
+    # A shell of absent reflections says nothing of the fall.
+    overall = total.sum(1, keepdim=True) / count.sum(1, keepdim=True).clamp_min(1)
+    mean = mean.clamp_min(1e-2 * overall).clamp_min(torch.finfo(amplitude.dtype).tiny)
     weight = count * (total > 0)
     weight = weight / weight.sum(1, keepdim=True).clamp_min(1)
     middle = (torch.arange(_SHELLS, device=square.device) + 0.5) / _SHELLS
     centred = middle - (weight * middle).sum(1, keepdim=True)
     slope = (weight * centred * mean.log()).sum(1) / (weight * centred.square()).sum(1).clamp_min(1e-6)
-    return amplitude * torch.exp(-0.5 * slope[:, None, None, None] * square / limit) * measured
+    fall = slope.clamp(-_STEEPEST, _STEEPEST)[:, None, None, None] * (square / limit).clamp_max(1)
+    return amplitude * torch.exp(-0.5 * fall) * measured
 
 
 def _describe(lattice: Tensor, measured: Tensor, square: Tensor, order: Tensor, shape: tuple[int, int, int]) -> Tensor:

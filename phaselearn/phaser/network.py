@@ -31,7 +31,7 @@ class State:
 
     Attributes:
         factors: half boxes: measured amplitudes with the phases found.
-        proposal: (B, n₁, n₂, n₃) the network's density, free of the amplitudes.
+        proposal: (B, n₁, n₂, n₃) the network's density, free of the amplitudes, at unit variance.
         hidden: (B, C, n₁, n₂, n₃) what the network remembers.
         figures: (B, 2) truth-free figures of merit.
     """
@@ -90,7 +90,7 @@ class PhasingNetwork(nn.Module):
         change = self.last(inner)
         hidden = torch.sigmoid(self.keep)[:, None, None, None].to(change.dtype) * state.hidden + change[:, 1:]
         with torch.autocast(state.factors.device.type, enabled=False):
-            proposal = density + change[:, 0].float()
+            proposal = _unit_variance(density + change[:, 0].float())
             factors = torch.fft.rfftn(proposal, dim=_AXES)
             figures = torch.stack((_amplitude_agreement(factors, grid), _skewness(density)), 1)
             return State(grid.amplitude * _unit(factors), proposal, hidden, figures)
@@ -110,7 +110,12 @@ def fixed_maps(grid: ReflectionGrid) -> Tensor:
     # The mean taken off the coefficients is the origin peak taken off the map.
     mean = squares.sum(_AXES, keepdim=True) / measured.sum(_AXES, keepdim=True).clamp_min(1)
     patterson = grid.map_of((squares - mean) * measured)
-    return patterson / patterson.square().mean(_AXES, keepdim=True).clamp_min(1e-12).sqrt()
+    return _unit_variance(patterson)
+
+
+def _unit_variance(density: Tensor) -> Tensor:
+    deviation = density - density.mean(_AXES, keepdim=True)
+    return deviation * (deviation.square().mean(_AXES, keepdim=True) + 1e-6).rsqrt()
 
 
 def _unit(factors: Tensor) -> Tensor:

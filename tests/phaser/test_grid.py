@@ -72,6 +72,16 @@ def test_normalised_amplitudes_do_not_fall_with_resolution() -> None:
         assert 1 - normalised < 0.2 * (1 - amplitude)
 
 
+def test_absent_shells_leave_normalised_amplitudes_finite() -> None:
+    lattice, numbers, positions = triclinic(4, seed=6)
+    observed = observed_to(1.2, lattice, factors_of(lattice, numbers, positions))
+    square = inverse_d_squared(lattice, miller_indices("full", 16))
+    absent = Observed(observed.amplitude * (square < 0.25), observed.mask, lattice)
+    grid = ReflectionGrid.of(absent, tuple(grid_shapes(absent).amax(0).tolist()))
+    assert torch.isfinite(grid.normalised).all()
+    assert (grid.normalised[grid.amplitude == 0] == 0).all()
+
+
 @pytest.mark.parametrize("axes", list(itertools.permutations(range(3))))
 def test_the_order_of_the_axes_does_not_matter(axes: tuple[int, int, int]) -> None:
     lattice, numbers, positions = triclinic(2, seed=4)
