@@ -17,6 +17,7 @@ class Correlation(Loss):
     """
 
     invariances: ClassVar[frozenset[str]] = frozenset({"scale", "offset"})
+    needs: ClassVar[frozenset[str] | None] = frozenset()
 
     def compute(self, prediction: Tensor, target: Tensor | None, batch: Batch) -> Tensor:
         """Return the loss of each sample (B,)."""

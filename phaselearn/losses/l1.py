@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 from torch.nn.functional import l1_loss
 
@@ -10,6 +12,8 @@ from phaselearn.losses.base import Batch, Loss
 
 class MeanAbsoluteError(Loss):
     """Mean over the voxels of the absolute difference, in the target's unit."""
+
+    needs: ClassVar[frozenset[str] | None] = frozenset()
 
     def compute(self, prediction: Tensor, target: Tensor | None, batch: Batch) -> Tensor:
         """Return the loss of each sample (B,)."""

@@ -12,7 +12,7 @@ from phaselearn.errors import UserError
 from phaselearn.losses.base import Batch, Loss
 from phaselearn.losses.correlation import Correlation, unit_deviation
 from phaselearn.losses.mse import MeanSquaredError
-from phaselearn.losses.shifts import best_alignment, cross_correlation, laid, shifted
+from phaselearn.losses.shifts import best_alignment, best_shift, cross_correlation, laid, shifted
 
 _AXES = (-3, -2, -1)
 
@@ -92,6 +92,4 @@ class ShiftInvariant(Loss):
         """Return the target (B, N, N, N) at the origin and hand at which it overlaps most with the prediction."""
         if self.subvoxel:
             return laid(target, best_alignment(target, prediction, refine=True, inversion=self.inversion))
-        overlap = cross_correlation(prediction, target, self.inversion)
-        hand, *shift = torch.unravel_index(overlap.flatten(1).argmax(1), overlap.shape[1:])
-        return shifted(target, torch.stack(shift, 1), hand == 1)
+        return shifted(target, *best_shift(cross_correlation(prediction, target, self.inversion)))
