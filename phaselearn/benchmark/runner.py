@@ -109,7 +109,7 @@ class ModelContender:
         return Outcome(solution, self._clock() - start)
 
     def _clock(self) -> float:
-        """Return seconds of the processor, all cores together, which programs beside do not slow; on a GPU real ones."""
+        """Return seconds of the processor, all its cores, which programs beside do not slow; on a GPU real ones."""
         if not self._device.startswith("cuda"):
             return time.process_time()
         torch.cuda.synchronize()

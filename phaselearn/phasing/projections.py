@@ -15,7 +15,7 @@ _LARGE = 16**3
 
 
 def threshold(density: Tensor, share: float) -> Tensor:
-    """Return (B, 1, 1, 1) the value that a share of the voxels of each map (B, n, n, n) exceeds.
+    """Return (B, 1, 1, 1) the value that a share of the voxels of each map (B, n, n, n) reaches.
 
     On maps of more than 16³ voxels it is estimated from a part of them.
     """
@@ -27,7 +27,7 @@ def threshold(density: Tensor, share: float) -> Tensor:
 
 
 def keep_largest(density: Tensor, share: float) -> Tensor:
-    """Set all but the largest voxels of each map to zero, and negative ones too: the sparsity projection."""
+    """Set all voxels up to the threshold of a share, and negative ones, to zero: the sparsity projection."""
     # Where fewer voxels than the share are positive, all of these are kept.
     lowest = density.flatten(1).amax(1)[:, None, None, None].mul(1e-6).clamp_min(1e-30)
     limit = torch.maximum(threshold(density, share), lowest)

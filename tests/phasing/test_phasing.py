@@ -1,14 +1,18 @@
 """Properties of the parts of the classical methods."""
 
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 
+from phaselearn.crystal.alignment import align
 from phaselearn.crystal.judgement import Observed, judge, true_map_factors
 from phaselearn.crystal.layout import friedel_mate, miller_indices
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.phasing.charge_flipping import ChargeFlipping, quarter_turn, weakest
-from phaselearn.phasing.figures_of_merit import peakiness, r_factor, skewness
-from phaselearn.phasing.measurement import Measurement, resized, transform, with_measured_amplitudes
+from phaselearn.phasing.figures_of_merit import inversion, likeness, overlap, peakiness, r_factor, skewness
+from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement, map_of, power, resized, transform
 from phaselearn.phasing.projections import eliminate_low_density, keep_largest, threshold
 from phaselearn.phasing.raar import RelaxedReflections
 from phaselearn.phasing.search import SearchPlan, grid_sizes, search
@@ -17,10 +21,21 @@ from tests.conftest import random_crystals
 
 SIZE = 12
 METHODS = {
-    "charge_flipping": ChargeFlipping(120, (1.0,), 0.2, 0.7, 0.2, 0.08, 10),
-    "raar": RelaxedReflections(120, 0.8, (0.08, 0.12), 10),
+    "charge_flipping": ChargeFlipping(120, (1.0,), 0.2, 0.7, 0.2),
+    "raar": RelaxedReflections(120, 0.8, (0.08, 0.12)),
 }
-PLAN = SearchPlan(2, 2, agreement=0.95, density_share=0.08, oversampling=1.6, crystals_at_once=4)
+PLAN = SearchPlan(
+    restarts=2,
+    rounds=2,
+    check_every=40,
+    agreement=0.95,
+    settled=0.99,
+    density_share=0.12,
+    polishing=10,
+    finishing=10,
+    oversampling=1.6,
+    voxels_at_once=100_000,
+)
 
 
 def observe(crystals, size=SIZE, keep=None):
@@ -42,7 +57,7 @@ def measurement(crystals):
 
 
 def test_measured_maps_have_unit_variance(measurement):
-    density = measurement.map_of(random_start(measurement, 0, range(4), [0] * 4))
+    density = map_of(random_start(measurement, 0, range(4), [0] * 4))
     torch.testing.assert_close(density.flatten(1).std(1, correction=0), torch.ones(4), rtol=1e-4, atol=1e-4)
     assert density.flatten(1).mean(1).abs().max() < 1e-5
 
@@ -63,7 +78,7 @@ def test_unmeasured_reflections_are_free_within_the_resolution_and_empty_outside
     assert not measurement.measured[:, 1, 2, 0].any()
     assert not measurement.free[:, 0, 0, 0].any()
     noise = transform(torch.randn(4, SIZE, SIZE, SIZE, generator=torch.Generator().manual_seed(0)))
-    bound = with_measured_amplitudes(noise, measurement)
+    bound = AmplitudeConstraint.of(measurement).apply(noise)
     torch.testing.assert_close(bound[measurement.free], noise[measurement.free])
     assert (bound[~measurement.free & ~measurement.measured] == 0).all()
 
@@ -109,14 +124,14 @@ def test_figures_of_merit_prefer_the_truth(crystals, measurement):
     true = (true[..., : SIZE // 2 + 1].conj() / measurement.scale[:, None, None, None]).to(torch.complex64)
     false = random_start(measurement, 0, range(4), [0] * 4)
     assert (r_factor(true, measurement, 0.08) < r_factor(false, measurement, 0.08)).all()
-    assert (skewness(measurement.map_of(true)) > skewness(measurement.map_of(false))).all()
-    assert (peakiness(measurement.map_of(true)) > peakiness(measurement.map_of(false))).all()
+    assert (skewness(map_of(true)) > skewness(map_of(false))).all()
+    assert (peakiness(map_of(true)) > peakiness(map_of(false))).all()
 
 
 def test_low_density_elimination_stays_at_the_truth(crystals, measurement):
     true = true_map_factors(observe(crystals), *crystals[1:], "atomic_number")
     start = (true[..., : SIZE // 2 + 1].conj() / measurement.scale[:, None, None, None]).to(torch.complex64)
-    found = eliminate_low_density(start, measurement, 0.1, 10)
+    found = eliminate_low_density(start, AmplitudeConstraint.of(measurement), 0.1, 10)
     judgement, _ = judge(measurement.full_box(found), observe(crystals), *crystals[1:])
     assert (judgement.correlation > 0.93).all()
 
@@ -137,14 +152,89 @@ def test_methods_solve_random_crystals_from_any_origin_and_hand(name, crystals):
 def test_a_crystal_does_not_depend_on_its_batch(name, crystals):
     together = search(observe(crystals), METHODS[name], PLAN, 0, range(4))
     alone = search(observe([values[2:3] for values in crystals]), METHODS[name], PLAN, 0, [2])
-    torch.testing.assert_close(together.r_factor[2:3], alone.r_factor, rtol=1e-3, atol=1e-3)
-    assert together.restarts[2] == alone.restarts[0]
+    torch.testing.assert_close(together.agreement[2:3], alone.agreement, rtol=1e-3, atol=1e-3)
+    assert together.cycles[2] == alone.cycles[0]
 
 
 def test_crystals_without_agreement_get_more_restarts(crystals):
-    plan = SearchPlan(2, 3, agreement=1.1, density_share=0.08, oversampling=1.6, crystals_at_once=4)
-    method = RelaxedReflections(2, 0.8, (0.08,), 0)
-    assert search(observe(crystals), method, plan, 0, range(4)).restarts.tolist() == [6] * 4
+    plan = replace(PLAN, rounds=3, agreement=1.1, settled=1.1)
+    solution = search(observe(crystals), RelaxedReflections(50, 0.8, (0.08,)), plan, 0, range(4))
+    assert solution.cycles.tolist() == [3 * 2 * 50] * 4
+
+
+def test_trajectories_that_settled_are_left_alone(crystals):
+    plan = replace(PLAN, rounds=1, agreement=1.1, settled=0.01)
+    solution = search(observe(crystals), RelaxedReflections(200, 0.8, (0.08,)), plan, 0, range(4))
+    # Every trajectory is like itself at the second look.
+    assert solution.cycles.tolist() == [2 * 2 * 40] * 4
+
+
+def test_a_flipping_cycle_is_what_the_papers_say(crystals):
+    measurement = Measurement.of(observe(crystals))
+    start = random_start(measurement, 0, range(4), [0] * 4)
+    method = ChargeFlipping(10, (0.7,), 0.7, 1.0, 0.2)
+    found = method.advance(start.clone(), method.constraint(measurement), 0, range(1))
+    density = map_of(start)
+    spectrum = transform(torch.where(density < 0.7, -density, density))
+    weak = weakest(measurement, 0.2)
+    expected = torch.polar(measurement.amplitude, spectrum.angle())
+    expected = torch.where(weak, spectrum * quarter_turn(SIZE, spectrum), expected)
+    expected = torch.where(measurement.free & ~weak, spectrum, expected)
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3 * expected.abs().max().item())
+
+
+def test_a_relaxed_cycle_is_lukes_formula(crystals):
+    measurement = Measurement.of(observe(crystals))
+    density = torch.randn(4, SIZE, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    method = RelaxedReflections(10, 0.75, (0.1,))
+    constraint = method.constraint(measurement)
+
+    def amplitudes(values):
+        return map_of(constraint.apply(transform(values)))
+
+    def sparse(values):
+        return torch.where(values <= threshold(values, 0.1), 0.0, values)
+
+    reflected = 2 * amplitudes(density) - density
+    expected = 0.75 / 2 * (2 * sparse(reflected) - reflected + density) + 0.25 * amplitudes(density)
+    torch.testing.assert_close(method.advance(density, constraint, 0, range(1)), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_likeness_is_the_aligned_correlation(crystals, measurement):
+    first, second = (random_start(measurement, seed, range(4), [0] * 4) for seed in (0, 1))
+    mixed = AmplitudeConstraint.of(measurement).apply(first + 0.8 * second)
+    fine = Measurement.of(observe(crystals), 2 * SIZE)
+    for other in (mixed, mixed.conj()):
+        boxes = [measurement.full_box(values) for values in (first, other)]
+        expected = align(*boxes).correlation
+        halves = [resized(box, fine.size)[..., : fine.size // 2 + 1] for box in boxes]
+        torch.testing.assert_close(likeness(*halves), expected, rtol=0, atol=0.03)
+
+
+def test_overlap_is_the_correlation_of_the_maps(measurement):
+    first, second = (random_start(measurement, seed, range(4), [0] * 4) for seed in (0, 1))
+    mixed = first + 0.5 * second
+    expected = [
+        torch.corrcoef(torch.stack((map_of(a).flatten(), map_of(b).flatten())))[0, 1]
+        for a, b in zip(first[:, None], mixed[:, None], strict=True)
+    ]
+    torch.testing.assert_close(overlap(first, mixed), torch.stack(expected), rtol=1e-3, atol=1e-3)
+
+
+def test_only_centrosymmetric_maps_are_their_own_inverse(crystals):
+    measurement = Measurement.of(observe(crystals), 2 * SIZE)
+    phased = random_start(measurement, 0, range(4), [0] * 4)
+    # Real structure factors have their centre in the origin; a shift moves it elsewhere.
+    index = miller_indices("full", 2 * SIZE).float()
+    along = 0.13 * index[:, None, None] + 0.29 * index[:, None] + 0.41 * index[: SIZE + 1].abs()
+    shifted = phased.real * torch.polar(torch.ones_like(along), 2 * math.pi * along)
+    assert (inversion(shifted) > 0.97).all()
+    assert (inversion(phased) < 0.7).all()
+
+
+def test_power_is_the_square_of_the_magnitude(measurement):
+    start = random_start(measurement, 0, range(4), [0] * 4)
+    torch.testing.assert_close(power(start), start.abs().square())
 
 
 def test_nothing_measured_gives_an_empty_map(crystals):

@@ -11,6 +11,7 @@ from phaselearn.crystal.layout import miller_indices
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.phasing.charge_flipping import ChargeFlipping
 from phaselearn.phasing.search import SearchPlan, search
+from phaselearn.phasing.symmetry import rotations, symmetry_agreement
 
 SIZE = 10
 CELLS = {
@@ -75,13 +76,42 @@ def test_the_truth_is_found_from_any_origin_and_in_both_hands(number):
         assert judgement.phase_error.item() < 0.1
 
 
+@pytest.mark.parametrize("number", range(3, 231))
+def test_the_true_map_has_the_symmetry_of_its_group_and_random_phases_have_not(number):
+    _, lattice, numbers, positions = structure(number, atoms=2)
+    box = factors_of(lattice, numbers, positions, 12).to(torch.complex64)
+    observed = Observed.from_intensity(box.abs().square(), box.abs() > -1, "full", lattice.float())
+    assert symmetry_agreement(box, observed).item() > 0.9
+    noise = torch.fft.fftn(torch.randn(box.shape, generator=torch.Generator().manual_seed(number)), dim=(1, 2, 3))
+    assert symmetry_agreement(noise, observed).item() < 0.8
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_triclinic_maps_have_no_rotation_to_agree_with(number):
+    _, lattice, numbers, positions = structure(number)
+    box = factors_of(lattice, numbers, positions, 12).to(torch.complex64)
+    observed = Observed.from_intensity(box.abs().square(), box.abs() > -1, "full", lattice.float())
+    assert symmetry_agreement(box, observed).isnan().item()
+
+
+def test_rotations_are_those_of_the_cubic_and_hexagonal_lattices_and_more():
+    matrices = {tuple(rotation.flatten().tolist()) for rotation in rotations()}
+    for system in ("cubic", "hexagonal"):
+        cell = gemmi.UnitCell(*CELLS[system])
+        name = {"cubic": "P m -3 m", "hexagonal": "P 6/m m m"}[system]
+        for operation in gemmi.SpaceGroup(name).operations().sym_ops:
+            matrix = np.array(operation.rot) // operation.DEN
+            if np.linalg.det(matrix) > 0 and (matrix != np.eye(3)).any():
+                assert tuple(matrix.flatten().tolist()) in matrices, cell
+
+
 @pytest.mark.parametrize("number", [1, 2, 4, 14, 19, 33, 76, 146, 148, 173, 198])
 def test_charge_flipping_solves_small_structures_of_many_groups(number):
     _, lattice, numbers, positions = structure(number, atoms=2)
     box = factors_of(lattice, numbers, positions, 16).to(torch.complex64)
     observed = Observed.from_intensity(box.abs().square(), box.abs() > -1, "full", lattice.float())
-    method = ChargeFlipping(150, (1.0, 1.4, 0.8), 0.2, 0.7, 0.2, 0.08, 10)
-    solution = search(observed, method, SearchPlan(2, 3, 0.95, 0.08, 1.6, 4), 0, [0])
+    method = ChargeFlipping(150, (1.0, 1.4, 0.8), 0.2, 0.7, 0.2)
+    solution = search(observed, method, SearchPlan(2, 3, 50, 0.95, 0.99, 0.12, 10, 10, 1.6, 100_000), 0, [0])
     judgement, _ = judge(solution.factors, observed, numbers, positions)
     assert judgement.solved.all()
 
