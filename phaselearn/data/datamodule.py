@@ -34,7 +34,8 @@ class PairDataModule(pl.LightningDataModule):
 
     A batch is a dictionary: `input`, `intensity`, `density` (B, N, N, N) float32, `observed` (B, N, N, N) bool,
     `lattice` (B, 3, 3) float32 in Å, `numbers` (B, A), `positions` (B, A, 3), `prototype_seen` (B,) bool and
-    `row` (B,), the row in the store.
+    `row` (B,), the row in the store. Training batches hold those of `training_needs`, which the model sets; None for
+    all.
 
     Args:
         source: where the crystals come from if the store must be built.
@@ -136,6 +137,7 @@ class PairDataModule(pl.LightningDataModule):
         self._store: PairStore | None = None
         self._rows: dict[str, np.ndarray] = {}
         self._datasets: dict[str, PairDataset] = {}
+        self.training_needs: frozenset[str] | None = None
 
     def _configuration_hash(self) -> str:
         # With the source's fingerprint: a file that has changed since is not answered by the old store.
@@ -143,7 +145,7 @@ class PairDataModule(pl.LightningDataModule):
             "definition": self.definition.as_dict(),
             "longest_edge": self.longest_edge,
             "source": self.source_config,
-            "fingerprint": self.source.fingerprint() if self.source else None,
+            "fingerprint": self.source.fingerprint() if self.source is not None else None,
         }
         return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:10]
 
@@ -229,17 +231,16 @@ class PairDataModule(pl.LightningDataModule):
 
     def _loader(self, dataset: PairDataset, shuffle: bool = False) -> DataLoader:
         distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-        sampler = EpochSampler(
-            dataset,
-            num_replicas=None if distributed else 1,
-            rank=None if distributed else 0,
-            shuffle=shuffle,
-            seed=self.seed,
-        )
+        process = {
+            "num_replicas": torch.distributed.get_world_size() if distributed else 1,
+            "rank": torch.distributed.get_rank() if distributed else 0,
+        }
         if shuffle and self.batching == "cell":
+            everything = EpochSampler(dataset, num_replicas=1, rank=0, shuffle=True, seed=self.seed)
             lattice = self.store.lattice[dataset.rows]
-            batches = CellBatchSampler(sampler, self.batch_size, lattice, self.seed)
+            batches = CellBatchSampler(everything, self.batch_size, lattice, self.seed, **process)
         else:
+            sampler = EpochSampler(dataset, shuffle=shuffle, seed=self.seed, **process)
             batches = BatchSampler(sampler, self.batch_size, drop_last=False)
         return DataLoader(
             dataset,
@@ -268,7 +269,9 @@ class PairDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """Return the training batches, shuffled anew each epoch."""
-        return self._loader(self.dataset("train"), shuffle=True)
+        dataset = self.dataset("train")
+        dataset.needs = self.training_needs
+        return self._loader(dataset, shuffle=True)
 
     def val_dataloader(self) -> DataLoader:
         """Return the validation batches."""

@@ -41,6 +41,9 @@ class PairDataset(Dataset):
         seen: prototypes of the training crystals.
         seed: of everything drawn here.
         in_memory: hold the pairs in memory and not read them again.
+
+    Attributes:
+        needs: names of what a batch holds; None for everything.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class PairDataset(Dataset):
         seed: int,
         in_memory: bool,
     ) -> None:
+        self.needs: frozenset[str] | None = None
         self.store = store
         self.rows = rows
         self.observation = observation
@@ -119,10 +123,14 @@ class PairDataset(Dataset):
             batch = {name: values[back] for name, values in batch.items()}
         else:
             index = torch.from_numpy(places)
-            batch = {name: _take(values, index) for name, values in self._cache.items()}
+            wanted = self._cache if self._is_random else self._needed(self._cache)
+            batch = {name: _take(values, index) for name, values in wanted.items()}
             if not self._is_random:
                 return batch
-        return self._prepare(batch, keys)
+        return self._needed(self._prepare(batch, keys))
+
+    def _needed(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        return batch if self.needs is None else {name: batch[name] for name in batch if name in self.needs}
 
     def __getitem__(self, key: Key) -> dict[str, Tensor]:
         return {name: values[0] for name, values in self.__getitems__([key]).items()}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.losses.base import Loss
 from phaselearn.metrics.phasing import PhasingMetric
@@ -24,7 +25,14 @@ class DensityModel(pl.LightningModule):
         optimizer: called with the parameter groups; null where nothing is trained.
         scheduler: called with the optimiser, stepped once an epoch; null for a constant rate.
         definition: what the pairs are.
+
+    Attributes:
+        needs: what the training of a model reads of a batch, beside what its loss needs; None for anything. What
+            neither needs is left out of the training batches: gathering it would cost a small network a fifth of its
+            time.
     """
+
+    needs: ClassVar[frozenset[str] | None] = None
 
     def __init__(
         self,
@@ -53,15 +61,36 @@ class DensityModel(pl.LightningModule):
     def _losses(self, prediction: Tensor, batch: Batch) -> Tensor:
         return self.loss(prediction, batch.get("density"), batch)
 
+    def setup(self, stage: str) -> None:
+        """Tell the data module what the training batches need hold."""
+        data = getattr(self.trainer, "datamodule", None)
+        if isinstance(data, PairDataModule):
+            known = self.needs is not None and self.loss.needs is not None
+            data.training_needs = self.needs | self.loss.needs | {"input", "density"} if known else None
+
     def on_train_epoch_start(self) -> None:
         """Let the loss follow its schedule."""
         self.loss.set_epoch(self.current_epoch)
+        self._loss_sum, self._crystals = torch.zeros((), device=self.device), 0
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Return the mean loss of a batch."""
         loss = self.training_losses(batch).mean()
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["input"]))
+        self._loss_sum += len(batch["input"]) * loss.detach()
+        self._crystals += len(batch["input"])
+        if self.trainer.is_last_batch:
+            self._log_training_loss()
         return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Log the loss of an epoch that was stopped before its end."""
+        if not self.trainer.is_last_batch:
+            self._log_training_loss()
+
+    def _log_training_loss(self) -> None:
+        # Once an epoch: Lightning's own sum over the steps takes a quarter of a small network's time.
+        mean = self._loss_sum / max(self._crystals, 1)
+        self.log("train/loss", mean, on_step=False, on_epoch=True, batch_size=1, sync_dist=True)
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Log the loss and judge the prediction."""

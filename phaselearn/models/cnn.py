@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -39,6 +39,8 @@ class PeriodicConvolutions(DensityModel):
         kernel_size: odd.
         options: of `DensityModel`.
     """
+
+    needs: ClassVar[frozenset[str] | None] = frozenset({"input"})
 
     def __init__(self, width: int, blocks: int, kernel_size: int, **options: Any) -> None:
         super().__init__(**options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,8 @@ class MultilayerPerceptron(DensityModel):
             layers can be trained.
         options: of `DensityModel`.
     """
+
+    needs: ClassVar[frozenset[str] | None] = frozenset({"input"})
 
     def __init__(self, hidden_sizes: Sequence[int], residual: bool, **options: Any) -> None:
         super().__init__(**options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +50,8 @@ class UNet3D(DensityModel):
         activation_checkpointing: recompute activations of a level in the backward pass instead of keeping them.
         options: of `DensityModel`.
     """
+
+    needs: ClassVar[frozenset[str] | None] = frozenset({"input"})
 
     def __init__(
         self,

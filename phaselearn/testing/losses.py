@@ -85,6 +85,12 @@ class LossContract:
         if not self.loss().needs_target:
             assert torch.equal(self.loss()(prediction, None, batch), self.value(prediction, batch))
 
+    def test_reads_of_the_batch_what_it_needs(self, prediction, batch):
+        needs = self.loss().needs
+        if needs is not None:
+            needed = {name: batch[name] for name in needs}
+            assert torch.equal(self.loss()(prediction, batch["density"], needed), self.value(prediction, batch))
+
     @pytest.mark.parametrize("change", sorted(CHANGES))
     def test_is_blind_to_what_it_declares_and_to_nothing_else(self, prediction, batch, change):
         before, after = self.value(prediction, batch), self.value(CHANGES[change](prediction), batch)

@@ -88,6 +88,14 @@ class ModelContract:
         built.training_losses(batch).mean().backward()
         assert all(parameter.grad is not None and torch.isfinite(parameter.grad).all() for parameter in trained)
 
+    def test_trains_on_what_it_needs(self, built: DensityModel) -> None:
+        if built.needs is None:
+            pytest.skip("a model that may read all of a batch")
+        batch = small_batch()
+        needed = {name: batch[name] for name in built.needs | {"input", "density"}}
+        with torch.no_grad():
+            assert torch.equal(built.training_losses(needed), built.training_losses(batch))
+
     def test_learns_one_batch(self, built: DensityModel) -> None:
         if not any(parameter.requires_grad for parameter in built.parameters()):
             pytest.skip("a model without weights")

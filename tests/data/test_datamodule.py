@@ -19,7 +19,7 @@ from phaselearn.errors import UserError
 from tests.conftest import FULL, OCTANT, random_crystals
 
 
-def datamodule(store, **changes):
+def datamodule(store, /, **changes):
     options = {
         "source": None,
         "source_config": {},
@@ -31,6 +31,7 @@ def datamodule(store, **changes):
         "longest_edge": 30.0,
         "train_size": None,
         "batch_size": 16,
+        "batching": "random",
         "num_workers": 0,
         "cache": "none",
         "cache_limit": 0.25,
@@ -71,17 +72,22 @@ def test_no_formula_is_on_two_sides_and_every_row_on_one(tiny_store):
 
 def test_a_file_that_has_changed_is_not_answered_by_the_old_store(tiny_store, tmp_path):
     path = tmp_path / "a.jsonl"
-
-    def named() -> PairDataModule:
-        return datamodule(
-            tiny_store, store=None, source=File(str(path), None, "", ""), source_config={"path": "a.jsonl"}
-        )
-
     path.write_text("{}")
-    before = named().store_path
-    assert named().store_path == before
+    before = datamodule(tiny_store, store=None, source=File(str(path), None, "", "")).store_path
+    assert datamodule(tiny_store, store=None, source=File(str(path), None, "", "")).store_path == before
     path.write_text("{} ")
-    assert named().store_path != before
+    assert datamodule(tiny_store, store=None, source=File(str(path), None, "", "")).store_path != before
+
+
+@pytest.mark.parametrize("cache", ["none", "ram"])
+def test_training_batches_hold_what_is_needed_and_others_everything(tiny_store, cache):
+    data = datamodule(tiny_store, cache=cache)
+    whole = batches(data.train_dataloader())[0]
+    data.training_needs = frozenset({"input", "density"})
+    batch = batches(data.train_dataloader())[0]
+    assert batch.keys() == {"input", "density"}
+    assert all(torch.equal(batch[name], whole[name]) for name in batch)
+    assert batches(data.val_dataloader())[0].keys() == whole.keys()
 
 
 def test_smaller_training_sets_lie_within_larger_ones(tiny_store):

@@ -1,0 +1,58 @@
+"""What the steps that all models share log."""
+
+import pytorch_lightning as pl
+import torch
+
+from phaselearn.losses.mse import MeanSquaredError
+from phaselearn.models.mlp import MultilayerPerceptron
+from tests.conftest import OCTANT
+from tests.data.test_datamodule import datamodule
+
+
+def fitted(data, **options):
+    torch.manual_seed(0)
+    model = MultilayerPerceptron(
+        [8],
+        False,
+        loss=MeanSquaredError(),
+        definition=OCTANT,
+        optimizer=lambda groups: torch.optim.SGD(groups, lr=0.0),
+    )
+    seen = []
+
+    class Watch(pl.Callback):
+        def on_train_epoch_end(self, trainer, module):
+            seen.append(trainer.callback_metrics.get("train/loss"))
+
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        callbacks=[Watch()],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+        use_distributed_sampler=False,
+        **options,
+    )
+    trainer.fit(model, datamodule=data)
+    return model, trainer, seen
+
+
+def test_the_training_loss_of_an_epoch_is_the_mean_over_its_crystals(tiny_store):
+    data = datamodule(tiny_store, cache="ram", target_scaling="deviation")
+    model, trainer, seen = fitted(data, max_epochs=2)
+    everything = data.dataset("train")
+    everything.needs = None
+    batch = everything.__getitems__([(place, 0) for place in range(len(everything))])
+    assert len(everything) % data.batch_size
+    with torch.no_grad():
+        expected = model.training_losses(batch).mean()
+    torch.testing.assert_close(trainer.callback_metrics["train/loss"], expected, rtol=1e-5, atol=0)
+    # Callbacks, early stopping for one, find it at the end of the epoch.
+    torch.testing.assert_close(torch.stack(seen), expected.expand(2), rtol=1e-5, atol=0)
+
+
+def test_an_epoch_that_is_cut_short_has_a_training_loss(tiny_store):
+    _, trainer, _ = fitted(datamodule(tiny_store, cache="ram"), max_steps=3)
+    assert torch.isfinite(trainer.callback_metrics["train/loss"])
