@@ -82,13 +82,15 @@ class PhasingNetwork(nn.Module):
             density, sharp = grid.map_of(torch.stack((grid.amplitude * unit, grid.normalised * unit))).unbind(0)
             maps = torch.cat((torch.stack((state.proposal, density, sharp), 1), fixed), 1)
         whole = torch.cat((grid.description, state.figures, state.hidden.float().mean(_AXES)), 1)
-        scale, offset, later_scale, later_offset = self.condition(whole)[:, :, None, None, None].chunk(4, 1)
+        # Everything that is fed back is bounded: unbounded, it grows from cycle to cycle and training diverges.
+        scale, offset, later_scale, later_offset = self.condition(whole).tanh()[:, :, None, None, None].chunk(4, 1)
         inner = torch.cat((maps.to(state.hidden.dtype), state.hidden), 1)
         inner = self.first(inner.contiguous(memory_format=torch.channels_last_3d))
         inner = nn.functional.silu(inner * (1 + scale) + offset)
         inner = nn.functional.silu(self.second(inner) * (1 + later_scale) + later_offset)
         change = self.last(inner)
-        hidden = torch.sigmoid(self.keep)[:, None, None, None].to(change.dtype) * state.hidden + change[:, 1:]
+        keep = torch.sigmoid(self.keep)[:, None, None, None].to(change.dtype)
+        hidden = keep * state.hidden + (1 - keep) * change[:, 1:].tanh()
         with torch.autocast(state.factors.device.type, enabled=False):
             proposal = _unit_variance(density + change[:, 0].float())
             factors = torch.fft.rfftn(proposal, dim=_AXES)
