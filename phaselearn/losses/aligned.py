@@ -32,6 +32,11 @@ class Aligned(Loss):
         return self.loss.invariances | {"origin"} | ({"inversion"} if self.inversion else set())
 
     @property
+    def needs(self) -> frozenset[str] | None:
+        """What the loss inside reads of the batch."""
+        return self.loss.needs
+
+    @property
     def minimum(self) -> float | None:
         """That of the loss inside."""
         return self.loss.minimum

@@ -45,6 +45,12 @@ class Combined(Loss):
         return any(loss.needs_target for loss in self.losses.values())
 
     @property
+    def needs(self) -> frozenset[str] | None:
+        """What any term reads of the batch; None where one may read anything."""
+        needs = [loss.needs for loss in self.losses.values()]
+        return None if None in needs else frozenset().union(*needs)
+
+    @property
     def minimum(self) -> float | None:
         """The sum of the terms' minima, where all of them are known."""
         minima = {name: loss.minimum for name, loss in self.losses.items()}

@@ -30,6 +30,7 @@ class EnergyDistance(Loss):
     """
 
     invariances: ClassVar[frozenset[str]] = frozenset({"offset"})
+    needs: ClassVar[frozenset[str] | None] = frozenset({"lattice"})
 
     def __init__(self, exponent: float = 1.0) -> None:
         super().__init__()

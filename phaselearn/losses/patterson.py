@@ -37,6 +37,7 @@ class Patterson(Loss):
 
     invariances: ClassVar[frozenset[str]] = frozenset({"origin", "inversion", "scale", "offset"})
     needs_target: ClassVar[bool] = False
+    needs: ClassVar[frozenset[str] | None] = frozenset({"intensity", "observed", "lattice"})
 
     def __init__(self, compare: str, layout: str, frame: str, sigma: float) -> None:
         super().__init__()

@@ -37,6 +37,7 @@ class ShiftInvariant(Loss):
             without Nyquist planes).
     """
 
+    needs: ClassVar[frozenset[str] | None] = frozenset()
     _BASES: ClassVar[dict[str, type[Loss]]] = {"mse": MeanSquaredError, "correlation": Correlation}
 
     def __init__(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -41,6 +43,8 @@ class Sinkhorn(Loss):
         reach: Å, or null where all density is to be carried.
         negative_cost: Å² for a unit of negative density that the target has not, or the reverse.
     """
+
+    needs: ClassVar[frozenset[str] | None] = frozenset({"lattice"})
 
     def __init__(
         self,

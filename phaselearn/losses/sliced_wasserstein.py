@@ -29,6 +29,7 @@ class SlicedWasserstein(Loss):
     """
 
     invariances: ClassVar[frozenset[str]] = frozenset({"offset"})
+    needs: ClassVar[frozenset[str] | None] = frozenset({"lattice"})
 
     directions: Tensor
 

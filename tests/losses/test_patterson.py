@@ -1,12 +1,18 @@
 """The Patterson loss against its formula, and training on it without a density."""
 
+from functools import partial
+
 import pytest
+import pytorch_lightning as pl
 import torch
+from torch.utils.data import DataLoader
 
 from phaselearn.crystal.density import band_limited_density
 from phaselearn.data.pairs import PairDefinition, make_pairs
 from phaselearn.losses.patterson import Patterson
-from tests.conftest import random_crystals
+from phaselearn.models.mlp import MultilayerPerceptron
+from tests.conftest import OCTANT, random_crystals
+from tests.data.test_datamodule import datamodule
 
 SIGMA = 0.35
 
@@ -68,6 +74,35 @@ def test_descends_without_a_density():
         value.backward()
         optimizer.step()
     assert value.item() < 0.1 * before
+
+
+def test_a_network_trains_without_densities(tiny_store):
+    data = datamodule(tiny_store, input_transform="amplitude", input_scaling="deviation", batch_size=64)
+    unlabelled = [
+        {name: values for name, values in batch.items() if name not in ("density", "numbers", "positions")}
+        for batch in data.train_dataloader()
+    ]
+    torch.manual_seed(0)
+    model = MultilayerPerceptron(
+        [32],
+        False,
+        loss=Patterson("amplitude", "octant", "fractional", OCTANT.sigma),
+        definition=OCTANT,
+        optimizer=partial(torch.optim.Adam, lr=3e-3),
+    )
+    (seen,) = data.evaluation_loader("validation", None)
+    before = model.loss(model(seen), None, seen).mean()
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        max_epochs=20,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+    )
+    trainer.fit(model, train_dataloaders=DataLoader(unlabelled, batch_size=None))
+    assert model.loss(model(seen), None, seen).mean() < 0.5 * before
 
 
 def test_sees_cuboid_voxels():
