@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -36,7 +37,8 @@ class Sinkhorn(Loss):
     gradient is that of the dual at the optimum, not of the iterations (envelope theorem).
 
     Args:
-        epsilon: ε in Å²; blurs over √(ε/2) Å. The smaller, the closer to unregularised transport and the slower.
+        epsilon: ε in Å²; blurs over √(ε/2) Å. The smaller, the closer to unregularised transport and the slower; not
+            below what `smallest_epsilon` gives for the grid.
         annealing: ratio of successive ε on the way down from 4 Å²; 1 starts at ε itself.
         tolerance: share of the mass that the plan may misplace; the value is then off by far less.
         max_iterations: at the last ε.
@@ -45,6 +47,9 @@ class Sinkhorn(Loss):
     """
 
     needs: ClassVar[frozenset[str] | None] = frozenset({"lattice"})
+    # By voxels along an axis, Å²: down to here the iterations end within 1 % of the solution, even for a prediction
+    # that is another crystal (`benchmarks/losses.py --smallest-epsilon`). Finer grids are held to the last.
+    smallest_epsilon: ClassVar[Mapping[int, float]] = {10: 0.02, 20: 0.05, 40: 0.1}
 
     def __init__(
         self,
@@ -81,7 +86,12 @@ class Sinkhorn(Loss):
         return frozenset({"scale"}) if self.reach is None and not self.negative_cost else frozenset()
 
     def compute(self, prediction: Tensor, target: Tensor | None, batch: Batch) -> Tensor:
-        """Return the loss of each sample (B,)."""
+        """Return the loss of each sample (B,).
+
+        Raises:
+            UserError: ε is too small for the grid.
+        """
+        self._check_epsilon(prediction.shape[-1])
         # The slope of the positive part is one at zero, so that an empty map can grow.
         positive = torch.where(prediction >= 0, prediction, 0.0)
         wanted = target.clamp_min(0)
@@ -95,6 +105,15 @@ class Sinkhorn(Loss):
         transport = value.to(first) + (linear - linear.detach())
         negative = ((prediction - positive) - (target - wanted)).abs().sum(_AXES) / scale[:, 0, 0, 0]
         return transport + self.negative_cost * negative
+
+    def _check_epsilon(self, size: int) -> None:
+        allowed = [smallest for measured, smallest in self.smallest_epsilon.items() if size <= measured]
+        smallest = min(allowed) if allowed else max(self.smallest_epsilon.values(), default=0.0)
+        if self.epsilon < smallest:
+            raise UserError(
+                f"loss.epsilon={self.epsilon} is too small for {size}³ voxels, where it is accurate from {smallest} Å² "
+                f"on: try `python train.py loss=sinkhorn loss.epsilon={smallest}`"
+            )
 
     def _mass(self, share: Tensor) -> Tensor:
         """Return the mass of each voxel, from shares of the target's mass (B, N, N, N)."""

@@ -153,3 +153,10 @@ def test_energy_distance_of_gaussians_is_the_closed_form():
 def test_nonsense_is_refused(options):
     with pytest.raises(UserError, match=next(iter(options))):
         Sinkhorn(**options)
+
+
+def test_an_epsilon_too_small_for_the_grid_is_refused():
+    maps = gaussian(TRICLINIC, 12, [0.2, 0.3, 0.5], 0.6)
+    with pytest.raises(UserError, match=r"loss\.epsilon=0\.04 is too small for 12³ voxels.*0\.05 Å²"):
+        Sinkhorn(epsilon=0.04)(maps, maps, BATCH)
+    assert Sinkhorn(epsilon=0.05)(maps, maps, BATCH).item() == pytest.approx(0, abs=1e-9)
