@@ -14,14 +14,29 @@ _BINS = 10
 _FOLDS = 5
 
 
+FIGURES = (
+    "r_factor",
+    "skewness",
+    "peakiness",
+    "symmetry",
+    "inversion",
+    "agreement",
+    "cycles",
+    "expected_correlation",
+    "volume",
+    "reflections",
+)
+_LOGARITHMS = ("skewness", "peakiness", "cycles", "volume", "reflections")
+
+
 def features(records: Sequence[CrystalRecord]) -> np.ndarray:
-    """Return the figures of merit (n, 4): R, log skewness, log peakiness, agreement of the restarts."""
-    table = np.array(
-        [[record.r_factor, record.skewness, record.peakiness, record.agreement] for record in records], dtype=float
-    )
-    table = table.reshape(-1, 4)
-    table[:, 1:3] = np.log(np.clip(table[:, 1:3], 1e-3, None))
-    return np.nan_to_num(table, nan=0.0, posinf=10.0, neginf=-10.0)
+    """Return the figures of merit (n, 10) in the order of `FIGURES`; NaN where a crystal or a method has none."""
+    table = np.array([[getattr(record, name) for name in FIGURES] for record in records], dtype=float)
+    table = table.reshape(-1, len(FIGURES))
+    for name in _LOGARITHMS:
+        column = FIGURES.index(name)
+        table[:, column] = np.log(np.clip(table[:, column], 1e-3, None))
+    return np.where(np.isinf(table), np.nan, table)
 
 
 class Confidence:
@@ -45,22 +60,25 @@ class Confidence:
         trees = HistGradientBoostingClassifier(
             max_depth=3, learning_rate=0.05, max_iter=100, min_samples_leaf=10, random_state=0
         )
+        table = features(counted)
+        # A figure that the method does not have tells nothing.
+        self._known = ~np.isnan(table).all(0)
         self._model = CalibratedClassifierCV(trees, method="sigmoid", cv=_FOLDS)
-        self._model.fit(features(counted), solved)
+        self._model.fit(table[:, self._known], solved)
 
     def __call__(self, records: Sequence[CrystalRecord]) -> np.ndarray:
         """Return the probability (n,) that each record's CC is at least 0.9."""
         if self._always is not None:
             return np.full(len(records), self._always)
-        return self._model.predict_proba(features(records))[:, 1]
+        return self._model.predict_proba(features(records)[:, self._known])[:, 1]
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far probabilities can be trusted.
+    """How far the confidence of a method in a regime can be trusted.
 
     Attributes:
-        regime: name.
+        regime, method: names.
         fitted, checked: crystals that the confidence was fitted and checked on.
         expected_error: expected calibration error over ten bins of equally many crystals.
         auc: area under the ROC curve; NaN where all crystals are alike.
@@ -70,6 +88,7 @@ class Calibration:
     """
 
     regime: str
+    method: str
     fitted: int
     checked: int
     expected_error: float
@@ -79,8 +98,32 @@ class Calibration:
     found: tuple[float, ...]
 
 
-def check(regime: str, fitted: Sequence[CrystalRecord], checked: Sequence[CrystalRecord]) -> Calibration:
-    """Fit the confidence of a regime on some records and check it on others."""
+HEADINGS = (
+    "regime",
+    "method",
+    "fitted on",
+    "checked on",
+    "expected calibration error",
+    "AUC",
+    f"precision at recall {_RECALL}",
+)
+
+
+def table_cells(calibration: Calibration) -> tuple[str, ...]:
+    """Return a row of a table under `HEADINGS`."""
+    return (
+        calibration.regime,
+        calibration.method,
+        str(calibration.fitted),
+        str(calibration.checked),
+        f"{calibration.expected_error:.3f}",
+        f"{calibration.auc:.3f}",
+        f"{calibration.precision:.3f}",
+    )
+
+
+def check(fitted: Sequence[CrystalRecord], checked: Sequence[CrystalRecord]) -> Calibration:
+    """Fit the confidence of one method in one regime on some records and check it on others."""
     counted = [record for record in checked if record.counted]
     probability = Confidence(fitted)(counted)
     solved = np.array([record.solved for record in counted], dtype=bool)
@@ -90,7 +133,8 @@ def check(regime: str, fitted: Sequence[CrystalRecord], checked: Sequence[Crysta
     found = [float(solved[part].mean()) for part in parts]
     weights = np.array([len(part) for part in parts]) / max(1, len(order))
     return Calibration(
-        regime=regime,
+        regime=checked[0].regime,
+        method=checked[0].method,
         fitted=sum(record.counted for record in fitted),
         checked=len(counted),
         expected_error=float(weights @ np.abs(np.subtract(stated, found))),

@@ -10,6 +10,8 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from phaselearn.benchmark import comparison, confidence
+from phaselearn.benchmark.comparison import Comparison
 from phaselearn.benchmark.confidence import Calibration
 from phaselearn.benchmark.table import SUBSETS, Row
 
@@ -29,7 +31,12 @@ small { color: #666 } dt { font-weight: 600 } dd { margin: 0 0 .4rem 0 }
 
 
 def write_page(
-    path: Path, title: str, facts: Mapping[str, str], rows: Sequence[Row], calibrations: Sequence[Calibration]
+    path: Path,
+    title: str,
+    facts: Mapping[str, str],
+    rows: Sequence[Row],
+    comparisons: Sequence[Comparison],
+    calibrations: Sequence[Calibration],
 ) -> None:
     """Write the page in one step.
 
@@ -38,7 +45,8 @@ def write_page(
         title: what was benchmarked.
         facts: the header: crystals, leakage, homometry, commit, command.
         rows: of the table.
-        calibrations: of the confidence, one a regime.
+        comparisons: with outside programs.
+        calibrations: of confidences.
     """
     plots = [_against_resolution(rows), *_against_atoms(rows), _against_time(rows)]
     if calibrations:
@@ -49,11 +57,17 @@ def write_page(
         if figure.data
     )
     definitions = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts.items())
-    tables = "".join(_tables(rows, subset) for subset in SUBSETS)
+    tables = _plain_table(
+        "Beside outside programs, on their crystals",
+        comparison.HEADINGS,
+        [comparison.table_cells(each) for each in comparisons],
+    )
+    tables += _plain_table("Confidence", confidence.HEADINGS, [confidence.table_cells(each) for each in calibrations])
+    tables += "".join(_tables(rows, subset) for subset in SUBSETS)
     page = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{_STYLE}</style><script>{get_plotlyjs()}</script></head><body><h1>{escape(title)}</h1>"
-        f'<dl>{definitions}</dl><div class="plots">{drawn}</div>{_calibration_table(calibrations)}{tables}'
+        f'<dl>{definitions}</dl><div class="plots">{drawn}</div>{tables}'
         "<p><small>Solved: map correlation CC ≥ 0.90 over all origins and both hands; strict: and 90 % of the atoms "
         "within 0.5 Å of one of the n highest peaks. Gain = (CC − CC₀)/(1 − CC₀) with CC₀ of the phase-zero map. "
         "Brackets: 95 % bootstrap intervals over crystals.</small></p></body></html>"
@@ -147,25 +161,18 @@ def _reliability(calibrations: Sequence[Calibration]) -> go.Figure:
                 x=[100 * value for value in calibration.stated],
                 y=[100 * value for value in calibration.found],
                 mode="lines+markers",
-                name=calibration.regime,
+                name=f"{calibration.method} {calibration.regime}",
             )
         )
     return figure
 
 
-def _calibration_table(calibrations: Sequence[Calibration]) -> str:
-    if not calibrations:
+def _plain_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
         return ""
-    head = "".join(
-        f"<th>{name}</th>"
-        for name in ("regime", "fitted on", "checked on", "calibration error", "AUC", "precision at recall 0.8")
-    )
-    body = "".join(
-        f"<tr><td>{escape(each.regime)}</td><td>{each.fitted}</td><td>{each.checked}</td>"
-        f"<td>{each.expected_error:.3f}</td><td>{each.auc:.3f}</td><td>{each.precision:.3f}</td></tr>"
-        for each in calibrations
-    )
-    return f"<h2>Confidence</h2><table><tr>{head}</tr>{body}</table>"
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f'<h2>{title}</h2><div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
 
 
 def _tables(rows: Sequence[Row], subset: str) -> str:

@@ -75,8 +75,13 @@ def write_rows(path: Path, rows: Iterable[dict[str, object]], columns: Sequence[
 
 def read_records(path: Path) -> list[CrystalRecord]:
     """Read what `write_records` wrote."""
+    return [
+        CrystalRecord(**{field.name: _READ[str(field.type)](row[field.name]) for field in fields(CrystalRecord)})
+        for row in read_rows(path)
+    ]
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Read what `write_rows` wrote, values as text."""
     with open(path, newline="") as file:
-        return [
-            CrystalRecord(**{field.name: _READ[str(field.type)](row[field.name]) for field in fields(CrystalRecord)})
-            for row in csv.DictReader(file)
-        ]
+        return list(csv.DictReader(file))

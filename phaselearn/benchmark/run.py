@@ -6,19 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from phaselearn.benchmark.comparison import Comparison, compare
 from phaselearn.benchmark.confidence import Calibration, check
 from phaselearn.benchmark.crystals import BenchmarkSet, in_random_order
 from phaselearn.benchmark.homometry import HomometricPair, homometric_pairs
 from phaselearn.benchmark.leakage import audit
+from phaselearn.benchmark.markdown import markdown
 from phaselearn.benchmark.page import PAGE_FILE, write_page
 from phaselearn.benchmark.records import CrystalRecord, write_records, write_rows
 from phaselearn.benchmark.regimes import Regime
 from phaselearn.benchmark.runner import Contender, RunSettings, run_contender
-from phaselearn.benchmark.table import Row, markdown_table, summarise_records, write_table
+from phaselearn.benchmark.table import Row, summarise_records, write_table
 from phaselearn.errors import UserError
 
 RECORDS_FILE = "crystals.csv"
 CALIBRATION_FILE = "confidence.csv"
+COMPARISON_FILE = "comparison.csv"
 HOMOMETRY_FILE = "homometry.csv"
 MARKDOWN_FILE = "benchmark.md"
 
@@ -31,7 +34,7 @@ class BenchmarkPlan:
         settings: of the runs.
         resamples: of the bootstrap.
         peer_count: crystals for outside programs.
-        confidence: method whose confidence is calibrated.
+        confidence: methods whose confidence is calibrated.
         confidence_count: training crystals that it is fitted on; 0 for no calibration.
         homometry: R from which |F| of two crystals agree; None leaves the search out.
     """
@@ -39,7 +42,7 @@ class BenchmarkPlan:
     settings: RunSettings
     resamples: int
     peer_count: int
-    confidence: str
+    confidence: Sequence[str]
     confidence_count: int
     homometry: float | None
 
@@ -55,8 +58,8 @@ def run_benchmark(
 ) -> list[Row]:
     """Run what has not been run yet and write everything.
 
-    A method that cannot read a regime has no row in it. Outside programs are slow and get fewer crystals;
-    benchmark.md has a table of all methods on those alone.
+    A method that cannot read a regime has no row in it. Outside programs are slow and get fewer crystals; every
+    method is compared with them on those alone.
 
     Args:
         folder: of the run.
@@ -75,35 +78,32 @@ def run_benchmark(
     """
     seen = frozenset(crystal.prototype for crystal in crystals.training)
     few = crystals.tested[: plan.peer_count]
-    few_ids = {crystal.id for crystal in few}
     records: list[CrystalRecord] = []
-    compared: list[CrystalRecord] = []
+    outside: list[CrystalRecord] = []
     for regime in regimes:
-        ours = [
-            record
-            for contender in contenders
-            if contender.fits(regime)
-            for record in run_contender(contender, regime, crystals.tested, seen, plan.settings)
-        ]
-        theirs = [record for each in peers for record in run_contender(each, regime, few, seen, plan.settings)]
-        records += ours
-        if theirs:
-            compared += [record for record in ours if record.id in few_ids] + theirs
-    rows = summarise_records(records, plan.resamples)
-    compared_rows = summarise_records(compared, plan.resamples)
+        for contender in contenders:
+            if contender.fits(regime):
+                records += run_contender(contender, regime, crystals.tested, seen, plan.settings)
+        for each in peers:
+            outside += run_contender(each, regime, few, seen, plan.settings)
+    rows = summarise_records(records + outside, plan.resamples)
     calibrations = _calibrate(crystals, regimes, contenders, records, seen, plan)
+    comparisons = compare(records + outside, [each.name for each in peers])
     facts = dict(facts) | {"leakage": str(audit(crystals.tested, crystals.training))}
     if plan.homometry is not None:
         pairs = homometric_pairs(crystals.tested, plan.homometry)
         facts |= {"homometry": _homometry_text(pairs, len(crystals.tested), plan.homometry)}
         write_rows(folder / HOMOMETRY_FILE, [asdict(pair) for pair in pairs], list(HomometricPair.__annotations__))
-    names = {each.name for each in peers}
-    everything = rows + [row for row in compared_rows if row["method"] in names]
-    write_records(folder / RECORDS_FILE, records + [record for record in compared if record.method in names])
-    write_table(folder, everything)
-    (folder / MARKDOWN_FILE).write_text(_markdown(facts, rows, compared_rows, calibrations))
-    write_page(folder / PAGE_FILE, "Phasing methods compared", facts, everything, calibrations)
-    return everything
+    write_records(folder / RECORDS_FILE, records + outside)
+    write_table(folder, rows)
+    for name, kind, values in (
+        (COMPARISON_FILE, Comparison, comparisons),
+        (CALIBRATION_FILE, Calibration, calibrations),
+    ):
+        write_rows(folder / name, [asdict(value) for value in values], list(kind.__annotations__))
+    (folder / MARKDOWN_FILE).write_text(markdown(facts, rows, comparisons, calibrations))
+    write_page(folder / PAGE_FILE, "Phasing methods compared", facts, rows, comparisons, calibrations)
+    return rows
 
 
 def _calibrate(
@@ -116,20 +116,21 @@ def _calibrate(
 ) -> list[Calibration]:
     if not plan.confidence_count:
         return []
-    method = next((each for each in contenders if each.name == plan.confidence), None)
-    if method is None or not crystals.training:
+    methods = [each for each in contenders if each.name in plan.confidence]
+    if len(methods) < len(plan.confidence) or not crystals.training:
         raise UserError(
-            f"confidence={plan.confidence} needs that method among the models and a split with training crystals "
-            "beside it, e.g. split=validation, or confidence_count=0"
+            f"confidence=[{','.join(plan.confidence)}] needs these methods among the models and a split with training "
+            "crystals beside it, e.g. split=validation, or confidence_count=0"
         )
     fitted_on = in_random_order(crystals.training, plan.settings.seed)[: plan.confidence_count]
     return [
         check(
-            regime.name,
             run_contender(method, regime, fitted_on, seen, plan.settings),
             [record for record in records if record.method == method.name and record.regime == regime.name],
         )
         for regime in regimes
+        for method in methods
+        if method.fits(regime)
     ]
 
 
@@ -139,27 +140,3 @@ def _homometry_text(pairs: Sequence[HomometricPair], count: int, epsilon: float)
         f"{len(pairs)} pairs of the {count} crystals, {involved} crystals in all, have |F| within R = {epsilon} of "
         "each other in one lattice although their maps correlate below 0.9"
     )
-
-
-def _markdown(
-    facts: Mapping[str, str],
-    rows: Sequence[Row],
-    compared: Sequence[Row],
-    calibrations: Sequence[Calibration],
-) -> str:
-    parts = ["\n".join(f"- {name}: {text}" for name, text in facts.items())]
-    parts += [f"### {subset}\n\n{markdown_table(rows, subset)}" for subset in ("all", "hard", "unseen_prototype")]
-    if compared:
-        parts.append(f"### On the crystals of the outside programs\n\n{markdown_table(compared)}")
-    if calibrations:
-        lines = [
-            "| regime | fitted on | checked on | expected calibration error | AUC | precision at recall 0.8 |",
-            "|---|---:|---:|---:|---:|---:|",
-        ]
-        lines += [
-            f"| {each.regime} | {each.fitted} | {each.checked} | {each.expected_error:.3f} | {each.auc:.3f} "
-            f"| {each.precision:.3f} |"
-            for each in calibrations
-        ]
-        parts.append("### Confidence\n\n" + "\n".join(lines))
-    return "\n\n".join(parts) + "\n"

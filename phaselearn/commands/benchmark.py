@@ -54,7 +54,7 @@ def _benchmark(config: DictConfig) -> None:
         settings=RunSettings(folder / "crystals", config.batch_size, config.seed),
         resamples=config.resamples,
         peer_count=config.peer_count,
-        confidence=config.confidence,
+        confidence=[str(name) for name in config.confidence],
         confidence_count=config.confidence_count,
         homometry=config.homometry,
     )

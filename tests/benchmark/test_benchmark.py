@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from phaselearn.benchmark.comparison import compare
 from phaselearn.benchmark.confidence import Confidence, area_under_curve, check, precision_at_recall
 from phaselearn.benchmark.contenders import parameter_free, regime_from
 from phaselearn.benchmark.crystals import choose, crystals_of_source, crystals_of_store
@@ -15,7 +16,7 @@ from phaselearn.benchmark.leakage import audit
 from phaselearn.benchmark.records import CrystalRecord, read_records, write_records
 from phaselearn.benchmark.regimes import InputPreparation, Regime, batches
 from phaselearn.benchmark.run import BenchmarkPlan, run_benchmark
-from phaselearn.benchmark.runner import RunSettings, run_contender
+from phaselearn.benchmark.runner import ModelContender, RunSettings, run_contender
 from phaselearn.benchmark.table import COLUMNS, is_centrosymmetric, markdown_table, summarise_records
 from phaselearn.commands.application import config_directory
 from phaselearn.commands.session import build_method
@@ -23,6 +24,9 @@ from phaselearn.data.observation import Observation
 from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.data.structures import Crystal
 from phaselearn.errors import UserError
+from phaselearn.losses.mse import MeanSquaredError
+from phaselearn.models.base import DensityModel
+from phaselearn.phasing.solution import Solution
 from phaselearn.testing.models import DEFINITION
 
 NOISY = Regime("noisy", DEFINITION, Observation(noise=0.2, completeness=0.7))
@@ -61,10 +65,16 @@ def record(**changes):
         "hard": True,
         "counted": True,
         "seconds": 0.1,
+        "reflections": 500,
+        "volume": 120.0,
         "r_factor": 0.1,
         "skewness": 5.0,
         "peakiness": 50.0,
+        "symmetry": 0.98,
+        "inversion": 0.97,
         "agreement": 0.99,
+        "cycles": 80.0,
+        "expected_correlation": float("nan"),
     }
     return CrystalRecord(**(values | changes))
 
@@ -209,7 +219,7 @@ def test_confidence_is_calibrated_where_figures_tell():
             for place, (value, is_solved) in enumerate(zip(agreement, solved, strict=True))
         ]
 
-    calibration = check("r", sample(800), sample(800))
+    calibration = check(sample(800), sample(800))
     assert calibration.expected_error < 0.08
     assert 0.75 < calibration.auc < 0.95
     assert calibration.precision > 0.5
@@ -230,8 +240,71 @@ def test_scores_against_scikit_learn():
     assert precision_at_recall(score, positive, 0.8) == pytest.approx(precision[recall >= 0.8][-1])
 
 
+def test_methods_are_compared_with_a_peer_on_its_crystals_alone():
+    ours = [record(id="1", seconds=0.1), record(id="2", solved=False, seconds=0.3), record(id="3", seconds=9.0)]
+    theirs = [record(method="peer", id=name, solved=False, strict=True, seconds=2.0) for name in ("1", "2")]
+    (found,) = compare(ours + theirs, ["peer"])
+    assert (found.method, found.peer, found.n) == ("m", "peer", 2)
+    assert (found.solved, found.peer_solved, found.strict, found.peer_strict) == (0.5, 0.0, 0.0, 1.0)
+    assert found.speed == pytest.approx(10.0)
+    assert compare(ours, ["peer"]) == []
+
+
+def scrambled(batch):
+    """Return the batch with another truth; the input is taken from the intensities and stays."""
+    return batch | {"numbers": batch["numbers"].flip(0), "positions": torch.rand_like(batch["positions"])}
+
+
+@pytest.mark.parametrize("name", ["phase_zero", "random_phase", "charge_flipping", "raar"])
+def test_the_runner_hands_no_method_the_truth(name, crystals):
+    _, batch = next(batches(crystals[:6], NOISY, InputPreparation(), frozenset(), 6, 0))
+    first, second = (contender(name).run(given, NOISY).solution for given in (batch, scrambled(batch)))
+    assert torch.equal(first.factors, second.factors)
+    for figure in ("agreement", "cycles", "expected_correlation"):
+        one, other = getattr(first, figure), getattr(second, figure)
+        assert (one is None and other is None) or torch.equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["phase_zero", "random_phase", "charge_flipping", "raar"])
+def test_the_runner_judges_a_crystal_alike_from_any_origin_and_in_either_hand(name, crystals, tmp_path):
+    few = sorted(crystals, key=lambda crystal: len(crystal.numbers))[:6]
+    moved = [replace(crystal, positions=(0.31 - crystal.positions) % 1.0) for crystal in few]
+    settings = [RunSettings(tmp_path / str(number), 8, 0) for number in range(2)]
+    records = [
+        run_contender(contender(name), IDEAL, group, frozenset(), each)
+        for group, each in zip((few, moved), settings, strict=True)
+    ]
+    for one, other in zip(*records, strict=True):
+        # Rounding differs with the origin, and where nothing is found a search wanders; what is found is the same.
+        assert one.solved == other.solved
+        if one.solved:
+            assert one.correlation == pytest.approx(other.correlation, abs=0.02)
+            assert one.r_factor == pytest.approx(other.r_factor, abs=0.02)
+
+
+def test_any_model_that_solves_hands_over_its_figures(crystals, tmp_path):
+    class Own(DensityModel):
+        def solve(self, observed, crystals):
+            value = torch.arange(len(crystals)).float()
+            return Solution(observed.map_amplitude().to(torch.complex64), expected_correlation=value)
+
+    own = ModelContender(
+        "own",
+        lambda definition: Own(loss=MeanSquaredError(), definition=definition),
+        definition=None,
+        preparation=InputPreparation(),
+        seen_prototypes=None,
+        identity="own",
+        device="cpu",
+    )
+    records = run_contender(own, IDEAL, crystals[:4], frozenset(), RunSettings(tmp_path, 8, 0))
+    assert [each.expected_correlation for each in records] == [0.0, 1.0, 2.0, 3.0]
+    assert all(np.isnan(each.agreement) for each in records)
+    assert all(each.correlation == pytest.approx(each.floor, abs=1e-3) for each in records)
+
+
 def test_a_whole_benchmark_writes_its_files(crystals, tmp_path):
-    plan = BenchmarkPlan(RunSettings(tmp_path / "crystals", 8, 0), 50, 4, "random_phase", 0, 0.05)
+    plan = BenchmarkPlan(RunSettings(tmp_path / "crystals", 8, 0), 50, 4, ["random_phase"], 0, 0.05)
     chosen = choose(crystals, "all", 8, 0)
     contenders = [contender(name) for name in ("phase_zero", "random_phase")]
     rows = run_benchmark(tmp_path, chosen, [IDEAL, NOISY], contenders, [], plan, {"crystals": "few"})

@@ -52,6 +52,6 @@ def test_cctbx_solves_simple_crystals_in_its_own_process():
     regime = Regime("full10", DEFINITION, Observation())
     _, batch = next(batches(crystals, regime, InputPreparation(), frozenset(), 8, 0))
     outcome = peer("cctbx", 20.0).run(batch, regime)
-    judgement, _ = judge(outcome.factors, observed_of(batch, DEFINITION), batch["numbers"], batch["positions"])
+    judgement, _ = judge(outcome.solution.factors, observed_of(batch, DEFINITION), batch["numbers"], batch["positions"])
     assert judgement.solved.any()
     assert outcome.seconds > 0

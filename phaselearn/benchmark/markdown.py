@@ -1,0 +1,44 @@
+"""What a benchmark found as Markdown: the header, and the tables that fit a results file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from phaselearn.benchmark import comparison, confidence
+from phaselearn.benchmark.comparison import Comparison
+from phaselearn.benchmark.confidence import Calibration
+from phaselearn.benchmark.table import Row, markdown_table
+
+_SUBSETS = ("all", "hard", "unseen_prototype")
+
+
+def markdown(
+    facts: Mapping[str, str],
+    rows: Sequence[Row],
+    comparisons: Sequence[Comparison],
+    calibrations: Sequence[Calibration],
+) -> str:
+    """Return the text of benchmark.md.
+
+    Args:
+        facts: of the header.
+        rows: of the table; a subset without rows is left out.
+        comparisons: with outside programs.
+        calibrations: of confidences.
+    """
+    parts = ["\n".join(f"- {name}: {text}" for name, text in facts.items())]
+    for subset in _SUBSETS:
+        if any(row["subset"] == subset for row in rows):
+            parts.append(f"### {subset}\n\n{markdown_table(rows, subset)}")
+    if comparisons:
+        cells = [comparison.table_cells(each) for each in comparisons]
+        parts.append(f"### Beside outside programs, on their crystals\n\n{_table(comparison.HEADINGS, cells)}")
+    if calibrations:
+        cells = [confidence.table_cells(each) for each in calibrations]
+        parts.append(f"### Confidence\n\n{_table(confidence.HEADINGS, cells)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
