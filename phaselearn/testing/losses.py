@@ -118,8 +118,11 @@ class LossContract:
         single = prediction.float()
         with torch.autocast("cpu", dtype=torch.bfloat16):
             inside = self.value(single, batch)
-        assert inside.dtype == torch.float32
+            # What a network puts out there.
+            half = self.value(single.bfloat16(), batch)
+        assert inside.dtype == half.dtype == torch.float32
         torch.testing.assert_close(inside, self.value(single, batch))
+        torch.testing.assert_close(half, self.value(single.bfloat16().float(), batch))
 
     @pytest.mark.parametrize("kind", ["empty", "one voxel", "equal"])
     def test_gradients_are_finite_everywhere(self, batch, kind):
