@@ -22,6 +22,16 @@ from phaselearn.report.curves import Curves
 from phaselearn.report.surfaces import THRESHOLD, atoms_in_cell, drawing_shape
 from phaselearn.report.terminal import LEGEND, by_subset, cells, left_out_note, number, percent
 
+# In the order in which they need each other.
+SCRIPTS = (
+    "maps.js",
+    "page.js",
+    "page_curves.js",
+    "page_crystal.js",
+    "page_surfaces.js",
+    "page_slices.js",
+    "page_controls.js",
+)
 CURVES_SHOWN = ("train/loss", "val/loss", "val/median_cc", "val/floor")
 HEADINGS = ("", "crystals", "solved", "solved, strict", "median CC", "gain", "phase error")
 
@@ -62,8 +72,7 @@ def write_page(
         # Inside a script element only a < can end it or open a comment.
         data=json.dumps(data, allow_nan=False, ensure_ascii=False).replace("<", "\\u003c"),
         plotly=get_plotlyjs(),
-        maps=_asset("maps.js"),
-        script=_asset("page.js"),
+        script="\n".join(_asset(name) for name in SCRIPTS),
     )
     partial = path.with_name(path.name + ".partial")
     partial.write_text(page, encoding="utf-8")
