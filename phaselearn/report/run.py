@@ -47,6 +47,7 @@ def judge_methods(
             enable_model_summary=False,
             enable_progress_bar=sys.stderr.isatty(),
         )
+        print(f"testing {name} on {len(loader.dataset)} crystals", file=sys.stderr, flush=True)
         trainer.test(model, dataloaders=loader, verbose=False)
         judged[name] = {key: values.cpu() for key, values in model.test_metric.crystals().items()}
     return judged
