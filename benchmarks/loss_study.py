@@ -48,7 +48,7 @@ LOSSES = {
     "sliced_wasserstein": ("loss=sliced_wasserstein",),
     "combined": ("loss=combined",),
     "patterson": ("loss=patterson",),
-    "sinkhorn": ("loss=sinkhorn",),
+    "sinkhorn": ("loss=sinkhorn", "loss.tolerance=1e-3"),
 }
 GOOD, SOLVED = 0.7, 0.9
 
