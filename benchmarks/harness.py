@@ -99,7 +99,7 @@ def compare(name: str, store: Path, figures: Figures) -> None:
 def peak_of_streaming(store: Path) -> float:
     """Return the peak resident memory in MiB of an epoch streamed from a store, in a process of its own."""
     command = [sys.executable, __file__, "--stream", str(store)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
 
 
 def stream(store: Path) -> None:
