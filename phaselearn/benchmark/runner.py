@@ -209,10 +209,10 @@ def _own(solution: Solution) -> dict[str, Tensor]:
 
 def figures_of(factors: Tensor, observed: Observed) -> dict[str, Tensor]:
     """Return what can be said without the truth of the measured amplitudes with the phases of FFT boxes, each (B,)."""
-    measurement = Measurement.of(observed, 2 * observed.mask.shape[-1])
+    fine = (2 * observed.mask.shape[-1],) * 3
+    measurement = Measurement.of(observed, fine)
     unit = torch.polar(torch.ones_like(factors.real), -factors.angle())
-    half = measurement.size // 2 + 1
-    phased = measurement.amplitude * resized(unit, measurement.size)[..., :half]
+    phased = measurement.amplitude * resized(unit, fine)[..., : fine[2] // 2 + 1]
     density = map_of(phased)
     return {
         "reflections": observed.unique_reflections(),

@@ -40,15 +40,11 @@ class ChargeFlipping:
         """Return what the amplitudes demand: the weak reflections are turned instead of measured."""
         free = AmplitudeConstraint.of(measurement)
         weak = weakest(measurement, self.weak_share)
-        turn = quarter_turn(measurement.size, free.passed)
+        turn = quarter_turn(free.passed)
         return AmplitudeConstraint(free.imposed * ~weak, torch.where(weak, turn, free.passed))
 
-    def start(self, factors: Tensor) -> Tensor:
-        """Return the state, here the half boxes themselves."""
-        return factors
-
     def advance(self, factors: Tensor, constraint: AmplitudeConstraint, round_number: int, cycles: range) -> Tensor:
-        """Run some cycles on half boxes (B, n, n, n/2 + 1)."""
+        """Run some cycles on half boxes (B, n₁, n₂, n₃/2 + 1)."""
         start = self.thresholds[round_number % len(self.thresholds)]
         for cycle in cycles:
             progress = min(1.0, cycle / max(1.0, self.annealing * self.iterations))
@@ -58,26 +54,22 @@ class ChargeFlipping:
             factors = constraint.apply(transform(above).mul_(2).sub_(factors))
         return factors
 
-    def factors(self, factors: Tensor) -> Tensor:
-        """Return the half boxes of a state."""
-        return factors
-
 
 def weakest(measurement: Measurement, share: float) -> Tensor:
-    """Return a bool mask (B, n, n, n/2 + 1) of the weakest measured reflections of each crystal."""
+    """Return a bool mask (B, n₁, n₂, n₃/2 + 1) of the weakest measured reflections of each crystal."""
     values = torch.where(measurement.measured, measurement.amplitude, torch.inf).flatten(1).sort(1).values
     count = (measurement.measured.flatten(1).sum(1) * share).long()
     limit = values.gather(1, count[:, None])[:, :, None, None]
     return measurement.measured & (measurement.amplitude < limit)
 
 
-def quarter_turn(size: int, like: Tensor) -> Tensor:
-    """Return the factor exp(±iπ/2) (size, size, size/2 + 1) that turns h one way and −h the other.
+def quarter_turn(like: Tensor) -> Tensor:
+    """Return the factor exp(±iπ/2) (n₁, n₂, n₃/2 + 1) that turns h one way and −h the other, for half boxes like these.
 
     Both mates lie in the half box where l = 0; turned the same way they would cancel.
     """
-    index = miller_indices("full", size).to(like.device)
-    sign = torch.ones(size, size, size // 2 + 1, device=like.device)
-    behind = (index[None, :] < 0) | ((index[None, :] == 0) & (index[:, None] < 0))
+    h, k = (miller_indices("full", size).to(like.device) for size in like.shape[1:3])
+    sign = torch.ones(like.shape[1:], device=like.device)
+    behind = (k[None, :] < 0) | ((k[None, :] == 0) & (h[:, None] < 0))
     sign[..., 0] = torch.where(behind, -1.0, 1.0)
     return (1j * sign).to(like.dtype)

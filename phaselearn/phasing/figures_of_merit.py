@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from phaselearn.phasing.measurement import Measurement, map_of, power, transform
+from phaselearn.phasing.measurement import Measurement, map_of, map_shape, power, transform
 from phaselearn.phasing.projections import keep_largest
 
 
@@ -16,7 +18,7 @@ def r_factor(factors: Tensor, measurement: Measurement, share: float) -> Tensor:
     a map of atoms with these phases.
 
     Args:
-        factors: half boxes (B, n, n, n/2 + 1) with the measured amplitudes.
+        factors: half boxes (B, n₁, n₂, n₃/2 + 1) with the measured amplitudes.
         measurement: of the same crystals.
         share: of the voxels that hold density.
     """
@@ -29,12 +31,12 @@ def r_factor(factors: Tensor, measurement: Measurement, share: float) -> Tensor:
 
 
 def skewness(density: Tensor) -> Tensor:
-    """Return the third standardised moment of maps (B, n, n, n), (B,): large for peaks on flat ground."""
+    """Return the third standardised moment of maps (B, n₁, n₂, n₃), (B,): large for peaks on flat ground."""
     return _standardised(density).pow(3).mean(1)
 
 
 def peakiness(density: Tensor) -> Tensor:
-    """Return the fourth standardised moment of maps (B, n, n, n), (B,); 3 for noise."""
+    """Return the fourth standardised moment of maps (B, n₁, n₂, n₃), (B,); 3 for noise."""
     return _standardised(density).pow(4).mean(1)
 
 
@@ -51,48 +53,50 @@ def likeness(first: Tensor, second: Tensor) -> Tensor:
     takes twenty times as long.
 
     Args:
-        first: half boxes (B, n, n, n/2 + 1), F(000) empty, on a grid finer than the data's.
+        first: half boxes (B, n₁, n₂, n₃/2 + 1), F(000) empty, on a grid finer than the data's.
         second: the same.
     """
-    hands = torch.stack((first * second.conj(), first.conj() * second.conj()), 1)
+    # The other hand of the first has conjugate factors; that this turns t into −t does not matter to the highest value.
+    hands = torch.stack((first * second.conj(), first * second), 1)
     return highest(hands) / _norms(first, second)
 
 
 def overlap(first: Tensor, second: Tensor) -> Tensor:
     """Return (B,) the map correlation of half boxes as they lie, F(000) empty."""
-    return _weighted((first * second.conj()).real).flatten(1).sum(1) / _norms(first, second)
+    products = torch.view_as_real(first) * torch.view_as_real(second)
+    return _over_all(lambda part: part.flatten(1).sum(1), products) / _norms(first, second)
 
 
 def inversion(factors: Tensor) -> Tensor:
-    """Return (B,) the map correlation of half boxes (B, n, n, n/2 + 1) with their own inverse, its centre anywhere."""
-    return highest((factors.conj() * factors.conj())[:, None]) / _norms(factors, factors)
+    """Return (B,) the map correlation of half boxes with their own inverse, its centre anywhere."""
+    return highest((factors * factors)[:, None]) / _norms(factors, factors)
 
 
 def highest(products: Tensor) -> Tensor:
-    """Return (B,) the highest value of Σ_h P(h) exp(2πi h·t) over all t and the K products (B, K, n, n, n/2 + 1)."""
-    count, size = products.shape[1], products.shape[-2]
-    surface = map_of(products.flatten(0, 1)).unflatten(0, (-1, count)) * size**3
+    """Return (B,) the highest value of Σ_h P(h) exp(2πi h·t) over all t and the K products (B, K, n₁, n₂, n₃/2 + 1)."""
+    shape = map_shape(products)
+    surface = torch.fft.irfftn(products, s=shape, dim=(-3, -2, -1), norm="forward")
     height, place = surface.flatten(1).max(1)
-    which, voxel = place // size**3, place % size**3
-    at = torch.stack((voxel // size**2, voxel // size % size, voxel % size))
+    which, *at = torch.unravel_index(place, surface.shape[1:])
     rows = torch.arange(len(products), device=products.device)
     rise = torch.zeros_like(height)
-    for axis in range(3):
-        step = torch.zeros(3, 1, dtype=torch.long, device=products.device)
-        step[axis] = 1
-        ahead, behind = (surface[(rows, which, *((at + sign * step) % size))] for sign in (1, -1))
+    for axis, size in enumerate(shape):
+        ahead, behind = (
+            surface[(rows, which, *(at[:axis]), (at[axis] + step) % size, *(at[axis + 1 :]))] for step in (1, -1)
+        )
         curvature = (2 * height - ahead - behind).clamp_min(torch.finfo(height.dtype).tiny)
         rise = rise + (ahead - behind).square() / (8 * curvature)
     return height + rise
 
 
 def _norms(first: Tensor, second: Tensor) -> Tensor:
-    squares = [_weighted(power(half)).flatten(1).sum(1) for half in (first, second)]
-    return (squares[0].sqrt() * squares[1].sqrt()).clamp_min(torch.finfo(torch.float32).tiny)
+    def squares(part: Tensor) -> Tensor:
+        return torch.linalg.vector_norm(part.flatten(1), dim=1).square()
+
+    norms = [_over_all(squares, torch.view_as_real(half)).sqrt() for half in (first, second)]
+    return (norms[0] * norms[1]).clamp_min(torch.finfo(norms[0].dtype).tiny)
 
 
-def _weighted(half: Tensor) -> Tensor:
-    """Count the planes 0 < l < n/2, which stand for l < 0 too, twice."""
-    weight = torch.full((half.shape[-1],), 2.0, device=half.device)
-    weight[0] = weight[-1] = 1.0
-    return half * weight
+def _over_all(total: Callable[[Tensor], Tensor], half: Tensor) -> Tensor:
+    """Return a sum over all reflections from half boxes (B, n₁, n₂, n₃/2 + 1, 2): 0 < l < n₃/2 stands for l < 0 too."""
+    return 2 * total(half) - total(half[..., 0, :]) - total(half[..., -1, :])

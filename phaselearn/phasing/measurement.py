@@ -1,12 +1,13 @@
 """What a phasing method is given: blurred amplitudes, and which reflections they bind.
 
-Everything here lies on the half box (n, n, n/2 + 1) of `torch.fft.rfftn`, the reflections with l ≥ 0, of a grid that
-may be finer than the N³ of the data: on a grid as coarse as the data allow atoms between voxels are hard to tell from
-ripples, and flipping fails.
+Everything here lies on the half box (n₁, n₂, n₃/2 + 1) of `torch.fft.rfftn`, the reflections with l ≥ 0, of a grid of
+n₁ × n₂ × n₃ voxels, all even. It may be finer than the data: on a grid as coarse as they allow atoms between voxels are
+hard to tell from ripples, and flipping fails. Short edges of a cell need fewer voxels than long ones.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -18,13 +19,15 @@ from phaselearn.crystal.layout import inside_nyquist, miller_indices
 
 _AXES = (-3, -2, -1)
 
+Shape = tuple[int, int, int]
+
 
 @dataclass(frozen=True)
 class Measurement:
     """Amplitudes of a batch of crystals, or of several restarts of each.
 
     Attributes:
-        amplitude: (B, n, n, n/2 + 1) |F|·exp(−B s²/4) with the map's B, scaled so that the measured
+        amplitude: (B, n₁, n₂, n₃/2 + 1) |F|·exp(−B s²/4) with the map's B, scaled so that the measured
             reflections give a map of unit variance; 0 where unmeasured.
         measured: bool, the same shape; F(000) is not measured.
         free: bool, unmeasured reflections within the resolution of the measured ones. What is neither
@@ -40,25 +43,23 @@ class Measurement:
     box: int
 
     @classmethod
-    def of(cls, observed: Observed, size: int | None = None) -> Measurement:
-        """Scale and blur what was observed, on a grid of size³ voxels; null for that of the data."""
-        box = observed.mask.shape[-1]
-        size = box if size is None else size
-        device = observed.mask.device
-        half = size // 2 + 1
-        # Point atoms ripple where their transform is cut off; flipping needs the blur that the maps have.
-        amplitude = resized(observed.map_amplitude(), size)
-        mask = resized(observed.mask, size)
-        total = amplitude.square().flatten(1).sum(1).sqrt()
-        scale = total.clamp_min(torch.finfo(total.dtype).tiny) / size**3
-        square = inverse_d_squared(observed.lattice, miller_indices("full", size).to(device))
-        limit = (square * mask).flatten(1).amax(1)[:, None, None, None]
-        free = (square <= limit * (1 + 1e-5)) & resized(inside_nyquist(box, device)[None], size) & ~mask
+    def of(cls, observed: Observed, shape: Shape | None = None) -> Measurement:
+        """Scale and blur what was observed, on a grid of n₁ × n₂ × n₃ voxels; null for that of the data."""
+        box, device = observed.mask.shape[-1], observed.mask.device
+        shape = (box, box, box) if shape is None else shape
+        square = inverse_d_squared(observed.lattice, miller_indices("full", box).to(device))
+        limit = (square * observed.mask).flatten(1).amax(1)[:, None, None, None]
+        free = (square <= limit * (1 + 1e-5)) & inside_nyquist(box, device) & ~observed.mask
         free[:, 0, 0, 0] = False
+        # Point atoms ripple where their transform is cut off; flipping needs the blur that the maps have.
+        amplitude = resized(observed.map_amplitude(), shape)
+        total = amplitude.square().flatten(1).sum(1).sqrt()
+        scale = total.clamp_min(torch.finfo(total.dtype).tiny) / math.prod(shape)
+        half = shape[2] // 2 + 1
         return cls(
             (amplitude / scale[:, None, None, None])[..., :half].contiguous(),
-            mask[..., :half].contiguous(),
-            free[..., :half].contiguous(),
+            resized(observed.mask, shape)[..., :half].contiguous(),
+            resized(free, shape)[..., :half].contiguous(),
             scale,
             box,
         )
@@ -71,14 +72,14 @@ class Measurement:
         return Measurement(self.amplitude[index], self.measured[index], self.free[index], self.scale[index], self.box)
 
     @property
-    def size(self) -> int:
-        """n, voxels along each axis of a map."""
-        return self.amplitude.shape[-2]
+    def shape(self) -> Shape:
+        """Voxels of a map along each axis."""
+        return map_shape(self.amplitude)
 
     def full_box(self, factors: Tensor) -> Tensor:
         """Return FFT boxes (B, N, N, N) of the data's size in electrons, in the signs of `phaselearn.crystal`."""
         fine = torch.fft.ifftn(map_of(factors), dim=_AXES, norm="forward")
-        return resized(fine, self.box) * self.scale[:, None, None, None]
+        return resized(fine, (self.box,) * 3) * self.scale[:, None, None, None]
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ class AmplitudeConstraint:
     solution.
 
     Attributes:
-        imposed: (B, n, n, n/2 + 1) amplitudes; 0 where none is imposed.
-        passed: complex (B, n, n, n/2 + 1) factors of what keeps its own amplitude; 0 elsewhere.
+        imposed: (B, n₁, n₂, n₃/2 + 1) amplitudes; 0 where none is imposed.
+        passed: complex (B, n₁, n₂, n₃/2 + 1) factors of what keeps its own amplitude; 0 elsewhere.
     """
 
     imposed: Tensor
@@ -101,44 +102,45 @@ class AmplitudeConstraint:
         """Impose all measured amplitudes, pass what is free, empty the rest."""
         return cls(measurement.amplitude, measurement.free.to(measurement.amplitude.dtype.to_complex()))
 
-    @property
-    def size(self) -> int:
-        """n, voxels along each axis of a map."""
-        return self.imposed.shape[-2]
-
     def take(self, index: Tensor) -> AmplitudeConstraint:
         """Return the constraints of some crystals, in the order and as often as `index` (K,) names them."""
         return AmplitudeConstraint(self.imposed[index], self.passed[index])
 
     def apply(self, spectrum: Tensor) -> Tensor:
-        """Return half boxes (B, n, n, n/2 + 1) that obey, with the phases of the spectrum; phase 0 of nothing is 0."""
+        """Return half boxes (B, n₁, n₂, n₃/2 + 1) that obey, with the phases of the spectrum; nothing stays nothing."""
         tiny = torch.finfo(self.imposed.dtype).tiny
         ratio = power(spectrum).add_(tiny).rsqrt_().mul_(self.imposed)
         return (spectrum * ratio).add_(spectrum * self.passed)
 
 
-def resized(values: Tensor, size: int) -> Tensor:
-    """Return FFT boxes (B, N, N, N) on boxes of another size: reflections that one of the two lacks are left out."""
-    present = values.shape[-1]
-    if size == present:
+def resized(values: Tensor, shape: Shape) -> Tensor:
+    """Return FFT boxes (B, n₁, n₂, n₃) on boxes of another shape, without the reflections that one of them lacks."""
+    if tuple(values.shape[1:]) == tuple(shape):
         return values
-    index = miller_indices("full", min(size, present))
-    index = index[index.abs() * 2 < min(size, present)].to(values.device)
-    result = values.new_zeros((len(values), size, size, size))
-    target, source = index % size, index % present
-    result[:, target[:, None, None], target[None, :, None], target[None, None, :]] = values[
-        :, source[:, None, None], source[None, :, None], source[None, None, :]
-    ]
+    target, source = [], []
+    for axis, (present, wanted) in enumerate(zip(values.shape[1:], shape, strict=True)):
+        index = miller_indices("full", min(wanted, present)).to(values.device)
+        index = index[index.abs() * 2 < min(wanted, present)]
+        along = [1 if other != axis else -1 for other in range(3)]
+        target.append((index % wanted).view(along))
+        source.append((index % present).view(along))
+    result = values.new_zeros((len(values), *shape))
+    result[(slice(None), *target)] = values[(slice(None), *source)]
     return result
 
 
+def map_shape(half: Tensor) -> Shape:
+    """Return n₁, n₂, n₃ of half boxes (..., n₁, n₂, n₃/2 + 1)."""
+    return half.shape[-3], half.shape[-2], 2 * (half.shape[-1] - 1)
+
+
 def map_of(factors: Tensor) -> Tensor:
-    """Return the maps (B, n, n, n) of half boxes (B, n, n, n/2 + 1), n even."""
-    return torch.fft.irfftn(factors, s=(factors.shape[-2],) * 3, dim=_AXES)
+    """Return the maps (B, n₁, n₂, n₃) of half boxes (B, n₁, n₂, n₃/2 + 1)."""
+    return torch.fft.irfftn(factors, s=map_shape(factors), dim=_AXES)
 
 
 def transform(density: Tensor) -> Tensor:
-    """Return the half boxes (B, n, n, n/2 + 1) of maps (B, n, n, n)."""
+    """Return the half boxes (B, n₁, n₂, n₃/2 + 1) of maps (B, n₁, n₂, n₃)."""
     return torch.fft.rfftn(density, dim=_AXES)
 
 

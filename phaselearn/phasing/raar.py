@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement, map_of, transform
@@ -17,7 +18,7 @@ class RelaxedReflections:
 
     P_A puts the measured amplitudes back, P_S keeps a share of the voxels, the largest and none negative.
     With β = 1 this is the difference map at its β = 1; below, the iterate is held near the measured
-    amplitudes and settles.
+    amplitudes and settles. Written out it is β (x + P_S R_A x) + (1 − 2β) P_A x, of which only P_S needs the map.
 
     Attributes:
         iterations: cycles of a restart.
@@ -33,21 +34,11 @@ class RelaxedReflections:
         """Return what the amplitudes demand."""
         return AmplitudeConstraint.of(measurement)
 
-    def start(self, factors: Tensor) -> Tensor:
-        """Return the state, a map (B, n, n, n), of starting half boxes."""
-        return map_of(factors)
-
-    def advance(self, density: Tensor, constraint: AmplitudeConstraint, round_number: int, cycles: range) -> Tensor:
-        """Run some cycles on maps (B, n, n, n)."""
+    def advance(self, factors: Tensor, constraint: AmplitudeConstraint, round_number: int, cycles: range) -> Tensor:
+        """Run some cycles on half boxes (B, n₁, n₂, n₃/2 + 1) of x."""
         share = self.density_shares[round_number % len(self.density_shares)]
         for _ in cycles:
-            fitted = map_of(constraint.apply(transform(density)))
-            reflected = (2 * fitted).sub_(density)
-            sparse = keep_largest(reflected, share)
-            density = density.add(sparse, alpha=2).sub_(reflected).mul_(self.beta / 2)
-            density.add_(fitted, alpha=1 - self.beta)
-        return density
-
-    def factors(self, density: Tensor) -> Tensor:
-        """Return the half boxes of a state, their amplitudes not those measured."""
-        return transform(density)
+            fitted = constraint.apply(factors)
+            sparse = transform(keep_largest(map_of(torch.sub(2 * fitted, factors)), share))
+            factors = sparse.add_(factors).mul_(self.beta).add_(fitted, alpha=1 - 2 * self.beta)
+        return factors

@@ -23,21 +23,15 @@ _SIZES = (8, 10, 12, 14, 16, 18, 20, 24, 28, 30, 32, 36, 40, 48, 60, 64, 80)
 
 
 class Method(Protocol):
-    """An iteration on a state, a tensor with one row a trajectory."""
+    """An iteration on half boxes (B, n₁, n₂, n₃/2 + 1), one a trajectory, of which only the phases count."""
 
     iterations: int
 
     def constraint(self, measurement: Measurement) -> AmplitudeConstraint:
         """Return what the amplitudes demand in each cycle."""
 
-    def start(self, factors: Tensor) -> Tensor:
-        """Return the state of starting half boxes (B, n, n, n/2 + 1)."""
-
-    def advance(self, state: Tensor, constraint: AmplitudeConstraint, round_number: int, cycles: range) -> Tensor:
-        """Run some of the cycles 0 … iterations − 1; may overwrite the state."""
-
-    def factors(self, state: Tensor) -> Tensor:
-        """Return the half boxes of a state; only their phases count."""
+    def advance(self, factors: Tensor, constraint: AmplitudeConstraint, round_number: int, cycles: range) -> Tensor:
+        """Run some of the cycles 0 … iterations − 1."""
 
 
 @dataclass(frozen=True)
@@ -81,35 +75,45 @@ def search(observed: Observed, method: Method, plan: SearchPlan, seed: int, crys
         seed: of the starting phases.
         crystals: (B,) the number of each crystal for its starting phases, the row in its store.
     """
-    sizes = torch.tensor(grid_sizes(observed, plan.oversampling))
-    parts, order = [], []
-    for size in sizes.unique().tolist():
-        together = max(1, plan.voxels_at_once // (plan.restarts * size**3))
-        for rows in (sizes == size).nonzero()[:, 0].split(together):
-            there = rows.to(observed.mask.device)
-            chosen = Observed(observed.amplitude[there], observed.mask[there], observed.lattice[there])
+    # Axes in the order of their grids, so that fewer shapes occur and more crystals are phased together.
+    shapes, order = grid_shapes(observed, plan.oversampling).sort(dim=1, stable=True)
+    parts, places = [], []
+    for shape in shapes.unique(dim=0):
+        together = max(1, plan.voxels_at_once // (plan.restarts * int(shape.prod())))
+        for rows in (shapes == shape).all(1).nonzero()[:, 0].split(together):
+            axes = order[rows]
+            chosen = Observed(
+                _reordered(observed.amplitude[rows], axes),
+                _reordered(observed.mask[rows], axes),
+                observed.lattice[rows].gather(1, axes[:, :, None].expand(-1, -1, 3)),
+            )
+            measurement = Measurement.of(chosen, tuple(shape.tolist()))
             numbers = [crystals[row] for row in rows.tolist()]
-            parts.append(_Search(Measurement.of(chosen, size), method, plan, seed, numbers).run())
-            order.append(there)
-    back = torch.cat(order).argsort()
-    factors, agreement, cycles = (torch.cat(columns)[back] for columns in zip(*parts, strict=True))
-    return Solution(factors, agreement, cycles)
+            factors, *figures = _Search(measurement, method, plan, seed, numbers).run()
+            parts.append((_reordered(factors, axes.argsort(1)), *figures))
+            places.append(rows)
+    back = torch.cat(places).argsort()
+    return Solution(*(torch.cat(columns)[back] for columns in zip(*parts, strict=True)))
 
 
-def grid_sizes(observed: Observed, oversampling: float) -> list[int]:
-    """Return (B,) the voxels along an axis that each crystal is phased on.
+def _reordered(boxes: Tensor, axes: Tensor) -> Tensor:
+    """Return boxes (B, N, N, N) whose axes are those (B, 3) of the given ones."""
+    return torch.stack([box.permute(*order) for box, order in zip(boxes, axes.tolist(), strict=True)])
 
-    The largest index decides among the reflections of which the blur leaves something. Sizes are those that FFTs are
-    quick for.
+
+def grid_shapes(observed: Observed, oversampling: float) -> Tensor:
+    """Return (B, 3) the voxels along each axis that a crystal is phased on.
+
+    The largest index along an axis decides, among the reflections of which the blur leaves something. Sizes are those
+    that FFTs are quick for.
     """
     box = observed.mask.shape[-1]
     index = miller_indices("full", box).to(observed.mask.device)
     strong = observed.mask & (inverse_d_squared(observed.lattice, index) < _FINEST**2)
-    along = [strong.movedim(axis, 1).flatten(2).any(2) for axis in (1, 2, 3)]
-    largest = torch.stack([(held * index.abs()).amax(1) for held in along], 1).amax(1)
-    wanted = (oversampling * (2 * largest + 1)).tolist()
-    allowed = [size for size in _SIZES if size <= 2 * box]
-    return [next((size for size in allowed if size >= number), allowed[-1]) for number in wanted]
+    along = torch.stack([strong.movedim(axis, 1).flatten(2).any(2) for axis in (1, 2, 3)], 1)
+    wanted = oversampling * (2 * (along * index.abs()).amax(2) + 1)
+    allowed = torch.tensor([size for size in _SIZES if size <= 2 * box], device=index.device)
+    return allowed[torch.searchsorted(allowed, wanted).clamp_max(len(allowed) - 1)]
 
 
 class _Search:
@@ -150,14 +154,12 @@ class _Search:
         figures = torch.full_like(self.r_factor[crystals[owner]], torch.inf)
         going = torch.arange(len(owner), device=crystals.device)
         measurement = self.measurement.take(crystals[owner])
-        state = self.method.start(random_start(measurement, self.seed, names, numbers))
+        state = random_start(measurement, self.seed, names, numbers)
         for first in range(0, self.method.iterations, plan.check_every):
             cycles = range(first, min(first + plan.check_every, self.method.iterations))
             rows = crystals[owner[going]]
             state = self.method.advance(state, self.constraint.take(rows), number, cycles)
-            polished = eliminate_low_density(
-                self.method.factors(state), self.measured.take(rows), plan.density_share, plan.polishing
-            )
+            polished = eliminate_low_density(state, self.measured.take(rows), plan.density_share, plan.polishing)
             settled = overlap(candidates[going], polished) >= plan.settled
             candidates[going] = polished
             figures[going] = r_factor(polished, self.measurement.take(rows), plan.density_share).nan_to_num(torch.inf)
@@ -176,7 +178,10 @@ class _Search:
         figure, chosen = all_figures.min(1)
         rows = torch.arange(len(crystals), device=crystals.device)
         reference = everything[rows, chosen]
-        like = torch.stack([likeness(other, reference) for other in everything.unbind(1)], 1)
-        agreed = like.scatter(1, chosen[:, None], 0.0).amax(1)
+        agreed = torch.zeros_like(figure)
+        for place in range(everything.shape[1]):
+            other = (chosen != place) & torch.isfinite(all_figures[:, place])
+            if other.any():
+                agreed[other] = agreed[other].maximum(likeness(everything[other, place], reference[other]))
         self.best[crystals], self.r_factor[crystals] = reference, figure
         self.agreement[crystals] = torch.where(chosen == 0, torch.maximum(best_agreement, agreed), agreed)

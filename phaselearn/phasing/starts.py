@@ -13,7 +13,7 @@ from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement, tra
 
 
 def random_start(measurement: Measurement, seed: int, crystals: Sequence[int], restarts: Sequence[int]) -> Tensor:
-    """Return half boxes (B, n, n, n/2 + 1) of the measured amplitudes with random phases.
+    """Return half boxes (B, n₁, n₂, n₃/2 + 1) of the measured amplitudes with random phases.
 
     Args:
         measurement: of B trajectories.
@@ -21,8 +21,8 @@ def random_start(measurement: Measurement, seed: int, crystals: Sequence[int], r
         crystals: (B,) a number for each crystal, its row in the store.
         restarts: (B,) which restart of the crystal a trajectory is.
     """
-    noise = seeded_noise((measurement.size,) * 3, seed, crystals, restarts)
-    noise = transform(noise.to(measurement.amplitude)) / math.sqrt(measurement.size**3)
+    noise = seeded_noise(measurement.shape, seed, crystals, restarts)
+    noise = transform(noise.to(measurement.amplitude)) / math.sqrt(math.prod(measurement.shape))
     return AmplitudeConstraint.of(measurement).apply(noise)
 
 

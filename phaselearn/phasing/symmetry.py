@@ -116,4 +116,4 @@ def _moved(rotation: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 def _fine_half(box: Tensor) -> Tensor:
     size = 8 * box.shape[-1] // 10 * 2
-    return resized(box, size)[..., : size // 2 + 1]
+    return resized(box, (size, size, size))[..., : size // 2 + 1]

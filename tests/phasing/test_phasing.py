@@ -15,11 +15,12 @@ from phaselearn.phasing.figures_of_merit import inversion, likeness, overlap, pe
 from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement, map_of, power, resized, transform
 from phaselearn.phasing.projections import eliminate_low_density, keep_largest, threshold
 from phaselearn.phasing.raar import RelaxedReflections
-from phaselearn.phasing.search import SearchPlan, grid_sizes, search
+from phaselearn.phasing.search import SearchPlan, grid_shapes, search
 from phaselearn.phasing.starts import random_start
 from tests.conftest import random_crystals
 
 SIZE = 12
+FINE = (2 * SIZE,) * 3
 METHODS = {
     "charge_flipping": ChargeFlipping(120, (1.0,), 0.2, 0.7, 0.2),
     "raar": RelaxedReflections(120, 0.8, (0.08, 0.12)),
@@ -94,9 +95,9 @@ def test_a_threshold_leaves_its_share_of_the_voxels():
     density = torch.randn(3, 10, 10, 10, generator=torch.Generator().manual_seed(0))
     above = (density > threshold(density, 0.08)).flatten(1).float().mean(1)
     torch.testing.assert_close(above, torch.full((3,), 0.08), rtol=0, atol=0.002)
-    kept = keep_largest(density, 0.9)
+    kept = keep_largest(density.clone(), 0.9)
     assert (kept >= 0).all()
-    torch.testing.assert_close(keep_largest(kept, 0.9), kept)
+    torch.testing.assert_close(keep_largest(kept.clone(), 0.9), kept)
 
 
 def test_the_weakest_reflections_are_the_asked_share(measurement):
@@ -111,7 +112,7 @@ def test_the_weakest_reflections_are_the_asked_share(measurement):
 def test_a_quarter_turn_keeps_maps_real():
     density = torch.randn(2, SIZE, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
     spectrum = transform(density)
-    turned = spectrum * quarter_turn(SIZE, spectrum)
+    turned = spectrum * quarter_turn(spectrum)
     back = transform(torch.fft.irfftn(turned, s=(SIZE,) * 3, dim=(-3, -2, -1)))
     inside = torch.ones_like(back.real, dtype=torch.bool)
     # F(000) and the Nyquist planes are their own mates and cannot be turned.
@@ -163,10 +164,11 @@ def test_crystals_without_agreement_get_more_restarts(crystals):
 
 
 def test_trajectories_that_settled_are_left_alone(crystals):
-    plan = replace(PLAN, rounds=1, agreement=1.1, settled=0.01)
-    solution = search(observe(crystals), RelaxedReflections(200, 0.8, (0.08,)), plan, 0, range(4))
-    # Every trajectory is like itself at the second look.
-    assert solution.cycles.tolist() == [2 * 2 * 40] * 4
+    plan = replace(PLAN, rounds=1, agreement=1.1, settled=0.9)
+    solution = search(observe(crystals), RelaxedReflections(1000, 0.8, (0.08,)), plan, 0, range(4))
+    assert (solution.cycles < 2 * 1000).all()
+    judgement, _ = judge(solution.factors, observe(crystals), *crystals[1:])
+    assert judgement.solved.all()
 
 
 def test_a_flipping_cycle_is_what_the_papers_say(crystals):
@@ -178,7 +180,7 @@ def test_a_flipping_cycle_is_what_the_papers_say(crystals):
     spectrum = transform(torch.where(density < 0.7, -density, density))
     weak = weakest(measurement, 0.2)
     expected = torch.polar(measurement.amplitude, spectrum.angle())
-    expected = torch.where(weak, spectrum * quarter_turn(SIZE, spectrum), expected)
+    expected = torch.where(weak, spectrum * quarter_turn(spectrum), expected)
     expected = torch.where(measurement.free & ~weak, spectrum, expected)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3 * expected.abs().max().item())
 
@@ -186,6 +188,9 @@ def test_a_flipping_cycle_is_what_the_papers_say(crystals):
 def test_a_relaxed_cycle_is_lukes_formula(crystals):
     measurement = Measurement.of(observe(crystals))
     density = torch.randn(4, SIZE, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    # Without Nyquist planes, which the amplitudes empty.
+    density = map_of(resized(torch.fft.fftn(density, dim=(1, 2, 3)), (10, 10, 10))[..., :6])
+    density = map_of(resized(torch.fft.fftn(density, dim=(1, 2, 3)), (SIZE,) * 3)[..., : SIZE // 2 + 1])
     method = RelaxedReflections(10, 0.75, (0.1,))
     constraint = method.constraint(measurement)
 
@@ -197,17 +202,18 @@ def test_a_relaxed_cycle_is_lukes_formula(crystals):
 
     reflected = 2 * amplitudes(density) - density
     expected = 0.75 / 2 * (2 * sparse(reflected) - reflected + density) + 0.25 * amplitudes(density)
-    torch.testing.assert_close(method.advance(density, constraint, 0, range(1)), expected, rtol=1e-4, atol=1e-4)
+    found = map_of(method.advance(transform(density), constraint, 0, range(1)))
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_likeness_is_the_aligned_correlation(crystals, measurement):
     first, second = (random_start(measurement, seed, range(4), [0] * 4) for seed in (0, 1))
     mixed = AmplitudeConstraint.of(measurement).apply(first + 0.8 * second)
-    fine = Measurement.of(observe(crystals), 2 * SIZE)
+    fine = Measurement.of(observe(crystals), FINE)
     for other in (mixed, mixed.conj()):
         boxes = [measurement.full_box(values) for values in (first, other)]
         expected = align(*boxes).correlation
-        halves = [resized(box, fine.size)[..., : fine.size // 2 + 1] for box in boxes]
+        halves = [resized(box, fine.shape)[..., : SIZE + 1] for box in boxes]
         torch.testing.assert_close(likeness(*halves), expected, rtol=0, atol=0.03)
 
 
@@ -222,7 +228,7 @@ def test_overlap_is_the_correlation_of_the_maps(measurement):
 
 
 def test_only_centrosymmetric_maps_are_their_own_inverse(crystals):
-    measurement = Measurement.of(observe(crystals), 2 * SIZE)
+    measurement = Measurement.of(observe(crystals), FINE)
     phased = random_start(measurement, 0, range(4), [0] * 4)
     # Real structure factors have their centre in the origin; a shift moves it elsewhere.
     index = miller_indices("full", 2 * SIZE).float()
@@ -245,19 +251,33 @@ def test_nothing_measured_gives_an_empty_map(crystals):
 
 def test_finer_grids_hold_the_same_reflections(crystals):
     observed = observe(crystals)
-    coarse, fine = Measurement.of(observed), Measurement.of(observed, 2 * SIZE)
-    assert fine.size == 2 * SIZE
+    coarse, fine = Measurement.of(observed), Measurement.of(observed, FINE)
+    assert fine.shape == FINE
     assert (fine.measured.sum(), fine.free.sum()) == (coarse.measured.sum(), coarse.free.sum())
     box = fine.full_box(random_start(fine, 0, range(4), [0] * 4))
     expected = observed.map_amplitude()
     torch.testing.assert_close(box.abs(), expected, rtol=1e-3, atol=1e-3 * expected.max().item())
-    torch.testing.assert_close(resized(resized(expected, 2 * SIZE), SIZE), expected)
+    torch.testing.assert_close(resized(resized(expected, FINE), (SIZE, SIZE, SIZE)), expected)
 
 
 def test_grids_are_finer_where_reflections_reach_further(crystals):
     lattice, numbers, positions = crystals
     inner = observe((lattice * 0.1, numbers, positions))
-    assert max(grid_sizes(inner, 1.6)) <= 8
-    outer = grid_sizes(observe((lattice * 2, numbers, positions)), 1.6)
-    assert outer == [18] * 4
-    assert max(grid_sizes(observe(crystals), 10.0)) <= 2 * SIZE
+    assert grid_shapes(inner, 1.6).max() <= 8
+    long = torch.tensor([0.1, 1.0, 2.0], dtype=lattice.dtype)[:, None]
+    assert grid_shapes(observe((torch.diag_embed(5 * torch.ones(1, 3)) * long, numbers[:1], positions[:1])), 1.6)[
+        0
+    ].tolist() == [8, 18, 18]
+    assert grid_shapes(observe(crystals), 10.0).max() <= 2 * SIZE
+
+
+def test_the_order_of_the_axes_does_not_matter(crystals):
+    lattice, numbers, positions = crystals
+    stretched = lattice * torch.tensor([2.0, 0.7, 1.2], dtype=lattice.dtype)[:, None]
+    order = [2, 0, 1]
+    for cells, where in ((stretched, positions), (stretched[:, order], positions[:, :, order])):
+        observed = observe((cells, numbers, where), size=16)
+        assert len(set(grid_shapes(observed, 1.6)[0].tolist())) > 1
+        solution = search(observed, METHODS["raar"], PLAN, 0, range(4))
+        judgement, _ = judge(solution.factors, observed, numbers, where)
+        assert judgement.solved.all()
