@@ -36,8 +36,7 @@ def extend(factors: Tensor, observed: Observed, d_min: float, density_share: flo
         return factors
     part = Observed(observed.amplitude[beyond], observed.mask[beyond], observed.lattice[beyond])
     measurement = Measurement.of(part)
-    half = measurement.size // 2 + 1
-    start = factors[beyond, ..., :half].conj() / measurement.scale[:, None, None, None]
+    start = factors[beyond, ..., : measurement.amplitude.shape[-1]].conj() / measurement.scale[:, None, None, None]
     extended = eliminate_low_density(start, AmplitudeConstraint.of(measurement), density_share, iterations)
     return factors.index_copy(0, beyond, measurement.full_box(extended))
 
