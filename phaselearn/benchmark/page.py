@@ -17,6 +17,7 @@ from phaselearn.benchmark.table import SUBSETS, Row
 
 PAGE_FILE = "benchmark.html"
 
+_CONFIG = {"displaylogo": False, "displayModeBar": False, "responsive": True}
 _RESOLUTION = {"full20": 0.0, "d1.0": 1.0, "d1.5": 1.5, "d2.0": 2.0}
 _SIZES = {"atoms_1_8": "1–8", "atoms_9_20": "9–20", "atoms_21_40": "21–40", "atoms_41_up": "> 40"}
 _HEADINGS = ("method", "n", "solved %", "strict %", "median CC", "gain", "phase error °", "s a crystal")
@@ -27,6 +28,7 @@ td, th { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd;
 td:first-child, th:first-child { text-align: left }
 small { color: #666 } dt { font-weight: 600 } dd { margin: 0 0 .4rem 0 }
 .scroll { overflow-x: auto } .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(26rem, 1fr)) }
+.plots > div { min-width: 0 }
 """
 
 
@@ -52,7 +54,7 @@ def write_page(
     if calibrations:
         plots.append(_reliability(calibrations))
     drawn = "".join(
-        f"<div>{figure.to_html(full_html=False, include_plotlyjs=False, config={'displaylogo': False})}</div>"
+        f"<div>{figure.to_html(full_html=False, include_plotlyjs=False, config=_CONFIG)}</div>"
         for figure in plots
         if figure.data
     )
@@ -110,7 +112,7 @@ def _methods(rows: Sequence[Row]) -> list[str]:
 
 
 def _against_resolution(rows: Sequence[Row]) -> go.Figure:
-    figure = _figure("Solved against resolution", "resolution limit d_min, Å (0: all that 20³ holds)")
+    figure = _figure("Solved against resolution", "d_min, Å (0: all of the 20³ box)")
     for method in _methods(rows):
         chosen = [
             row for row in rows if row["method"] == method and row["subset"] == "all" and row["regime"] in _RESOLUTION
