@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
 from hydra.errors import HydraException
@@ -48,9 +48,9 @@ def run_application(name: str, task: Callable[[DictConfig], Any]) -> None:
             _failing_in_one_line(task, name)
         )()
     except (UserError, HydraException, OmegaConfBaseException) as error:
-        _fail(explain(error, name, config_directory()))
+        fail(explain(error, name, config_directory()))
     except KeyboardInterrupt:
-        _fail("stopped by Ctrl-C", code=130)
+        fail("stopped by Ctrl-C", code=130)
 
 
 def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callable[[DictConfig], Any]:
@@ -61,12 +61,13 @@ def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callab
         try:
             return task(config)
         except (UserError, HydraException, OmegaConfBaseException) as error:
-            _fail(explain(error, name, config_directory()))
+            fail(explain(error, name, config_directory()))
 
     return run
 
 
-def _fail(message: str, code: int = 2) -> None:
+def fail(message: str, code: int = 2) -> NoReturn:
+    """Leave with one line on stderr."""
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     raise SystemExit(code)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phaselearn.commands.application import CONFIG_FILE, run_application
+from phaselearn.commands.application import CONFIG_FILE, fail, run_application
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -25,6 +25,7 @@ def _train(config: DictConfig) -> float | None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
+    from pytorch_lightning.utilities.exceptions import SIGTERMException
 
     from phaselearn.commands.console import quiet_libraries
     from phaselearn.commands.memory import keep_freed_memory
@@ -48,10 +49,11 @@ def _train(config: DictConfig) -> float | None:
     pl.seed_everything(config.seed, workers=True, verbose=False)
 
     data = build_data(config)
-    data.prepare_data()
-    data.check_trainable()
+    # Before the data are built, which may take long: a mistake in them shows at once.
     model = build_model(config, data)
     methods = {name: build_method(name, data) for name in config.evaluation.methods}
+    data.prepare_data()
+    data.check_trainable()
     callbacks = [instantiate(node) for node in config.callbacks.values()] if config.callbacks else []
     for callback in callbacks:
         if isinstance(callback, pl.callbacks.ModelCheckpoint) and callback.dirpath is None:
@@ -69,7 +71,12 @@ def _train(config: DictConfig) -> float | None:
     if resumed is not None and hasattr(logger, "rewind"):
         logger.rewind(read_checkpoint(resumed)["epoch"] + 1)
     start = time.monotonic()
-    trainer.fit(model, datamodule=data, ckpt_path=resumed, weights_only=True)
+    try:
+        trainer.fit(model, datamodule=data, ckpt_path=resumed, weights_only=True)
+    except SystemExit as stop:
+        # Lightning leaves so on Ctrl-C and on SIGTERM, on the latter as if all had gone well.
+        stopped, code = ("SIGTERM", 143) if isinstance(stop, SIGTERMException) else ("Ctrl-C", 130)
+        fail(f"stopped by {stopped}: go on with `python train.py resume={folder}`", code)
     seconds = time.monotonic() - start
     if not trainer.is_global_zero:
         return None

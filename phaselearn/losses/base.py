@@ -23,12 +23,15 @@ class Loss(nn.Module):
         minimum: the value at equality, below which there is none; None where it depends on the map (at least 0).
         needs_target: whether a target density is used; without, a loss trains on intensities alone.
         needs: what `compute` reads of the batch; None for anything.
+        periodic: whether it takes a map for one cell of a crystal, wrapped around its edges, which only maps in the
+            fractional frame are.
     """
 
     invariances: ClassVar[frozenset[str]] = frozenset()
     minimum: ClassVar[float | None] = 0.0
     needs_target: ClassVar[bool] = True
     needs: ClassVar[frozenset[str] | None] = None
+    periodic: ClassVar[bool] = True
 
     def forward(self, prediction: Tensor, target: Tensor | None, batch: Batch) -> Tensor:
         """Return the loss of each sample.

@@ -51,6 +51,11 @@ class Combined(Loss):
         return None if None in needs else frozenset().union(*needs)
 
     @property
+    def periodic(self) -> bool:
+        """Whether any term is."""
+        return any(loss.periodic for loss in self.losses.values())
+
+    @property
     def minimum(self) -> float | None:
         """The sum of the terms' minima, where all of them are known."""
         minima = {name: loss.minimum for name, loss in self.losses.items()}

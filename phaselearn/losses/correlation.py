@@ -18,6 +18,7 @@ class Correlation(Loss):
 
     invariances: ClassVar[frozenset[str]] = frozenset({"scale", "offset"})
     needs: ClassVar[frozenset[str] | None] = frozenset()
+    periodic: ClassVar[bool] = False
 
     def compute(self, prediction: Tensor, target: Tensor | None, batch: Batch) -> Tensor:
         """Return the loss of each sample (B,)."""

@@ -14,6 +14,7 @@ class MeanAbsoluteError(Loss):
     """Mean over the voxels of the absolute difference, in the target's unit."""
 
     needs: ClassVar[frozenset[str] | None] = frozenset()
+    periodic: ClassVar[bool] = False
 
     def compute(self, prediction: Tensor, target: Tensor | None, batch: Batch) -> Tensor:
         """Return the loss of each sample (B,)."""

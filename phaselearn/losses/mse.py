@@ -14,6 +14,7 @@ class MeanSquaredError(Loss):
     """Mean over the voxels of the squared difference, in the target's unit squared."""
 
     needs: ClassVar[frozenset[str] | None] = frozenset()
+    periodic: ClassVar[bool] = False
 
     def compute(self, prediction: Tensor, target: Tensor | None, batch: Batch) -> Tensor:
         """Return the loss of each sample (B,)."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.pairs import PairDefinition
+from phaselearn.errors import UserError
 from phaselearn.losses.base import Loss
 from phaselearn.metrics.phasing import PhasingMetric
 
@@ -25,6 +26,9 @@ class DensityModel(pl.LightningModule):
         optimizer: called with the parameter groups; null where nothing is trained.
         scheduler: called with the optimiser, stepped once an epoch; null for a constant rate.
         definition: what the pairs are.
+
+    Raises:
+        UserError: a loss that takes maps for cells of a crystal, and maps in the Cartesian frame.
 
     Attributes:
         needs: what the training of a model reads of a batch, beside what its loss needs; None for anything. What
@@ -45,6 +49,11 @@ class DensityModel(pl.LightningModule):
         scheduler: Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler] | None = None,
     ) -> None:
         super().__init__()
+        if loss.periodic and definition.frame != "fractional":
+            raise UserError(
+                f"{type(loss).__name__} takes a map for a cell and wraps around its edges, but maps with data.frame="
+                f"{definition.frame} are no cells: take data.frame=fractional, or loss=mse, l1 or correlation"
+            )
         self.loss = loss
         self.definition = definition
         self._optimizer = optimizer

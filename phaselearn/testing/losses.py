@@ -70,6 +70,10 @@ class LossContract:
         """Return the loss of a prediction."""
         return self.loss()(prediction, batch["density"], batch)
 
+    def test_is_periodic_where_it_is_blind_to_origin_or_hand(self) -> None:
+        loss = self.loss()
+        assert loss.periodic or not loss.invariances & {"origin", "inversion"}
+
     def test_gives_one_value_a_sample_that_is_least_at_equality(self, prediction, batch):
         value, equal = self.value(prediction, batch), self.value(batch["density"], batch)
         minimum = self.loss().minimum

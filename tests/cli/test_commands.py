@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -98,15 +99,25 @@ def test_a_resumed_run_is_the_run_that_never_stopped(workplace: Path, trained: t
     assert table(stopped / "results.csv") == table(trained[0] / "results.csv")
 
 
-def test_a_killed_run_is_resumed_to_the_same_weights(workplace: Path) -> None:
-    plain = (*TRAIN, *SMALL, "trainer.max_epochs=4")
-    killed = workplace / "outputs" / "killed"
+@pytest.fixture(scope="module")
+def whole(workplace: Path) -> Path:
+    """A run that is never stopped."""
+    command(workplace, *TRAIN, *SMALL, "trainer.max_epochs=4", "run=outputs/whole")
+    return workplace / "outputs" / "whole"
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGKILL", -9), ("SIGTERM", 143), ("SIGINT", 130)])
+def test_a_run_that_is_stopped_says_so_and_is_resumed_to_the_same_weights(
+    workplace: Path, whole: Path, name: str, code: int
+) -> None:
+    killed = workplace / "outputs" / name
     process = subprocess.Popen(
-        [*plain, "+callbacks.slow._target_=slow.Slow", "run=outputs/killed"],
+        [*TRAIN, *SMALL, "trainer.max_epochs=4", "+callbacks.slow._target_=slow.Slow", f"run=outputs/{name}"],
         cwd=workplace,
         env=environment(workplace),
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         limit = time.monotonic() + 120
@@ -115,13 +126,16 @@ def test_a_killed_run_is_resumed_to_the_same_weights(workplace: Path) -> None:
             assert time.monotonic() < limit
             time.sleep(0.02)
         time.sleep(0.3)
+        process.send_signal(signal.Signals[name])
+        _, told = process.communicate(timeout=60)
     finally:
         process.kill()
         process.wait()
+    assert process.returncode == code
+    assert name == "SIGKILL" or f"outputs/{name}`" in told.splitlines()[-1]
     assert not (killed / "results.csv").exists()
-    command(workplace, *TRAIN, "resume=outputs/killed", "~callbacks.slow")
-    command(workplace, *plain, "run=outputs/whole")
-    assert_same_training(killed, workplace / "outputs" / "whole")
+    command(workplace, *TRAIN, f"resume=outputs/{name}", "~callbacks.slow")
+    assert_same_training(killed, whole)
 
 
 def test_evaluate_gives_the_results_of_the_run(workplace: Path, trained: tuple[Path, str]) -> None:

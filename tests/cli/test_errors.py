@@ -105,6 +105,8 @@ CONFIGURATION = [
     ("train data.layout=sphere", ["sphere", "octant", "full"]),
     ("train data.cache=disk", ["data.cache=disk", "ram"]),
     ("train data=hkl10 data.input_transform=patterson", ["patterson", "hkl10_full"]),
+    ("train data=hkl10_full data.frame=cartesian loss=energy", ["EnergyDistance", "data.frame=fractional"]),
+    ("train data=hkl10_full data.frame=cartesian loss=combined", ["Combined", "data.frame=fractional"]),
     ("train evaluation.split=tset", ["evaluation.split=tset", "test"]),
     ("train evaluation.methods=[phase_one]", ["phase_one", "phase_zero"]),
     ("train evaluation.methods=[mlp]", ["mlp", "phase_zero"]),
