@@ -21,13 +21,11 @@ from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.structures import Crystal
 from phaselearn.metrics.phasing import observed_of, predicted_factors
 from phaselearn.models.base import DensityModel
-from phaselearn.phasing.figures_of_merit import inversion, peakiness, r_factor, skewness
-from phaselearn.phasing.measurement import Measurement, map_of, resized
+from phaselearn.phasing.figures_of_merit import DENSITY_SHARE, inversion, peakiness, r_factor, skewness
+from phaselearn.phasing.measurement import Measurement, map_of
 from phaselearn.phasing.solution import Solution, Solver
 from phaselearn.phasing.symmetry import symmetry_agreement
 from phaselearn.progress import track
-
-_DENSITY_SHARE = 0.16  # of the voxels: what R of the figures of merit keeps, for every method alike
 
 Batch = dict[str, Tensor]
 
@@ -211,13 +209,12 @@ def figures_of(factors: Tensor, observed: Observed) -> dict[str, Tensor]:
     """Return what can be said without the truth of the measured amplitudes with the phases of FFT boxes, each (B,)."""
     fine = (2 * observed.mask.shape[-1],) * 3
     measurement = Measurement.of(observed, fine)
-    unit = torch.polar(torch.ones_like(factors.real), -factors.angle())
-    phased = measurement.amplitude * resized(unit, fine)[..., : fine[2] // 2 + 1]
+    phased = measurement.phased(factors)
     density = map_of(phased)
     return {
         "reflections": observed.unique_reflections(),
         "volume": volume(observed.lattice),
-        "r_factor": r_factor(phased, measurement, _DENSITY_SHARE),
+        "r_factor": r_factor(phased, measurement, DENSITY_SHARE),
         "skewness": skewness(density),
         "peakiness": peakiness(density),
         "symmetry": symmetry_agreement(factors, observed),

@@ -18,14 +18,17 @@ from phaselearn.losses.correlation import unit_deviation
 from phaselearn.losses.shifts import cross_correlation
 from phaselearn.metrics.phasing import observed_of, predicted_factors
 from phaselearn.models.base import Batch, DensityModel
-from phaselearn.phaser.coverage import cut, cut_box, within_resolution
+from phaselearn.phaser.coverage import crop, cut, cut_box, taken, within_resolution
 from phaselearn.phaser.extension import extend
 from phaselearn.phaser.grid import ReflectionGrid, grid_shapes
 from phaselearn.phaser.network import PhasingNetwork, State, fixed_maps
 from phaselearn.phaser.starts import FlippedStarts
 from phaselearn.phaser.weights import load_network
+from phaselearn.phasing.figures_of_merit import DENSITY_SHARE, r_factor
+from phaselearn.phasing.measurement import Measurement, resized
 from phaselearn.phasing.solution import Solution
 from phaselearn.phasing.starts import seeded_noise
+from phaselearn.phasing.symmetry import impose_symmetry
 
 _VOXELS_AT_ONCE = 1 << 18  # of all trajectories together; bounds the memory of inference
 
@@ -36,9 +39,8 @@ class Phaser(DensityModel):
     Each trajectory begins with random phases, or with those that a short run of charge flipping has found: flipping
     is quick to bring order into phases, a network to tell what is wrong with an almost right map. After every cycle the
     measured amplitudes are put back; the mean loss of the later half of the cycles is trained, each crystal weighted by
-    1 − CC₀, since the map with all phases zero is a trap that the easy crystals pull into. The network also predicts
-    the map correlation of its own phases, which chooses among the starts of a crystal. The truth is used by training
-    alone.
+    1 − CC₀, since the map with all phases zero is a trap that the easy crystals pull into. R chooses among the starts
+    of a crystal; the network also predicts the map correlation of its own phases. The truth is used by training alone.
 
     Args:
         width, hidden: of `PhasingNetwork`.
@@ -49,6 +51,8 @@ class Phaser(DensityModel):
             beyond the finest are phased by extension.
         box: {largest_index, share}: this share of the training batches holds |h|, |k|, |l| up to the largest index
             instead, as a small FFT box does.
+        symmetry: {least, passes}: how the symmetry that |F| shows is imposed on what the network found, see
+            `impose_symmetry`; no passes leave it out.
         density_share: share of the voxels that hold density, for the extension.
         extension: cycles of the extension.
         judge_weight: of the cross entropy of the predicted map correlation, beside the loss.
@@ -68,6 +72,7 @@ class Phaser(DensityModel):
         flipping: FlippedStarts | None,
         resolution: Sequence[float],
         box: Mapping[str, float],
+        symmetry: Mapping[str, float],
         density_share: float,
         extension: int,
         judge_weight: float,
@@ -89,6 +94,7 @@ class Phaser(DensityModel):
         self.starts = starts
         self.flipping = flipping
         self.box = dict(box)
+        self.symmetry = dict(symmetry)
         self.density_share = density_share
         self.extension = extension
         self.judge_weight = judge_weight
@@ -143,7 +149,7 @@ class Phaser(DensityModel):
         rows = begins_flipped.nonzero()[:, 0]
         if not len(rows):
             return phases
-        part = Observed(observed.amplitude[rows], observed.mask[rows], observed.lattice[rows])
+        part = taken(observed, rows)
         flipped = torch.zeros_like(observed.amplitude, dtype=phases.dtype)
         flipped[rows] = self.flipping(part, [crystals[row] for row in rows.tolist()], self.seed, self.current_epoch)
         return torch.where(begins_flipped[:, None, None, None], grid.on_grid(flipped), phases)
@@ -163,7 +169,7 @@ class Phaser(DensityModel):
 
     @torch.no_grad()
     def solve(self, observed: Observed, crystals: Sequence[int]) -> Solution:
-        """Phase B crystals, the best of their starts chosen by the correlation that the network expects.
+        """Phase B crystals, the best of their starts chosen by R of the map without its low density.
 
         Args:
             observed: of the crystals.
@@ -171,37 +177,63 @@ class Phaser(DensityModel):
         """
         within = cut(observed, self.finest)
         flipped = self._flipped(observed, crystals)
+        size = observed.mask.shape[-1]
         factors = torch.zeros_like(observed.amplitude, dtype=torch.complex64)
         expected = torch.zeros(len(crystals), device=factors.device)
         shapes, group = grid_shapes(within).unique(dim=0, return_inverse=True)
         for number, shape in enumerate(shapes.tolist()):
             at_once = max(1, _VOXELS_AT_ONCE // (math.prod(shape) * self.starts))
             for rows in (group == number).nonzero()[:, 0].split(at_once):
-                part = Observed(within.amplitude[rows], within.mask[rows], within.lattice[rows])
-                grid = ReflectionGrid.of(part, tuple(shape))
-                repeated = grid.repeat(self.starts)
-                if flipped is None:
-                    names = [crystals[row] for row in rows.tolist() for _ in range(self.starts)]
-                    phases = self._noise(repeated, names, list(range(self.starts)) * len(rows))
-                else:
-                    phases = repeated.on_grid(flipped[rows].flatten(0, 1))
-                state = self._trajectory(repeated, phases)[-1]
-                judged = self.network.expected_correlation(state, repeated).sigmoid().view(len(rows), self.starts)
-                expected[rows], start = judged.max(1)
-                place = torch.arange(len(rows), device=start.device)
-                found = grid.full_box(state.factors[start + self.starts * place], observed.mask.shape[-1])
+                part = crop(taken(within, rows), min(size, max(shape)))
+                names = [crystals[row] for row in rows.tolist()]
+                begun = None if flipped is None else flipped[rows].flatten(0, 1)
+                found, judged, figure = self._run_starts(part, tuple(shape), names, begun)
+                start = figure.view(len(rows), self.starts).argmin(1)
+                chosen = start + self.starts * torch.arange(len(rows), device=start.device)
+                expected[rows] = judged[chosen]
                 beyond = 0 if flipped is None else flipped[rows, start]
-                factors[rows] = torch.where(within_resolution(part, self.finest), found, beyond)
+                inside = within_resolution(taken(observed, rows), self.finest)
+                factors[rows] = torch.where(inside, resized(found[chosen], (size, size, size)), beyond)
         factors = with_phases_of(observed.map_amplitude(), factors)
         factors = extend(factors, observed, self.finest, self.density_share, self.extension)
         cycles = torch.full_like(expected, self.starts * self.cycles)
         return Solution(factors, cycles=cycles, expected_correlation=expected)
 
+    def _run_starts(
+        self, observed: Observed, shape: tuple[int, int, int], crystals: list[int], flipped: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Run all starts of crystals that share a grid, the starts of a crystal one after the other.
+
+        Returns:
+            FFT boxes (B × starts, N, N, N), the map correlations that the network expects of them, and their R.
+        """
+        grid = ReflectionGrid.of(observed, shape).repeat(self.starts)
+        if flipped is None:
+            names = [crystal for crystal in crystals for _ in range(self.starts)]
+            phases = self._noise(grid, names, list(range(self.starts)) * len(crystals))
+        else:
+            phases = grid.on_grid(flipped)
+        state = self._trajectory(grid, phases)[-1]
+        expected = self.network.expected_correlation(state, grid).sigmoid()
+        owner = torch.arange(len(crystals), device=phases.device).repeat_interleave(self.starts)
+        observed = taken(observed, owner)
+        with torch.autocast(phases.device.type, enabled=False):
+            factors = grid.full_box(state.factors, observed.mask.shape[-1])
+            factors = impose_symmetry(factors, observed, self.symmetry["least"], self.symmetry["passes"])
+            fine = Measurement.of(observed, (2 * factors.shape[-1],) * 3)
+            return factors, expected, r_factor(fine.phased(factors), fine, DENSITY_SHARE)
+
     def _flipped(self, observed: Observed, crystals: Sequence[int]) -> Tensor | None:
-        """Return FFT boxes (B, starts, N, N, N) that charge flipping has found; None where starts are random."""
+        """Return FFT boxes (B, starts, N, N, N) with the phases that trajectories begin with; None for random ones.
+
+        Charge flipping found them, but the first of several has all phases zero: an easy crystal is nearly solved so.
+        """
         if self.flipping is None:
             return None
-        return torch.stack([self.flipping(observed, crystals, self.seed, start) for start in range(self.starts)], 1)
+        starts = [self.flipping(observed, crystals, self.seed, start) for start in range(max(self.starts - 1, 1))]
+        if self.starts > 1:
+            starts.insert(0, observed.map_amplitude().to(starts[0].dtype))
+        return torch.stack(starts, 1)
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the density (B, N, N, N) in electrons/Å³ of the measured amplitudes with the phases found."""

@@ -8,6 +8,7 @@ from torch import Tensor
 from phaselearn.crystal.judgement import Observed
 from phaselearn.crystal.lattice import inverse_d_squared
 from phaselearn.crystal.layout import miller_indices
+from phaselearn.phasing.measurement import resized
 
 
 def within_resolution(observed: Observed, d_min: float) -> Tensor:
@@ -25,6 +26,17 @@ def cut_box(observed: Observed, largest: int) -> Observed:
     """Leave out the reflections with |h|, |k| or |l| above the largest: what a smaller FFT box would hold."""
     inside = miller_indices("full", observed.mask.shape[-1]).abs().to(observed.mask.device) <= largest
     return _kept(observed, inside[:, None, None] & inside[:, None] & inside)
+
+
+def taken(observed: Observed, index: Tensor) -> Observed:
+    """Return some crystals, in the order and as often as `index` (K,) names them."""
+    return Observed(observed.amplitude[index], observed.mask[index], observed.lattice[index])
+
+
+def crop(observed: Observed, size: int) -> Observed:
+    """Return the same on FFT boxes of `size` voxels an axis, which hold all that is observed."""
+    shape = (size, size, size)
+    return Observed(resized(observed.amplitude, shape), resized(observed.mask, shape), observed.lattice)
 
 
 def _kept(observed: Observed, kept: Tensor) -> Observed:

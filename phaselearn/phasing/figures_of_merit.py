@@ -10,6 +10,8 @@ from torch import Tensor
 from phaselearn.phasing.measurement import Measurement, map_of, map_shape, power, transform
 from phaselearn.phasing.projections import keep_largest
 
+DENSITY_SHARE = 0.16  # of the voxels: what R keeps where solutions of different methods are judged
+
 
 def r_factor(factors: Tensor, measurement: Measurement, share: float) -> Tensor:
     """Return R = Σ||F_sparse| − |F|| / Σ|F| over measured reflections, (B,).

@@ -76,6 +76,11 @@ class Measurement:
         """Voxels of a map along each axis."""
         return map_shape(self.amplitude)
 
+    def phased(self, factors: Tensor) -> Tensor:
+        """Return half boxes of the amplitudes with the phases of FFT boxes (B, N, N, N) of structure factors."""
+        unit = torch.polar(torch.ones_like(factors.real), -factors.angle())
+        return self.amplitude * resized(unit, self.shape)[..., : self.amplitude.shape[-1]]
+
     def full_box(self, factors: Tensor) -> Tensor:
         """Return FFT boxes (B, N, N, N) of the data's size in electrons, in the signs of `phaselearn.crystal`."""
         fine = torch.fft.ifftn(map_of(factors), dim=_AXES, norm="forward")

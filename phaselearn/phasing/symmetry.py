@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
-from itertools import product
-
 import torch
 from torch import Tensor
 
+from phaselearn.crystal.alignment import align
 from phaselearn.crystal.judgement import Observed, with_phases_of
-from phaselearn.crystal.lattice import metric
-from phaselearn.crystal.layout import miller_indices
 from phaselearn.phasing.figures_of_merit import likeness
+from phaselearn.phasing.laue import PAIRS_AT_ONCE, at, equivalents, laue_rotations
 from phaselearn.phasing.measurement import resized
-
-_METRIC_TOLERANCE = 0.01  # of the product of two cell edges
-_LARGEST_R = 0.3  # between |F| of equivalent reflections; noise of 20 % gives 0.23
-_SPREAD = (
-    0.05  # rotations that are only half true, a cubic lattice's of a structure with less, lie 0.2 above the others
-)
-_COMMON = 0.5  # of the observed reflections that an operation must bring onto observed ones
-_MOST = 4  # rotations of a crystal that are looked at: as many as generate a group, and one to spare
-_PAIRS_AT_ONCE = 64
-
-
-@cache
-def rotations() -> Tensor:
-    """Return (R, 3, 3) the proper rotations of axes but the identity, elements −1, 0, 1: enough for reduced cells."""
-    matrices = torch.tensor(list(product((-1, 0, 1), repeat=9))).view(-1, 3, 3)
-    a, b, c = matrices.unbind(1)
-    determinant = (a * torch.linalg.cross(b, c)).sum(1)
-    return matrices[(determinant == 1) & (matrices != torch.eye(3, dtype=torch.long)).any(2).any(1)]
 
 
 def symmetry_agreement(factors: Tensor, observed: Observed) -> Tensor:
@@ -46,72 +25,50 @@ def symmetry_agreement(factors: Tensor, observed: Observed) -> Tensor:
     """
     amplitude = observed.map_amplitude()
     phased = with_phases_of(amplitude, factors)
-    crystals, operations = _laue_rotations(observed, amplitude)
+    crystals, operations = laue_rotations(observed, amplitude)
     total, count = (torch.zeros(len(amplitude), device=amplitude.device) for _ in range(2))
-    for rows, which in zip(crystals.split(_PAIRS_AT_ONCE), operations.split(_PAIRS_AT_ONCE), strict=True):
-        place, common = _equivalents(observed.mask[rows], which)
+    for rows, which in zip(crystals.split(PAIRS_AT_ONCE), operations.split(PAIRS_AT_ONCE), strict=True):
+        place, common = equivalents(observed.mask[rows], which)
         first = phased[rows] * common
-        second = _at(phased[rows], place) * common
+        second = at(phased[rows], place) * common
         if len(rows):
             total.index_add_(0, rows, likeness(_fine_half(first), _fine_half(second)))
             count.index_add_(0, rows, torch.ones_like(rows, dtype=count.dtype))
     return total / count
 
 
-def _laue_rotations(observed: Observed, amplitude: Tensor) -> tuple[Tensor, Tensor]:
-    """Return (P,) crystals, ascending, and (P,) rotations of their lattices that |F| shows, at most four of each."""
-    crystals, operations = _lattice_rotations(observed.lattice).nonzero(as_tuple=True)
-    r_factors = []
-    for rows, which in zip(crystals.split(_PAIRS_AT_ONCE), operations.split(_PAIRS_AT_ONCE), strict=True):
-        place, common = _equivalents(observed.mask[rows], which)
-        difference = ((amplitude[rows] - _at(amplitude[rows], place)).abs() * common).flatten(1).sum(1)
-        enough = common.flatten(1).sum(1) >= _COMMON * observed.mask[rows].flatten(1).sum(1)
-        mean = (amplitude[rows] * common).flatten(1).sum(1)
-        r_factors.append(torch.where(enough, difference / mean, torch.inf))
-    r_factor = torch.cat(r_factors)
-    least = torch.full((len(amplitude),), torch.inf, device=amplitude.device)
-    least.scatter_reduce_(0, crystals, r_factor, "amin")
-    shown = (r_factor <= _LARGEST_R) & (r_factor <= least[crystals] + _SPREAD)
-    crystals, operations = crystals[shown], operations[shown]
-    few = _earlier(crystals) < _MOST
-    return crystals[few], operations[few]
+def impose_symmetry(factors: Tensor, observed: Observed, least: float, passes: int) -> Tensor:
+    """Average maps with their copies turned by the rotations that |F| shows, wherever a copy fits.
 
+    Errors of the phases that do not have the symmetry are lessened, as by the averaging of equivalent regions in
+    density modification. No space group is needed: for each rotation the translation is the one at which the turned
+    map fits best, and a rotation without inversion is tried as well as one with it.
 
-def _equivalents(mask: Tensor, operations: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the flat places (P, N³) of the equivalents of reflections, and (P, N, N, N) where both are observed."""
-    place, inside = _moved(rotations().to(mask.device)[operations], mask.shape[-1])
-    return place, mask & inside & _at(mask, place)
+    Args:
+        factors: FFT boxes (B, N, N, N); only their phases count.
+        observed: of the same crystals.
+        least: map correlation from which a turned copy counts as a copy.
+        passes: over the rotations of each crystal: the second turns what the first has improved.
 
-
-def _at(box: Tensor, place: Tensor) -> Tensor:
-    return box.flatten(1).gather(1, place).view_as(box)
-
-
-def _earlier(rows: Tensor) -> Tensor:
-    """Return how often each of some ascending numbers (P,) stands before its place."""
-    return torch.arange(len(rows), device=rows.device) - torch.searchsorted(rows, rows)
-
-
-def _lattice_rotations(lattice: Tensor) -> Tensor:
-    """Return (B, R) bool: which rotations bring each lattice (B, 3, 3) onto itself."""
-    found = metric(lattice)
-    edges = found.diagonal(dim1=1, dim2=2).sqrt()
-    turn = rotations().to(found)
-    changed = turn @ found[:, None] @ turn.mT
-    tolerance = _METRIC_TOLERANCE * edges[:, :, None] * edges[:, None, :]
-    return ((changed - found[:, None]).abs() <= tolerance[:, None]).all(-1).all(-1)
-
-
-def _moved(rotation: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Return the flat places (P, N³) of the equivalents of reflections, and whether (P, N, N, N) the box has them."""
-    # Small whole numbers as floats: a GPU multiplies no matrices of integers.
-    index = miller_indices("full", size).to(rotation.device).float()
-    hkl = torch.stack(torch.meshgrid(index, index, index, indexing="ij"), -1).view(-1, 3)
-    # New axes are rotation @ old axes, and indices transform like the axes.
-    moved = torch.einsum("pij,nj->pni", rotation.float(), hkl)
-    inside = (moved.abs() * 2 < size).all(-1).view(-1, size, size, size)
-    place = (moved % size) @ torch.tensor([size**2, size, 1.0], device=moved.device)
-    return place.round().long(), inside
+    Returns:
+        FFT boxes (B, N, N, N) of the map amplitudes with the averaged phases.
+    """
+    amplitude = observed.map_amplitude()
+    result = with_phases_of(amplitude, factors) * observed.mask
+    if not passes:
+        return result
+    crystals, operations = laue_rotations(observed, amplitude)
+    count = torch.bincount(crystals, minlength=len(factors))
+    first = count.cumsum(0) - count
+    for turn in list(range(int(count.amax()))) * passes:
+        for rows in (count > turn).nonzero()[:, 0].split(PAIRS_AT_ONCE):
+            place, common = equivalents(observed.mask[rows], operations[first[rows] + turn])
+            turned = at(result[rows], place) * common
+            fit = align(turned, result[rows] * common)
+            copies = (fit.correlation >= least)[:, None, None, None]
+            both = with_phases_of(amplitude[rows], result[rows] + fit.apply(turned))
+            result[rows] = torch.where(copies, both, result[rows])
+    return result
 
 
 def _fine_half(box: Tensor) -> Tensor:
