@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from phaselearn.crystal.alignment import align
 from phaselearn.crystal.cartesian import cartesian_map
 from phaselearn.crystal.density import map_from_structure_factors
 from phaselearn.crystal.judgement import FEWEST_REFLECTIONS, Observed, with_phases_of
@@ -103,28 +104,32 @@ class Phaser(DensityModel):
             load_network(self.network, weights)
 
     def training_losses(self, batch: Batch) -> Tensor:
-        """Return the weighted loss of the later cycles of one start of each crystal, (B,)."""
+        """Return the weighted loss of the later cycles of one start of each crystal, (B,); 0 where data are too few."""
         with torch.autocast(batch["intensity"].device.type, enabled=False):
             draws = self._draws(batch)
             observed = self._part(observed_of(batch, self.definition), *draws[:2].tolist())
+            # What cannot be judged is not trained; the gradient of an empty map would grow from cycle to cycle.
+            rows = (observed.unique_reflections() >= FEWEST_REFLECTIONS).nonzero()[:, 0]
+            result = observed.amplitude.new_zeros(len(observed.amplitude))
+            if not len(rows):
+                return result + 0 * sum(parameter.sum() for parameter in self.parameters())
+            true = predicted_factors(batch["density"], batch, self.definition)[rows]
+            observed = taken(observed, rows)
             grid = ReflectionGrid.of(observed, tuple(grid_shapes(observed).amax(0).tolist()))
-            true = grid.on_grid(predicted_factors(batch["density"], batch, self.definition))
-            target = grid.map_of(with_phases_of(grid.amplitude, true))
-            floor = _correlation(grid.map_of(grid.amplitude.to(torch.complex64)), target)
-            # What cannot be judged is not trained.
-            weight = (1 - floor) * (observed.unique_reflections() >= FEWEST_REFLECTIONS)
+            target = grid.map_of(with_phases_of(grid.amplitude, grid.on_grid(true)))
+            weight = 1 - _correlation(grid.map_of(grid.amplitude.to(torch.complex64)), target)
             weight = weight / weight.mean().clamp_min(1e-3)
-            states = self._trajectory(grid, self._training_starts(observed, grid, batch["row"].tolist(), draws[2:]))
-        late = states[len(states) // 2 :]
+            phases = self._training_starts(observed, grid, batch["row"][rows].tolist(), draws[2:][rows.cpu().numpy()])
+        states = self._trajectory(grid, phases)
         losses = []
-        for state in late:
+        for state in states[len(states) // 2 :]:
             density = grid.map_of(state.factors)
             correlation = _correlation(density.detach(), target)
             judged = nn.functional.binary_cross_entropy_with_logits(
                 self.network.expected_correlation(state, grid), correlation.clamp(0, 1), reduction="none"
             )
             losses.append(weight * self.loss(density, target, batch) + self.judge_weight * judged)
-        return torch.stack(losses).mean(0)
+        return result.index_copy(0, rows, torch.stack(losses).mean(0))
 
     def _draws(self, batch: Batch) -> np.ndarray:
         """Return numbers in [0, 1): two for this batch of this epoch, then one a crystal."""
@@ -191,13 +196,21 @@ class Phaser(DensityModel):
                 start = figure.view(len(rows), self.starts).argmin(1)
                 chosen = start + self.starts * torch.arange(len(rows), device=start.device)
                 expected[rows] = judged[chosen]
-                beyond = 0 if flipped is None else flipped[rows, start]
-                inside = within_resolution(taken(observed, rows), self.finest)
-                factors[rows] = torch.where(inside, resized(found[chosen], (size, size, size)), beyond)
+                beyond = None if flipped is None else flipped[rows, start]
+                factors[rows] = self._joined(resized(found[chosen], (size, size, size)), taken(observed, rows), beyond)
         factors = with_phases_of(observed.map_amplitude(), factors)
         factors = extend(factors, observed, self.finest, self.density_share, self.extension)
         cycles = torch.full_like(expected, self.starts * self.cycles)
         return Solution(factors, cycles=cycles, expected_correlation=expected)
+
+    def _joined(self, found: Tensor, observed: Observed, begun: Tensor | None) -> Tensor:
+        """Return what the network found with the finer reflections as they were when it began (FFT boxes)."""
+        inside = observed.mask & within_resolution(observed, self.finest)
+        if begun is None:
+            return found * inside
+        # Blind to the origin, the network drifts away from where it began.
+        fit = align(found * inside, with_phases_of(observed.map_amplitude(), begun) * inside)
+        return torch.where(inside, fit.apply(found), begun)
 
     def _run_starts(
         self, observed: Observed, shape: tuple[int, int, int], crystals: list[int], flipped: Tensor | None
