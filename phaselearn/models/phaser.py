@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from phaselearn.crystal.alignment import align
 from phaselearn.crystal.cartesian import cartesian_map
 from phaselearn.crystal.density import map_from_structure_factors
 from phaselearn.crystal.judgement import FEWEST_REFLECTIONS, Observed, with_phases_of
@@ -19,19 +17,13 @@ from phaselearn.losses.correlation import unit_deviation
 from phaselearn.losses.shifts import cross_correlation
 from phaselearn.metrics.phasing import observed_of, predicted_factors
 from phaselearn.models.base import Batch, DensityModel
-from phaselearn.phaser.coverage import crop, cut, cut_box, taken, within_resolution
-from phaselearn.phaser.extension import extend
+from phaselearn.phaser.coverage import cut, cut_box, taken
 from phaselearn.phaser.grid import ReflectionGrid, grid_shapes
+from phaselearn.phaser.multistart import MultiStart
 from phaselearn.phaser.network import PhasingNetwork, State, fixed_maps
-from phaselearn.phaser.starts import FlippedStarts
+from phaselearn.phaser.starts import FlippedStarts, random_phases
 from phaselearn.phaser.weights import load_network
-from phaselearn.phasing.figures_of_merit import DENSITY_SHARE, r_factor
-from phaselearn.phasing.measurement import Measurement, resized
 from phaselearn.phasing.solution import Solution
-from phaselearn.phasing.starts import seeded_noise
-from phaselearn.phasing.symmetry import impose_symmetry
-
-_VOXELS_AT_ONCE = 1 << 18  # of all trajectories together; bounds the memory of inference
 
 
 class Phaser(DensityModel):
@@ -92,12 +84,19 @@ class Phaser(DensityModel):
             )
         self.network = PhasingNetwork(width, hidden)
         self.cycles = cycles
-        self.starts = starts
         self.flipping = flipping
         self.box = dict(box)
-        self.symmetry = dict(symmetry)
-        self.density_share = density_share
-        self.extension = extension
+        self.search = MultiStart(
+            self._run,
+            starts,
+            flipping,
+            self.finest,
+            density_share,
+            extension,
+            symmetry["least"],
+            symmetry["passes"],
+            seed,
+        )
         self.judge_weight = judge_weight
         self.seed = seed
         if weights is not None:
@@ -147,7 +146,7 @@ class Phaser(DensityModel):
         self, observed: Observed, grid: ReflectionGrid, crystals: list[int], draws: np.ndarray
     ) -> Tensor:
         """Return half boxes whose phases begin the trajectories, new ones in every epoch."""
-        phases = self._noise(grid, crystals, [self.current_epoch] * len(crystals))
+        phases = random_phases(grid, self.seed, crystals, [self.current_epoch] * len(crystals))
         if self.flipping is None:
             return phases
         begins_flipped = torch.from_numpy(draws < self.flipping.share).to(phases.device)
@@ -156,12 +155,9 @@ class Phaser(DensityModel):
             return phases
         part = taken(observed, rows)
         flipped = torch.zeros_like(observed.amplitude, dtype=phases.dtype)
-        flipped[rows] = self.flipping(part, [crystals[row] for row in rows.tolist()], self.seed, self.current_epoch)
+        names = [crystals[row] for row in rows.tolist()]
+        flipped[rows] = self.flipping.once(part, names, self.seed, self.current_epoch)
         return torch.where(begins_flipped[:, None, None, None], grid.on_grid(flipped), phases)
-
-    def _noise(self, grid: ReflectionGrid, crystals: list[int], starts: list[int]) -> Tensor:
-        noise = seeded_noise(grid.shape, self.seed, crystals, starts)
-        return torch.fft.rfftn(noise.to(grid.amplitude), dim=(-3, -2, -1))
 
     def _trajectory(self, grid: ReflectionGrid, phases: Tensor) -> list[State]:
         with torch.autocast(phases.device.type, enabled=False):
@@ -174,79 +170,17 @@ class Phaser(DensityModel):
 
     @torch.no_grad()
     def solve(self, observed: Observed, crystals: Sequence[int]) -> Solution:
-        """Phase B crystals, the best of their starts chosen by R of the map without its low density.
+        """Phase B crystals, from several starts each where nothing is trained.
 
         Args:
             observed: of the crystals.
             crystals: (B,) a number for each, the row in its store, for its starting phases.
         """
-        within = cut(observed, self.finest)
-        flipped = self._flipped(observed, crystals)
-        size = observed.mask.shape[-1]
-        factors = torch.zeros_like(observed.amplitude, dtype=torch.complex64)
-        expected = torch.zeros(len(crystals), device=factors.device)
-        shapes, group = grid_shapes(within).unique(dim=0, return_inverse=True)
-        for number, shape in enumerate(shapes.tolist()):
-            at_once = max(1, _VOXELS_AT_ONCE // (math.prod(shape) * self.starts))
-            for rows in (group == number).nonzero()[:, 0].split(at_once):
-                part = crop(taken(within, rows), min(size, max(shape)))
-                names = [crystals[row] for row in rows.tolist()]
-                begun = None if flipped is None else flipped[rows].flatten(0, 1)
-                found, judged, figure = self._run_starts(part, tuple(shape), names, begun)
-                start = figure.view(len(rows), self.starts).argmin(1)
-                chosen = start + self.starts * torch.arange(len(rows), device=start.device)
-                expected[rows] = judged[chosen]
-                beyond = None if flipped is None else flipped[rows, start]
-                factors[rows] = self._joined(resized(found[chosen], (size, size, size)), taken(observed, rows), beyond)
-        factors = with_phases_of(observed.map_amplitude(), factors)
-        factors = extend(factors, observed, self.finest, self.density_share, self.extension)
-        cycles = torch.full_like(expected, self.starts * self.cycles)
-        return Solution(factors, cycles=cycles, expected_correlation=expected)
+        return self.search.solve(observed, crystals)
 
-    def _joined(self, found: Tensor, observed: Observed, begun: Tensor | None) -> Tensor:
-        """Return what the network found with the finer reflections as they were when it began (FFT boxes)."""
-        inside = observed.mask & within_resolution(observed, self.finest)
-        if begun is None:
-            return found * inside
-        # Blind to the origin, the network drifts away from where it began.
-        fit = align(found * inside, with_phases_of(observed.map_amplitude(), begun) * inside)
-        return torch.where(inside, fit.apply(found), begun)
-
-    def _run_starts(
-        self, observed: Observed, shape: tuple[int, int, int], crystals: list[int], flipped: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Run all starts of crystals that share a grid, the starts of a crystal one after the other.
-
-        Returns:
-            FFT boxes (B × starts, N, N, N), the map correlations that the network expects of them, and their R.
-        """
-        grid = ReflectionGrid.of(observed, shape).repeat(self.starts)
-        if flipped is None:
-            names = [crystal for crystal in crystals for _ in range(self.starts)]
-            phases = self._noise(grid, names, list(range(self.starts)) * len(crystals))
-        else:
-            phases = grid.on_grid(flipped)
+    def _run(self, grid: ReflectionGrid, phases: Tensor) -> tuple[Tensor, Tensor]:
         state = self._trajectory(grid, phases)[-1]
-        expected = self.network.expected_correlation(state, grid).sigmoid()
-        owner = torch.arange(len(crystals), device=phases.device).repeat_interleave(self.starts)
-        observed = taken(observed, owner)
-        with torch.autocast(phases.device.type, enabled=False):
-            factors = grid.full_box(state.factors, observed.mask.shape[-1])
-            factors = impose_symmetry(factors, observed, self.symmetry["least"], self.symmetry["passes"])
-            fine = Measurement.of(observed, (2 * factors.shape[-1],) * 3)
-            return factors, expected, r_factor(fine.phased(factors), fine, DENSITY_SHARE)
-
-    def _flipped(self, observed: Observed, crystals: Sequence[int]) -> Tensor | None:
-        """Return FFT boxes (B, starts, N, N, N) with the phases that trajectories begin with; None for random ones.
-
-        Charge flipping found them, but the first of several has all phases zero: an easy crystal is nearly solved so.
-        """
-        if self.flipping is None:
-            return None
-        starts = [self.flipping(observed, crystals, self.seed, start) for start in range(max(self.starts - 1, 1))]
-        if self.starts > 1:
-            starts.insert(0, observed.map_amplitude().to(starts[0].dtype))
-        return torch.stack(starts, 1)
+        return state.factors, self.network.expected_correlation(state, grid).sigmoid()
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the density (B, N, N, N) in electrons/Å³ of the measured amplitudes with the phases found."""

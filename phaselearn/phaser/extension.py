@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from phaselearn.crystal.judgement import Observed
-from phaselearn.phaser.coverage import within_resolution
-from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement
+from phaselearn.phaser.coverage import taken, within_resolution
+from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement, resized
 from phaselearn.phasing.projections import eliminate_low_density
+
+_OVERSAMPLING = 1.6  # voxels along an axis for each of the data's grid
 
 
 def extend(factors: Tensor, observed: Observed, d_min: float, density_share: float, iterations: int) -> Tensor:
@@ -26,8 +30,10 @@ def extend(factors: Tensor, observed: Observed, d_min: float, density_share: flo
     beyond = (observed.mask & ~within_resolution(observed, d_min)).flatten(1).any(1).nonzero()[:, 0]
     if not len(beyond):
         return factors
-    part = Observed(observed.amplitude[beyond], observed.mask[beyond], observed.lattice[beyond])
-    measurement = Measurement.of(part)
-    start = factors[beyond, ..., : measurement.amplitude.shape[-1]].conj() / measurement.scale[:, None, None, None]
+    # On the data's own grid atoms between voxels are hard to tell from ripples, see `phaselearn.phasing.measurement`.
+    fine = 2 * math.ceil(_OVERSAMPLING * observed.mask.shape[-1] / 2)
+    measurement = Measurement.of(taken(observed, beyond), (fine, fine, fine))
+    start = resized(factors[beyond], measurement.shape)[..., : measurement.amplitude.shape[-1]].conj()
+    start = start / measurement.scale[:, None, None, None]
     extended = eliminate_low_density(start, AmplitudeConstraint.of(measurement), density_share, iterations)
     return factors.index_copy(0, beyond, measurement.full_box(extended))

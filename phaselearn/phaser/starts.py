@@ -1,25 +1,42 @@
-"""Where a trajectory begins: at the phases that a few cycles of charge flipping have found."""
+"""Where trajectories begin: at random phases, or at those that charge flipping has found."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from phaselearn.crystal.judgement import Observed
+from phaselearn.phaser.grid import ReflectionGrid
 from phaselearn.phasing.charge_flipping import ChargeFlipping
 from phaselearn.phasing.search import SearchPlan, search
+from phaselearn.phasing.starts import seeded_noise
+
+
+def random_phases(grid: ReflectionGrid, seed: int, crystals: Sequence[int], starts: Sequence[int]) -> Tensor:
+    """Return half boxes (B, n₁, n₂, n₃/2 + 1) whose phases are random, those of a real map.
+
+    Args:
+        grid: of B trajectories.
+        seed, crystals, starts: see `seeded_noise`.
+    """
+    noise = seeded_noise(grid.shape, seed, crystals, starts)
+    return torch.fft.rfftn(noise.to(grid.amplitude), dim=(-3, -2, -1))
 
 
 @dataclass(frozen=True)
 class FlippedStarts:
-    """Charge flipping from random phases, another run of it for each start.
+    """Starts of a crystal that charge flipping has a hand in.
+
+    The first is a whole search, restarts until two agree. The second has all phases zero: an easy crystal is nearly
+    solved so. All further ones are single runs of flipping, which differ where the search was in doubt.
 
     Attributes:
-        method: the flipping; start k begins with its threshold k, in turn.
-        plan: how long it searches.
-        share: of the crystals of a training batch that begin so, the others with random phases.
+        method: the flipping; its thresholds are gone through by single runs in turn.
+        plan: of the search.
+        share: of the crystals of a training batch that begin with a single run, the others with random phases.
     """
 
     method: ChargeFlipping
@@ -35,7 +52,15 @@ class FlippedStarts:
             seed: of the random phases that flipping begins with.
             start: which of the starts.
         """
+        if start == 0:
+            return search(observed, self.method, self.plan, seed, crystals).factors
+        if start == 1:
+            return observed.map_amplitude().to(torch.complex64)
+        return self.once(observed, crystals, seed, start)
+
+    def once(self, observed: Observed, crystals: Sequence[int], seed: int, number: int) -> Tensor:
+        """Return the phases of a single run of flipping; `number` makes runs differ."""
         thresholds = self.method.thresholds
-        turn = start % len(thresholds)
+        turn = number % len(thresholds)
         method = replace(self.method, thresholds=(*thresholds[turn:], *thresholds[:turn]))
-        return search(observed, method, self.plan, seed + start, crystals).factors
+        return search(observed, method, replace(self.plan, restarts=1, rounds=1), seed + number, crystals).factors

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from phaselearn.crystal.judgement import Observed
 from phaselearn.crystal.lattice import metric
-from phaselearn.crystal.layout import miller_indices
+from phaselearn.crystal.layout import inside_nyquist, miller_indices
 
 _METRIC_TOLERANCE = 0.01  # of the product of two cell edges
 _LARGEST_R = 0.3  # between |F| of equivalent reflections; noise of 20 % gives 0.23
@@ -33,20 +33,53 @@ def rotations() -> Tensor:
 def laue_rotations(observed: Observed, amplitude: Tensor) -> tuple[Tensor, Tensor]:
     """Return (P,) crystals, ascending, and (P,) rotations of their lattices that |F| shows, at most four of each."""
     crystals, operations = _lattice_rotations(observed.lattice).nonzero(as_tuple=True)
-    r_factors = []
-    for rows, which in zip(crystals.split(PAIRS_AT_ONCE), operations.split(PAIRS_AT_ONCE), strict=True):
-        place, common = equivalents(observed.mask[rows], which)
-        difference = ((amplitude[rows] - at(amplitude[rows], place)).abs() * common).flatten(1).sum(1)
-        enough = common.flatten(1).sum(1) >= _COMMON * observed.mask[rows].flatten(1).sum(1)
-        mean = (amplitude[rows] * common).flatten(1).sum(1)
-        r_factors.append(torch.where(enough, difference / mean, torch.inf))
-    r_factor = torch.cat(r_factors)
-    least = torch.full((len(amplitude),), torch.inf, device=amplitude.device)
-    least.scatter_reduce_(0, crystals, r_factor, "amin")
-    shown = (r_factor <= _LARGEST_R) & (r_factor <= least[crystals] + _SPREAD)
+    r_factor, share = _compared(observed, amplitude, crystals, operations)
+    shown = _fitting(r_factor, crystals, len(amplitude)) & (share >= _COMMON)
     crystals, operations = crystals[shown], operations[shown]
     few = _earlier(crystals) < _MOST
     return crystals[few], operations[few]
+
+
+def with_equivalents(observed: Observed) -> Observed:
+    """Return the same with unmeasured reflections filled in from measured ones that should have the same |F|.
+
+    The lattice's rotations are taken for the crystal's unless |F| of measured equivalents contradicts. An octant of the
+    reflections of a crystal with right angles is complete so, and most of what is missing at random is found elsewhere.
+    """
+    crystals, operations = _lattice_rotations(observed.lattice).nonzero(as_tuple=True)
+    r_factor, share = _compared(observed, observed.map_amplitude(), crystals, operations)
+    # Where no two equivalents were measured, nothing contradicts.
+    allowed = (share == 0) | _fitting(r_factor, crystals, len(observed.amplitude))
+    total, count = torch.zeros_like(observed.amplitude), torch.zeros_like(observed.amplitude)
+    for rows, which in zip(
+        crystals[allowed].split(PAIRS_AT_ONCE), operations[allowed].split(PAIRS_AT_ONCE), strict=True
+    ):
+        place, inside = _moved(rotations().to(total.device)[which], observed.mask.shape[-1])
+        known = inside & at(observed.mask[rows], place)
+        total.index_add_(0, rows, at(observed.amplitude[rows], place) * known)
+        count.index_add_(0, rows, known.to(count))
+    filled = ~observed.mask & (count > 0) & inside_nyquist(observed.mask.shape[-1], count.device)
+    amplitude = torch.where(filled, total / count.clamp_min(1), observed.amplitude)
+    return Observed(amplitude, observed.mask | filled, observed.lattice)
+
+
+def _compared(observed: Observed, amplitude: Tensor, crystals: Tensor, operations: Tensor) -> tuple[Tensor, Tensor]:
+    """Return R between equivalent |F| (P,), inf where none are measured, and the share of |F| that has equivalents."""
+    r_factors, shares = [], []
+    for rows, which in zip(crystals.split(PAIRS_AT_ONCE), operations.split(PAIRS_AT_ONCE), strict=True):
+        place, common = equivalents(observed.mask[rows], which)
+        difference = ((amplitude[rows] - at(amplitude[rows], place)).abs() * common).flatten(1).sum(1)
+        mean = (amplitude[rows] * common).flatten(1).sum(1)
+        r_factors.append(torch.where(mean > 0, difference / mean, torch.inf))
+        shares.append(common.flatten(1).sum(1) / observed.mask[rows].flatten(1).sum(1))
+    return torch.cat(r_factors), torch.cat(shares)
+
+
+def _fitting(r_factor: Tensor, crystals: Tensor, count: int) -> Tensor:
+    """Return which rotations (P,) have a low R, nearly as low as the best of their crystals."""
+    least = torch.full((count,), torch.inf, device=r_factor.device, dtype=r_factor.dtype)
+    least.scatter_reduce_(0, crystals, r_factor, "amin")
+    return (r_factor <= _LARGEST_R) & (r_factor <= least[crystals] + _SPREAD)
 
 
 def equivalents(mask: Tensor, operations: Tensor) -> tuple[Tensor, Tensor]:

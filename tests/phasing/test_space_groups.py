@@ -7,10 +7,10 @@ import torch
 
 from phaselearn.benchmark.table import is_centrosymmetric
 from phaselearn.crystal.judgement import Observed, judge
-from phaselearn.crystal.layout import miller_indices
+from phaselearn.crystal.layout import friedel_mate, miller_indices
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.phasing.charge_flipping import ChargeFlipping
-from phaselearn.phasing.laue import rotations
+from phaselearn.phasing.laue import rotations, with_equivalents
 from phaselearn.phasing.search import SearchPlan, search
 from phaselearn.phasing.symmetry import impose_symmetry, symmetry_agreement
 
@@ -103,6 +103,32 @@ def test_imposing_the_symmetry_leaves_the_truth_and_lessens_errors(number):
     assert found[0] > 0.99
     assert before < 0.96
     assert found[1] > before + 0.02
+
+
+@pytest.mark.parametrize("number", [3, 10, 16, 25, 47, 75, 123, 146, 168, 191, 195, 200, 207, 221, 227])
+def test_missing_reflections_are_filled_in_from_measured_equivalents(number):
+    _, lattice, numbers, positions = structure(number, atoms=2)
+    true = factors_of(lattice, numbers, positions, 12)
+    everything = Observed.from_intensity(true.abs().square(), true.abs() > -1, "full", lattice)
+    kept = torch.rand(true.shape, generator=torch.Generator().manual_seed(number)) < 0.5
+    mask = everything.mask & kept & friedel_mate(kept)
+    filled = with_equivalents(Observed(everything.amplitude * mask, mask, lattice))
+    new = filled.mask & ~mask
+    assert new.sum() > 0.2 * (everything.mask & ~mask).sum()
+    torch.testing.assert_close(filled.amplitude[new], everything.amplitude[new], rtol=1e-6, atol=1e-6)
+    assert torch.equal(filled.amplitude[mask], everything.amplitude[mask])
+    assert not (filled.mask & ~everything.mask).any()
+
+
+def test_rotations_that_the_amplitudes_contradict_fill_in_nothing():
+    # P1 atoms in a cubic cell: the lattice has rotations, the crystal none.
+    _, _, numbers, positions = structure(1, atoms=6)
+    lattice = 7 * torch.eye(3, dtype=torch.float64)[None]
+    true = factors_of(lattice, numbers, positions, 12)
+    everything = Observed.from_intensity(true.abs().square(), true.abs() > -1, "full", lattice)
+    kept = torch.rand(true.shape, generator=torch.Generator().manual_seed(0)) < 0.8
+    mask = everything.mask & kept & friedel_mate(kept)
+    assert torch.equal(with_equivalents(Observed(everything.amplitude * mask, mask, lattice)).mask, mask)
 
 
 @pytest.mark.parametrize("number", [1, 2])
