@@ -16,6 +16,7 @@ from phaselearn.benchmark.runner import ModelContender
 from phaselearn.data.observation import Observation
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.errors import UserError
+from phaselearn.phaser.weights import weights_path
 
 _DEFINITION = ("size", "layout", "scattering", "b_iso", "weight", "sigma", "frame", "sampling")
 
@@ -62,6 +63,9 @@ def parameter_free(name: str, config: DictConfig, build: Callable[[Any], Any], d
         device: where it runs.
     """
     identity = json.dumps(OmegaConf.to_container(config, resolve=True), sort_keys=True)
+    weights = config.get("weights")
+    if weights is not None and weights_path(weights).is_file():
+        identity += hashlib.sha256(weights_path(weights).read_bytes()).hexdigest()
     return ModelContender(
         name,
         lambda definition: build(SimpleNamespace(definition=definition)),

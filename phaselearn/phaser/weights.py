@@ -13,6 +13,11 @@ from phaselearn.errors import UserError
 FOLDER = Path(__file__).parents[1] / "weights"
 
 
+def weights_path(weights: str) -> Path:
+    """Return the file that `default`, or the path of a checkpoint, means."""
+    return FOLDER / "phaser.pt" if weights == "default" else Path(weights)
+
+
 def load_network(network: nn.Module, weights: str) -> None:
     """Load the weights of a phasing network.
 
@@ -23,7 +28,7 @@ def load_network(network: nn.Module, weights: str) -> None:
     Raises:
         UserError: no such file, unreadable, or of a network of another size.
     """
-    path = FOLDER / "phaser.pt" if weights == "default" else Path(weights)
+    path = weights_path(weights)
     if not path.is_file():
         raise UserError(
             f"model.weights={weights}: {path} is not there; give `default` or a checkpoint, e.g. "
