@@ -99,6 +99,13 @@ def test_a_resumed_run_is_the_run_that_never_stopped(workplace: Path, trained: t
     assert table(stopped / "results.csv") == table(trained[0] / "results.csv")
 
 
+def test_the_last_epoch_is_kept_where_nothing_improves(workplace: Path) -> None:
+    command(workplace, *TRAIN, *SMALL, "trainer.max_epochs=3", "optim.optimizer.lr=0.0", "run=outputs/idle")
+    for which, epoch in (("best", 0), ("last", 2)):
+        path = workplace / "outputs" / "idle" / f"{which}.ckpt"
+        assert torch.load(path, map_location="cpu", weights_only=True)["epoch"] == epoch
+
+
 @pytest.fixture(scope="module")
 def whole(workplace: Path) -> Path:
     """A run that is never stopped."""
