@@ -27,7 +27,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size
 td, th { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap }
 td:first-child, th:first-child { text-align: left }
 small { color: #666 } dt { font-weight: 600 } dd { margin: 0 0 .4rem 0 }
-.scroll { overflow-x: auto } .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(26rem, 1fr)) }
+.scroll { overflow-x: auto } .plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(26rem, 1fr)) }
 .plots > div { min-width: 0 }
 """
 
