@@ -122,7 +122,7 @@ class MultiStart:
         amplitude = observed.map_amplitude()
         inside = within_resolution(observed, self.finest)
         factors = with_phases_of(amplitude * inside, found)
-        if begun is not None:
+        if begun is not None and (observed.mask & ~inside).any():
             begun = with_phases_of(amplitude, begun)
             # Blind to the origin, the network drifts away from where it began.
             factors = align(factors, begun * inside).apply(factors) + begun * ~inside

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -18,9 +19,9 @@ from phaselearn.phaser.coverage import cut, cut_box
 from phaselearn.phaser.extension import extend
 from phaselearn.phaser.starts import FlippedStarts
 from phaselearn.phasing.charge_flipping import ChargeFlipping
-from phaselearn.phasing.search import SearchPlan
 from phaselearn.testing.models import DEFINITION, small_batch
 from tests.phaser.crystals import factors_of, observed_to, triclinic
+from tests.phasing.plan import PLAN
 
 
 def phaser(**changes) -> Phaser:
@@ -52,18 +53,7 @@ def phaser(**changes) -> Phaser:
 
 
 def flipped_starts(share: float = 0.5) -> FlippedStarts:
-    plan = SearchPlan(
-        restarts=1,
-        rounds=1,
-        check_every=20,
-        agreement=0.95,
-        settled=0.98,
-        density_share=0.16,
-        polishing=2,
-        finishing=4,
-        oversampling=1.6,
-        voxels_at_once=100_000,
-    )
+    plan = replace(PLAN, restarts=1, rounds=1, check_every=20, settled=0.98, polishing=2, finishing=4)
     # Ten cycles: more let rounding, which depends on the batch, grow.
     return FlippedStarts(ChargeFlipping(10, (0.7, 1.0), 0.2, 0.7, 0.2), plan, share)
 

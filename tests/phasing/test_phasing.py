@@ -15,9 +15,10 @@ from phaselearn.phasing.figures_of_merit import inversion, likeness, overlap, pe
 from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement, map_of, power, resized, transform
 from phaselearn.phasing.projections import eliminate_low_density, keep_largest, threshold
 from phaselearn.phasing.raar import RelaxedReflections
-from phaselearn.phasing.search import SearchPlan, grid_shapes, search
+from phaselearn.phasing.search import grid_shapes, search
 from phaselearn.phasing.starts import random_start
 from tests.conftest import random_crystals
+from tests.phasing.plan import PLAN
 
 SIZE = 12
 FINE = (2 * SIZE,) * 3
@@ -25,18 +26,6 @@ METHODS = {
     "charge_flipping": ChargeFlipping(120, (1.0,), 0.2, 0.7, 0.2),
     "raar": RelaxedReflections(120, 0.8, (0.08, 0.12)),
 }
-PLAN = SearchPlan(
-    restarts=2,
-    rounds=2,
-    check_every=40,
-    agreement=0.95,
-    settled=0.99,
-    density_share=0.12,
-    polishing=10,
-    finishing=10,
-    oversampling=1.6,
-    voxels_at_once=100_000,
-)
 
 
 def observe(crystals, size=SIZE, keep=None):
