@@ -144,20 +144,17 @@ def check(fitted: Sequence[CrystalRecord], checked: Sequence[CrystalRecord]) -> 
 
 
 def area_under_curve(score: np.ndarray, positive: np.ndarray) -> float:
-    """Return the probability that a positive scores above a negative, ties counting half; NaN without both."""
-    from scipy.stats import rankdata
+    """Return the area under the ROC curve; NaN without both kinds."""
+    from sklearn.metrics import roc_auc_score
 
-    positives, negatives = int(positive.sum()), int((~positive).sum())
-    if not positives or not negatives:
-        return float("nan")
-    ranks = rankdata(score)[positive].sum() - positives * (positives + 1) / 2
-    return float(ranks / (positives * negatives))
+    return float(roc_auc_score(positive, score)) if positive.any() and not positive.all() else float("nan")
 
 
 def precision_at_recall(score: np.ndarray, positive: np.ndarray, recall: float) -> float:
     """Return the share of positives among those that score highest, just enough of them for the recall."""
+    from sklearn.metrics import precision_recall_curve
+
     if not positive.any():
         return float("nan")
-    found = np.cumsum(positive[np.argsort(-score, kind="stable")])
-    needed = int(np.searchsorted(found, recall * positive.sum()))
-    return float(found[needed] / (needed + 1))
+    precisions, recalls, _ = precision_recall_curve(positive, score)
+    return float(precisions[recalls >= recall][-1])

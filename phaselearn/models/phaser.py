@@ -1,4 +1,4 @@
-"""The phaser as a model of conf/model: rough phases in, cycles of a network, the best start chosen by the network."""
+"""The phaser as a model of conf/model: rough phases in, cycles of a network, the best of several starts out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The measuring instrument itself: same |F| for all, nobody handed the truth, intervals, audits, calibration."""
+"""The measuring instrument itself: same |F| for all, nobody handed the truth, intervals, audits."""
 
 from dataclasses import replace
 
@@ -7,13 +7,11 @@ import pytest
 import torch
 
 from phaselearn.benchmark.comparison import compare
-from phaselearn.benchmark.confidence import Confidence, area_under_curve, check, precision_at_recall
 from phaselearn.benchmark.contenders import parameter_free, regime_from
 from phaselearn.benchmark.crystals import choose, crystals_of_source, crystals_of_store
-from phaselearn.benchmark.homometry import homometric_pairs, signed_permutations
 from phaselearn.benchmark.intervals import bootstrap_interval
 from phaselearn.benchmark.leakage import audit
-from phaselearn.benchmark.records import CrystalRecord, read_records, write_records
+from phaselearn.benchmark.records import read_records, write_records
 from phaselearn.benchmark.regimes import InputPreparation, Regime, batches
 from phaselearn.benchmark.run import BenchmarkPlan, run_benchmark
 from phaselearn.benchmark.runner import ModelContender, RunSettings, run_contender
@@ -22,12 +20,12 @@ from phaselearn.commands.application import config_directory
 from phaselearn.commands.session import build_method
 from phaselearn.data.observation import Observation
 from phaselearn.data.sources.prototypes import Prototypes
-from phaselearn.data.structures import Crystal
 from phaselearn.errors import UserError
 from phaselearn.losses.mse import MeanSquaredError
 from phaselearn.models.base import DensityModel
 from phaselearn.phasing.solution import Solution
 from phaselearn.testing.models import DEFINITION
+from tests.benchmark.record import record
 
 NOISY = Regime("noisy", DEFINITION, Observation(noise=0.2, completeness=0.7))
 IDEAL = Regime("ideal", DEFINITION, Observation())
@@ -43,40 +41,6 @@ def contender(name):
 @pytest.fixture(scope="module")
 def crystals():
     return crystals_of_source(Prototypes(count=24, seed=0, cell="primitive"), longest_edge=30.0)
-
-
-def record(**changes):
-    values = {
-        "method": "m",
-        "regime": "r",
-        "id": "1",
-        "formula": "NaCl",
-        "prototype": "p",
-        "space_group": 225,
-        "atoms": 2,
-        "prototype_seen": True,
-        "correlation": 0.95,
-        "floor": 0.8,
-        "gain": 0.75,
-        "phase_error": 10.0,
-        "solved": True,
-        "atoms_found": 0.5,
-        "strict": False,
-        "hard": True,
-        "counted": True,
-        "seconds": 0.1,
-        "reflections": 500,
-        "volume": 120.0,
-        "r_factor": 0.1,
-        "skewness": 5.0,
-        "peakiness": 50.0,
-        "symmetry": 0.98,
-        "inversion": 0.97,
-        "agreement": 0.99,
-        "cycles": 80.0,
-        "expected_correlation": float("nan"),
-    }
-    return CrystalRecord(**(values | changes))
 
 
 def test_every_method_gets_the_same_amplitudes_whatever_its_batches(crystals):
@@ -177,67 +141,6 @@ def test_the_audit_finds_what_was_put_into_training(crystals):
     assert leakage.patterns >= 1
     assert audit(crystals[:5], crystals).formulas == 5
     assert "no training set" in str(audit(crystals[:5], []))
-
-
-def test_settings_are_all_signed_permutations():
-    matrices = signed_permutations()
-    assert len({matrix.tobytes() for matrix in matrices}) == 48
-    assert all(abs(round(np.linalg.det(matrix))) == 1 for matrix in matrices)
-
-
-def cyclotomic(positions, identifier, height=10.0):
-    """Patterson's (1944) one-dimensional homometric sets, in eighths of a cell edge."""
-    lattice = np.diag([9.0, 4.0, 5.0])
-    place = np.array([[position / 8, 0.1, 0.2] for position in positions])
-    return Crystal(identifier, "C", lattice, np.full(len(place), 6), place, "p", 1)
-
-
-def test_homometric_pairs_are_found_and_enantiomers_are_not():
-    first, second = cyclotomic((0, 1, 3, 4), "a"), cyclotomic((0, 1, 2, 5), "b")
-    mirrored = replace(first, id="c", positions=(0.2 - first.positions) % 1.0)
-    pairs = homometric_pairs([first, second, mirrored], epsilon=0.01)
-    assert {(pair.first, pair.second) for pair in pairs} == {("a", "b"), ("b", "c")}
-    assert all(pair.correlation < 0.9 for pair in pairs)
-
-
-def test_homometric_pairs_are_found_in_another_setting():
-    first, second = cyclotomic((0, 1, 3, 4), "a"), cyclotomic((0, 1, 2, 5), "b")
-    order = [2, 0, 1]
-    turned = replace(second, lattice=second.lattice[np.ix_(order, order)], positions=second.positions[:, order])
-    (pair,) = homometric_pairs([first, turned], epsilon=0.01)
-    assert pair.r_factor < 0.01
-
-
-def test_confidence_is_calibrated_where_figures_tell():
-    generator = np.random.default_rng(0)
-
-    def sample(count):
-        agreement = generator.random(count)
-        solved = generator.random(count) < agreement**2
-        return [
-            record(id=str(place), agreement=float(value), solved=bool(is_solved))
-            for place, (value, is_solved) in enumerate(zip(agreement, solved, strict=True))
-        ]
-
-    calibration = check(sample(800), sample(800))
-    assert calibration.expected_error < 0.08
-    assert 0.75 < calibration.auc < 0.95
-    assert calibration.precision > 0.5
-
-
-def test_confidence_without_failures_is_the_rate():
-    assert Confidence([record(id=str(place)) for place in range(18)])([record()]) == pytest.approx([0.95])
-
-
-def test_scores_against_scikit_learn():
-    from sklearn.metrics import precision_recall_curve, roc_auc_score
-
-    generator = np.random.default_rng(0)
-    score = generator.random(200)
-    positive = generator.random(200) < score
-    assert area_under_curve(score, positive) == pytest.approx(roc_auc_score(positive, score))
-    precision, recall, _ = precision_recall_curve(positive, score)
-    assert precision_at_recall(score, positive, 0.8) == pytest.approx(precision[recall >= 0.8][-1])
 
 
 def test_methods_are_compared_with_a_peer_on_its_crystals_alone():
