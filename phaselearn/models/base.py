@@ -79,8 +79,15 @@ class DensityModel(pl.LightningModule):
             known = self.needs is not None and self.loss.needs is not None
             data.training_needs = self.needs | self.loss.needs | {"input", "density"} if known else None
 
+    def on_train_start(self) -> None:
+        """Begin with no losses: the epoch of a checkpoint that was saved within it does not start again."""
+        self._begin_epoch()
+
     def on_train_epoch_start(self) -> None:
         """Let the loss follow its schedule."""
+        self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
         self.loss.set_epoch(self.current_epoch)
         self._loss_sum, self._crystals = torch.zeros((), device=self.device), 0
 

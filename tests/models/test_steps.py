@@ -9,7 +9,7 @@ from tests.conftest import OCTANT
 from tests.data.test_datamodule import datamodule
 
 
-def fitted(data, **options):
+def fitted(data, checkpoint=None, callbacks=(), **options):
     torch.manual_seed(0)
     model = MultilayerPerceptron(
         [8],
@@ -26,7 +26,7 @@ def fitted(data, **options):
 
     trainer = pl.Trainer(
         accelerator="cpu",
-        callbacks=[Watch()],
+        callbacks=[Watch(), *callbacks],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -35,7 +35,7 @@ def fitted(data, **options):
         use_distributed_sampler=False,
         **options,
     )
-    trainer.fit(model, datamodule=data)
+    trainer.fit(model, datamodule=data, ckpt_path=checkpoint)
     return model, trainer, seen
 
 
@@ -56,3 +56,16 @@ def test_the_training_loss_of_an_epoch_is_the_mean_over_its_crystals(tiny_store)
 def test_an_epoch_that_is_cut_short_has_a_training_loss(tiny_store):
     _, trainer, _ = fitted(datamodule(tiny_store, cache="ram"), max_steps=3)
     assert torch.isfinite(trainer.callback_metrics["train/loss"])
+
+
+def test_a_run_goes_on_from_a_checkpoint_within_an_epoch(tiny_store, tmp_path):
+    class Save(pl.Callback):
+        def on_train_batch_end(self, trainer, module, outputs, batch, batch_index):
+            if batch_index == 2:
+                trainer.save_checkpoint(tmp_path / "within.ckpt")
+
+    data = datamodule(tiny_store, cache="ram", target_scaling="deviation")
+    _, whole, _ = fitted(data, callbacks=[Save()], max_epochs=1)
+    _, resumed, _ = fitted(data, tmp_path / "within.ckpt", max_epochs=1)
+    assert resumed.global_step == whole.global_step == whole.num_training_batches > 3
+    assert torch.isfinite(resumed.callback_metrics["train/loss"])
