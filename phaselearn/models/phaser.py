@@ -20,7 +20,7 @@ from phaselearn.models.base import Batch, DensityModel
 from phaselearn.phaser.coverage import cut, cut_box, taken
 from phaselearn.phaser.grid import ReflectionGrid, grid_shapes
 from phaselearn.phaser.multistart import MultiStart
-from phaselearn.phaser.network import PhasingNetwork, State, fixed_maps
+from phaselearn.phaser.network import PhasingNetwork, State
 from phaselearn.phaser.starts import FlippedStarts, random_phases
 from phaselearn.phaser.weights import load_network
 from phaselearn.phasing.solution import Solution
@@ -36,7 +36,7 @@ class Phaser(DensityModel):
     of a crystal; the network also predicts the map correlation of its own phases. The truth is used by training alone.
 
     Args:
-        width, hidden: of `PhasingNetwork`.
+        width, hidden, patterson: of `PhasingNetwork`.
         cycles: of a trajectory.
         starts: of a crystal, where nothing is trained.
         flipping: makes the starting phases; null for random ones.
@@ -60,6 +60,7 @@ class Phaser(DensityModel):
         self,
         width: int,
         hidden: int,
+        patterson: bool,
         cycles: int,
         starts: int,
         flipping: FlippedStarts | None,
@@ -74,15 +75,20 @@ class Phaser(DensityModel):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        for name, value in (("width", width), ("hidden", hidden), ("cycles", cycles), ("starts", starts)):
-            if value < 1:
-                raise UserError(f"model.{name}={value}: a whole number of at least 1, e.g. model.{name}=8")
+        for name, value, least in (
+            ("width", width, 1),
+            ("hidden", hidden, 0),
+            ("cycles", cycles, 1),
+            ("starts", starts, 1),
+        ):
+            if value < least:
+                raise UserError(f"model.{name}={value}: a whole number of at least {least}, e.g. model.{name}=8")
         self.finest, self.coarsest = resolution
         if not 0 < self.finest <= self.coarsest:
             raise UserError(
                 f"model.resolution={list(resolution)}: [finest, coarsest] in Å, e.g. model.resolution=[1.3,2.1]"
             )
-        self.network = PhasingNetwork(width, hidden)
+        self.network = PhasingNetwork(width, hidden, patterson)
         self.cycles = cycles
         self.flipping = flipping
         self.box = dict(box)
@@ -161,7 +167,7 @@ class Phaser(DensityModel):
 
     def _trajectory(self, grid: ReflectionGrid, phases: Tensor) -> list[State]:
         with torch.autocast(phases.device.type, enabled=False):
-            state, fixed = self.network.start(grid, phases), fixed_maps(grid)
+            state, fixed = self.network.start(grid, phases), self.network.fixed_maps(grid)
         states = []
         for _ in range(self.cycles):
             state = self.network.cycle(state, grid, fixed)

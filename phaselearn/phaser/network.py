@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from phaselearn.phaser.grid import DESCRIPTION, ReflectionGrid
 
 _AXES = (-3, -2, -1)
-_MAPS = 5  # proposal, its map with measured |F|, the same with |E|, Patterson of |F| and of |E|
+_MAPS = 3  # proposal, its map with measured |F|, the same with |E|
+_PATTERSON_MAPS = 2  # of |F| and of |E|
 _FIGURES = 2  # of a state: how well |F| of the proposal and the measured agree, skewness of the map
 
 
@@ -47,14 +48,16 @@ class PhasingNetwork(nn.Module):
 
     Args:
         width: channels of the convolutions.
-        hidden: channels that are handed on from cycle to cycle.
+        hidden: channels that are handed on from cycle to cycle; may be 0.
+        patterson: whether every cycle sees the Patterson maps.
     """
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, width: int, hidden: int, patterson: bool) -> None:
         super().__init__()
         self.width = width
         self.hidden = hidden
-        self.first = PeriodicConvolution(_MAPS + hidden, width)
+        self.patterson = patterson
+        self.first = PeriodicConvolution(_MAPS + patterson * _PATTERSON_MAPS + hidden, width)
         self.second = PeriodicConvolution(width, width)
         self.last = nn.Conv3d(width, 1 + hidden, 1)
         # Cell, data and the state as a whole set scale and offset of every channel.
@@ -74,6 +77,10 @@ class PhasingNetwork(nn.Module):
         hidden = density.new_zeros((len(grid), self.hidden, *grid.shape))
         figures = torch.stack((torch.ones(len(grid), device=density.device), _skewness(density)), 1)
         return State(factors, density, hidden, figures)
+
+    def fixed_maps(self, grid: ReflectionGrid) -> Tensor:
+        """Return (B, C, n₁, n₂, n₃) what every cycle sees of the amplitudes: the Patterson maps, or nothing."""
+        return patterson_maps(grid) if self.patterson else grid.amplitude.new_zeros((len(grid), 0, *grid.shape))
 
     def cycle(self, state: State, grid: ReflectionGrid, fixed: Tensor) -> State:
         """Run one cycle; `fixed` is `fixed_maps` of the grid."""
@@ -105,7 +112,7 @@ class PhasingNetwork(nn.Module):
         return self.judge(torch.cat((grid.description, state.figures, mean, deviation), 1))[:, 0].float()
 
 
-def fixed_maps(grid: ReflectionGrid) -> Tensor:
+def patterson_maps(grid: ReflectionGrid) -> Tensor:
     """Return (B, 2, n₁, n₂, n₃) the Patterson maps of |F| and of |E|, without their origin peaks, at unit variance."""
     squares = torch.stack((grid.amplitude, grid.normalised), 1).square()
     measured = grid.measured[:, None]

@@ -17,7 +17,8 @@ from phaselearn.losses.shift_invariant import ShiftInvariant
 from phaselearn.models.phaser import Phaser
 from phaselearn.phaser.coverage import cut, cut_box
 from phaselearn.phaser.extension import extend
-from phaselearn.phaser.starts import FlippedStarts
+from phaselearn.phaser.grid import ReflectionGrid, grid_shapes
+from phaselearn.phaser.starts import FlippedStarts, random_phases
 from phaselearn.phasing.charge_flipping import ChargeFlipping
 from phaselearn.testing.models import DEFINITION, small_batch
 from tests.phaser.crystals import factors_of, observed_to, triclinic
@@ -28,6 +29,7 @@ def phaser(**changes) -> Phaser:
     options = {
         "width": 8,
         "hidden": 4,
+        "patterson": True,
         "cycles": 4,
         "starts": 1,
         "flipping": None,
@@ -65,6 +67,19 @@ def test_axes_in_another_order_give_the_same_map_in_that_order() -> None:
     model = phaser()
     first, second = model.solve(observed, [0, 1, 2]), model.solve(turned, [0, 1, 2])
     torch.testing.assert_close(first.factors.permute(0, 2, 3, 1), second.factors, rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize("hidden", [0, 4])
+def test_without_patterson_maps_a_shifted_start_ends_at_the_shifted_map(hidden: int) -> None:
+    lattice, numbers, positions = triclinic(2)
+    observed = observed_to(1.2, lattice, factors_of(lattice, numbers, positions))
+    model = phaser(hidden=hidden, patterson=False)
+    grid = ReflectionGrid.of(observed, tuple(grid_shapes(observed).amax(0).tolist()))
+    phases = random_phases(grid, 0, [0, 1], [0, 0])
+    shifted = torch.fft.rfftn(grid.map_of(phases).roll((1, 2, -1), (1, 2, 3)), dim=(1, 2, 3))
+    first, second = (grid.map_of(model._trajectory(grid, start)[-1].factors) for start in (phases, shifted))
+    torch.testing.assert_close(first.roll((1, 2, -1), (1, 2, 3)), second, rtol=1e-3, atol=1e-3)
+    assert not torch.allclose(first, grid.map_of(grid.amplitude * phases / phases.abs()), atol=0.1)
 
 
 def test_phases_are_those_of_a_real_map_with_the_measured_amplitudes() -> None:
