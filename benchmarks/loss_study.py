@@ -9,22 +9,20 @@ ones resumed, so the command may be given again, with more losses or seeds; `--j
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from statistics import mean, median, stdev
+from statistics import mean, median
+
+from study import REPOSITORY, Training, over_seeds, read, run_all
 
 from phaselearn.commands.session import build_data
 from phaselearn.testing.options import composed
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 # Data, model and its overrides, in the order in which they are run. Convolutions see neighbourhoods only: in the
 # octant, where the input is no map, there is nothing for them to learn. Their width is what a minute or two can train.
 CNN = ("model=cnn", "model.width=16")
@@ -55,28 +53,20 @@ GOOD, SOLVED = 0.7, 0.9
 
 @dataclass(frozen=True)
 class Run:
-    """One training of the study."""
+    """A loss in a case with a seed, and its training."""
 
     case: str
     loss: str
     seed: int
-    folder: Path
-
-    @property
-    def is_finished(self) -> bool:
-        return (self.folder / "results.csv").exists()
-
-    def command(self, source: Sequence[str], seconds: float) -> list[str]:
-        return [
-            *(sys.executable, str(REPOSITORY / "train.py"), "experiment=loss_study"),
-            *(*CASES[self.case], *LOSSES[self.loss], *source),
-            *(f"seed={self.seed}", f"run={self.folder}", f"callbacks.budget.seconds={seconds}"),
-        ]
+    training: Training
 
 
-def runs(folder: Path, cases: Sequence[str], losses: Sequence[str], seeds: Sequence[int]) -> Iterator[Run]:
-    for case, seed, loss in product(cases, seeds, losses):
-        yield Run(case, loss, seed, folder / f"{case} {loss} {seed}".replace(" ", "_"))
+def runs(given: argparse.Namespace, source: Sequence[str]) -> Iterator[Run]:
+    for case, seed, loss in product(given.cases, given.seeds, given.losses):
+        chosen = ("experiment=loss_study", *CASES[case], *LOSSES[loss], *source)
+        settings = (f"seed={seed}", f"callbacks.budget.seconds={given.seconds}")
+        folder = given.folder / f"{case} {loss} {seed}".replace(" ", "_")
+        yield Run(case, loss, seed, Training(f"{case}, {loss}, seed {seed}", (*chosen, *settings), folder.resolve()))
 
 
 def prepare(cases: Sequence[str], source: Sequence[str]) -> None:
@@ -85,35 +75,14 @@ def prepare(cases: Sequence[str], source: Sequence[str]) -> None:
         build_data(composed("experiment=loss_study", data, *source)).prepare_data()
 
 
-def train(run: Run, source: Sequence[str], seconds: float) -> bool:
-    """Train one, on one thread; what it prints goes into its folder."""
-    run.folder.mkdir(parents=True, exist_ok=True)
-    print(f"{run.case}, {run.loss}, seed {run.seed}", flush=True)
-    with open(run.folder / "output.txt", "w") as output:
-        finished = subprocess.run(
-            run.command(source, seconds),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )
-    if finished.returncode:
-        print(f"failed: {run.case}, {run.loss}, seed {run.seed}; see {output.name}", flush=True)
-    return finished.returncode == 0
-
-
-def read(path: Path) -> list[dict[str, str]]:
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def hard_crystals(run: Run) -> list[dict[str, str]]:
     """Return the judgements of the crystals that count: hard, and with enough reflections."""
-    return [row for row in read(run.folder / "crystals.csv") if row["hard"] == row["counted"] == "True"]
+    return [row for row in read(run.training.folder / "crystals.csv") if row["hard"] == row["counted"] == "True"]
 
 
 def figures(run: Run) -> dict[str, float]:
     """Return the figures of a finished run."""
-    crystals, curve = hard_crystals(run), read(run.folder / "metrics.csv")
+    crystals, curve = hard_crystals(run), read(run.training.folder / "metrics.csv")
     columns = {
         name: [float(row[name]) for row in crystals] for name in ("correlation", "gain", "atoms_found", "strict")
     }
@@ -145,15 +114,13 @@ def table(case: str, done: Sequence[Run]) -> str:
     lines += [f"| loss | seeds | {' | '.join(names)} |", "|---" + "|---:" * (len(names) + 1) + "|"]
     for loss in dict.fromkeys(run.loss for run in done):
         values = [figures(run) for run in done if run.loss == loss]
-        cells = [_cell(name, [value[name] for value in values]) for name in names]
+        cells = [over_seeds([value[name] for value in values], _digits(name)) for name in names]
         lines.append(f"| {loss} | {len(values)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _cell(name: str, values: Sequence[float]) -> str:
-    digits = 0 if name == "steps" else 1 if name.endswith("%") else 3
-    spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{mean(values):.{digits}f}{spread}"
+def _digits(name: str) -> int:
+    return 0 if name == "steps" else 1 if name.endswith("%") else 3
 
 
 def main() -> None:
@@ -167,21 +134,17 @@ def main() -> None:
     arguments.add_argument("--seeds", nargs="+", type=int, default=[0])
     given = arguments.parse_args()
     source = ["source=file", f"source.path={given.structures.resolve()}"] if given.structures else ["source=prototypes"]
-    folder = given.folder.resolve()
+    every = list(runs(given, source))
     os.chdir(REPOSITORY)  # where the stores are looked for
-
-    every = list(runs(folder, given.cases, given.losses, given.seeds))
-    succeeded = [True]
+    succeeded = True
     if given.jobs:
         prepare(given.cases, source)
-        with ThreadPoolExecutor(given.jobs) as pool:
-            waiting = [run for run in every if not run.is_finished]
-            succeeded += pool.map(lambda run: train(run, source, given.seconds), waiting)
+        succeeded = run_all([run.training for run in every], given.jobs)
     for case in given.cases:
-        done = [run for run in every if run.case == case and run.is_finished]
+        done = [run for run in every if run.case == case and run.training.is_finished]
         if done:
             print(f"\n{table(case, done)}")
-    sys.exit(0 if all(succeeded) else 1)
+    sys.exit(0 if succeeded else 1)
 
 
 if __name__ == "__main__":

@@ -76,10 +76,8 @@ class Phaser(DensityModel):
     ) -> None:
         super().__init__(**options)
         for name, value, least in (
-            ("width", width, 1),
-            ("hidden", hidden, 0),
-            ("cycles", cycles, 1),
-            ("starts", starts, 1),
+            *(("width", width, 1), ("hidden", hidden, 0)),
+            *(("cycles", cycles, 1), ("starts", starts, 1)),
         ):
             if value < least:
                 raise UserError(f"model.{name}={value}: a whole number of at least {least}, e.g. model.{name}=8")
