@@ -11,18 +11,22 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
 from figures import state_machine
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from phaselearn.benchmark.contenders import parameter_free, regime_from
 from phaselearn.benchmark.crystals import choose, crystals_of_source
+from phaselearn.benchmark.records import CrystalRecord
+from phaselearn.benchmark.regimes import Regime
 from phaselearn.benchmark.runner import RunSettings, run_contender
 from phaselearn.benchmark.table import Row, summarise_records
 from phaselearn.commands.application import config_directory
 from phaselearn.data.sources.file import File
+from phaselearn.data.structures import Crystal
 from phaselearn.losses.mse import MeanSquaredError
 
 NO_NETWORK, NO_SYMMETRY = {"weights": None}, {"symmetry": {"passes": 0}}
@@ -37,17 +41,32 @@ VARIANTS = {
 }
 
 
-def contender(changes: dict):
-    """Return the phaser with some of its options changed."""
+def shipped() -> DictConfig:
+    """Return the options of the phaser as it comes."""
+    return OmegaConf.load(config_directory() / "model" / "phaser.yaml")
+
+
+def judge(model: DictConfig, regime: Regime, crystals: Sequence[Crystal], folder: Path) -> list[CrystalRecord]:
+    """Return the records of a phaser with these options, from the folder where it was judged before."""
     from hydra.utils import instantiate
 
-    config = OmegaConf.load(config_directory() / "model" / "phaser.yaml")
-    config = OmegaConf.merge(config, changes)
-
     def build(data: SimpleNamespace):
-        return instantiate(config, _partial_=True)(loss=MeanSquaredError(), definition=data.definition)
+        return instantiate(model, _partial_=True)(loss=MeanSquaredError(), definition=data.definition)
 
-    return parameter_free("phaser", config, build, "cpu")
+    contender = parameter_free("phaser", model, build, "cpu")
+    return run_contender(contender, regime, crystals, frozenset(), RunSettings(folder, 128, seed=0))
+
+
+def tested_crystals(structures: Path, count: int) -> tuple[Crystal, ...]:
+    """Return the first of the validation crystals of `phaselearn benchmark split=validation`."""
+    source = File(str(structures), None, licence="", attribution="")
+    return choose(crystals_of_source(source, 30.0), "validation", count, seed=0).tested
+
+
+def named_regimes(names: Sequence[str]) -> list[Regime]:
+    """Return regimes of conf/benchmark.yaml."""
+    meanings = OmegaConf.to_container(OmegaConf.load(config_directory() / "benchmark.yaml").regime)
+    return [regime_from(config_directory(), name, meanings) for name in names]
 
 
 def _share(row: Row) -> str:
@@ -57,22 +76,19 @@ def _share(row: Row) -> str:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--structures", required=True, help="JSON-lines file")
+    arguments.add_argument("--structures", type=Path, required=True, help="JSON-lines file")
     arguments.add_argument("--count", type=int, default=100)
     arguments.add_argument("--regimes", nargs="+", default=["d1.5", "d2.0"])
     given = arguments.parse_args()
     state_machine()
-    source = File(given.structures, None, licence="", attribution="")
-    tested = choose(crystals_of_source(source, 30.0), "validation", given.count, seed=0).tested
-    meanings = OmegaConf.to_container(OmegaConf.load(config_directory() / "benchmark.yaml").regime)
-    for name in given.regimes:
-        regime = regime_from(config_directory(), name, meanings)
-        print(f"\n| {name} | crystals | solved % | hard | solved % | s a crystal |\n|---|---:|---:|---:|---:|---:|")
+    tested = tested_crystals(given.structures, given.count)
+    for regime in named_regimes(given.regimes):
+        print(
+            f"\n| {regime.name} | crystals | solved % | hard | solved % | s a crystal |\n|---|---:|---:|---:|---:|---:|"
+        )
         for variant, changes in VARIANTS.items():
             with tempfile.TemporaryDirectory() as folder:
-                records = run_contender(
-                    contender(changes), regime, tested, frozenset(), RunSettings(Path(folder), 128, seed=0)
-                )
+                records = judge(OmegaConf.merge(shipped(), changes), regime, tested, Path(folder))
             rows = {row["subset"]: row for row in summarise_records(records, 1000)}
             cells = [_share(rows["all"]), _share(rows["hard"])]
             print(f"| {variant} | {' | '.join(cells)} | {rows['all']['seconds_per_crystal']:.3f} |", flush=True)

@@ -174,13 +174,14 @@ class Phaser(DensityModel):
 
     @torch.no_grad()
     def solve(self, observed: Observed, crystals: Sequence[int]) -> Solution:
-        """Phase B crystals, from several starts each where nothing is trained.
+        """Phase B crystals in float32, from several starts each where nothing is trained.
 
         Args:
             observed: of the crystals.
             crystals: (B,) a number for each, the row in its store, for its starting phases.
         """
-        return self.search.solve(observed, crystals)
+        with torch.autocast(observed.amplitude.device.type, enabled=False):
+            return self.search.solve(observed, crystals)
 
     def _run(self, grid: ReflectionGrid, phases: Tensor) -> tuple[Tensor, Tensor]:
         state = self._trajectory(grid, phases)[-1]
@@ -190,9 +191,7 @@ class Phaser(DensityModel):
         """Return the density (B, N, N, N) in electrons/Å³ of the measured amplitudes with the phases found."""
         with torch.autocast(batch["intensity"].device.type, enabled=False):
             observed = observed_of(batch, self.definition)
-        solution = self.solve(observed, batch["row"].tolist())
-        with torch.autocast(batch["intensity"].device.type, enabled=False):
-            factors = with_phases_of(observed.map_amplitude(), solution.factors)
+            factors = with_phases_of(observed.map_amplitude(), self.solve(observed, batch["row"].tolist()).factors)
             synthesis = cartesian_map if self.definition.frame == "cartesian" else map_from_structure_factors
             return synthesis(factors, batch["lattice"])
 

@@ -107,13 +107,12 @@ class MultiStart:
             phases = grid.on_grid(begun)
         half, expected = self.run(grid, phases)
         observed = taken(observed, owner)
-        with torch.autocast(phases.device.type, enabled=False):
-            factors = self._finished(grid.full_box(half, observed.mask.shape[-1]), observed, begun)
-            fine = Measurement.of(observed, (2 * factors.shape[-1],) * 3)
-            phased = fine.phased(factors)
-            figure = r_factor(phased, fine, DENSITY_SHARE).view(-1, starts)
-            best = figure.argmin(1) + starts * torch.arange(len(crystals), device=figure.device)
-            alike = likeness(phased, phased[best].repeat_interleave(starts, 0))
+        factors = self._finished(grid.full_box(half, observed.mask.shape[-1]), observed, begun)
+        fine = Measurement.of(observed, (2 * factors.shape[-1],) * 3)
+        phased = fine.phased(factors)
+        figure = r_factor(phased, fine, DENSITY_SHARE).view(-1, starts)
+        best = figure.argmin(1) + starts * torch.arange(len(crystals), device=figure.device)
+        alike = likeness(phased, phased[best].repeat_interleave(starts, 0))
         alike[best] = 0
         return Solution(factors[best], alike.view(-1, starts).amax(1), None, expected[best])
 

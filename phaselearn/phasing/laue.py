@@ -105,14 +105,14 @@ def _lattice_rotations(lattice: Tensor) -> Tensor:
 
 def _moved(rotation: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Return the flat places (P, N³) of the equivalents of reflections, and whether (P, N, N, N) the box has them."""
-    # Small whole numbers as floats: a GPU multiplies no matrices of integers.
-    index = miller_indices("full", size).to(rotation.device).float()
-    hkl = torch.stack(torch.meshgrid(index, index, index, indexing="ij"), -1).view(-1, 3)
-    # New axes are rotation @ old axes, and indices transform like the axes.
-    moved = torch.einsum("pij,nj->pni", rotation.float(), hkl)
-    inside = (moved.abs() * 2 < size).all(-1).view(-1, size, size, size)
-    place = (moved % size) @ torch.tensor([size**2, size, 1.0], device=moved.device)
-    return place.round().long(), inside
+    index = miller_indices("full", size).to(rotation.device)
+    hkl = torch.stack(torch.meshgrid(index, index, index, indexing="ij")).flatten(1)
+    # New axes are rotation @ old axes, and indices transform like the axes. No matrix product: a GPU has none of
+    # integers, and autocast would round.
+    moved = (rotation[..., None] * hkl).sum(2)  # (P, 3, N³)
+    inside = (moved.abs() * 2 < size).all(1).view(-1, size, size, size)
+    strides = torch.tensor([[size**2], [size], [1]], device=moved.device)
+    return (moved % size * strides).sum(1), inside
 
 
 def _earlier(rows: Tensor) -> Tensor:

@@ -145,6 +145,20 @@ def test_a_crystal_does_not_depend_on_its_batch(flipping: FlippedStarts | None) 
     torch.testing.assert_close(*both, rtol=1e-3, atol=1e-2)
 
 
+def test_phases_are_found_in_float32_whatever_the_precision_of_training() -> None:
+    lattice, numbers, positions = triclinic(2)
+    # Right angles and reflections left out: the work with equivalents, of indices too large for bfloat16, is done.
+    lattice = torch.diag_embed(torch.linalg.vector_norm(lattice, dim=-1))
+    observed = observed_to(1.2, lattice, factors_of(lattice, numbers, positions))
+    kept = observed.mask & (miller_indices("full", observed.mask.shape[-1]) % 2 == 0)
+    observed = Observed(observed.amplitude * kept, kept, lattice)
+    model = phaser(symmetry={"least": 0.5, "passes": 1})
+    found = model.solve(observed, [0, 1])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        again = model.solve(observed, [0, 1])
+    assert torch.equal(found.factors, again.factors)
+
+
 def test_a_share_of_a_training_batch_begins_with_flipping() -> None:
     batch = small_batch()
     losses = []
