@@ -60,7 +60,7 @@ class Run:
     def model(self) -> DictConfig:
         """Return the options of the model as it is judged."""
         trained = OmegaConf.load(self.training.folder / "config.yaml").model
-        architecture = {name: trained[name] for name in ("width", "hidden", "patterson", "cycles")}
+        architecture = {name: trained[name] for name in ("width", "hidden", "patterson", "cycles", "resolution")}
         return OmegaConf.merge(shipped(), architecture, JUDGED, {"weights": str(self.training.folder / "last.ckpt")})
 
 
@@ -104,7 +104,7 @@ def main() -> None:
     arguments.add_argument("--seconds", type=float, default=180.0, help="processor time of each training")
     arguments.add_argument("--jobs", type=int, default=1, help="trainings at a time, of one thread; 0 only judges")
     arguments.add_argument("--count", type=int, default=400, help="validation crystals that judge")
-    arguments.add_argument("--regimes", nargs="+", default=["d1.5", "d2.0"])
+    arguments.add_argument("--regimes", nargs="+", default=["d2.0"])
     arguments.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="VARIANT")
     arguments.add_argument("--seeds", nargs="+", type=int, default=[0])
     given = arguments.parse_args()
