@@ -32,13 +32,15 @@ class Phaser(DensityModel):
     Each trajectory begins with random phases, or with those that a short run of charge flipping has found: flipping
     is quick to bring order into phases, a network to tell what is wrong with an almost right map. After every cycle the
     measured amplitudes are put back; the mean loss of the later half of the cycles is trained, each crystal weighted by
-    1 − CC₀, since the map with all phases zero is a trap that the easy crystals pull into. R chooses among the starts
-    of a crystal; the network also predicts the map correlation of its own phases. The truth is used by training alone.
+    1 − CC₀, since the map with all phases zero is a trap that the easy crystals pull into. Among the starts of a
+    crystal R and the map correlation that the network itself expects choose. The truth is used by training alone.
 
     Args:
         width, hidden, patterson: of `PhasingNetwork`.
         cycles: of a trajectory.
         starts: of a crystal, where nothing is trained.
+        seconds: for each crystal; null for all starts, however long they take, see `MultiStart`.
+        recycles: how often the network goes over its result again, where nothing is trained.
         flipping: makes the starting phases; null for random ones.
         resolution: [finest, coarsest] in Å: each training batch is cut at a resolution drawn between them. Data
             beyond the finest are phased by extension.
@@ -63,6 +65,8 @@ class Phaser(DensityModel):
         patterson: bool,
         cycles: int,
         starts: int,
+        seconds: float | None,
+        recycles: int,
         flipping: FlippedStarts | None,
         resolution: Sequence[float],
         box: Mapping[str, float],
@@ -77,10 +81,12 @@ class Phaser(DensityModel):
         super().__init__(**options)
         for name, value, least in (
             *(("width", width, 1), ("hidden", hidden, 0)),
-            *(("cycles", cycles, 1), ("starts", starts, 1)),
+            *(("cycles", cycles, 1), ("starts", starts, 1), ("recycles", recycles, 0)),
         ):
             if value < least:
                 raise UserError(f"model.{name}={value}: a whole number of at least {least}, e.g. model.{name}=8")
+        if seconds is not None and seconds <= 0:
+            raise UserError(f"model.seconds={seconds}: above 0, or null for no limit, e.g. model.seconds=0.1")
         self.finest, self.coarsest = resolution
         if not 0 < self.finest <= self.coarsest:
             raise UserError(
@@ -93,6 +99,8 @@ class Phaser(DensityModel):
         self.search = MultiStart(
             self._run,
             starts,
+            seconds,
+            recycles,
             flipping,
             self.finest,
             density_share,

@@ -1,7 +1,8 @@
-"""Phases from several starts of each crystal: trajectories are run, finished on all data, and R chooses among them."""
+"""Phases from several starts of each crystal: trajectories are run, finished on all data, and the best is chosen."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -24,8 +25,23 @@ from phaselearn.phasing.symmetry import impose_symmetry
 _VOXELS_AT_ONCE = 1 << 18  # of the boxes of all trajectories together; bounds the memory
 # Of the reflections, within the network's resolution: where it sees fewer, flipping sees enough, and one start will do.
 _ENOUGH = 0.5
+# Of the map correlation that the network expects, beside R, where the best start is chosen: each alone does worse.
+_TRUST = 0.5
 
 Trajectories = Callable[[ReflectionGrid, Tensor], tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best of some starts of each crystal.
+
+    Attributes:
+        solution: its phases.
+        score: (B,) what it was chosen by, higher is better.
+    """
+
+    solution: Solution
+    score: Tensor
 
 
 @dataclass(frozen=True)
@@ -35,7 +51,9 @@ class MultiStart:
     Attributes:
         run: takes trajectories from half boxes with starting phases to half boxes with phases, and to the map
             correlations (B,) that the network expects of them.
-        starts: of a crystal.
+        starts: of a crystal, at most.
+        seconds: of the clock on the wall, for each crystal: after the first start as many as they allow; None for all.
+        recycles: how often a trajectory is run again from what it led to, with symmetry imposed.
         flipping: makes the starting phases; None for random ones.
         finest: resolution in Å down to which the network works.
         density_share: share of the voxels that hold density, for the extension to finer data.
@@ -46,6 +64,8 @@ class MultiStart:
 
     run: Trajectories
     starts: int
+    seconds: float | None
+    recycles: int
     flipping: FlippedStarts | None
     finest: float
     density_share: float
@@ -65,56 +85,69 @@ class MultiStart:
         observed = _completed(observed)
         seen = (observed.mask & within_resolution(observed, self.finest)).flatten(1).sum(1)
         enough = seen >= _ENOUGH * observed.mask.flatten(1).sum(1)
-        solution = _nothing(observed)
+        found = _nothing(observed)
         for some, starts in ((enough, self.starts), (~enough, 1)):
             rows = some.nonzero()[:, 0]
             if len(rows):
                 names = [crystals[row] for row in rows.tolist()]
-                _put(solution, rows, self._best(taken(observed, rows), names, starts))
-        return replace(solution, factors=solution.factors * measured)
+                _put(found, rows, self._in_time(taken(observed, rows), names, starts))
+        return replace(found.solution, factors=found.solution.factors * measured)
 
-    def _best(self, observed: Observed, crystals: list[int], starts: int) -> Solution:
-        """Phase crystals with so many starts each."""
+    def _in_time(self, observed: Observed, crystals: list[int], starts: int) -> Found:
+        """Phase crystals with so many starts each, or as many as there is time for."""
+        if self.seconds is None or starts == 1:
+            return self._best(observed, crystals, range(starts))
+        began = time.perf_counter()
+        first = self._best(observed, crystals, range(1))
+        taken_by_one = time.perf_counter() - began
+        more = min(starts - 1, int(self.seconds * len(crystals) / taken_by_one) - 1)
+        return _better(first, self._best(observed, crystals, range(1, 1 + more)), observed) if more > 0 else first
+
+    def _best(self, observed: Observed, crystals: list[int], starts: range) -> Found:
+        """Phase crystals with these starts."""
         begun = None
         if self.flipping is not None:
-            begun = torch.stack([self.flipping(observed, crystals, self.seed, start) for start in range(starts)], 1)
-        solution = _nothing(observed)
+            begun = torch.stack([self.flipping(observed, crystals, self.seed, start) for start in starts], 1)
+        found = _nothing(observed)
         shapes, group = grid_shapes(cut(observed, self.finest)).unique(dim=0, return_inverse=True)
         for number, shape in enumerate(shapes.tolist()):
             rows = (group == number).nonzero()[:, 0]
             part = crop(taken(observed, rows), _smallest_box(observed.mask[rows]))
-            at_once = max(1, _VOXELS_AT_ONCE // (starts * part.mask[0].numel()))
+            at_once = max(1, _VOXELS_AT_ONCE // (len(starts) * part.mask[0].numel()))
             for chosen in torch.arange(len(rows), device=rows.device).split(at_once):
                 places = rows[chosen]
                 names = [crystals[row] for row in places.tolist()]
-                some = taken(part, chosen)
                 first = None if begun is None else resized(begun[places].flatten(0, 1), tuple(part.mask.shape[1:]))
-                found = self._best_on_grid(some, tuple(shape), names, starts, first)
-                factors = resized(found.factors, tuple(observed.mask.shape[1:]))
-                _put(solution, places, replace(found, factors=factors))
-        return solution
+                best = self._best_on_grid(taken(part, chosen), tuple(shape), names, starts, first)
+                factors = resized(best.solution.factors, tuple(observed.mask.shape[1:]))
+                _put(found, places, replace(best, solution=replace(best.solution, factors=factors)))
+        return found
 
     def _best_on_grid(
-        self, observed: Observed, shape: tuple[int, int, int], crystals: list[int], starts: int, begun: Tensor | None
-    ) -> Solution:
-        """Run all starts of crystals that share a grid, the starts of a crystal one after the other in `begun`."""
-        grid = ReflectionGrid.of(cut(observed, self.finest), shape).repeat(starts)
-        owner = torch.arange(len(crystals), device=observed.mask.device).repeat_interleave(starts)
+        self, observed: Observed, shape: tuple[int, int, int], crystals: list[int], starts: range, begun: Tensor | None
+    ) -> Found:
+        """Run these starts of crystals that share a grid, the starts of a crystal one after the other in `begun`."""
+        grid = ReflectionGrid.of(cut(observed, self.finest), shape).repeat(len(starts))
+        owner = torch.arange(len(crystals), device=observed.mask.device).repeat_interleave(len(starts))
         if begun is None:
             names = [crystals[row] for row in owner.tolist()]
-            phases = random_phases(grid, self.seed, names, list(range(starts)) * len(crystals))
+            phases = random_phases(grid, self.seed, names, list(starts) * len(crystals))
         else:
             phases = grid.on_grid(begun)
-        half, expected = self.run(grid, phases)
         observed = taken(observed, owner)
-        factors = self._finished(grid.full_box(half, observed.mask.shape[-1]), observed, begun)
+        for _ in range(1 + self.recycles):
+            half, expected = self.run(grid, phases)
+            factors = self._finished(grid.full_box(half, observed.mask.shape[-1]), observed, begun)
+            phases = grid.on_grid(factors)
         fine = Measurement.of(observed, (2 * factors.shape[-1],) * 3)
         phased = fine.phased(factors)
-        figure = r_factor(phased, fine, DENSITY_SHARE).view(-1, starts)
-        best = figure.argmin(1) + starts * torch.arange(len(crystals), device=figure.device)
-        alike = likeness(phased, phased[best].repeat_interleave(starts, 0))
+        score = _TRUST * expected - r_factor(phased, fine, DENSITY_SHARE)
+        best = score.view(-1, len(starts)).argmax(1)
+        best = best + len(starts) * torch.arange(len(crystals), device=best.device)
+        alike = likeness(phased, phased[best].repeat_interleave(len(starts), 0))
         alike[best] = 0
-        return Solution(factors[best], alike.view(-1, starts).amax(1), None, expected[best])
+        agreement = alike.view(-1, len(starts)).amax(1)
+        return Found(Solution(factors[best], agreement, None, expected[best]), score[best])
 
     def _finished(self, found: Tensor, observed: Observed, begun: Tensor | None) -> Tensor:
         """Return FFT boxes with all that is measured phased, beyond the network's resolution too, and symmetric."""
@@ -139,16 +172,32 @@ def _completed(observed: Observed) -> Observed:
     return Observed(amplitude, observed.mask.index_copy(0, rows, part.mask), observed.lattice)
 
 
-def _nothing(observed: Observed) -> Solution:
-    """Return a solution that says nothing yet."""
+def _nothing(observed: Observed) -> Found:
+    """Return what says nothing yet."""
     figure = observed.amplitude.new_zeros(len(observed.amplitude))
     factors = torch.zeros_like(observed.amplitude, dtype=torch.complex64)
-    return Solution(factors, figure, None, figure.clone())
+    return Found(Solution(factors, figure, None, figure.clone()), figure.clone())
 
 
-def _put(solution: Solution, rows: Tensor, part: Solution) -> None:
+def _put(found: Found, rows: Tensor, part: Found) -> None:
+    found.score[rows] = part.score
     for name in ("factors", "agreement", "expected_correlation"):
-        getattr(solution, name)[rows] = getattr(part, name).to(getattr(solution, name).dtype)
+        getattr(found.solution, name)[rows] = getattr(part.solution, name).to(getattr(found.solution, name).dtype)
+
+
+def _better(first: Found, second: Found, observed: Observed) -> Found:
+    """Return the better of two for each crystal; its agreement may be that with the other."""
+    later = second.score > first.score
+
+    def chosen(name: str) -> Tensor:
+        one, other = (getattr(found.solution, name) for found in (first, second))
+        return torch.where(later.view(-1, *[1] * (one.ndim - 1)), other, one)
+
+    fine = Measurement.of(observed, (2 * observed.mask.shape[-1],) * 3)
+    alike = likeness(*(fine.phased(found.solution.factors) for found in (first, second)))
+    agreement = torch.maximum(chosen("agreement"), alike)
+    solution = Solution(chosen("factors"), agreement, None, chosen("expected_correlation"))
+    return Found(solution, torch.maximum(first.score, second.score))
 
 
 def _smallest_box(mask: Tensor) -> int:
