@@ -40,7 +40,7 @@ class Phaser(DensityModel):
         cycles: of a trajectory.
         starts: of a crystal, where nothing is trained.
         seconds: for each crystal; null for all starts, however long they take, see `MultiStart`.
-        recycles: how often the network goes over its result again, where nothing is trained.
+        recycles: how often the network goes over its best two results again, where nothing is trained.
         flipping: makes the starting phases; null for random ones.
         resolution: [finest, coarsest] in Å: each training batch is cut at a resolution drawn between them. Data
             beyond the finest are phased by extension.

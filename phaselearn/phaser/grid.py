@@ -62,10 +62,10 @@ class ReflectionGrid:
     def __len__(self) -> int:
         return len(self.amplitude)
 
-    def repeat(self, times: int) -> ReflectionGrid:
-        """Return the grid of every crystal `times` times in a row."""
+    def taken(self, index: Tensor) -> ReflectionGrid:
+        """Return the grids of some crystals, in the order and as often as `index` (K,) names them."""
         names = ("amplitude", "normalised", "measured", "description", "order")
-        return replace(self, **{name: getattr(self, name).repeat_interleave(times, 0) for name in names})
+        return replace(self, **{name: getattr(self, name)[index] for name in names})
 
     def map_of(self, factors: Tensor) -> Tensor:
         """Return the maps (…, n₁, n₂, n₃) of half boxes."""

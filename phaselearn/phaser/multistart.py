@@ -27,17 +27,18 @@ _VOXELS_AT_ONCE = 1 << 18  # of the boxes of all trajectories together; bounds t
 _ENOUGH = 0.5
 # Of the map correlation that the network expects, beside R, where the best start is chosen: each alone does worse.
 _TRUST = 0.5
+_KEPT = 2  # starts of a crystal that are recycled
 
 Trajectories = Callable[[ReflectionGrid, Tensor], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
 class Found:
-    """The best of some starts of each crystal.
+    """What starts led to, or the best of them for each crystal.
 
     Attributes:
-        solution: its phases.
-        score: (B,) what it was chosen by, higher is better.
+        solution: the phases.
+        score: (B,) what is chosen by, higher is better.
     """
 
     solution: Solution
@@ -53,7 +54,7 @@ class MultiStart:
             correlations (B,) that the network expects of them.
         starts: of a crystal, at most.
         seconds: of the clock on the wall, for each crystal: after the first start as many as they allow; None for all.
-        recycles: how often a trajectory is run again from what it led to, with symmetry imposed.
+        recycles: how often the best two of a crystal are run again from what they led to.
         flipping: makes the starting phases; None for random ones.
         finest: resolution in Å down to which the network works.
         density_share: share of the voxels that hold density, for the extension to finer data.
@@ -127,27 +128,36 @@ class MultiStart:
         self, observed: Observed, shape: tuple[int, int, int], crystals: list[int], starts: range, begun: Tensor | None
     ) -> Found:
         """Run these starts of crystals that share a grid, the starts of a crystal one after the other in `begun`."""
-        grid = ReflectionGrid.of(cut(observed, self.finest), shape).repeat(len(starts))
+        grid = ReflectionGrid.of(cut(observed, self.finest), shape)
         owner = torch.arange(len(crystals), device=observed.mask.device).repeat_interleave(len(starts))
         if begun is None:
             names = [crystals[row] for row in owner.tolist()]
-            phases = random_phases(grid, self.seed, names, list(starts) * len(crystals))
+            phases = random_phases(grid.taken(owner), self.seed, names, list(starts) * len(crystals))
         else:
-            phases = grid.on_grid(begun)
-        observed = taken(observed, owner)
-        for _ in range(1 + self.recycles):
-            half, expected = self.run(grid, phases)
-            factors = self._finished(grid.full_box(half, observed.mask.shape[-1]), observed, begun)
-            phases = grid.on_grid(factors)
-        fine = Measurement.of(observed, (2 * factors.shape[-1],) * 3)
-        phased = fine.phased(factors)
-        score = _TRUST * expected - r_factor(phased, fine, DENSITY_SHARE)
-        best = score.view(-1, len(starts)).argmax(1)
-        best = best + len(starts) * torch.arange(len(crystals), device=best.device)
-        alike = likeness(phased, phased[best].repeat_interleave(len(starts), 0))
+            phases = grid.taken(owner).on_grid(begun)
+        found = self._led_to(grid.taken(owner), taken(observed, owner), phases, begun)
+        for _ in range(self.recycles):
+            kept = _highest(found.score.view(len(crystals), -1), _KEPT)
+            owner, begun = owner[kept], None if begun is None else begun[kept]
+            again = grid.taken(owner)
+            phases = again.on_grid(found.solution.factors[kept])
+            found = self._led_to(again, taken(observed, owner), phases, begun)
+        best = _highest(found.score.view(len(crystals), -1), 1)
+        fine = Measurement.of(taken(observed, owner), (2 * observed.mask.shape[-1],) * 3)
+        phased = fine.phased(found.solution.factors)
+        alike = likeness(phased, phased[best[owner]])
         alike[best] = 0
-        agreement = alike.view(-1, len(starts)).amax(1)
-        return Found(Solution(factors[best], agreement, None, expected[best]), score[best])
+        agreement = alike.view(len(crystals), -1).amax(1)
+        factors, expected = found.solution.factors[best], found.solution.expected_correlation[best]
+        return Found(Solution(factors, agreement, None, expected), found.score[best])
+
+    def _led_to(self, grid: ReflectionGrid, observed: Observed, phases: Tensor, begun: Tensor | None) -> Found:
+        """Run trajectories, one for each entry."""
+        half, expected = self.run(grid, phases)
+        factors = self._finished(grid.full_box(half, observed.mask.shape[-1]), observed, begun)
+        fine = Measurement.of(observed, (2 * observed.mask.shape[-1],) * 3)
+        score = _TRUST * expected - r_factor(fine.phased(factors), fine, DENSITY_SHARE)
+        return Found(Solution(factors, None, None, expected), score)
 
     def _finished(self, found: Tensor, observed: Observed, begun: Tensor | None) -> Tensor:
         """Return FFT boxes with all that is measured phased, beyond the network's resolution too, and symmetric."""
@@ -170,6 +180,12 @@ def _completed(observed: Observed) -> Observed:
     part = with_equivalents(taken(observed, rows))
     amplitude = observed.amplitude.index_copy(0, rows, part.amplitude)
     return Observed(amplitude, observed.mask.index_copy(0, rows, part.mask), observed.lattice)
+
+
+def _highest(score: Tensor, count: int) -> Tensor:
+    """Return the flat places of the highest scores (B, S) of each row, so many or all."""
+    places = score.topk(min(count, score.shape[1]), dim=1).indices
+    return (places + score.shape[1] * torch.arange(len(score), device=score.device)[:, None]).flatten()
 
 
 def _nothing(observed: Observed) -> Found:
