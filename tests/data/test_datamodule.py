@@ -13,7 +13,7 @@ from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.observation import Observation
 from phaselearn.data.pairs import make_pairs
 from phaselearn.data.sources.file import File
-from phaselearn.data.split import nested_subset, split_of
+from phaselearn.data.split import nested_subset, split_of, split_rows
 from phaselearn.data.transforms import scale_samples, transform_input
 from phaselearn.errors import UserError
 from tests.conftest import FULL, OCTANT, random_crystals
@@ -54,10 +54,16 @@ def joined(loader, name, epoch=0):
 
 
 def test_the_split_is_the_published_one():
-    for formula in ("NaCl", "F2", "SiO2", "Ac2AgPb", "H2O"):
+    for formula in ("NaCl", "F2O", "SiO2", "Ac2AgPb", "H2O"):
         bucket = int(hashlib.sha256(formula.encode()).hexdigest(), 16) % 100
         expected = "test" if bucket < 10 else "validation" if bucket < 20 else "train"
         assert split_of(formula) == expected
+
+
+def test_fluorine_is_never_trained_on():
+    formulas = ["NaCl", "F2", "F", "SiO2"] * 3
+    assert len(split_rows(formulas, "train")) == 6
+    assert set(split_rows(formulas, "test")) >= {1, 2, 5, 6, 9, 10}
 
 
 def test_no_formula_is_on_two_sides_and_every_row_on_one(tiny_store):
