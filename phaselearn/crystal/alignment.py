@@ -8,7 +8,9 @@ the polynomial itself give its maximum between voxels.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -107,28 +109,48 @@ def _correlation_surface(product: Tensor, grid: int) -> Tensor:
 
 
 def _refine(product: Tensor, value: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-    """Climb C(t) from each candidate by Newton steps; value (B, H, K), shift (B, H, K, 3).
-
-    A step that does not climb is shortened, so the result is never worse than the candidate.
-    """
+    """Climb C(t) from each candidate; value (B, H, K), shift (B, H, K, 3)."""
     size = product.shape[-1]
     # C is real, so the reflections with l < 0 repeat those with l > 0.
     half = product[..., : size // 2 + 1].clone()
     half[..., 1:] *= 2
+    return climb(partial(_polynomial, half), value, shift, 0.5 / size)
+
+
+def climb(
+    polynomial: Callable[[Tensor, bool], tuple[Tensor, Tensor | None, Tensor | None]],
+    value: Tensor,
+    place: Tensor,
+    longest: float,
+) -> tuple[Tensor, Tensor]:
+    """Climb a smooth function from each of some places by Newton steps.
+
+    A step that does not climb is shortened, so the result is never worse than the candidate.
+
+    Args:
+        polynomial: gives values (...), gradients (..., 3) and Hessians (..., 3, 3) at places (..., 3); the latter two
+            are not needed where its second argument is False.
+        value: (...) at the candidates.
+        place: (..., 3) the candidates.
+        longest: step along an axis.
+
+    Returns:
+        The values (...) and places (..., 3) reached.
+    """
     for _ in range(_NEWTON_STEPS):
-        _, gradient, hessian = _polynomial(half, shift, derivatives=True)
+        _, gradient, hessian = polynomial(place, True)
         # Away from a maximum the Hessian is not negative definite: its eigenvalues are taken by magnitude.
         eigenvalues, vectors = torch.linalg.eigh(hessian)
         scale = eigenvalues.abs().clamp_min(1e-6 * eigenvalues.abs().amax(-1, keepdim=True).clamp_min(1e-12))
         step = (vectors @ ((vectors.mT @ gradient[..., None]) / scale[..., None])).squeeze(-1)
-        step = step.clamp(-0.5 / size, 0.5 / size)
+        step = step.clamp(-longest, longest)
         for shortened in (1.0, 0.25):
-            tried, *_ = _polynomial(half, shift + shortened * step, derivatives=False)
+            tried, *_ = polynomial(place + shortened * step, False)
             better = tried > value
             value = torch.where(better, tried, value)
-            shift = torch.where(better[..., None], shift + shortened * step, shift)
+            place = torch.where(better[..., None], place + shortened * step, place)
             step = torch.where(better[..., None], 0.0, step)
-    return value, shift
+    return value, place
 
 
 def _polynomial(half: Tensor, shift: Tensor, derivatives: bool) -> tuple[Tensor, Tensor | None, Tensor | None]:

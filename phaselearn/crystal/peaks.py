@@ -106,19 +106,34 @@ def _is_shadowed(positions: Tensor, heights: Tensor, lattice: Tensor, separation
 
 
 def minimum_image_distance(first: Tensor, second: Tensor, lattice: Tensor) -> Tensor:
-    """Return the distances (B, K, M) in Å between fractional points (B, K, 3) and (B, M, 3), nearest images.
+    """Return the distances (B, K, M) in Å between fractional points (B, K, 3) and (B, M, 3), nearest images."""
+    return minimum_image(first[:, :, None, :] - second[:, None, :, :], lattice)[1]
 
-    The 27 cells about each other are searched, which is exact for distances up to half the smallest spacing of
-    lattice planes and for every reduced cell.
+
+def minimum_image(difference: Tensor, lattice: Tensor) -> tuple[Tensor, Tensor]:
+    """Move vectors by lattice vectors to their shortest.
+
+    The 27 cells about the nearest in fractional coordinates are searched, which is exact for lengths up to half the
+    smallest spacing of lattice planes and for every reduced cell.
+
+    Args:
+        difference: (B, K, M, 3) fractional.
+        lattice: (B, 3, 3) in Å.
+
+    Returns:
+        The vectors (B, K, M, 3), fractional, and their lengths (B, K, M) in Å.
     """
-    difference = first[:, :, None, :] - second[:, None, :, :]
     difference = difference - difference.round()
     g = metric(lattice).to(difference)
+    images = torch.tensor(list(product((-1.0, 0.0, 1.0), repeat=3)), dtype=difference.dtype, device=difference.device)
     best = torch.full(difference.shape[:-1], torch.inf, dtype=difference.dtype, device=difference.device)
-    for image in product((-1.0, 0.0, 1.0), repeat=3):
-        moved = difference + torch.tensor(image, dtype=difference.dtype, device=difference.device)
-        best = torch.minimum(best, ((moved @ g[:, None]) * moved).sum(-1))
-    return best.clamp_min(0).sqrt()
+    which = torch.zeros(best.shape, dtype=torch.long, device=difference.device)
+    for number, image in enumerate(images):
+        moved = difference + image
+        square = ((moved @ g[:, None]) * moved).sum(-1)
+        which = torch.where(square < best, number, which)
+        best = torch.minimum(best, square)
+    return difference + images[which], best.clamp_min(0).sqrt()
 
 
 def fourier_upsample(density: Tensor, factor: int) -> Tensor:

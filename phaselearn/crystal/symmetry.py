@@ -1,0 +1,97 @@
+"""How well a map repeats itself under the operations of a space group, wherever its origin is.
+
+The report saw a network put out "symmetry without atoms": this is its number. An operation x → R x + t about another
+origin o is x → R x + t + (I − R) o, which keeps the screw and glide part of t. The correlation of a map with its moved
+copy is then a trigonometric polynomial in o, whose maximum is found as that of an alignment.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from phaselearn.crystal.alignment import climb
+from phaselearn.crystal.layout import inside_nyquist, miller_indices
+
+_OVERSAMPLING = 3  # points of the search along an axis, in voxels
+_CANDIDATES = 3  # highest points that are refined
+_AT_ONCE = 8  # operations; bounds the memory
+
+
+def operation_scores(factors: Tensor, rotations: Tensor, translations: Tensor) -> Tensor:
+    """Return (G,) map correlations of a map with its copies moved by operations, each about its best origin.
+
+    1 where the map has the operation, about 0 where it has nothing of it; an origin shift of the map or of the
+    operations changes nothing. NaN for a map that is flat or not finite.
+
+    Args:
+        factors: FFT box (N, N, N) of the map, complex with Friedel symmetry; F(000) and Nyquist planes are left out.
+        rotations: (G, 3, 3) whole numbers, in fractional coordinates of the map's cell.
+        translations: (G, 3) fractional.
+    """
+    size = factors.shape[-1]
+    index = miller_indices("full", size)
+    hkl = torch.stack(torch.meshgrid(index, index, index, indexing="ij"), -1).view(-1, 3)
+    # C is real: a reflection and its mate give the same, so one of them is enough.
+    half = (hkl @ torch.tensor([size**2, size, 1]) > 0) & inside_nyquist(size).flatten()
+    hkl = hkl[half]
+    box = factors.to(torch.complex128)
+    power = box.abs().square().flatten()[half].sum()
+    if not (torch.isfinite(power) and power > 0):
+        return torch.full((len(rotations),), torch.nan, dtype=torch.float64)
+    return torch.cat(
+        [
+            _scores(box, hkl, rotation, translation)
+            for rotation, translation in zip(
+                rotations.long().split(_AT_ONCE), translations.double().split(_AT_ONCE), strict=True
+            )
+        ]
+    )
+
+
+def _scores(box: Tensor, hkl: Tensor, rotations: Tensor, translations: Tensor) -> Tensor:
+    size = box.shape[-1]
+    # The map's copy has the structure factors F(Rᵀh) exp(2πi h·t).
+    turned = torch.einsum("hi,gij->ghj", hkl, rotations)
+    inside = (turned.abs() * 2 < size).all(-1)
+    i, j, k = (turned % size).unbind(-1)
+    copy = torch.where(inside, box[i, j, k], 0)
+    own = torch.where(inside, box[tuple((hkl % size).T)], 0)
+    norm = (copy.abs().square().sum(1) * own.abs().square().sum(1)).sqrt().clamp_min(1e-300)[:, None]
+    angle = 2 * math.pi * (translations @ hkl.double().T)
+    terms = copy * torch.polar(torch.ones_like(angle), angle) * own.conj() / norm
+    frequencies = hkl - turned  # h·(I − R)o = ((I − R)ᵀh)·o
+    value, origin = _search(terms, frequencies, _OVERSAMPLING * size)
+    polynomial = partial(_polynomial, terms, frequencies.double())
+    value, _ = climb(polynomial, value, origin, 0.5 / size)
+    return value.amax(1)
+
+
+def _search(terms: Tensor, frequencies: Tensor, grid: int) -> tuple[Tensor, Tensor]:
+    """Return the highest values (G, K) of C at the points of a grid, and the points (G, K, 3).
+
+    On the grid's points frequencies count modulo the grid, so that one FFT gives C exactly, however high they are.
+    """
+    place = (frequencies % grid) @ torch.tensor([grid**2, grid, 1])
+    coefficients = terms.new_zeros(len(terms), grid**3).scatter_add_(1, place, terms)
+    surface = torch.fft.ifftn(coefficients.view(-1, grid, grid, grid), dim=(1, 2, 3), norm="forward").real
+    value, best = surface.flatten(1).topk(_CANDIDATES, dim=1)
+    return value, torch.stack((best // grid**2, best // grid % grid, best % grid), -1).double() / grid
+
+
+def _polynomial(
+    terms: Tensor, frequencies: Tensor, origin: Tensor, derivatives: bool
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Return C (G, K) at origins (G, K, 3), its gradient (G, K, 3) and its Hessian (G, K, 3, 3)."""
+    angle = 2 * math.pi * (origin @ frequencies.mT)
+    waves = terms[:, None] * torch.polar(torch.ones_like(angle), angle)
+    value = waves.real.sum(-1)
+    if not derivatives:
+        return value, None, None
+    gradient = -2 * math.pi * (waves.imag @ frequencies)
+    squares = (frequencies[..., :, None] * frequencies[..., None, :]).flatten(-2)
+    hessian = -((2 * math.pi) ** 2) * (waves.real @ squares)
+    return value, gradient, hessian.unflatten(-1, (3, 3))

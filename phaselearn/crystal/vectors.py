@@ -1,0 +1,153 @@
+"""Vectors between atoms against vectors between the maxima of a map: Table 1 of the 2021 report.
+
+Differences of positions know nothing of the origin, and each vector is taken with its negative, so that the hand does
+not matter either: what |F| cannot see is quotiented out. They are periodic, the shortest of all images in the true
+metric.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor
+
+from phaselearn.crystal.peaks import find_peaks, fourier_upsample, minimum_image
+
+BRIGHTEST = 0.01  # of the voxels: the report's 80 of 20³
+MOST_ATOMS = 40  # 780 vectors
+
+# F₂ at 20³ in the report, true → predicted, in voxels. It lists five of the six vectors of four atoms. They are those
+# of the pairs 12, 13, 14, 24 and 34, which imply the sixth: (3, 3, −3) → (1, 1, −1), two maxima on adjacent voxels.
+REPORT_F2 = (
+    ((6, 6, 9), (7, 7, 8)),
+    ((9, 9, 6), (8, 8, 7)),
+    ((15, 15, 15), (15, 15, 15)),
+    ((9, 9, 6), (8, 8, 7)),
+    ((6, 6, 9), (7, 7, 8)),
+)
+
+
+@dataclass(frozen=True)
+class VectorTable:
+    """The n(n − 1)/2 vectors between n atoms, shortest first, each with the predicted vector matched to it.
+
+    Attributes:
+        true: (P, 3) in voxels, the shortest image of each.
+        predicted: (P, 3) in voxels, of its sign and images the one next to the true; NaN where there is none, since
+            the map has fewer maxima than there are atoms.
+        deviation: (P,) length of the difference in Å; NaN where there is no predicted vector.
+    """
+
+    true: np.ndarray
+    predicted: np.ndarray
+    deviation: np.ndarray
+
+    @property
+    def voxels(self) -> np.ndarray:
+        """(P,) length of the difference in voxels."""
+        return np.linalg.norm(self.predicted - self.true, axis=1)
+
+    @property
+    def matched(self) -> int:
+        """How many vectors have a predicted one."""
+        return int(np.isfinite(self.deviation).sum())
+
+    @property
+    def within_a_voxel(self) -> int:
+        """How many are predicted to a voxel along each axis, as the report's are."""
+        return int((np.abs(self.predicted - self.true).max(1, initial=0) <= 1).sum())
+
+    @property
+    def mean_deviation(self) -> float:
+        """Mean deviation of the matched vectors in Å; NaN where none is."""
+        return float(np.nanmean(self.deviation)) if self.matched else float("nan")
+
+    @property
+    def mean_voxels(self) -> float:
+        """Mean deviation of the matched vectors in voxels; NaN where none is."""
+        return float(np.nanmean(self.voxels)) if self.matched else float("nan")
+
+
+def compare_vectors(atoms: np.ndarray, maxima: np.ndarray, lattice: np.ndarray, size: int) -> VectorTable | None:
+    """Match the vectors between maxima one to one to those between atoms, so that the sum of deviations is least.
+
+    The matching is of vectors, as in the report: those that share a maximum need not go to those that share an atom.
+
+    Args:
+        atoms: (n, 3) fractional.
+        maxima: (m, 3) fractional.
+        lattice: (3, 3), rows in Å.
+        size: voxels along each axis of the map.
+
+    Returns:
+        The table; None for fewer than two atoms, and for more than 40, of whose vectors nobody reads a list.
+    """
+    if not 2 <= len(atoms) <= MOST_ATOMS:
+        return None
+    cell = torch.as_tensor(np.asarray(lattice), dtype=torch.float64)[None]
+    true, length = _pair_vectors(atoms, cell)
+    true = true[length.argsort()]
+    predicted, _ = _pair_vectors(maxima, cell)
+    # The vector from the first atom to the second and that back are one vector of the table.
+    both = torch.stack((predicted, -predicted))[:, None] - true[None, :, None]
+    moved, distance = minimum_image(both, cell)
+    deviation, sign = distance.min(0)
+    rows, columns = linear_sum_assignment(deviation.numpy())
+    found = torch.full_like(true, torch.nan)
+    found[rows] = true[rows] + moved[sign[rows, columns], rows, columns]
+    matched = torch.full((len(true),), torch.nan, dtype=true.dtype)
+    matched[rows] = deviation[rows, columns]
+    return VectorTable((true * size).numpy(), (found * size).numpy(), matched.numpy())
+
+
+def _pair_vectors(points: np.ndarray, lattice: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the vectors (P, 3) of all pairs, fractional, each its shortest image, and their lengths (P,) in Å."""
+    places = torch.as_tensor(np.asarray(points), dtype=torch.float64)
+    first, second = torch.triu_indices(len(places), len(places), offset=1)
+    vectors, lengths = minimum_image((places[second] - places[first])[None, :, None], lattice)
+    return vectors[0, :, 0], lengths[0, :, 0]
+
+
+def brightest_maxima(density: np.ndarray, count: int, share: float = BRIGHTEST) -> np.ndarray:
+    """Find maxima as the report does: the most intense voxels, those that touch being one maximum.
+
+    Args:
+        density: (N, N, N), periodic.
+        count: maxima wanted, the highest are taken.
+        share: of the voxels that count as the most intense; at least `count` of them do.
+
+    Returns:
+        (m, 3) fractional, m ≤ `count`: the highest voxel of each group, as the report's whole numbers have it; groups
+        are connected through faces, edges or corners, and through the faces of the cell.
+    """
+    size = density.shape[0]
+    brightest = np.argsort(-density, axis=None, kind="stable")[: max(count, round(share * size**3))]
+    voxels = np.stack(np.unravel_index(brightest, density.shape), -1)
+    steps = np.abs(voxels[:, None] - voxels[None])
+    touching = (np.minimum(steps, size - steps) <= 1).all(-1)
+    _, group = connected_components(touching, directed=False)
+    # Voxels are sorted from high to low, so a group's first is its highest.
+    _, first = np.unique(group, return_index=True)
+    return voxels[np.sort(first)[:count]] / size
+
+
+def highest_peaks(density: np.ndarray, lattice: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Find the highest peaks between the voxels, of the map interpolated to twice as many.
+
+    Args:
+        density: (N, N, N), periodic.
+        lattice: (3, 3), rows in Å.
+        count: peaks wanted.
+
+    Returns:
+        Positions (m, 3), fractional, and heights (m,) in the map's unit, m ≤ `count`, high to low.
+    """
+    cell = torch.as_tensor(np.asarray(lattice), dtype=torch.float64)[None]
+    fine = fourier_upsample(torch.as_tensor(np.asarray(density), dtype=torch.float64)[None], 2)
+    peaks = find_peaks(fine, cell, count)
+    present = torch.isfinite(peaks.heights[0])
+    return peaks.positions[0, present].numpy(), peaks.heights[0, present].numpy()
