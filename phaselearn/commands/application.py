@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import hydra
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from phaselearn.commands.suggestions import explain
@@ -93,6 +93,8 @@ def _continue_arguments(name: str, folder: Path, arguments: list[str]) -> list[s
 
     That configuration has no defaults list, so options of groups are appended to it instead of chosen.
     """
+    # A run that is older than an option of the evaluation takes it all the same.
+    newer = {f"evaluation.{option}" for option in OmegaConf.load(config_directory() / "train.yaml").evaluation}
     groups = {entry.name for entry in config_directory().iterdir() if entry.is_dir()}
     result = []
     for argument in arguments:
@@ -103,7 +105,11 @@ def _continue_arguments(name: str, folder: Path, arguments: list[str]) -> list[s
             raise UserError(f"{argument}: a resumed run keeps its {key}; start a new run to change it")
         if key == "model":
             raise UserError(f"{argument}: a run is evaluated with its own model; leave it out")
-        result.append(f"+{argument}" if key in groups else argument)
+        if key in groups:
+            argument = f"+{argument}"
+        elif key in newer:
+            argument = f"++{argument}"
+        result.append(argument)
     inside = "${now:%Y-%m-%d_%H-%M-%S}"
     where = folder if name == "train" else folder / "evaluations" / inside
     return [

@@ -25,6 +25,7 @@ def check(config: DictConfig, name: str) -> None:
     check_config(config, {key: defaults._get_node(key)._value() for key in defaults if _is_plain(defaults, key)})
     if "evaluation" in config:
         _check_evaluation(config.evaluation, defaults.evaluation)
+        _check_named(config)
 
 
 def _is_plain(defaults: DictConfig, key: str) -> bool:
@@ -43,6 +44,17 @@ def _check_evaluation(given: DictConfig, defaults: DictConfig) -> None:
     for key in ("crystals", "shown"):
         if not isinstance(given[key], int) or given[key] < (key == "crystals"):
             raise UserError(f"evaluation.{key}={given[key]}: a whole number is needed, e.g. {defaults[key]}")
+
+
+def _check_named(config: DictConfig) -> None:
+    """Read the structures of `evaluation.also_shown`: a mistake in them shows before a long training, not after."""
+    names = config.evaluation.get("also_shown") or []
+    if isinstance(names, str):
+        raise UserError(f"evaluation.also_shown={names}: a list is needed, e.g. evaluation.also_shown=[{names}]")
+    if names:
+        from phaselearn.data.sources.named import Named
+
+        Named(names, config.source.get("cell", "primitive"), config.data.longest_edge)
 
 
 def build_data(config: DictConfig) -> PairDataModule:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+
+from phaselearn.report.comparison import Comparison, compare
 
 METHOD_LABELS = {"phase_zero": "phase-zero floor", "charge_flipping": "charge flipping"}
 SUBSET_LABELS = {
@@ -76,6 +79,8 @@ class ShownCrystal:
         lattice: (3, 3), rows a, b, c in Å.
         numbers: (n,) atomic numbers.
         positions: (n, 3) fractional.
+        pattern: (N, N, N) measured intensities, the unmeasured zero.
+        layout: of the pattern, `octant` or `full`.
         truth: (N, N, N) in electrons/Å³, voxel i at i/N, periodic.
         prediction: (N, N, N), laid on the origin and hand of the truth; its scale is the network's.
         correlation: map correlation, CC.
@@ -94,6 +99,8 @@ class ShownCrystal:
     lattice: np.ndarray
     numbers: np.ndarray
     positions: np.ndarray
+    pattern: np.ndarray
+    layout: str
     truth: np.ndarray
     prediction: np.ndarray
     correlation: float
@@ -115,3 +122,8 @@ class ShownCrystal:
         if self.strict:
             return "solved, atoms found"
         return "solved" if self.solved else "not solved"
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """Table 1 and the symmetry of the prediction."""
+        return compare(self.lattice, self.numbers, self.positions, self.truth, self.prediction)

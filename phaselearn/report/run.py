@@ -21,15 +21,18 @@ from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.dataset import PairDataset
 from phaselearn.metrics.phasing import summarise
 from phaselearn.models.base import DensityModel
+from phaselearn.report.comparison_tables import comparison_markdown, symmetry_rows, vector_rows
 from phaselearn.report.content import ResultRow
 from phaselearn.report.curves import read_curves
 from phaselearn.report.figures import write_figures
+from phaselearn.report.named_crystals import named_loader
 from phaselearn.report.page import write_page
 from phaselearn.report.showcase import choose_by_rank, show_crystals
 from phaselearn.report.volumes import write_ccp4, write_cube
 
 RESULTS_FILE = "results.csv"
 CRYSTALS_FILE = "crystals.csv"
+NAMED_FILE = "also_shown.csv"
 REPORT_FILE = "report.html"
 
 
@@ -84,7 +87,10 @@ def write_run(
     curves_from: Path,
     facts: Mapping[str, str],
 ) -> list[ResultRow]:
-    """Judge, and write results.csv, crystals.csv, figures/, maps/ and report.html.
+    """Judge, and write the tables, figures/, maps/ and report.html.
+
+    The crystals of `evaluation.also_shown` are shown first and judged by themselves (also_shown.csv): a crystal that
+    was chosen says nothing of the split.
 
     Args:
         folder: where to write.
@@ -107,6 +113,13 @@ def write_run(
 
     dataset: PairDataset = loader.dataset
     shown = show_crystals(model, dataset, judged[name], choose_by_rank(judged[name], config.evaluation.shown))
+    named = list(config.evaluation.get("also_shown") or ())
+    if named:
+        named_crystals = named_loader(data, named, config.source.get("cell", "primitive"), folder / "also_shown.zarr")
+        judged_named = judge_methods({name: model, **methods}, named_crystals, options)
+        _write_table(folder / NAMED_FILE, _crystal_rows(judged_named, named_crystals.dataset))
+        places = list(range(len(named_crystals.dataset)))
+        shown = show_crystals(model, named_crystals.dataset, judged_named[name], places) + shown
     curves = read_curves(curves_from) if curves_from.exists() else None
     facts = {
         "model": f"{name} ({sum(p.numel() for p in model.parameters()):,} parameters)",
@@ -122,6 +135,9 @@ def write_run(
     }
     _write_table(folder / RESULTS_FILE, [row.as_dict() for row in rows])
     _write_table(folder / CRYSTALS_FILE, _crystal_rows(judged, dataset))
+    _write_table(folder / "vectors.csv", vector_rows(shown))
+    _write_table(folder / "symmetry.csv", symmetry_rows(shown))
+    (folder / "shown.md").write_text(comparison_markdown(shown), encoding="utf-8")
     (folder / "maps").mkdir(exist_ok=True)
     for crystal in shown:
         for what in ("truth", "prediction"):
@@ -182,6 +198,8 @@ def _crystal_rows(judged: Mapping[str, dict[str, Tensor]], dataset: PairDataset)
 
 
 def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
     partial = path.with_suffix(".partial")
     with open(partial, "w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))

@@ -70,6 +70,8 @@ def show_crystals(
                 lattice=crystal.lattice,
                 numbers=crystal.numbers,
                 positions=crystal.positions,
+                pattern=batch["intensity"][number].numpy(),
+                layout=model.definition.layout,
                 truth=truth[number].numpy(),
                 prediction=aligned[number].numpy(),
                 correlation=crystals["correlation"][place].item(),

@@ -100,7 +100,7 @@ def test_the_best_origin_is_found(number: int) -> None:
     best = max(-minimize(lambda place: -correlation(place), start, method="Nelder-Mead").fun for start in starts)
     score = float(operation_scores(own, rotations, translations)[0])
     assert score == pytest.approx(best, abs=1e-3)
-    assert 0.2 < score < 0.9
+    assert score < 0.9
 
 
 def test_a_map_with_random_phases_has_little_of_any_symmetry() -> None:

@@ -52,6 +52,8 @@ def shown(
         lattice=lattice,
         numbers=numbers,
         positions=positions,
+        pattern=np.abs(np.fft.ifftn(truth)).astype(np.float32) ** 2 * abs(np.linalg.det(lattice)) ** 2,
+        layout="full",
         truth=truth,
         prediction=prediction.astype(np.float32),
         correlation=0.97 - noise,

@@ -4,14 +4,56 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 
 import numpy as np
 import spglib
+from pymatgen.util.string import transformation_to_string
 
 CELLS = ("primitive", "conventional", "as_given")
 SYMMETRY_PRECISION = 0.01  # Å
 
 Cell = tuple[np.ndarray, np.ndarray, np.ndarray]  # lattice rows in Å, fractional positions, atomic numbers
+
+# By determinant and trace of the matrix of a rotation (International Tables A).
+_ROTATIONS = {1: {3: "t", -1: "2", 0: "3", 1: "4", 2: "6"}, -1: {-3: "−1", 1: "m", 0: "−3", -1: "−4", -2: "−6"}}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A symmetry operation x → R x + t in fractional coordinates.
+
+    Attributes:
+        rotation: (3, 3) whole numbers, R.
+        translation: (3,), t.
+    """
+
+    rotation: np.ndarray
+    translation: np.ndarray
+
+    @property
+    def kind(self) -> str:
+        """The Hermann–Mauguin symbol of R, so that a screw axis is 2 and a glide plane m; t for a translation."""
+        return _ROTATIONS[round(np.linalg.det(self.rotation))][int(np.trace(self.rotation))]
+
+    @property
+    def triplet(self) -> str:
+        """The operation as in the International Tables, e.g. `-x, y+1/2, -z`."""
+        translation = np.round(self.translation % 1.0, 4) % 1.0
+        return transformation_to_string(self.rotation, translation, delim=", ")
+
+
+def space_group_operations(cell: Cell) -> list[Operation]:
+    """Return the operations of a cell's space group but the identity, by spglib; none where it finds no symmetry."""
+    found = spglib.get_symmetry_dataset(cell, symprec=SYMMETRY_PRECISION)
+    if found is None:
+        return []
+    operations = [Operation(*pair) for pair in zip(found.rotations, found.translations, strict=True)]
+    return [
+        operation
+        for operation in operations
+        if (operation.rotation != np.eye(3)).any() or np.abs(operation.translation % 1.0).max() > 1e-6
+    ]
 
 
 def choose_cell(cell: Cell, kind: str) -> Cell:

@@ -1,0 +1,94 @@
+"""What a predicted density of a crystal is worth beyond its correlation: vectors between maxima, and symmetry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from phaselearn.crystal.density import structure_factors_from_map
+from phaselearn.crystal.symmetry import operation_scores
+from phaselearn.crystal.vectors import VectorTable, brightest_maxima, compare_vectors, highest_peaks
+from phaselearn.data.sources.symmetry import Operation, space_group_operations
+from phaselearn.report.surfaces import THRESHOLD
+
+
+@dataclass(frozen=True)
+class Symmetry:
+    """How well maps repeat themselves under the operations of the true space group, each about its best origin.
+
+    Attributes:
+        operations: G of them, the identity left out.
+        prediction: (G,) map correlation of the prediction with its moved copy.
+        truth: (G,) the same of the true map: below 1 by what its voxels cannot hold.
+        chance: (G,) the same of a map with the prediction's amplitudes and random phases: what the choice of the
+            best origin gives any map.
+    """
+
+    operations: tuple[Operation, ...]
+    prediction: np.ndarray
+    truth: np.ndarray
+    chance: np.ndarray
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A prediction beside its crystal.
+
+    Attributes:
+        from_voxels: Table 1 of the report, maxima being groups of the most intense voxels; None for one atom and for
+            more than 40.
+        from_peaks: the same with peaks between the voxels.
+        peaks_above: peaks higher than 70 % of the highest, up to twice the number of atoms.
+        symmetry: the symmetry score; None where the space group is P1.
+    """
+
+    from_voxels: VectorTable | None
+    from_peaks: VectorTable | None
+    peaks_above: int
+    symmetry: Symmetry | None
+
+
+def compare(
+    lattice: np.ndarray, numbers: np.ndarray, positions: np.ndarray, truth: np.ndarray, prediction: np.ndarray
+) -> Comparison:
+    """Compare a predicted density with a crystal; the origin and the hand do not matter.
+
+    Args:
+        lattice: (3, 3), rows in Å.
+        numbers: (n,) atomic numbers.
+        positions: (n, 3) fractional.
+        truth: (N, N, N), voxel i at i/N.
+        prediction: (N, N, N); one that is not finite has no maxima.
+    """
+    count, size = len(numbers), prediction.shape[0]
+    finite = bool(np.isfinite(prediction).all())
+    voxels = brightest_maxima(prediction, count) if finite else np.empty((0, 3))
+    peaks, heights = highest_peaks(prediction, lattice, 2 * count) if finite else (np.empty((0, 3)), np.empty(0))
+    return Comparison(
+        from_voxels=compare_vectors(positions, voxels, lattice, size),
+        from_peaks=compare_vectors(positions, peaks[:count], lattice, size),
+        peaks_above=int((heights > THRESHOLD * heights.max(initial=0)).sum()),
+        symmetry=_symmetry(lattice, numbers, positions, truth, prediction),
+    )
+
+
+def _symmetry(
+    lattice: np.ndarray, numbers: np.ndarray, positions: np.ndarray, truth: np.ndarray, prediction: np.ndarray
+) -> Symmetry | None:
+    operations = space_group_operations((lattice, positions, numbers))
+    if not operations:
+        return None
+    rotations = torch.tensor(np.array([operation.rotation for operation in operations]))
+    translations = torch.tensor(np.array([operation.translation for operation in operations]))
+    noise = np.random.default_rng(0).normal(size=prediction.shape)
+    predicted, true, random = (_factors(density, lattice) for density in (prediction, truth, noise))
+    chance = predicted.abs() * torch.exp(1j * random.angle())
+    scores = (operation_scores(box, rotations, translations).numpy() for box in (predicted, true, chance))
+    return Symmetry(tuple(operations), *scores)
+
+
+def _factors(density: np.ndarray, lattice: np.ndarray) -> torch.Tensor:
+    maps = torch.tensor(np.asarray(density, dtype=np.float64))[None]
+    return structure_factors_from_map(maps, torch.tensor(np.asarray(lattice, dtype=np.float64))[None])[0]

@@ -1,0 +1,44 @@
+"""Crystals that a run shows by name, beside those of its split: prepared as the run's own data are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from torch.utils.data import BatchSampler, DataLoader
+
+from phaselearn.data.augmentation import Augmentation
+from phaselearn.data.build import build_store
+from phaselearn.data.datamodule import PairDataModule
+from phaselearn.data.dataset import EpochSampler, PairDataset, as_is
+from phaselearn.data.sources.named import Named
+
+
+def named_loader(data: PairDataModule, names: Sequence[str], cell: str, store: Path) -> DataLoader:
+    """Return one batch of the named crystals.
+
+    Args:
+        data: whose definition, observation and transforms are used, and whose training crystals count as seen.
+        names: structure files, or names of those that come with the project.
+        cell: `primitive`, `conventional` or `as_given`.
+        store: where the pairs are kept; replaced.
+
+    Raises:
+        UserError: a structure that is not there or cannot be used.
+    """
+    data.setup()
+    source = Named(names, cell, data.longest_edge)
+    pairs = build_store(source, data.definition, store, data.longest_edge, {"names": list(names)}, overwrite=True)
+    dataset = PairDataset(
+        pairs,
+        np.arange(len(pairs)),
+        data.observation,
+        Augmentation(),
+        seen=data.training_prototypes,
+        seed=data.seed,
+        in_memory=True,
+        **data.preparation,
+    )
+    sampler = EpochSampler(dataset, num_replicas=1, rank=0, shuffle=False)
+    return DataLoader(dataset, batch_sampler=BatchSampler(sampler, len(dataset), drop_last=False), collate_fn=as_is)
