@@ -88,7 +88,7 @@ def compare_vectors(atoms: np.ndarray, maxima: np.ndarray, lattice: np.ndarray, 
     """
     if not 2 <= len(atoms) <= MOST_ATOMS:
         return None
-    cell = torch.as_tensor(np.asarray(lattice), dtype=torch.float64)[None]
+    cell = torch.tensor(np.asarray(lattice), dtype=torch.float64)[None]
     true, length = _pair_vectors(atoms, cell)
     true = true[length.argsort()]
     predicted, _ = _pair_vectors(maxima, cell)
@@ -106,7 +106,7 @@ def compare_vectors(atoms: np.ndarray, maxima: np.ndarray, lattice: np.ndarray, 
 
 def _pair_vectors(points: np.ndarray, lattice: Tensor) -> tuple[Tensor, Tensor]:
     """Return the vectors (P, 3) of all pairs, fractional, each its shortest image, and their lengths (P,) in Å."""
-    places = torch.as_tensor(np.asarray(points), dtype=torch.float64)
+    places = torch.tensor(np.asarray(points), dtype=torch.float64)
     first, second = torch.triu_indices(len(places), len(places), offset=1)
     vectors, lengths = minimum_image((places[second] - places[first])[None, :, None], lattice)
     return vectors[0, :, 0], lengths[0, :, 0]
@@ -146,8 +146,8 @@ def highest_peaks(density: np.ndarray, lattice: np.ndarray, count: int) -> tuple
     Returns:
         Positions (m, 3), fractional, and heights (m,) in the map's unit, m ≤ `count`, high to low.
     """
-    cell = torch.as_tensor(np.asarray(lattice), dtype=torch.float64)[None]
-    fine = fourier_upsample(torch.as_tensor(np.asarray(density), dtype=torch.float64)[None], 2)
+    cell = torch.tensor(np.asarray(lattice), dtype=torch.float64)[None]
+    fine = fourier_upsample(torch.tensor(np.asarray(density), dtype=torch.float64)[None], 2)
     peaks = find_peaks(fine, cell, count)
     present = torch.isfinite(peaks.heights[0])
     return peaks.positions[0, present].numpy(), peaks.heights[0, present].numpy()

@@ -27,8 +27,8 @@ SYMMETRY_HEADINGS = ("operation", "prediction", "truth", "random phases")
 VECTOR_NOTE = (
     "Table 1 of the 2021 report: vectors between atoms against vectors between predicted maxima, matched one to one. "
     "Each is the shortest of its periodic images, and v is the same as −v: differences know neither origin nor hand. "
-    "Maxima are groups of the most intense 1 % of the voxels (the report’s 80 of 20³), and peaks between the voxels, as "
-    "many as there are atoms."
+    "Maxima are groups of the most intense 1 % of the voxels (the report’s 80 of 20³), and peaks between the voxels: "
+    "as many as there are atoms."
 )
 SYMMETRY_NOTE = (
     "Map correlation of a map with its copy moved by the operations of the true space group, each about its best "

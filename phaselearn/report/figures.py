@@ -14,19 +14,21 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LightSource, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
+from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
+from phaselearn.report.axes import frame_cell
 from phaselearn.report.content import ShownCrystal
 from phaselearn.report.curves import Curves, Series
+from phaselearn.report.patterns import pattern_figure
 from phaselearn.report.surfaces import (
     THRESHOLD,
     atoms_in_cell,
-    cell_edges,
     drawing_shape,
     interpolate,
     isosurface,
     plane_basis,
 )
+from phaselearn.report.voxels import voxel_figure
 
 # Okabe and Ito's colours, told apart by colour-blind readers; the page uses the same.
 TRUTH, PREDICTION, FLOOR = "#0072B2", "#D55E00", "#7A828A"
@@ -44,13 +46,12 @@ STYLE = {
 NEAR_PLANE = 0.4  # Å, that atoms marked in a slice lie from it at most
 SOLVED_FROM = 0.9
 HALO = withStroke(linewidth=2, foreground="#1B1F24")
-VIEW = {"elev": 18, "azim": -67}
 
 
 def write_figures(
     folder: Path, curves: Curves | None, crystals: Mapping[str, Any], shown: Sequence[ShownCrystal]
 ) -> list[Path]:
-    """Write loss_curves.png, correlation.png and one figure for each shown crystal.
+    """Write loss_curves.png, correlation.png, and for each shown crystal its maps, its voxels and its pattern.
 
     Args:
         folder: where to write; made if it is not there.
@@ -66,7 +67,11 @@ def write_figures(
     folder.mkdir(parents=True, exist_ok=True)
     judged = {name: np.asarray(values) for name, values in crystals.items()}
     with matplotlib.rc_context(STYLE):
-        figures = {f"crystal_{crystal.file_stem}.png": crystal_figure(crystal) for crystal in shown}
+        figures = {
+            f"{name}_{crystal.file_stem}.png": draw(crystal)
+            for crystal in shown
+            for name, draw in (("crystal", crystal_figure), ("voxels", voxel_figure), ("pattern", pattern_figure))
+        }
         figures["correlation.png"] = correlation_figure(judged)
         if curves is not None and len(curves["train/loss"].epochs):
             figures["loss_curves.png"] = loss_figure(curves)
@@ -193,8 +198,7 @@ def crystal_figure(crystal: ShownCrystal) -> Figure:
 
 def _draw_surface(axes: Any, density: np.ndarray, crystal: ShownCrystal, colour: str) -> None:
     surface = isosurface(density, crystal.lattice)
-    edges = cell_edges(crystal.lattice)
-    axes.add_collection3d(Line3DCollection(edges, colors="#9AA3AC", linewidths=0.8))
+    frame_cell(axes, crystal)
     if len(surface.faces):
         light = LightSource(azdeg=225, altdeg=45)
         triangles = surface.vertices[surface.faces]
@@ -203,16 +207,6 @@ def _draw_surface(axes: Any, density: np.ndarray, crystal: ShownCrystal, colour:
         brightness = 0.55 + 0.45 * (normals @ light.direction)
         colours = np.clip(np.array(to_rgb(colour)) * brightness[:, None] + 0.12, 0, 1)
         axes.add_collection3d(Poly3DCollection(triangles, facecolors=colours, edgecolors=colours, linewidths=0.1))
-    corners = np.concatenate(edges)
-    low, high = corners.min(0), corners.max(0)
-    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), zlim=(low[2], high[2]))
-    axes.set(xlabel="x / Å", ylabel="y / Å", zlabel="z / Å")
-    axes.set_box_aspect(high - low, zoom=0.95)
-    axes.view_init(**VIEW)
-    axes.tick_params(labelsize=8, pad=0)
-    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
-        axis.set_pane_color((1, 1, 1, 0))
-        axis.get_major_locator().set_params(nbins=4)
 
 
 def _draw_slice(axes: Axes, density: np.ndarray, crystal: ShownCrystal, plane: int) -> Any:

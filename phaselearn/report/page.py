@@ -19,6 +19,8 @@ from plotly.offline import get_plotlyjs
 
 from phaselearn.report.content import FLOOR_METHOD, ResultRow, ShownCrystal
 from phaselearn.report.curves import Curves
+from phaselearn.report.page_comparison import comparison_html
+from phaselearn.report.patterns import displayed_pattern
 from phaselearn.report.surfaces import THRESHOLD, atoms_in_cell, drawing_shape
 from phaselearn.report.terminal import LEGEND, by_subset, cells, left_out_note, number, percent
 
@@ -28,8 +30,10 @@ SCRIPTS = (
     "page.js",
     "page_curves.js",
     "page_crystal.js",
+    "page_voxels.js",
     "page_surfaces.js",
     "page_slices.js",
+    "page_pattern.js",
     "page_controls.js",
 )
 CURVES_SHOWN = ("train/loss", "val/loss", "val/median_cc", "val/floor")
@@ -136,7 +140,9 @@ def _crystal_section(crystals: Sequence[ShownCrystal]) -> str:
     if not crystals:
         return ""
     template = Template(_asset("page_crystals.html"))
-    return template.substitute(threshold=round(100 * THRESHOLD), size=crystals[0].truth.shape[0])
+    return template.substitute(
+        threshold=round(100 * THRESHOLD), size=crystals[0].truth.shape[0], comparison=comparison_html(crystals)
+    )
 
 
 def _definitions(facts: Mapping[str, str]) -> str:
@@ -158,6 +164,7 @@ def _curve_data(curves: Curves) -> dict[str, Any]:
 def _crystal_data(crystal: ShownCrystal) -> dict[str, Any]:
     numbers, positions = atoms_in_cell(crystal.numbers, crystal.positions)
     group = gemmi.find_spacegroup_by_number(int(crystal.space_group))
+    pattern = displayed_pattern(crystal)
     return {
         "id": crystal.id,
         "formula": crystal.formula,
@@ -173,6 +180,8 @@ def _crystal_data(crystal: ShownCrystal) -> dict[str, Any]:
         ],
         "truth": _packed(crystal.truth),
         "prediction": _packed(crystal.prediction),
+        "pattern": _packed(pattern.log_intensity),
+        "first_index": pattern.first_index,
         "drawing_shape": drawing_shape(crystal.truth.shape, crystal.lattice),
         "correlation": _finite(crystal.correlation),
         "correlation_floor": _finite(crystal.correlation_floor),

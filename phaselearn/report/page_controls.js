@@ -60,10 +60,18 @@
         return [swatch, symbol];
       }),
     );
+    for (const block of document.querySelectorAll("[data-crystal]")) {
+      block.hidden = Number(block.dataset.crystal) !== state.crystal;
+    }
     element("map-files").textContent = `maps/${crystal.file_stem}_{truth,prediction}.{ccp4,cube}`;
   }
 
   function showControls() {
+    const voxels = state.drawing === "voxels";
+    // All voxels are drawn at 0; a surface at 0 is that of the noise.
+    element("threshold").min = voxels ? 0 : 5;
+    state.threshold = Math.max(state.threshold, Number(element("threshold").min));
+    element("threshold-name").textContent = voxels ? "Voxels above" : "Surface at";
     element("threshold").value = state.threshold;
     element("threshold-value").textContent = `${state.threshold} %`;
     element("slice-position").value = state.position;
@@ -78,6 +86,8 @@
     showControls();
     PageSurfaces.draw();
     PageSlices.draw();
+    PagePattern.reset();
+    PagePattern.draw();
   }
 
   // Runs at most once a frame, however often a slider moves.
@@ -120,6 +130,17 @@
       PageSurfaces.draw();
       PageSlices.draw();
     });
+    element("drawing").addEventListener("change", (event) => {
+      state.drawing = event.target.value;
+      showControls();
+      PageSurfaces.draw();
+      PageSlices.draw();
+    });
+    element("show-truth").addEventListener("change", (event) => {
+      state.truthOver = event.target.checked;
+      PageSurfaces.draw();
+    });
+    element("pattern-plane").addEventListener("input", oncePerFrame(PagePattern.draw));
     element("reset-view").addEventListener("click", () => {
       state.camera = FIRST_VIEW;
       PageSurfaces.draw();
@@ -144,6 +165,7 @@
     if (hasCrystals) {
       PageSurfaces.draw();
       PageSlices.draw();
+      PagePattern.draw();
     }
   });
 })();

@@ -8,7 +8,9 @@ const PageCrystal = (() => {
   // Okabe and Ito's colours without those of the surfaces; one an element, in the order of the atomic numbers.
   const ELEMENT_COLOURS = ["#009e73", "#cc79a7", "#f0e442", "#e8e8e8", "#6b5b95", "#8c6d31", "#222222"];
 
-  const state = { crystal: 0, threshold: 0, axis: 2, position: 0, atoms: true, camera: FIRST_VIEW };
+  const state = {
+    crystal: 0, drawing: "surface", threshold: 0, axis: 2, position: 0, atoms: true, truthOver: false, camera: FIRST_VIEW,
+  };
   const prepared = new Map();
 
   // Decoded and interpolated maps of a crystal, made when it is first looked at.
@@ -17,8 +19,9 @@ const PageCrystal = (() => {
     if (!prepared.has(crystal)) {
       const maps = {};
       for (const kind of KINDS) {
-        const map = Maps.interpolate(Maps.decode(crystal[kind]), crystal.drawing_shape);
-        maps[kind] = { map, highest: Maps.maximum(map) };
+        const voxels = Maps.decode(crystal[kind]);
+        const map = Maps.interpolate(voxels, crystal.drawing_shape);
+        maps[kind] = { map, highest: Maps.maximum(map), voxels };
       }
       prepared.set(crystal, maps);
     }

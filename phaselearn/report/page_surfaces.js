@@ -1,4 +1,4 @@
-// Isosurfaces of truth and prediction in the cell, side by side under one camera.
+// Truth and prediction in the cell, as isosurfaces or as voxels, side by side under one camera.
 "use strict";
 
 const PageSurfaces = (() => {
@@ -99,15 +99,27 @@ const PageSurfaces = (() => {
     };
   }
 
+  // The truth as it is seen through the prediction.
+  function truthOver() {
+    if (state.drawing === "voxels") return PageVoxels.truthTrace();
+    return { ...surfaceTrace("truth"), opacity: 0.35 };
+  }
+
   function draw() {
     const { crystal } = current();
     for (const kind of KINDS) {
-      const traces = [surfaceTrace(kind), edgeTrace(crystal), edgeNames(crystal), atomTrace(crystal)];
+      const map = state.drawing === "voxels" ? PageVoxels.voxelTrace(kind) : surfaceTrace(kind);
+      const traces = [map, edgeTrace(crystal), edgeNames(crystal), atomTrace(crystal)];
+      if (state.truthOver && kind === "prediction") traces.push(truthOver());
       Plotly.react(`surface-${kind}`, traces, sceneLayout(crystal), CONFIG);
     }
   }
 
   function update() {
+    if (state.drawing === "voxels" || state.truthOver) {
+      draw();
+      return;
+    }
     for (const kind of KINDS) {
       const { x, y, z, i, j, k, visible, opacity } = surfaceTrace(kind);
       const change = { visible, opacity };

@@ -30,6 +30,10 @@ def test_all_figures_are_written_and_not_blank(
         "crystal_CaTiO2_demo-2.png",
         "crystal_NaCl_demo-1.png",
         "loss_curves.png",
+        "pattern_CaTiO2_demo-2.png",
+        "pattern_NaCl_demo-1.png",
+        "voxels_CaTiO2_demo-2.png",
+        "voxels_NaCl_demo-1.png",
     ]
     for path in paths:
         assert colours_in(path) > 50
@@ -51,6 +55,11 @@ def test_a_failed_training_is_drawn_too(tmp_path: Path, judged: dict, triclinic:
     undefined = {name: np.full_like(values, nothing, dtype=float) for name, values in judged.items()}
     undefined["counted"] = np.zeros(200, dtype=bool)
     paths = write_figures(tmp_path, None, undefined, [diverged])
-    assert [path.name for path in paths] == ["correlation.png", "crystal_CaTiO2_demo-2.png"]
+    assert [path.name for path in paths] == [
+        "correlation.png",
+        "crystal_CaTiO2_demo-2.png",
+        "pattern_CaTiO2_demo-2.png",
+        "voxels_CaTiO2_demo-2.png",
+    ]
     undefined["counted"] = np.ones(200, dtype=bool)
     write_figures(tmp_path, None, undefined, [])

@@ -69,6 +69,10 @@ DRIVE = """<script>
     facts: element("crystal-facts").textContent,
     eyes: ["truth", "prediction"].map((kind) => element("surface-" + kind)._fullLayout.scene.camera.eye),
     loss: element("curve-loss")._fullLayout.yaxis.type,
+    drawn: ["truth", "prediction"].map((kind) => element("surface-" + kind).data.map((trace) => trace.type)),
+    least: element("threshold").min,
+    comparisons: [...document.querySelectorAll("[data-crystal]")].map((block) => block.hidden),
+    pattern: [element("pattern-value").textContent, element("pattern").data[0].z.flat().reduce((sum, i) => sum + i, 0)],
     wide: document.documentElement.scrollWidth - innerWidth,
   });
   const seen = {};
@@ -81,6 +85,12 @@ DRIVE = """<script>
     await step("axis", () => send("slice-axis", "change", { value: "0" }));
     await step("turned", () => Plotly.relayout("surface-prediction", { "scene.camera": camera }));
     await step("bare", () => send("show-atoms", "change", { checked: false }));
+    await step("voxels", () => send("drawing", "change", { value: "voxels" }));
+    await step("all", () => send("threshold", "input", { value: 0 }));
+    await step("over", () => send("show-truth", "change", { checked: true }));
+    await step("surfaces", () => send("drawing", "change", { value: "surface" }));
+    await step("pattern", () => send("pattern-plane", "input", { value: -2 }));
+    send("show-truth", "change", { checked: false });
     await step("linear", () => send("log-loss", "change", { checked: false }));
     await step("second", () => document.querySelectorAll("input[name=crystal]")[1].click());
     await step("third", () => document.querySelectorAll("input[name=crystal]")[2].click());
@@ -168,3 +178,31 @@ def test_the_picker_shows_another_crystal(probe: dict) -> None:
     assert len(second["atoms"]) == 4
     assert second["surface_visible"] == [True, True]
     assert third["surface_visible"] == [True, False]
+
+
+def test_voxels_are_drawn_as_they_are(probe: dict, rock_salt: ShownCrystal) -> None:
+    voxels, everything, over, surfaces = (probe["seen"][name] for name in ("voxels", "all", "over", "surfaces"))
+    for seen, least in ((voxels, 0.3), (everything, 0.0)):
+        maps = (rock_salt.truth, rock_salt.prediction)
+        # The page holds maps in 16-bit steps: voxels at the threshold may go either way.
+        assert seen["vertices"] == [pytest.approx((density > least * density.max()).sum(), abs=20) for density in maps]
+    assert everything["threshold"] == "0 %"
+    assert [len(types) for types in over["drawn"]] == [4, 5]
+    assert over["drawn"][1] == ["scatter3d"] * 5
+    # A surface at 0 would be that of the noise.
+    assert surfaces["threshold"] == "5 %"
+    assert surfaces["least"] == "5"
+    assert surfaces["drawn"][1] == ["mesh3d", *["scatter3d"] * 3, "mesh3d"]
+
+
+def test_the_pattern_shows_the_plane_that_was_chosen(probe: dict, rock_salt: ShownCrystal) -> None:
+    for step, plane, name in (("start", 0, "0"), ("pattern", -2, "−2")):
+        shown, total = probe["seen"][step]["pattern"]
+        assert shown == name
+        # Place −2 of an FFT box is l = −2.
+        assert total == pytest.approx(np.log10(1 + rock_salt.pattern[:, :, plane].astype(float)).sum(), rel=1e-3)
+
+
+def test_each_crystal_has_its_own_comparison(probe: dict) -> None:
+    assert probe["seen"]["start"]["comparisons"] == [False, True, True]
+    assert probe["seen"]["third"]["comparisons"] == [True, True, False]
