@@ -77,7 +77,8 @@ def summary(crystal: ShownCrystal) -> str:
     comparison = crystal.comparison
     atoms = len(crystal.numbers)
     more = " or more" if comparison.peaks_above == 2 * atoms else ""
-    text = f"{comparison.peaks_above}{more} peaks above 70 % of the highest; the crystal has {atoms} atoms."
+    peaks = "1 peak" if comparison.peaks_above == 1 else f"{comparison.peaks_above}{more} peaks"
+    text = f"The network’s own map: {peaks} above 70 % of the highest, where the crystal has {atoms} atoms."
     if comparison.from_voxels is None or comparison.from_peaks is None:
         return f"{text} Table 1 is made for 2 to 40 atoms."
     count = len(comparison.from_peaks.true)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import time
@@ -168,6 +169,28 @@ def test_evaluate_with_another_observation_and_split(workplace: Path, trained: t
     assert rows
     assert rows != table(trained[0] / "results.csv")
     assert "the validation split" in (folder / "report.html").read_text()
+
+
+def test_a_named_crystal_is_judged_with_any_run(workplace: Path, trained: tuple[Path, str]) -> None:
+    """Also with a run that is older than the option."""
+    run = workplace / "outputs" / "older"
+    shutil.copytree(trained[0], run, ignore=shutil.ignore_patterns("evaluations"))
+    config = OmegaConf.load(run / "config.yaml")
+    del config.evaluation["also_shown"]
+    OmegaConf.save(config, run / "config.yaml")
+    command(workplace, *PHASELEARN, "evaluate", "run=outputs/older", "evaluation.also_shown=[alpha_F2]")
+    [folder] = (run / "evaluations").iterdir()
+    assert [row["formula"] for row in table(folder / "also_shown.csv")] == ["F2", "F2"]
+    assert table(folder / "results.csv") == table(trained[0] / "results.csv")
+    assert [row["formula"] for row in table(folder / "crystals.csv")].count("F2") == 0
+    vectors = [row["maxima"] for row in table(folder / "vectors.csv") if row["formula"] == "F2"]
+    assert [vectors.count(maxima) for maxima in ("voxels", "peaks", "report")] == [6, 6, 5]
+    assert [row["kind"] for row in table(folder / "symmetry.csv") if row["formula"] == "F2"] == ["-1", "2", "m"]
+    assert len(list((folder / "figures").glob("*F2*.png"))) == 3
+    # The named crystal first, then the one that was chosen by rank.
+    headings = [line for line in (folder / "shown.md").read_text().splitlines() if line.startswith("## ")]
+    assert len(headings) == 2
+    assert headings[0].startswith("## F2 · alpha_F2.cif")
 
 
 def test_prepare_never_replaces_a_store_unasked(workplace: Path) -> None:

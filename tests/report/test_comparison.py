@@ -113,7 +113,7 @@ def test_the_page_says_the_same(tmp_path: Path, fluorine: ShownCrystal, triclini
     assert "(15, 15, 15)" in second
     assert "(15, 15, 15)" not in first
     assert second.startswith('"1" hidden')
-    assert "4 peaks above 70 % of the highest" in second
+    assert "4 peaks above 70 % of the highest, where the crystal has 4 atoms" in second
 
 
 def test_one_atom_and_no_map_are_no_mistake() -> None:
