@@ -39,7 +39,7 @@ const PageVoxels = (() => {
     const { x, y, z } = above("truth");
     return {
       type: "scatter3d", mode: "markers", x, y, z, hoverinfo: "skip",
-      marker: { symbol: "square-open", size: 9, color: ink().truth, line: { color: ink().truth, width: 2 } },
+      marker: { symbol: "square-open", size: 4, color: ink().truth, opacity: 0.7 },
     };
   }
 
