@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
@@ -33,8 +34,8 @@ def write(path: Path, rows: list[dict | str]) -> Path:
     return path
 
 
-def read(path: Path, count: int | None = None) -> list[Crystal | LeftOut]:
-    return list(File(str(path), count, "CC0", "nobody"))
+def read(path: Path, count: int | None = None, cell: str = "as_given") -> list[Crystal | LeftOut]:
+    return list(File(str(path), count, "CC0", "nobody", cell))
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
@@ -101,6 +102,18 @@ def test_no_row_stops_the_reading(tmp_path: Path, row: dict | str) -> None:
     assert len(read(write(tmp_path / "a.jsonl", [row, ROCK_SALT]))) == 2
 
 
+@pytest.mark.parametrize(("cell", "atoms"), [("primitive", 2), ("conventional", 8)])
+def test_the_cell_is_chosen(tmp_path: Path, cell: str, atoms: int) -> None:
+    given = Structure(Lattice(ROCK_SALT["lattice"]), ROCK_SALT["species"], ROCK_SALT["frac_coords"])
+    [crystal] = read(write(tmp_path / "a.jsonl", [ROCK_SALT]), cell=cell)
+    chosen = Structure(Lattice(crystal.lattice), crystal.numbers, crystal.positions)
+    assert len(chosen) == atoms
+    # The same crystal, by pymatgen's matcher; and its edges, those of rock salt.
+    assert StructureMatcher(primitive_cell=True, scale=False).fit(given, chosen)
+    assert np.allclose(chosen.lattice.abc, 5.64 if cell == "conventional" else 5.64 / 2**0.5)
+    assert (crystal.formula, crystal.prototype, crystal.space_group) == ("NaCl", "AB_225_a_b", 225)
+
+
 def test_smaller_choices_lie_within_larger_ones(tmp_path: Path) -> None:
     rows = [ROCK_SALT | {"id": f"salt-{number}"} for number in range(60)]
     path = write(tmp_path / "a.jsonl", rows)
@@ -119,6 +132,8 @@ def test_wrong_settings(tmp_path: Path) -> None:
         read(tmp_path / "none.jsonl")
     with pytest.raises(UserError, match="at least 1"):
         read(write(tmp_path / "a.jsonl", [ROCK_SALT]), 0)
+    with pytest.raises(UserError, match=r"source\.cell=niggli.*conventional"):
+        read(write(tmp_path / "a.jsonl", [ROCK_SALT]), cell="niggli")
 
 
 def test_a_truncated_archive_is_told(tmp_path: Path) -> None:
@@ -130,11 +145,12 @@ def test_a_truncated_archive_is_told(tmp_path: Path) -> None:
             read(path)
 
 
-def test_the_fingerprint_follows_the_bytes_and_the_count(tmp_path: Path) -> None:
+def test_the_fingerprint_follows_the_bytes_the_count_and_the_cell(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", [ROCK_SALT])
     first = File(str(path), None, "", "").fingerprint()
     assert File(str(path), None, "", "").fingerprint() == first
     assert File(str(path), 1, "", "").fingerprint() != first
+    assert File(str(path), None, "", "", "primitive").fingerprint() != first
     write(path, [ROCK_SALT, ROCK_SALT])
     assert File(str(path), None, "", "").fingerprint() != first
 

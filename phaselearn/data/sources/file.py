@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from pymatgen.core import Composition, Element
 
-from phaselearn.data.sources.symmetry import structure_type, wrap
+from phaselearn.data.sources.symmetry import CELLS, choose_cell, structure_type, wrap
 from phaselearn.data.structures import Crystal, LeftOut, Source
 from phaselearn.errors import UserError
 
@@ -35,15 +35,20 @@ class File(Source):
             smaller choices lie within larger ones.
         licence: of the structures.
         attribution: whom to cite for them.
+        cell: `as_given`, `primitive` (Niggli-reduced) or `conventional`.
 
     Raises:
-        UserError: no such file, or a count below 1.
+        UserError: no such file, a count below 1, or an unknown cell.
     """
 
     name = "file"
     rules = 2
 
-    def __init__(self, path: str, count: int | None, licence: str, attribution: str) -> None:
+    def __init__(self, path: str, count: int | None, licence: str, attribution: str, cell: str = "as_given") -> None:
+        if cell not in CELLS:
+            raise UserError(
+                f"source.cell={cell} is unknown: allowed are {', '.join(CELLS)}, e.g. source.cell=primitive"
+            )
         self.path = Path(path)
         if not self.path.is_file():
             raise UserError(
@@ -53,12 +58,14 @@ class File(Source):
         if count is not None and count < 1:
             raise UserError(f"source.count={count}: at least 1 is needed, or null for all, e.g. source.count=1000")
         self.count = count
+        self.cell = cell
         self.licence = licence
         self.attribution = attribution
 
     def fingerprint(self) -> str:
-        """Return a digest of the file's bytes, the count and the rule of the choice."""
-        digest = hashlib.sha256(f"{self.name}:{self.rules}:{self.count}:".encode())
+        """Return a digest of the file's bytes, the count and its rule of choice, and the cell."""
+        cell = "" if self.cell == "as_given" else f"{self.cell}:"
+        digest = hashlib.sha256(f"{self.name}:{self.rules}:{self.count}:{cell}".encode())
         with open(self.path, "rb") as file:
             for block in iter(lambda: file.read(1 << 20), b""):
                 digest.update(block)
@@ -97,7 +104,7 @@ class File(Source):
         if missing:
             return LeftOut(place, f"field missing: {', '.join(missing)}")
         try:
-            return _crystal(place, row)
+            return _crystal(place, row, self.cell)
         except _Unusable as error:
             return LeftOut(place, str(error))
 
@@ -114,7 +121,7 @@ class _Unusable(Exception):
     """A row that is no ordered crystal, with the reason."""
 
 
-def _crystal(place: str, row: dict[str, Any]) -> Crystal:
+def _crystal(place: str, row: dict[str, Any], cell: str) -> Crystal:
     species = row["species"]
     if not isinstance(species, list) or not all(isinstance(symbol, str) for symbol in species):
         raise _Unusable("disordered: species are not one element an atom")
@@ -134,11 +141,12 @@ def _crystal(place: str, row: dict[str, Any]) -> Crystal:
         raise _Unusable("no atoms")
     formula = row.get("formula") or _formula(species)
     prototype, space_group = row.get("prototype"), row.get("spacegroup")
-    if not prototype or not isinstance(space_group, int):
-        try:
+    try:
+        lattice, positions, numbers = choose_cell((lattice, positions, numbers), cell)
+        if not prototype or not isinstance(space_group, int):
             prototype, space_group = structure_type((lattice, positions, numbers))
-        except Exception as error:
-            raise _Unusable("no symmetry found") from error
+    except Exception as error:
+        raise _Unusable("no symmetry found") from error
     return Crystal(place, str(formula), lattice, numbers, wrap(positions), str(prototype), space_group)
 
 
