@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 import torch
 
@@ -13,15 +12,6 @@ def state_machine() -> None:
     """Print what the figures depend on."""
     threads = os.environ.get("OMP_NUM_THREADS", "unset")
     print(f"{os.cpu_count()} cores, OMP_NUM_THREADS={threads}, torch {torch.__version__}")
-
-
-def peak_memory() -> float:
-    """Return the peak resident memory of this process in MiB.
-
-    Linux's VmHWM: the kernel's other figure, ru_maxrss, is inherited from the process that started this one.
-    """
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 2**10
 
 
 class Figures:

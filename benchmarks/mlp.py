@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from figures import Figures, peak_memory, state_machine
+from figures import Figures, state_machine
 
 from phaselearn.commands.console import quiet_libraries
 from phaselearn.commands.memory import keep_freed_memory
@@ -32,6 +32,7 @@ from phaselearn.data.observation import Observation
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.sources.file import File
 from phaselearn.data.sources.prototypes import Prototypes
+from phaselearn.peak_memory import peak_memory
 
 SIZE = 20
 BATCH = 200

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.dataset import PairDataset
 from phaselearn.metrics.phasing import summarise
 from phaselearn.models.base import DensityModel
+from phaselearn.peak_memory import peak_memory
 from phaselearn.report.comparison_tables import comparison_markdown, symmetry_rows, vector_rows
 from phaselearn.report.content import ResultRow
 from phaselearn.report.curves import read_curves
@@ -129,7 +129,7 @@ def write_run(
         "judged on": f"{len(dataset)} crystals of the {split} split",
         **data_facts,
         **facts,
-        "peak memory": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB",
+        "peak memory": f"{peak_memory() / 2**10:.2f} GiB",
         "commit": git_commit(),
         "command": " ".join(sys.argv),
     }
