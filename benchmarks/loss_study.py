@@ -18,7 +18,7 @@ from itertools import product
 from pathlib import Path
 from statistics import mean, median
 
-from study import REPOSITORY, Training, over_seeds, read, run_all
+from study import REPOSITORY, Training, hard_crystals, logged, over_seeds, run_all
 
 from phaselearn.commands.session import build_data
 from phaselearn.testing.options import composed
@@ -75,22 +75,16 @@ def prepare(cases: Sequence[str], source: Sequence[str]) -> None:
         build_data(composed("experiment=loss_study", data, *source)).prepare_data()
 
 
-def hard_crystals(run: Run) -> list[dict[str, str]]:
-    """Return the judgements of the crystals that count: hard, and with enough reflections."""
-    return [row for row in read(run.training.folder / "crystals.csv") if row["hard"] == row["counted"] == "True"]
-
-
 def figures(run: Run) -> dict[str, float]:
     """Return the figures of a finished run."""
-    crystals, curve = hard_crystals(run), read(run.training.folder / "metrics.csv")
+    folder = run.training.folder
+    crystals = hard_crystals(folder)
     columns = {
         name: [float(row[name]) for row in crystals] for name in ("correlation", "gain", "atoms_found", "strict")
     }
-    train_loss, validation_loss = (
-        [float(row[name]) for row in curve if row.get(name)] for name in ("train/loss", "val/loss")
-    )
+    train_loss, validation_loss = logged(folder, "train/loss"), logged(folder, "val/loss")
     return {
-        "steps": max(float(row["step"]) for row in curve if row["step"]) + 1,
+        "steps": max(logged(folder, "step")) + 1,
         "CC ≥ 0.7, %": 100 * mean(value >= GOOD for value in columns["correlation"]),
         "CC ≥ 0.9, %": 100 * mean(value >= SOLVED for value in columns["correlation"]),
         "strict, %": 100 * mean(columns["strict"]),
@@ -104,7 +98,7 @@ def figures(run: Run) -> dict[str, float]:
 
 def table(case: str, done: Sequence[Run]) -> str:
     """Return the Markdown table of a case: a line a loss, mean and standard deviation where there are several seeds."""
-    crystals = hard_crystals(done[0])
+    crystals = hard_crystals(done[0].training.folder)
     floor = 100 * mean(float(row["floor"]) >= GOOD for row in crystals)
     names = list(figures(done[0]))
     lines = [

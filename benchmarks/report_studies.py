@@ -23,11 +23,13 @@ from statistics import mean, median
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
-from runs import REPOSITORY, Run, hard_crystals, logged, processor_seconds, sources, train_unfinished
+from study import REPOSITORY, Training, hard_crystals, logged, run_all
 from study_plot import Panel, draw_curves, draw_points
 
 from phaselearn.commands.application import config_directory
+from phaselearn.commands.session import build_data
 from phaselearn.report.curves import read_curves
+from phaselearn.testing.options import composed
 
 EPOCHS = (10, 30, 100, 300)
 SOLVED = 0.9
@@ -36,24 +38,25 @@ Figures = dict[str, float]
 
 
 @dataclass(frozen=True)
-class StudyRun(Run):
-    """A training, and its value of each key that the study varies."""
+class Run:
+    """A value of each key that the study varies, and its training."""
 
     point: dict[str, str]
+    training: Training
 
 
-def judgement(run: Run) -> Figures:
+def judgement(folder: Path) -> Figures:
     """Return how the hard validation crystals were judged, and the losses."""
-    crystals = hard_crystals(run)
+    crystals = hard_crystals(folder)
     columns = {
         name: [float(row[name]) for row in crystals]
         for name in ("correlation", "floor", "gain", "atoms_found", "strict")
     }
-    train = logged(run, "train/loss")
+    train = logged(folder, "train/loss")
     return {
-        "steps": max(logged(run, "step")) + 1,
+        "steps": max(logged(folder, "step")) + 1,
         "training loss": train[-1] if train else math.nan,
-        "validation loss": min(logged(run, "val/loss")),
+        "validation loss": min(logged(folder, "val/loss")),
         "crystals": len(crystals),
         "CC ≥ 0.9, %": 100 * mean(value >= SOLVED for value in columns["correlation"]),
         "strict, %": 100 * mean(columns["strict"]),
@@ -64,18 +67,18 @@ def judgement(run: Run) -> Figures:
     }
 
 
-def loss_after_epochs(run: Run) -> Figures:
+def loss_after_epochs(folder: Path) -> Figures:
     """Return the validation loss after some numbers of epochs, and where it was least."""
-    curve = read_curves(run.folder / "metrics.csv")["val/loss"]
+    curve = read_curves(folder / "metrics.csv")["val/loss"]
     values = dict(zip(curve.epochs.tolist(), curve.values.tolist(), strict=True))
     least = min(values, key=values.__getitem__)
     after = {f"after {epoch} epochs": values.get(epoch, math.nan) for epoch in EPOCHS}
     return {**after, "least validation loss": values[least], "at epoch": least}
 
 
-def memory(run: Run) -> Figures:
+def memory(folder: Path) -> Figures:
     """Return the peak of resident memory."""
-    return {"peak memory, GiB": max(logged(run, "train/peak_memory")) / 2**10}
+    return {"peak memory, GiB": max(logged(folder, "train/peak_memory")) / 2**10}
 
 
 JUDGED = (
@@ -92,7 +95,7 @@ class Study:
     x: str
     label: str
     panels: tuple[Panel, ...] = JUDGED
-    figures: Callable[[Run], Figures] = judgement
+    figures: Callable[[Path], Figures] = judgement
 
 
 STUDIES = {
@@ -120,30 +123,39 @@ def points(study: str, changes: Sequence[str]) -> list[dict[str, str]]:
     return [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
 
 
-def study_runs(study: str, folder: Path, changes: Sequence[str], source: Sequence[str]) -> list[StudyRun]:
+def study_runs(study: str, folder: Path, changes: Sequence[str], source: Sequence[str]) -> list[Run]:
     """Return the runs of a study; their folders are named by what is varied."""
     runs = []
     for point in points(study, changes):
         name = "-".join(f"{key.rpartition('.')[2]}_{value}" for key, value in point.items())
         # Groups first, as their options are chosen before single values are set.
         overrides = (f"experiment=study_{study}", *source, *(f"{key}={value}" for key, value in point.items()))
-        runs.append(StudyRun(folder / study / re.sub(r"[^\w.-]+", "_", name), overrides, point))
+        runs.append(Run(point, Training(name, overrides, folder / study / re.sub(r"[^\w.-]+", "_", name))))
     return runs
 
 
-def table(study: str, done: Sequence[StudyRun]) -> str:
+def train(runs: Sequence[Run], jobs: int) -> bool:
+    """Train what is not finished; return whether all succeeded."""
+    waiting = [run.training for run in runs if not run.training.is_finished]
+    # One after the other, before runs that share a store begin side by side.
+    for training in waiting:
+        build_data(composed(*training.overrides)).prepare_data()
+    return run_all(waiting, jobs)
+
+
+def table(study: str, done: Sequence[Run]) -> str:
     """Return the Markdown table: a line a run, and what all of them took of the processor."""
     keys = [key for key in done[0].point if len({run.point[key] for run in done}) > 1] or [STUDIES[study].x]
-    names = list(STUDIES[study].figures(done[0]))
+    names = list(STUDIES[study].figures(done[0].training.folder))
     lines = [
         f"| {' | '.join([*keys, *names, 'processor, s'])} |",
         "|---" * len(keys) + "|---:" * (len(names) + 1) + "|",
     ]
     for run in done:
-        values = STUDIES[study].figures(run)
+        values = STUDIES[study].figures(run.training.folder)
         cells = [*(run.point[key] for key in keys), *(_cell(name, values[name]) for name in names)]
-        lines.append(f"| {' | '.join(cells)} | {processor_seconds(run):.0f} |")
-    minutes = sum(map(processor_seconds, done)) / 60
+        lines.append(f"| {' | '.join(cells)} | {run.training.processor_seconds:.0f} |")
+    minutes = sum(run.training.processor_seconds for run in done) / 60
     return "\n".join([*lines, "", f"{len(done)} runs, {minutes:.1f} minutes of the processor"])
 
 
@@ -154,14 +166,14 @@ def _cell(name: str, value: float) -> str:
     return f"{value:.{digits}f}"
 
 
-def draw(study: str, done: Sequence[StudyRun], path: Path) -> None:
+def draw(study: str, done: Sequence[Run], path: Path) -> None:
     """Draw the plot of a study."""
     drawn = STUDIES[study]
     if not drawn.panels:
-        curves = {f"{run.point[drawn.x]}": read_curves(run.folder / "metrics.csv") for run in done}
+        curves = {f"{run.point[drawn.x]}": read_curves(run.training.folder / "metrics.csv") for run in done}
         draw_curves(curves, "learning rate", path)
         return
-    values = [(run.point, drawn.figures(run)) for run in done]
+    values = [(run.point, drawn.figures(run.training.folder)) for run in done]
     draw_points(values, drawn.x, drawn.label, drawn.panels, path)
 
 
@@ -173,11 +185,12 @@ def main() -> None:
     arguments.add_argument("--jobs", type=int, default=1, help="runs at a time, of one thread each; 0 only collects")
     arguments.add_argument("changes", nargs="*", metavar="key=value", help="of the configuration")
     given = arguments.parse_args()
-    every = study_runs(given.study, given.folder.resolve(), given.changes, sources(given.structures))
+    source = ["source=file", f"source.path={given.structures.resolve()}"] if given.structures else ["source=prototypes"]
+    every = study_runs(given.study, given.folder.resolve(), given.changes, source)
     plot = given.folder.resolve() / f"{given.study}.png"
     os.chdir(REPOSITORY)  # where the stores are looked for
-    succeeded = train_unfinished(every, given.jobs) if given.jobs else True
-    done = [run for run in every if run.is_finished]
+    succeeded = train(every, given.jobs) if given.jobs else True
+    done = [run for run in every if run.training.is_finished]
     if done:
         print(f"\n{table(given.study, done)}")
         draw(given.study, done, plot)

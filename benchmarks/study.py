@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+USED_FILE = "processor_seconds.txt"
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,20 @@ class Training:
         print(self.name, flush=True)
         with open(self.folder / "output.txt", "w") as output:
             environment = os.environ | {"OMP_NUM_THREADS": "1"}
-            finished = subprocess.run(self.command(), stdout=output, stderr=subprocess.STDOUT, env=environment)
-        if finished.returncode:
+            process = subprocess.Popen(self.command(), stdout=output, stderr=subprocess.STDOUT, env=environment)
+            _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        used = self.processor_seconds + usage.ru_utime + usage.ru_stime
+        (self.folder / USED_FILE).write_text(f"{used:.1f}\n")
+        if process.returncode:
             print(f"failed: {self.name}; see {output.name}", flush=True)
-        return finished.returncode == 0
+        return process.returncode == 0
+
+    @property
+    def processor_seconds(self) -> float:
+        """What the run has taken of the processor so far, its validation and test included; 0 where not known."""
+        path = self.folder / USED_FILE
+        return float(path.read_text()) if path.exists() else 0.0
 
 
 def run_all(trainings: Sequence[Training], jobs: int) -> bool:
@@ -60,6 +71,16 @@ def read(path: Path) -> list[dict[str, str]]:
     """Return the rows of a CSV file."""
     with open(path, newline="") as file:
         return list(csv.DictReader(file))
+
+
+def logged(folder: Path, name: str) -> list[float]:
+    """Return the values of a column of a run's metrics.csv, in the order in which they were logged."""
+    return [float(row[name]) for row in read(folder / "metrics.csv") if row.get(name)]
+
+
+def hard_crystals(folder: Path) -> list[dict[str, str]]:
+    """Return a run's judgements of the crystals that count: hard, and with enough reflections."""
+    return [row for row in read(folder / "crystals.csv") if row["hard"] == row["counted"] == "True"]
 
 
 def over_seeds(values: Sequence[float], digits: int) -> str:

@@ -29,7 +29,7 @@ def write(path: Path, rows: list[dict]) -> None:
         writer.writerows(rows)
 
 
-def finished(run: report_studies.StudyRun, loss: float, gain: float) -> report_studies.StudyRun:
+def finished(run: report_studies.Run, loss: float, gain: float) -> report_studies.Run:
     """Make the folder of a run whose median gain of hard crystals is `gain`, and its least validation loss `loss`."""
     curve = [
         {"epoch": epoch, "step": 10 * epoch + 9, "train/loss": loss / 2, "val/loss": value, "train/peak_memory": 2048}
@@ -53,10 +53,10 @@ def finished(run: report_studies.StudyRun, loss: float, gain: float) -> report_s
             (9.0, True, False),
         )
     ]
-    write(run.folder / "metrics.csv", curve)
-    write(run.folder / "crystals.csv", judged)
-    write(run.folder / "results.csv", [{"method": "network"}])
-    (run.folder / "processor_seconds.txt").write_text("30.0\n")
+    write(run.training.folder / "metrics.csv", curve)
+    write(run.training.folder / "crystals.csv", judged)
+    write(run.training.folder / "results.csv", [{"method": "network"}])
+    (run.training.folder / "processor_seconds.txt").write_text("30.0\n")
     return run
 
 
@@ -85,10 +85,10 @@ def test_every_choice_of_a_study_composes(study: str, tmp_path: Path) -> None:
     seen: set[tuple[str, str]] = set()
     folders = set()
     for run in report_studies.study_runs(study, tmp_path, (), ("source=prototypes",)):
-        folders.add(run.folder)
+        folders.add(run.training.folder)
         if not seen.issuperset(run.point.items()):
             seen.update(run.point.items())
-            check(composed(*run.overrides), "train")
+            check(composed(*run.training.overrides), "train")
     assert len(folders) == len(report_studies.points(study, ()))
 
 
