@@ -85,7 +85,7 @@ JUDGED = (
     Panel("validation loss", "least validation loss\n(1: a flat map)"),
     Panel("gain", "median gain over phase zero,\nhard validation crystals", level=0.0),
 )
-MEMORY = (Panel("peak memory, GiB", "peak resident memory (GiB)"),)
+MEMORY = (Panel("peak memory, GiB", "peak resident memory (GiB)", from_zero=True),)
 
 
 @dataclass(frozen=True)

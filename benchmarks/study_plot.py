@@ -22,11 +22,12 @@ LINES = (("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"))
 
 @dataclass(frozen=True)
 class Panel:
-    """A figure of the runs, the label of its axis, and a level to compare it with."""
+    """A figure of the runs, the label of its axis, a level to compare it with, and whether the axis begins at 0."""
 
     figure: str
     label: str
     level: float | None = None
+    from_zero: bool = False
 
 
 def draw_points(
@@ -62,6 +63,8 @@ def draw_points(
                 axes.plot(where, heights, label=name, **style)
             if panel.level is not None:
                 axes.axhline(panel.level, color=FLOOR, linewidth=1, label="phase-zero floor")
+            if panel.from_zero:
+                axes.set_ylim(bottom=0)
             axes.set_ylabel(panel.label)
             axes.set_xlabel(label)
             _ticks(axes, places, numeric)
