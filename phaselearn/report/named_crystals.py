@@ -15,6 +15,14 @@ from phaselearn.data.dataset import EpochSampler, PairDataset, as_is
 from phaselearn.data.sources.named import Named
 
 
+def cell_of_named(source_cell: str | None) -> str:
+    """Return the cell that named crystals take, given `source.cell` of the training data (None: it has none).
+
+    Data that are taken as given are primitive as a rule, while a CIF as given holds a conventional cell.
+    """
+    return "conventional" if source_cell == "conventional" else "primitive"
+
+
 def named_loader(data: PairDataModule, names: Sequence[str], cell: str, store: Path) -> DataLoader:
     """Return one batch of the named crystals.
 

@@ -25,7 +25,7 @@ from phaselearn.report.comparison_tables import comparison_markdown, symmetry_ro
 from phaselearn.report.content import ResultRow
 from phaselearn.report.curves import read_curves
 from phaselearn.report.figures import write_figures
-from phaselearn.report.named_crystals import named_loader
+from phaselearn.report.named_crystals import cell_of_named, named_loader
 from phaselearn.report.page import write_page
 from phaselearn.report.showcase import choose_by_rank, show_crystals
 from phaselearn.report.volumes import write_ccp4, write_cube
@@ -115,7 +115,7 @@ def write_run(
     shown = show_crystals(model, dataset, judged[name], choose_by_rank(judged[name], config.evaluation.shown))
     named = list(config.evaluation.get("also_shown") or ())
     if named:
-        named_crystals = named_loader(data, named, config.source.get("cell", "primitive"), folder / "also_shown.zarr")
+        named_crystals = named_loader(data, named, cell_of_named(config.source.get("cell")), folder / "also_shown.zarr")
         judged_named = judge_methods({name: model, **methods}, named_crystals, options)
         _write_table(folder / NAMED_FILE, _crystal_rows(judged_named, named_crystals.dataset))
         places = list(range(len(named_crystals.dataset)))
