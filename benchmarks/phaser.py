@@ -35,8 +35,11 @@ VARIANTS = {
     "without network": NO_NETWORK,
     "without symmetry": NO_SYMMETRY,
     "without both": NO_NETWORK | NO_SYMMETRY,
+    "not recycled": {"recycles": 0},
+    "chosen by R alone": {"trust": 0.0},
+    "chosen by the network alone": {"trust": 1e6},
     "one start": {"starts": 1},
-    "ten starts": {"starts": 10},
+    "five starts": {"starts": 5},
     "random starts": {"flipping": None},
 }
 

@@ -41,6 +41,7 @@ class Phaser(DensityModel):
         starts: of a crystal, where nothing is trained.
         seconds: for each crystal; null for all starts, however long they take, see `MultiStart`.
         recycles: how often the network goes over its best two results again, where nothing is trained.
+        trust: weight of the map correlation that the network expects, beside R, in the choice of the best start.
         flipping: makes the starting phases; null for random ones.
         resolution: [finest, coarsest] in Å: each training batch is cut at a resolution drawn between them. Data
             beyond the finest are phased by extension.
@@ -67,6 +68,7 @@ class Phaser(DensityModel):
         starts: int,
         seconds: float | None,
         recycles: int,
+        trust: float,
         flipping: FlippedStarts | None,
         resolution: Sequence[float],
         box: Mapping[str, float],
@@ -101,6 +103,7 @@ class Phaser(DensityModel):
             starts,
             seconds,
             recycles,
+            trust,
             flipping,
             self.finest,
             density_share,

@@ -25,8 +25,6 @@ from phaselearn.phasing.symmetry import impose_symmetry
 _VOXELS_AT_ONCE = 1 << 18  # of the boxes of all trajectories together; bounds the memory
 # Of the reflections, within the network's resolution: where it sees fewer, flipping sees enough, and one start will do.
 _ENOUGH = 0.5
-# Of the map correlation that the network expects, beside R, where the best start is chosen: each alone does worse.
-_TRUST = 0.5
 _KEPT = 2  # starts of a crystal that are recycled
 
 Trajectories = Callable[[ReflectionGrid, Tensor], tuple[Tensor, Tensor]]
@@ -55,6 +53,7 @@ class MultiStart:
         starts: of a crystal, at most.
         seconds: of the clock on the wall, for each crystal: after the first start as many as they allow; None for all.
         recycles: how often the best two of a crystal are run again from what they led to.
+        trust: weight of the map correlation that the network expects, beside R, where the best start is chosen.
         flipping: makes the starting phases; None for random ones.
         finest: resolution in Å down to which the network works.
         density_share: share of the voxels that hold density, for the extension to finer data.
@@ -67,6 +66,7 @@ class MultiStart:
     starts: int
     seconds: float | None
     recycles: int
+    trust: float
     flipping: FlippedStarts | None
     finest: float
     density_share: float
@@ -156,7 +156,7 @@ class MultiStart:
         half, expected = self.run(grid, phases)
         factors = self._finished(grid.full_box(half, observed.mask.shape[-1]), observed, begun)
         fine = Measurement.of(observed, (2 * observed.mask.shape[-1],) * 3)
-        score = _TRUST * expected - r_factor(fine.phased(factors), fine, DENSITY_SHARE)
+        score = self.trust * expected - r_factor(fine.phased(factors), fine, DENSITY_SHARE)
         return Found(Solution(factors, None, None, expected), score)
 
     def _finished(self, found: Tensor, observed: Observed, begun: Tensor | None) -> Tensor:

@@ -34,6 +34,7 @@ def phaser(**changes) -> Phaser:
         "starts": 1,
         "seconds": None,
         "recycles": 0,
+        "trust": 0.5,
         "flipping": None,
         "resolution": [1.2, 1.6],
         "box": {"largest_index": 4, "share": 0.0},
