@@ -53,8 +53,9 @@ def _check_named(config: DictConfig) -> None:
         raise UserError(f"evaluation.also_shown={names}: a list is needed, e.g. evaluation.also_shown=[{names}]")
     if names:
         from phaselearn.data.sources.named import Named
+        from phaselearn.report.named_crystals import cell_of_named
 
-        Named(names, config.source.get("cell", "primitive"), config.data.longest_edge)
+        Named(names, cell_of_named(config.source.get("cell")), config.data.longest_edge)
 
 
 def build_data(config: DictConfig) -> PairDataModule:

@@ -9,6 +9,7 @@ from scipy.optimize import minimize
 from phaselearn.crystal.density import blurred_structure_factors, structure_factors_from_map
 from phaselearn.crystal.layout import friedel_mate
 from phaselearn.crystal.symmetry import operation_scores
+from tests.crystal.space_groups import lattice_of
 
 SIZE = 12
 IDENTITY = np.eye(3, dtype=int)
@@ -20,19 +21,6 @@ def operations(number: int) -> tuple[torch.Tensor, torch.Tensor]:
     rotations = np.array([operation.rot for operation in group]) // gemmi.Op.DEN
     translations = np.array([operation.tran for operation in group]) / gemmi.Op.DEN
     return torch.from_numpy(rotations), torch.from_numpy(translations)
-
-
-def cell(number: int) -> np.ndarray:
-    shapes = {
-        "monoclinic": (6, 7, 8, 90, 103, 90),
-        "orthorhombic": (6, 7, 8, 90, 90, 90),
-        "tetragonal": (6, 6, 8, 90, 90, 90),
-        "trigonal": (6, 6, 8, 90, 90, 120),
-        "hexagonal": (6, 6, 8, 90, 90, 120),
-        "cubic": (7, 7, 7, 90, 90, 90),
-    }
-    shape = shapes[gemmi.find_spacegroup_by_number(number).crystal_system_str()]
-    return np.array(gemmi.UnitCell(*shape).orth.mat.tolist()).T
 
 
 def factors(lattice: np.ndarray, positions: np.ndarray, sigma: float = 0.4) -> torch.Tensor:
@@ -50,7 +38,7 @@ def orbit(number: int, where: np.ndarray) -> np.ndarray:
 def test_a_crystal_has_its_operations_wherever_its_origin_is(number: int) -> None:
     generator = np.random.default_rng(number)
     positions = orbit(number, generator.random(3)) + generator.random(3)
-    scores = operation_scores(factors(cell(number), positions), *operations(number))
+    scores = operation_scores(factors(lattice_of(number), positions), *operations(number))
     assert scores.min() > 0.999
     assert scores.max() <= 1 + 1e-9
 
@@ -59,7 +47,7 @@ def test_glides_and_screws_and_centring_are_told_from_what_lacks_them() -> None:
     """A mirror is no glide, a twofold axis no screw axis, and a primitive cell not centred."""
     where = np.array([0.11, 0.17, 0.23])
     for without, with_, operation in ((6, 7, 0), (3, 4, 0), (1, 5, 1)):
-        lattice = cell(7)
+        lattice = lattice_of(7)
         scores = operation_scores(factors(lattice, orbit(without, where)), *operations(with_))
         assert scores[operation] < 0.6
         assert operation_scores(factors(lattice, orbit(with_, where)), *operations(with_))[operation] > 0.999
@@ -69,20 +57,20 @@ def test_scores_do_not_depend_on_the_origin_of_a_map_without_symmetry() -> None:
     generator = np.random.default_rng(1)
     positions = generator.random((6, 3))
     rotations, translations = operations(62)
-    expected = operation_scores(factors(cell(62), positions), rotations, translations)
+    expected = operation_scores(factors(lattice_of(62), positions), rotations, translations)
     assert expected.min() < 0.1 < 0.5 < expected.max() < 0.9
     for _ in range(3):
-        scores = operation_scores(factors(cell(62), positions + generator.random(3)), rotations, translations)
+        scores = operation_scores(factors(lattice_of(62), positions + generator.random(3)), rotations, translations)
         torch.testing.assert_close(scores, expected, atol=1e-3, rtol=0)
     # The hand does not matter either where the operations are their own mirror images.
-    scores = operation_scores(factors(cell(62), -positions), rotations, translations)
+    scores = operation_scores(factors(lattice_of(62), -positions), rotations, translations)
     torch.testing.assert_close(scores, expected, atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize("number", [4, 7])
 def test_the_best_origin_is_found(number: int) -> None:
     """Atoms moved about every origin of a grid, then about the best of all by SciPy's simplex."""
-    lattice = cell(19)
+    lattice = lattice_of(19)
     positions = np.random.default_rng(number).random((3, 3))
     rotations, translations = operations(number)
     rotation, translation = rotations[0].numpy(), translations[0].numpy()
@@ -104,7 +92,7 @@ def test_the_best_origin_is_found(number: int) -> None:
 
 
 def test_a_map_with_random_phases_has_little_of_any_symmetry() -> None:
-    lattice = cell(62)
+    lattice = lattice_of(62)
     amplitude = factors(lattice, orbit(62, np.array([0.11, 0.17, 0.23]))).abs()
     generator = torch.Generator().manual_seed(0)
     noise = structure_factors_from_map(

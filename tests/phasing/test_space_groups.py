@@ -13,23 +13,14 @@ from phaselearn.phasing.charge_flipping import ChargeFlipping
 from phaselearn.phasing.laue import rotations, with_equivalents
 from phaselearn.phasing.search import SearchPlan, search
 from phaselearn.phasing.symmetry import impose_symmetry, symmetry_agreement
+from tests.crystal.space_groups import CELLS, lattice_of
 
 SIZE = 10
-CELLS = {
-    "triclinic": (6.0, 7.0, 8.0, 82.0, 97.0, 104.0),
-    "monoclinic": (6.0, 7.0, 8.0, 90.0, 103.0, 90.0),
-    "orthorhombic": (6.0, 7.0, 8.0, 90.0, 90.0, 90.0),
-    "tetragonal": (6.0, 6.0, 8.0, 90.0, 90.0, 90.0),
-    "trigonal": (6.0, 6.0, 8.0, 90.0, 90.0, 120.0),
-    "hexagonal": (6.0, 6.0, 8.0, 90.0, 90.0, 120.0),
-    "cubic": (7.0, 7.0, 7.0, 90.0, 90.0, 90.0),
-}
 
 
 def structure(number, atoms=1):
     """Return group, lattice (1, 3, 3), numbers (1, A), positions (1, A, 3): general positions in the whole cell."""
     group = gemmi.find_spacegroup_by_number(number)
-    cell = gemmi.UnitCell(*CELLS[group.crystal_system_str()])
     generator = np.random.default_rng(number)
     positions, numbers = [], []
     for atom in range(atoms):
@@ -37,8 +28,7 @@ def structure(number, atoms=1):
         for operation in group.operations():
             positions.append(np.array(operation.apply_to_xyz(where)) % 1.0)
             numbers.append(8 + 20 * (atom == 0))
-    lattice = np.array(cell.orth.mat.tolist()).T
-    tensors = (torch.from_numpy(np.array(values)[None]) for values in (lattice, numbers, positions))
+    tensors = (torch.from_numpy(np.array(values)[None]) for values in (lattice_of(number), numbers, positions))
     return group, *tensors
 
 
