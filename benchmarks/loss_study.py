@@ -23,11 +23,12 @@ from study import REPOSITORY, Training, hard_crystals, logged, over_seeds, run_a
 from phaselearn.commands.session import build_data
 from phaselearn.testing.options import composed
 
-# Data, model and its overrides, in the order in which they are run. Convolutions see neighbourhoods only: in the
-# octant, where the input is no map, there is nothing for them to learn. Their width is what a minute or two can train.
+# Data, model and its overrides, in the order in which they are run. Convolutions see neighbourhoods only, so that they
+# are given the octant as a Patterson map, too. Their width is what a minute or two can train.
 CNN = ("model=cnn", "model.width=16")
 CASES = {
     "hkl10 mlp": ("data=hkl10", "model=mlp"),
+    "hkl10 cnn": ("data=hkl10", "data.input_transform=patterson", *CNN),
     "hkl10_full cnn": ("data=hkl10_full", *CNN),
     "hkl10_full mlp": ("data=hkl10_full", "model=mlp"),
     "hkl20 mlp": ("data=hkl20", "model=mlp"),

@@ -65,10 +65,11 @@ def batches(
         intensity, _ = make_pairs(lattice.float(), numbers, positions, definition)
         seeds = [crystal_seed(crystal, seed) for crystal in chosen]
         intensity, observed = regime.observation.apply(intensity, lattice.float(), definition.layout, seeds)
+        network_input = transform_input(intensity, preparation.transform, definition.layout)
         yield (
             chosen,
             {
-                "input": scale_samples(transform_input(intensity, preparation.transform), preparation.scaling),
+                "input": scale_samples(network_input, preparation.scaling),
                 "intensity": intensity,
                 "observed": observed,
                 "lattice": lattice.float(),

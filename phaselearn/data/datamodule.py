@@ -103,11 +103,6 @@ class PairDataModule(pl.LightningDataModule):
                     f"data.{key}={given} is unknown: allowed are {', '.join(options)}; "
                     f"for example `python train.py data.{key}={options[0]}`"
                 )
-        if input_transform == "patterson" and layout != "full":
-            raise UserError(
-                "data.input_transform=patterson needs the full layout, an octant lacks half the reflections: "
-                "use data=hkl10_full or data=hkl20_full"
-            )
         if batch_size < 1 or num_workers < 0:
             raise UserError(
                 f"data.batch_size={batch_size}, data.num_workers={num_workers}: at least 1 and 0, "

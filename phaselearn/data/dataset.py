@@ -109,7 +109,7 @@ class PairDataset(Dataset):
         return batch | {
             "intensity": intensity,
             "observed": observed,
-            "input": scale_samples(transform_input(intensity, self.input_transform), self.input_scaling),
+            "input": scale_samples(transform_input(intensity, self.input_transform, layout), self.input_scaling),
             "density": scale_samples(batch["density"], self.target_scaling),
         }
 

@@ -5,22 +5,25 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from phaselearn.crystal.layout import to_full_box
+
 INPUTS = ("raw", "amplitude", "log", "patterson")
 SCALINGS = ("none", "max", "mean", "deviation")
 
 
-def transform_input(intensity: Tensor, kind: str) -> Tensor:
+def transform_input(intensity: Tensor, kind: str, layout: str) -> Tensor:
     """Transform observed intensities (B, N, N, N).
 
-    `raw` leaves them, `amplitude` takes |F|, `log` takes log(1 + I), `patterson` (full layout only) takes their
-    Fourier transform, the map of the vectors between atoms.
+    `raw` leaves them, `amplitude` takes |F|, `log` takes log(1 + I), `patterson` takes the Fourier transform of those
+    that an N³ map can hold, the map of the vectors between atoms. What was not measured is zero in it: an octant gives
+    a Patterson map of a third of the reflections.
     """
     if kind == "amplitude":
         return intensity.sqrt()
     if kind == "log":
         return intensity.log1p()
     if kind == "patterson":
-        return torch.fft.ifftn(intensity, dim=(-3, -2, -1)).real
+        return torch.fft.ifftn(to_full_box(intensity, layout), dim=(-3, -2, -1)).real
     return intensity
 
 

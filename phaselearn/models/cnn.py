@@ -31,7 +31,7 @@ class PeriodicConvolutions(DensityModel):
     """Residual blocks of periodic convolutions.
 
     Convolutions see a neighbourhood only, so they want an input in real space: `data.input_transform=patterson`,
-    the default of the full layouts. From an octant of reflections they can hardly learn the Fourier transform.
+    the default of the full layouts. From the reflections themselves they can hardly learn the Fourier transform.
 
     Args:
         width: channels.

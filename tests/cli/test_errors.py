@@ -104,7 +104,6 @@ CONFIGURATION = [
     ("train model.hidden_sizes=abc", ["model.hidden_sizes='abc'"]),
     ("train data.layout=sphere", ["sphere", "octant", "full"]),
     ("train data.cache=disk", ["data.cache=disk", "ram"]),
-    ("train data=hkl10 data.input_transform=patterson", ["patterson", "hkl10_full"]),
     ("train data=hkl10_full data.frame=cartesian loss=energy", ["EnergyDistance", "data.frame=fractional"]),
     ("train data=hkl10_full data.frame=cartesian loss=combined", ["Combined", "data.frame=fractional"]),
     ("train evaluation.split=tset", ["evaluation.split=tset", "test"]),

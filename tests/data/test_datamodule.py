@@ -1,6 +1,7 @@
 """Splits, batches, observation and augmentation."""
 
 import hashlib
+import itertools
 
 import numpy as np
 import pytest
@@ -248,7 +249,7 @@ def test_impossible_observations_are_refused(changes):
 def test_the_patterson_input_is_the_autocorrelation_of_the_density():
     lattice, numbers, positions = random_crystals(2, 4, seed=7)
     intensity, _ = make_pairs(lattice, numbers, positions, FULL)
-    patterson = transform_input(intensity, "patterson")
+    patterson = transform_input(intensity, "patterson", "full")
     points = band_limited_density(lattice, numbers, positions, 10, 1e-9)
     spectrum = torch.fft.fftn(points, dim=(1, 2, 3)).abs().square()
     expected = torch.fft.ifftn(spectrum, dim=(1, 2, 3)).real
@@ -264,9 +265,16 @@ def test_scalings_do_what_they_say_and_leave_empty_samples_empty():
     assert scale_samples(values, "none") is values
 
 
-def test_the_patterson_input_needs_the_full_layout(tiny_store):
-    with pytest.raises(UserError, match="full layout"):
-        datamodule(tiny_store, input_transform="patterson")
+def test_the_patterson_input_of_an_octant_sums_cosines_over_the_reflections_that_both_hold():
+    size = 6
+    octant = torch.rand(1, size, size, size, dtype=torch.float64)
+    points = torch.arange(size, dtype=torch.float64) / size
+    expected = torch.zeros(size, size, size, dtype=torch.float64)
+    for h, k, l in itertools.product(range(size // 2), repeat=3):  # those from N/2 on are finer than the map
+        phase = 2 * torch.pi * (h * points[:, None, None] + k * points[None, :, None] + l * points)
+        expected += octant[0, h, k, l] * phase.cos() * (1 if h == k == l == 0 else 2)  # with the Friedel mate
+    patterson = transform_input(octant, "patterson", "octant")[0]
+    torch.testing.assert_close(patterson * size**3, expected)
 
 
 def test_evaluation_takes_the_same_crystals_however_many_are_cached(tiny_store):
