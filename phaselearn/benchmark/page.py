@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
 from phaselearn.benchmark import comparison, confidence
 from phaselearn.benchmark.comparison import Comparison
 from phaselearn.benchmark.confidence import Calibration
 from phaselearn.benchmark.table import SUBSETS, Row
+from phaselearn.report.simple_page import figures_html, heading_html, note_html, table_html, write_simple_page
 
 PAGE_FILE = "benchmark.html"
 
-_CONFIG = {"displaylogo": False, "displayModeBar": False, "responsive": True}
 _RESOLUTION = {"full20": 0.0, "d1.0": 1.0, "d1.5": 1.5, "d2.0": 2.0}
 _SIZES = {"atoms_1_8": "1–8", "atoms_9_20": "9–20", "atoms_21_40": "21–40", "atoms_41_up": "> 40"}
-_HEADINGS = ("method", "n", "solved %", "strict %", "median CC", "gain", "phase error °", "s a crystal")
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px }
-td, th { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap }
-td:first-child, th:first-child { text-align: left }
-small { color: #666 } dt { font-weight: 600 } dd { margin: 0 0 .4rem 0 }
-.scroll { overflow-x: auto } .plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(26rem, 1fr)) }
-.plots > div { min-width: 0 }
-"""
+_HEADINGS = ("regime, method", "n", "solved %", "strict %", "median CC", "gain", "phase error °", "s a crystal")
+_NOTE = (
+    "Solved: map correlation CC ≥ 0.90 over all origins and both hands; strict: and 90 % of the atoms within 0.5 Å of "
+    "one of the n highest peaks. Gain = (CC − CC₀)/(1 − CC₀) with CC₀ of the phase-zero map. Brackets: 95 % bootstrap "
+    "intervals over crystals."
+)
 
 
 def write_page(
@@ -53,30 +47,17 @@ def write_page(
     plots = [_against_resolution(rows), *_against_atoms(rows), _against_time(rows)]
     if calibrations:
         plots.append(_reliability(calibrations))
-    drawn = "".join(
-        f"<div>{figure.to_html(full_html=False, include_plotlyjs=False, config=_CONFIG)}</div>"
-        for figure in plots
-        if figure.data
-    )
-    definitions = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts.items())
-    tables = _plain_table(
-        "Beside outside programs, on their crystals",
-        comparison.HEADINGS,
-        [comparison.table_cells(each) for each in comparisons],
-    )
-    tables += _plain_table("Confidence", confidence.HEADINGS, [confidence.table_cells(each) for each in calibrations])
-    tables += "".join(_tables(rows, subset) for subset in SUBSETS)
-    page = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{_STYLE}</style><script>{get_plotlyjs()}</script></head><body><h1>{escape(title)}</h1>"
-        f'<dl>{definitions}</dl><div class="plots">{drawn}</div>{tables}'
-        "<p><small>Solved: map correlation CC ≥ 0.90 over all origins and both hands; strict: and 90 % of the atoms "
-        "within 0.5 Å of one of the n highest peaks. Gain = (CC − CC₀)/(1 − CC₀) with CC₀ of the phase-zero map. "
-        "Brackets: 95 % bootstrap intervals over crystals.</small></p></body></html>"
-    )
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(page, encoding="utf-8")
-    os.replace(partial, path)
+    parts = [figures_html(plots)]
+    for heading, headings, cells in (
+        ("Beside outside programs, on their crystals", comparison.HEADINGS, map(comparison.table_cells, comparisons)),
+        ("Confidence", confidence.HEADINGS, map(confidence.table_cells, calibrations)),
+    ):
+        drawn = table_html(headings, [[escape(cell) for cell in row] for row in cells])
+        parts += [heading_html(heading), drawn] if drawn else []
+    for subset in SUBSETS:
+        cells = [_cells(row) for row in rows if row["subset"] == subset]
+        parts += [heading_html(subset), table_html(_HEADINGS, cells, sortable=True)] if cells else []
+    write_simple_page(path, title, facts, [*parts, note_html(_NOTE)])
 
 
 def _value(row: Row, name: str) -> float:
@@ -84,7 +65,7 @@ def _value(row: Row, name: str) -> float:
 
 
 def _figure(title: str, x: str, y: str = "solved, %") -> go.Figure:
-    figure = go.Figure(layout={"title": title, "template": "plotly_white", "height": 380})
+    figure = go.Figure(layout={"title": title, "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}})
     figure.update_xaxes(title=x)
     figure.update_yaxes(title=y, range=[0, 102])
     return figure
@@ -169,34 +150,19 @@ def _reliability(calibrations: Sequence[Calibration]) -> go.Figure:
     return figure
 
 
-def _plain_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    if not rows:
-        return ""
-    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<h2>{title}</h2><div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
-
-
-def _tables(rows: Sequence[Row], subset: str) -> str:
-    chosen = [row for row in rows if row["subset"] == subset]
-    if not chosen:
-        return ""
-    head = "".join(f"<th>{heading}</th>" for heading in _HEADINGS)
-    body = ""
-    for regime in dict.fromkeys(str(row["regime"]) for row in chosen):
-        body += f'<tr><th colspan="{len(_HEADINGS)}">{escape(regime)}</th></tr>'
-        body += "".join(_table_row(row) for row in chosen if row["regime"] == regime)
-    return f'<h2>{escape(subset)}</h2><div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
-
-
-def _table_row(row: Row) -> str:
+def _cells(row: Row) -> list[str]:
     def cell(name: str, factor: float, digits: int) -> str:
         low, high = (_value(row, f"{name}_{end}") * factor for end in ("low", "high"))
         value = _value(row, name) * factor
-        return f"<td>{value:.{digits}f} <small>[{low:.{digits}f}, {high:.{digits}f}]</small></td>"
+        return f"{value:.{digits}f} <small>[{low:.{digits}f}, {high:.{digits}f}]</small>"
 
-    return (
-        f"<tr><td>{escape(str(row['method']))}</td><td>{row['n']}</td>{cell('solved', 100, 1)}{cell('strict', 100, 1)}"
-        f"{cell('median_cc', 1, 3)}{cell('gain', 1, 2)}{cell('phase_error', 1, 1)}"
-        f"{cell('seconds_per_crystal', 1, 3)}</tr>"
-    )
+    return [
+        escape(f"{row['regime']}, {row['method']}"),
+        str(row["n"]),
+        cell("solved", 100, 1),
+        cell("strict", 100, 1),
+        cell("median_cc", 1, 3),
+        cell("gain", 1, 2),
+        cell("phase_error", 1, 1),
+        cell("seconds_per_crystal", 1, 3),
+    ]

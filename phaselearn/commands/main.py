@@ -11,6 +11,7 @@ COMMANDS = {
     "train": "train a network (the same as python train.py)",
     "prepare": "build a store of pairs, or repair one",
     "evaluate": "test a finished run again, on any data or observation",
+    "runs": "what was trained here, and two runs side by side",
     "benchmark": "every phasing method on the same crystals with the same |F|",
 }
 

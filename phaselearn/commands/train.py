@@ -39,7 +39,7 @@ def _train(config: DictConfig) -> float | None:
         read_checkpoint,
     )
     from phaselearn.commands.summary import print_summary
-    from phaselearn.report.run import write_run, write_training_set
+    from phaselearn.report.run import COMMAND_FILE, write_command, write_run, write_training_set
 
     check(config, "train")
     quiet_libraries()
@@ -66,6 +66,7 @@ def _train(config: DictConfig) -> float | None:
     if trainer.is_global_zero:
         OmegaConf.save(_without_paths(config), folder / CONFIG_FILE, resolve=True)
         write_training_set(folder / TRAINING_SET_FILE, data)
+        write_command(folder / COMMAND_FILE, HydraConfig.get().overrides.task)
     last = folder / "last.ckpt"
     resumed = last if last.exists() else None
     if resumed is not None and hasattr(logger, "rewind"):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ RESULTS_FILE = "results.csv"
 CRYSTALS_FILE = "crystals.csv"
 NAMED_FILE = "also_shown.csv"
 REPORT_FILE = "report.html"
+COMMAND_FILE = "command.txt"
 
 
 def judge_methods(
@@ -180,6 +182,13 @@ def write_training_set(path: Path, data: PairDataModule) -> None:
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(seen))
     os.replace(partial, path)
+
+
+def write_command(path: Path, overrides: Sequence[str]) -> None:
+    """Note the command that trains the same again, without where the run lies; a run that goes on keeps its first."""
+    if not path.exists():
+        kept = [override for override in overrides if override.partition("=")[0] != "run"]
+        path.write_text(shlex.join(["python", "train.py", *kept]) + "\n", encoding="utf-8")
 
 
 def _crystal_rows(judged: Mapping[str, dict[str, Tensor]], dataset: PairDataset) -> list[dict[str, Any]]:

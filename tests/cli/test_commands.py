@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import signal
 import subprocess
@@ -207,12 +208,32 @@ def test_prepare_never_replaces_a_store_unasked(workplace: Path) -> None:
 
 def test_a_sweep_makes_a_folder_for_each_run(workplace: Path) -> None:
     sweep = "hydra.sweep.dir=outputs/sweep"
-    command(workplace, *TRAIN, *SMALL, "trainer.max_epochs=1", "-m", "data.train_size=20,40", sweep)
+    done = command(workplace, *TRAIN, *SMALL, "trainer.max_epochs=1", "-m", "data.train_size=20,40", sweep)
     for number, size in enumerate((20, 40)):
         run = workplace / "outputs" / "sweep" / str(number)
         assert OmegaConf.load(run / "config.yaml").data.train_size == size
         assert (run / "report.html").exists()
         assert weights(run)
+        again = shlex.join(["python", "train.py", *SMALL, "trainer.max_epochs=1", f"data.train_size={size}"])
+        assert sorted(shlex.split((run / "command.txt").read_text())) == sorted(shlex.split(again))
+    page = workplace / "outputs" / "sweep" / "multirun.html"
+    assert "data.train_size" in page.read_text()
+    assert f"page:   {page.relative_to(workplace)}" in done.stdout
+
+
+def test_runs_are_listed_and_compared(workplace: Path, trained: tuple[Path, str], whole: Path) -> None:
+    listed = command(workplace, *PHASELEARN, "runs").stdout
+    assert "trained" in listed
+    assert "whole" in listed
+    assert "best:   python train.py source.count=120" in listed
+    assert (workplace / "outputs" / "index.html").exists()
+    compared = command(workplace, *PHASELEARN, "runs", "compare=[outputs/trained,outputs/whole]").stdout
+    assert "data.augmentation.axes" in compared
+    assert (workplace / "outputs" / "comparison_trained_whole.html").exists()
+    for wrong, said in (("compare=[outputs/trained]", "two run folders"), ("folder=nowhere", "no folder")):
+        failed = command(workplace, *PHASELEARN, "runs", wrong, succeeds=False)
+        assert failed.returncode == 2
+        assert said in failed.stderr
 
 
 @pytest.mark.parametrize(

@@ -270,9 +270,10 @@ def test_the_patterson_input_of_an_octant_sums_cosines_over_the_reflections_that
     octant = torch.rand(1, size, size, size, dtype=torch.float64)
     points = torch.arange(size, dtype=torch.float64) / size
     expected = torch.zeros(size, size, size, dtype=torch.float64)
-    for h, k, l in itertools.product(range(size // 2), repeat=3):  # those from N/2 on are finer than the map
-        phase = 2 * torch.pi * (h * points[:, None, None] + k * points[None, :, None] + l * points)
-        expected += octant[0, h, k, l] * phase.cos() * (1 if h == k == l == 0 else 2)  # with the Friedel mate
+    for index in itertools.product(range(size // 2), repeat=3):  # those from N/2 on are finer than the map
+        h, k, l_ = index
+        phase = 2 * torch.pi * (h * points[:, None, None] + k * points[None, :, None] + l_ * points)
+        expected += octant[0][index] * phase.cos() * (2 if any(index) else 1)  # with the Friedel mate
     patterson = transform_input(octant, "patterson", "octant")[0]
     torch.testing.assert_close(patterson * size**3, expected)
 

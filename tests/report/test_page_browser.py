@@ -2,52 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import shutil
-import subprocess
 from dataclasses import replace
-from html import unescape
 
 import numpy as np
 import pytest
+from browser import drive, needs_chromium
 
 from phaselearn.report.content import ResultRow, ShownCrystal
 from phaselearn.report.curves import Curves
 from phaselearn.report.page import write_page
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+pytestmark = needs_chromium
 
-OPTIONS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--window-size=1200,900",
-    "--virtual-time-budget=20000",
-]
-
-LISTEN = """<script>
-// Chromium draws too few frames under virtual time to wait for them.
-window.requestAnimationFrame = (action) => setTimeout(() => action(performance.now()), 20);
-window.cancelAnimationFrame = clearTimeout;
-const problems = [];
-addEventListener("error", (event) => problems.push(String(event.message)));
-addEventListener("unhandledrejection", (event) => problems.push(String(event.reason)));
-addEventListener("securitypolicyviolation", (event) => problems.push(event.violatedDirective));
-for (const level of ["error", "warn"]) console[level] = (...parts) => problems.push(parts.join(" "));
-</script>"""
-
-DRIVE = """<script>
+DRIVE = """
 (async () => {
   const element = (id) => document.getElementById(id);
   const settle = () => new Promise((done) => setTimeout(done, 500));
@@ -101,7 +68,7 @@ DRIVE = """<script>
   result.textContent = JSON.stringify({ problems, seen });
   document.body.append(result);
 })();
-</script></body>"""
+"""
 
 
 @pytest.fixture(scope="module")
@@ -118,15 +85,7 @@ def probe(
     diverged = replace(triclinic, formula="Flat", prediction=np.full_like(triclinic.truth, np.nan))
     crystals = [rock_salt, triclinic, diverged]
     write_page(path, title="A run", facts={}, table=rows, curves=curves, crystals=crystals, config_text="seed: 0")
-    text = path.read_text(encoding="utf-8").replace("<body>", f"<body>{LISTEN}", 1)
-    start, _, end = text.rpartition("</body>")
-    path.write_text(start + DRIVE + end, encoding="utf-8")
-    command = [CHROMIUM, *OPTIONS, f"--user-data-dir={folder / 'profile'}", "--dump-dom", path.as_uri()]
-    environment = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=True)
-    found = re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL)
-    assert found, done.stderr[-2000:]
-    return json.loads(unescape(found[1]))
+    return drive(path, DRIVE)
 
 
 def test_no_errors_on_the_console(probe: dict) -> None:

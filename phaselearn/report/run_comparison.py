@@ -1,0 +1,185 @@
+"""Two runs side by side: what differs in their configurations, their curves, and the crystals that both judged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from statistics import median
+
+import plotly.graph_objects as go
+from rich import box
+from rich.table import Table
+
+from phaselearn.errors import UserError
+from phaselearn.report.run_curves import draw_curves
+from phaselearn.report.run_records import RunRecord, differing_settings
+from phaselearn.report.simple_page import (
+    figures_html,
+    heading_html,
+    link_html,
+    note_html,
+    table_html,
+    write_simple_page,
+)
+from phaselearn.report.terminal import COLUMNS, LEGEND, cells, number
+
+_MOST_CRYSTALS = 20  # of those that differ most, either way
+
+
+@dataclass(frozen=True)
+class ComparedCrystal:
+    """A crystal that both runs judged: its map correlation by phase zero, by the first run and by the second."""
+
+    id: str
+    formula: str
+    floor: float
+    first: float
+    second: float
+
+    @property
+    def difference(self) -> float:
+        """What the second run has over the first."""
+        return self.second - self.first
+
+
+def compared_crystals(first: RunRecord, second: RunRecord) -> list[ComparedCrystal]:
+    """Return the crystals that both runs judged."""
+    theirs = second.crystals()
+    return [
+        ComparedCrystal(
+            name,
+            row["formula"],
+            float(row["floor"]),
+            float(row["correlation"]),
+            float(theirs[name]["correlation"]),
+        )
+        for name, row in first.crystals().items()
+        if name in theirs
+    ]
+
+
+def terminal_tables(first: RunRecord, second: RunRecord) -> list[Table]:
+    """Return what differs in the settings, and the results, for a terminal."""
+    settings = Table(box=box.SIMPLE_HEAD, title="settings that differ", title_justify="left")
+    for column in ("", first.name, second.name):
+        settings.add_column(column, overflow="fold")
+    for key, values in differing_settings([first, second]).items():
+        settings.add_row(key, *values)
+    results = Table(box=box.SIMPLE_HEAD, title="results", title_justify="left", caption=LEGEND, caption_justify="left")
+    for column in ("run", *COLUMNS[1:]):
+        results.add_column(column, justify="left" if column == "run" else "right", overflow="fold")
+    for subset, rows in groupby(_result_cells(first, second), key=itemgetter(0)):
+        results.add_row(subset, style="italic")
+        for _, name, *values in rows:
+            results.add_row(f"  {name}", *values)
+    return [settings, results]
+
+
+def write_comparison_page(path: Path, first: RunRecord, second: RunRecord) -> None:
+    """Write the comparison of two runs.
+
+    Args:
+        path: the HTML file; links to the runs' own pages are relative to it.
+        first, second: the runs.
+
+    Raises:
+        UserError: it is the same run twice.
+    """
+    if first.folder.resolve() == second.folder.resolve():
+        raise UserError(f"compare: {first.folder} is given twice, two different run folders are needed")
+    crystals = compared_crystals(first, second)
+    both = [first, second]
+    differing = [[escape(key), *map(escape, values)] for key, values in differing_settings(both).items()]
+    names = [
+        link_html(run.name, Path(os.path.relpath(run.page, path.parent)).as_posix()) if run.page else escape(run.name)
+        for run in both
+    ]
+    parts = [
+        heading_html("Settings that differ"),
+        table_html(["setting", first.name, second.name], [["report", *names], *differing]),
+        heading_html("Results"),
+        table_html(["subset", "run", *COLUMNS[1:]], [[*map(escape, row)] for row in _result_cells(first, second)]),
+        note_html(LEGEND),
+        heading_html("Training"),
+        figures_html([draw_curves(both, name, title, scale) for name, title, scale in _CURVES]),
+    ]
+    if crystals:
+        ordered = sorted(crystals, key=lambda crystal: crystal.difference, reverse=True)
+        parts += [
+            heading_html("The same crystals"),
+            figures_html([_scatter(crystals, first, second)]),
+            note_html(_verdict(crystals, first, second)),
+            table_html(
+                ["crystal", "formula", "floor", first.name, second.name, "difference"],
+                [_crystal_cells(crystal) for crystal in _extremes(ordered)],
+                sortable=True,
+            ),
+        ]
+    else:
+        parts.append(note_html("No crystal was judged by both: their splits or sources differ."))
+    write_simple_page(path, f"{first.name} beside {second.name}", {}, parts)
+
+
+_CURVES = (
+    ("train/loss", "Training loss", "log"),
+    ("val/loss", "Validation loss", "log"),
+    ("val/median_cc", "Validation: median map correlation", "linear"),
+)
+
+
+def _result_cells(first: RunRecord, second: RunRecord) -> list[list[str]]:
+    rows = []
+    subsets = dict.fromkeys(row.subset for run in (first, second) for row in run.results)
+    for subset in subsets:
+        for run in (first, second):
+            network, floor = run.result(subset), run.result(subset, floor=True)
+            if network is not None:
+                rows.append([network.subset_label, run.name, *cells(network)[1:]])
+            if floor is not None:
+                rows.append([floor.subset_label, f"phase-zero floor of {run.name}", *cells(floor)[1:]])
+    return rows
+
+
+def _scatter(crystals: Sequence[ComparedCrystal], first: RunRecord, second: RunRecord) -> go.Figure:
+    figure = go.Figure(layout={"title": "Map correlation, crystal by crystal", "showlegend": False})
+    figure.add_trace(go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot"}, hoverinfo="skip"))
+    marker = {"color": [crystal.floor for crystal in crystals], "colorscale": "Cividis", "colorbar": {"title": "floor"}}
+    figure.add_trace(
+        go.Scatter(
+            x=[crystal.first for crystal in crystals],
+            y=[crystal.second for crystal in crystals],
+            text=[f"{crystal.formula} {crystal.id}" for crystal in crystals],
+            mode="markers",
+            marker=marker,
+        )
+    )
+    figure.update_xaxes(title=f"CC, {first.name}")
+    return figure.update_yaxes(title=f"CC, {second.name}")
+
+
+def _verdict(crystals: Sequence[ComparedCrystal], first: RunRecord, second: RunRecord) -> str:
+    better = sum(crystal.difference > 0 for crystal in crystals)
+    return (
+        f"{len(crystals)} crystals were judged by both. {second.name} is better on {better} of them; median CC "
+        f"{number(median(crystal.first for crystal in crystals))} of {first.name}, "
+        f"{number(median(crystal.second for crystal in crystals))} of {second.name}. Below: those that differ most."
+    )
+
+
+def _extremes(
+    ordered: Sequence[ComparedCrystal],
+) -> list[ComparedCrystal]:
+    if len(ordered) <= _MOST_CRYSTALS:
+        return list(ordered)
+    half = _MOST_CRYSTALS // 2
+    return [*ordered[:half], *ordered[-half:]]
+
+
+def _crystal_cells(crystal: ComparedCrystal) -> list[str]:
+    values = (crystal.floor, crystal.first, crystal.second, crystal.difference)
+    return [escape(crystal.id), escape(crystal.formula), *map(number, values)]

@@ -1,0 +1,36 @@
+"""One quantity of several runs over their epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from phaselearn.report.run_records import RunRecord
+
+_HEIGHT, _LINE = 300, 20  # pixels: of the plot, and of a line of its legend
+
+
+def draw_curves(runs: Sequence[RunRecord], name: str, title: str, scale: str) -> go.Figure:
+    """Return the plot; without data where no run logged it.
+
+    Args:
+        runs: a line each.
+        name: column of metrics.csv, such as `val/loss`.
+        title: of the plot.
+        scale: `linear` or `log`.
+    """
+    figure = go.Figure(
+        layout={
+            "title": title,
+            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "maxheight": 1.0},
+        }
+    )
+    figure.update_layout(height=_HEIGHT + _LINE * len(runs))
+    figure.update_xaxes(title="epoch", tickformat="d")
+    figure.update_yaxes(type=scale)
+    for run in runs:
+        series = run.curves[name]
+        if len(series.epochs):
+            figure.add_trace(go.Scatter(x=series.epochs.tolist(), y=series.values.tolist(), name=run.name))
+    return figure

@@ -1,0 +1,157 @@
+"""Several runs on one page and in one table of the terminal: what they differ in, and what each is worth."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from html import escape
+from pathlib import Path
+
+import plotly.graph_objects as go
+from rich import box
+from rich.table import Table
+
+from phaselearn.report.run_curves import draw_curves
+from phaselearn.report.run_records import RunRecord, differing_settings
+from phaselearn.report.simple_page import (
+    figures_html,
+    heading_html,
+    link_html,
+    note_html,
+    table_html,
+    write_simple_page,
+)
+from phaselearn.report.terminal import LEGEND, number, percent
+
+RESULTS = ("epochs", "val. CC", "CC", "floor", "solved", "hard", "gain")
+_MOST_CURVES = 12  # that an eye can follow
+_MOST_SETTINGS = 8  # columns and axes
+_NOTE = (
+    f"{LEGEND} Val. CC: the best median of a validation, origins searched on the voxels only. Floor: median CC of the "
+    "phase-zero map on the same test crystals; hard: solved of those with CC₀ < 0.9. A heading sorts."
+)
+
+
+def terminal_table(runs: Sequence[RunRecord]) -> Table:
+    """Return the table for a terminal of 80 columns; names of folders say as a rule what was trained on what."""
+    table = Table(box=box.SIMPLE_HEAD, caption=LEGEND, caption_justify="left", padding=(0, 1, 0, 0))
+    table.add_column("run", overflow="fold", min_width=24)
+    for column in RESULTS:
+        table.add_column(column, justify="right", no_wrap=True)
+    for run in runs:
+        table.add_row(run.name, *_results(run))
+    return table
+
+
+def write_runs_page(path: Path, title: str, runs: Sequence[RunRecord]) -> None:
+    """Write the page of several runs: table, what they differ in as parallel coordinates, curves, the best command.
+
+    Args:
+        path: the HTML file; links to the runs' own pages are relative to it.
+        title: its heading.
+        runs: at least one.
+    """
+    best = best_run(runs)
+    facts = {"runs": f"{len(runs)}, {sum(run.is_finished for run in runs)} of them finished"}
+    if best is not None:
+        facts["best"] = f"{best.name}: median CC {number(best.best_correlation)} of the validation"
+        facts["train it again"] = best.command
+    settings = dict(list(differing_settings(runs).items())[:_MOST_SETTINGS])
+    newest = list(runs)[:_MOST_CURVES]
+    parts = [
+        heading_html("Runs"),
+        table_html(
+            ["run", *RESULTS, "model", "data", "loss", "changed"],
+            [[_link(run, path.parent), *map(escape, (*_results(run), *_parts(run), _changed(run)))] for run in runs],
+            sortable=True,
+        ),
+        note_html(_NOTE),
+    ]
+    if settings:
+        rows = [
+            [_link(run, path.parent), *(escape(values[place]) for values in settings.values()), *_short_results(run)]
+            for place, run in enumerate(runs)
+        ]
+        parts += [
+            heading_html("What they differ in"),
+            figures_html([_parallel_coordinates(runs, settings)]),
+            table_html(["run", *settings, "val. CC", "solved"], rows, sortable=True),
+        ]
+    curves = figures_html(
+        [
+            draw_curves(newest, "val/loss", "Validation loss", "log"),
+            draw_curves(newest, "val/median_cc", "Validation: median map correlation", "linear"),
+        ]
+    )
+    if curves:
+        parts += [heading_html("Training"), curves]
+    write_simple_page(path, title, facts, parts)
+
+
+def best_run(runs: Sequence[RunRecord]) -> RunRecord | None:
+    """Return the run with the best validation; None where none was validated."""
+    judged = [run for run in runs if math.isfinite(run.best_correlation)]
+    return max(judged, key=lambda run: run.best_correlation, default=None)
+
+
+def _parts(run: RunRecord) -> tuple[str, str, str]:
+    config = run.config
+    names = [str(config.get(part, {}).get("_target_", "–")).rpartition(".")[2] for part in ("model", "loss")]
+    return names[0], str(config.get("data", {}).get("name", "–")), names[1]
+
+
+def _changed(run: RunRecord) -> str:
+    return datetime.fromtimestamp(run.last_change).strftime("%Y-%m-%d %H:%M")
+
+
+def _results(run: RunRecord) -> list[str]:
+    network, floor, hard = run.result("all"), run.result("all", floor=True), run.result("hard")
+    return [
+        str(run.epochs),
+        number(run.best_correlation),
+        number(network.median_cc) if network else "–",
+        number(floor.median_cc) if floor else "–",
+        percent(network.solved) if network else "–",
+        percent(hard.solved) if hard else "–",
+        number(network.gain) if network else "–",
+    ]
+
+
+def _short_results(run: RunRecord) -> list[str]:
+    network = run.result("all")
+    return [number(run.best_correlation), percent(network.solved) if network else "–"]
+
+
+def _link(run: RunRecord, folder: Path) -> str:
+    if run.page is None:
+        return escape(run.name)
+    return link_html(run.name, Path(os.path.relpath(run.page, folder)).as_posix())
+
+
+def _parallel_coordinates(runs: Sequence[RunRecord], settings: dict[str, list[str]]) -> go.Figure:
+    """Draw a line a validated run: its settings, and at the end what came of them."""
+    places = [place for place, run in enumerate(runs) if math.isfinite(run.best_correlation)]
+    if len(places) < 2:
+        return go.Figure()
+    scores = [runs[place].best_correlation for place in places]
+    axes = [_axis(name, [values[place] for place in places]) for name, values in settings.items()]
+    axes.append({"label": "val. CC", "values": scores})
+    lines = {"color": scores, "colorscale": "Cividis", "showscale": True}
+    figure = go.Figure(go.Parcoords(dimensions=axes, line=lines), layout={"title": "Settings and what came of them"})
+    return figure.update_layout(margin={"t": 60, "l": 140})
+
+
+def _axis(name: str, values: Sequence[str]) -> dict[str, object]:
+    label = ".".join(name.split(".")[-2:])
+    try:
+        return {"label": label, "values": [float(value) for value in values]}
+    except ValueError:
+        kinds = sorted(set(values))
+        return {
+            "label": label,
+            "values": [kinds.index(value) for value in values],
+            "tickvals": list(range(len(kinds))),
+            "ticktext": kinds,
+        }

@@ -1,0 +1,61 @@
+// Plots in the colours of the page, light or dark, and tables that a click on a heading sorts.
+"use strict";
+
+(() => {
+  const CONFIG = { displaylogo: false, responsive: true, modeBarButtons: [["toImage"]] };
+
+  function themed(layout) {
+    const style = getComputedStyle(document.documentElement);
+    const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+    const ruled = { gridcolor: colour("grid"), linecolor: colour("line"), zeroline: false };
+    return {
+      ...layout,
+      font: { family: "system-ui, sans-serif", size: 13, color: colour("ink") },
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("soft"), activecolor: colour("ink") },
+      hoverlabel: { bgcolor: colour("panel"), font: { color: colour("ink") } },
+      xaxis: { ...ruled, ...layout.xaxis },
+      yaxis: { ...ruled, ...layout.yaxis },
+    };
+  }
+
+  function draw() {
+    for (const place of document.querySelectorAll(".plot")) {
+      const { data, layout } = JSON.parse(place.nextElementSibling.textContent);
+      if (layout.height) place.style.height = `${layout.height}px`;
+      Plotly.react(place, data, themed(layout), CONFIG);
+    }
+  }
+
+  const value = (row, column) => row.children[column].textContent.trim();
+  // "71 %", "−0.03" and "0.95 ± 0.01" are sorted as the numbers that they begin with, what has none last.
+  const amount = (text) => Number.parseFloat(text.replace("−", "-").replaceAll(",", ""));
+
+  function sort(table, column, heading) {
+    const ascending = heading.getAttribute("aria-sort") === "descending";
+    const body = table.tBodies[0];
+    const rows = [...body.rows];
+    const numeric = rows.some((row) => !Number.isNaN(amount(value(row, column)))) && column > 0;
+    const missing = ascending ? Infinity : -Infinity;
+    const key = (row) => {
+      const number = amount(value(row, column));
+      return Number.isNaN(number) ? missing : number;
+    };
+    rows.sort((one, other) =>
+      numeric ? key(one) - key(other) : value(one, column).localeCompare(value(other, column)),
+    );
+    if (!ascending) rows.reverse();
+    body.append(...rows);
+    for (const other of heading.parentElement.children) other.removeAttribute("aria-sort");
+    heading.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+  }
+
+  for (const table of document.querySelectorAll("table.sortable")) {
+    [...table.tHead.rows[0].children].forEach((heading, column) =>
+      heading.firstElementChild.addEventListener("click", () => sort(table, column, heading)),
+    );
+  }
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  draw();
+})();

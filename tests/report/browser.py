@@ -1,0 +1,60 @@
+"""Drive a page in headless Chromium, and read what a script in it has noted."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+OPTIONS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--window-size=1200,900",
+    "--virtual-time-budget=20000",
+]
+
+LISTEN = """<script>
+// Chromium draws too few frames under virtual time to wait for them.
+window.requestAnimationFrame = (action) => setTimeout(() => action(performance.now()), 20);
+window.cancelAnimationFrame = clearTimeout;
+const problems = [];
+addEventListener("error", (event) => problems.push(String(event.message)));
+addEventListener("unhandledrejection", (event) => problems.push(String(event.reason)));
+addEventListener("securitypolicyviolation", (event) => problems.push(event.violatedDirective));
+for (const level of ["error", "warn"]) console[level] = (...parts) => problems.push(parts.join(" "));
+</script>"""
+
+
+def drive(path: Path, script: str) -> dict[str, Any]:
+    """Return what the script in the page noted: it puts JSON into an element with the id `probe`.
+
+    Errors, warnings and violations of the page's security policy are in its array `problems`.
+    """
+    text = path.read_text(encoding="utf-8").replace("<body>", f"<body>{LISTEN}", 1)
+    start, _, end = text.rpartition("</body>")
+    path.write_text(f"{start}<script>{script}</script></body>{end}", encoding="utf-8")
+    command = [CHROMIUM, *OPTIONS, f"--user-data-dir={path.parent / 'profile'}", "--dump-dom", path.as_uri()]
+    environment = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=True)
+    found = re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert found, done.stderr[-2000:]
+    return json.loads(unescape(found[1]))

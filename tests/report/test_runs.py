@@ -1,0 +1,148 @@
+"""Several runs on one page, and two side by side."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+from browser import drive, needs_chromium
+
+from phaselearn.errors import UserError
+from phaselearn.report.content import ResultRow
+from phaselearn.report.run import write_command
+from phaselearn.report.run_comparison import compared_crystals, write_comparison_page
+from phaselearn.report.run_records import RunRecord, differing_settings, find_runs
+from phaselearn.report.runs_page import best_run, write_runs_page
+
+CORRELATIONS = {"first": {"a": 0.5, "b": 0.9, "c": 0.7}, "second": {"b": 0.8, "c": 0.95, "d": 0.6}}
+DRIVE = """
+(async () => {
+  const settle = () => new Promise((done) => setTimeout(done, 500));
+  const table = document.querySelector("table.sortable");
+  const order = () => [...table.tBodies[0].rows].map((row) => row.cells[0].textContent);
+  const heading = (name) => [...table.querySelectorAll("button")].find((one) => one.textContent === name);
+  const seen = {};
+  try {
+    await settle();
+    seen.plots = [...document.querySelectorAll(".plot")].map((plot) => plot.data.length);
+    seen.orders = {};
+    for (const name of ["val. CC", "val. CC", "run"]) {
+      heading(name).click();
+      (seen.orders[name] ??= []).push(order());
+    }
+    seen.wide = document.documentElement.scrollWidth - innerWidth;
+  } catch (error) { problems.push(String(error.stack)); }
+  const result = Object.assign(document.createElement("pre"), { id: "probe" });
+  result.textContent = JSON.stringify({ problems, ...seen });
+  document.body.append(result);
+})();
+"""
+
+
+def write_run(folder: Path, model: str, rate: float, scores: list[float], crystals: dict[str, float] | None) -> None:
+    """Write what `train.py` leaves; without crystals, what it leaves before the test."""
+    folder.mkdir(parents=True)
+    config = {
+        "model": {"_target_": f"phaselearn.models.{model}", "width": len(model)},
+        "loss": {"_target_": "phaselearn.losses.mse.MeanSquaredError"},
+        "data": {"name": "hkl10", "seed": 0, "train_size": None},
+        "optim": {"lr": rate},
+        "seed": 0,
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    lines = [f"{epoch},{epoch},{1 / (epoch + 1)},{score}" for epoch, score in enumerate(scores)]
+    (folder / "metrics.csv").write_text("\n".join(["epoch,step,val/loss,val/median_cc", *lines]) + "\n")
+    if crystals is None:
+        return
+    (folder / "report.html").write_text("<html></html>")
+    with open(folder / "results.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([field.name for field in fields(ResultRow)])
+        writer.writerow(["Network", "all", len(crystals), 0.5, 0.25, 0.9, 0.1, 30.0, 0])
+        writer.writerow(["phase_zero", "all", len(crystals), 0.25, 0.1, 0.8, 0.0, 40.0, 0])
+    with open(folder / "crystals.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["method", "id", "formula", "correlation", "floor"])
+        for name, correlation in crystals.items():
+            writer.writerow(["Network", name, "NaCl<", correlation, 0.4])
+            writer.writerow(["phase_zero", name, "NaCl<", 0.4, 0.4])
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Path:
+    """Two finished runs, one of them in a multirun, and one that is under way; beside them what is no run."""
+    folder = tmp_path / "outputs"
+    write_run(folder / "first", "cnn.CNN", 0.1, [0.5, 0.7, 0.6], CORRELATIONS["first"])
+    write_run(folder / "sweep" / "0", "mlp.MLP", 0.1, [0.8], CORRELATIONS["second"])
+    write_run(folder / "sweep" / "1", "mlp.MLP", 0.2, [], None)
+    write_run(folder / "first" / "evaluations" / "later", "cnn.CNN", 0.1, [0.1], None)
+    (folder / "stores" / "a.zarr").mkdir(parents=True)
+    return folder
+
+
+def by_name(folder: Path) -> dict[str, RunRecord]:
+    return {run.name: run for run in find_runs(folder)}
+
+
+def test_runs_are_found_with_what_came_of_them(outputs):
+    runs = by_name(outputs)
+    assert sorted(runs) == ["first", "sweep/0", "sweep/1"]
+    assert [runs[name].epochs for name in ("first", "sweep/0", "sweep/1")] == [3, 1, 0]
+    assert runs["first"].best_correlation == 0.7
+    assert [runs[name].is_finished for name in ("first", "sweep/1")] == [True, False]
+    assert runs["first"].result("all").solved == 0.5
+    assert runs["first"].result("all", floor=True).median_cc == 0.8
+    assert best_run(list(runs.values())).name == "sweep/0"
+
+
+def test_settings_that_differ_name_the_part_whose_class_differs_and_not_its_options(outputs):
+    runs = by_name(outputs)
+    chosen = [runs[name] for name in ("first", "sweep/0", "sweep/1")]
+    assert differing_settings(chosen) == {"model": ["CNN", "MLP", "MLP"], "optim.lr": ["0.1", "0.1", "0.2"]}
+    assert differing_settings(chosen[1:]) == {"optim.lr": ["0.1", "0.2"]}
+
+
+def test_the_crystals_of_both_runs_are_compared_and_no_others(outputs):
+    runs = by_name(outputs)
+    compared = compared_crystals(runs["first"], runs["sweep/0"])
+    assert {crystal.id: pytest.approx(crystal.difference) for crystal in compared} == {"b": -0.1, "c": 0.25}
+    with pytest.raises(UserError, match="given twice"):
+        write_comparison_page(outputs / "page.html", runs["first"], runs["first"])
+
+
+def test_a_comparison_says_what_differs_and_shows_no_markup_of_others(outputs):
+    runs = by_name(outputs)
+    write_comparison_page(outputs / "page.html", runs["first"], runs["sweep/0"])
+    page = (outputs / "page.html").read_text()
+    assert 'href="first/report.html"' in page
+    assert 'href="sweep/0/report.html"' in page
+    assert "2 crystals were judged by both. sweep/0 is better on 1 of them" in page
+    assert "NaCl&lt;" in page
+    assert "NaCl<" not in page
+
+
+def test_the_command_is_noted_once_and_without_the_folder(tmp_path):
+    write_command(tmp_path / "command.txt", ["model=mlp", "run=outputs/mine", "data.sizes=[1, 2]"])
+    write_command(tmp_path / "command.txt", ["trainer.max_epochs=9"])
+    assert (tmp_path / "command.txt").read_text() == "python train.py model=mlp 'data.sizes=[1, 2]'\n"
+
+
+def test_no_folder_is_one_line(tmp_path):
+    with pytest.raises(UserError, match="is no folder"):
+        find_runs(tmp_path / "nothing")
+
+
+@needs_chromium
+def test_the_page_of_several_runs_draws_and_sorts(outputs):
+    write_runs_page(outputs / "index.html", "Runs", find_runs(outputs))
+    seen = drive(outputs / "index.html", DRIVE)
+    assert seen["problems"] == []
+    assert seen["plots"] == [1, 2, 2]  # parallel coordinates; both curves of the two runs that have any
+    falling, rising = seen["orders"]["val. CC"]
+    assert falling == ["sweep/0", "first", "sweep/1"]
+    assert rising == ["first", "sweep/0", "sweep/1"]  # what has no value stays last
+    assert seen["orders"]["run"] == [["sweep/1", "sweep/0", "first"]]
+    assert seen["wide"] <= 0
