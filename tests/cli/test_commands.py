@@ -38,12 +38,22 @@ class Slow(Callback):
         time.sleep(0.2)
 """
 
+POISONED = """
+from pytorch_lightning import Callback
+
+class Poisoned(Callback):
+    def on_train_epoch_start(self, trainer, model):
+        if trainer.current_epoch == 2:
+            next(model.parameters()).data.fill_(float("nan"))
+"""
+
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder outside the checkout, with a class of the user's own."""
     folder = tmp_path_factory.mktemp("workplace")
     (folder / "slow.py").write_text(SLOW_CALLBACK)
+    (folder / "poisoned.py").write_text(POISONED)
     return folder
 
 
@@ -107,6 +117,20 @@ def test_the_last_epoch_is_kept_where_nothing_improves(workplace: Path) -> None:
     for which, epoch in (("best", 0), ("last", 2)):
         path = workplace / "outputs" / "idle" / f"{which}.ckpt"
         assert torch.load(path, map_location="cpu", weights_only=True)["epoch"] == epoch
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_leaves_the_last_good_weights(workplace: Path) -> None:
+    spoilt = ("trainer.max_epochs=4", "+callbacks.poison._target_=poisoned.Poisoned", "run=outputs/poisoned")
+    failed = command(workplace, *TRAIN, *SMALL, *spoilt, succeeds=False)
+    run = workplace / "outputs" / "poisoned"
+    assert failed.returncode == 2
+    assert failed.stderr.splitlines()[-1].startswith("error: the training loss is not finite in epoch 2")
+    assert f"resume={run}" in failed.stderr
+    assert torch.load(run / "last.ckpt", map_location="cpu", weights_only=True)["epoch"] == 1
+    assert all(value.isfinite().all() for value in weights(run).values())
+    resumed = ("~callbacks.poison", "trainer.max_epochs=3", "trainer.gradient_clip_val=1.0")
+    command(workplace, *TRAIN, f"resume={run}", *resumed)
+    assert [row["epoch"] for row in metric_rows(run) if "train/loss" in row] == ["0", "1", "2"]
 
 
 @pytest.fixture(scope="module")

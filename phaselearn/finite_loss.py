@@ -1,0 +1,61 @@
+"""Stop a training whose loss is no number any more, before its weights replace the last good ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from phaselearn.errors import UserError
+
+
+class FiniteLoss(pl.Callback):
+    """Ends the training with one line once its loss is not finite; checkpoints then hold the last validated epoch.
+
+    Args:
+        every: steps between two looks at the loss, each of which waits for the device; it is also looked at before
+            every validation, after which checkpoints are written.
+
+    Raises:
+        UserError: while training, naming epoch, step and what helps.
+    """
+
+    def __init__(self, every: int = 50) -> None:
+        self.every = every
+        self._sum: torch.Tensor | None = None
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Add the loss up: a sum with one that is not finite stays so."""
+        loss = outputs["loss"].detach()
+        self._sum = loss if self._sum is None else self._sum + loss
+        if (batch_idx + 1) % self.every == 0:
+            self._check(trainer)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at the loss."""
+        self._check(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at the loss."""
+        self._check(trainer)
+
+    def _check(self, trainer: pl.Trainer) -> None:
+        if self._sum is None or bool(self._sum.isfinite()):
+            self._sum = None
+            return
+        folder = Path(trainer.default_root_dir)
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        kept = (
+            f"{folder / 'last.ckpt'} holds the last validated epoch, to go on from with "
+            f"`python train.py resume={folder} trainer.gradient_clip_val=1.0`, or "
+            if (folder / "last.ckpt").exists()
+            else ""
+        )
+        raise UserError(
+            f"the training loss is not finite in epoch {trainer.current_epoch}, by step {trainer.global_step}: {kept}"
+            f"train anew with a lower rate than {rate:.1e}, e.g. `python train.py optim.optimizer.lr={rate / 10:.1e}`"
+        )
