@@ -9,6 +9,7 @@ from phaselearn.commands.suggestions import closest
 
 COMMANDS = {
     "train": "train a network (the same as python train.py)",
+    "config": "what a training would run, and why",
     "prepare": "build a store of pairs, or repair one",
     "evaluate": "test a finished run again, on any data or observation",
     "runs": "what was trained here, and two runs side by side",

@@ -1,0 +1,145 @@
+"""`phaselearn config …`: what `python train.py …` would run, and why; nothing is built or written."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from phaselearn.commands.application import config_directory, fail
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+    from rich.table import Table
+
+
+def main() -> None:
+    """Run the command."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from phaselearn.commands.suggestions import explain
+    from phaselearn.errors import UserError
+
+    overrides = sys.argv[1:]
+    if any(argument in ("-h", "--help") for argument in overrides):
+        print("usage: phaselearn config [group=option …] [key=value …]   as for python train.py")
+        return
+    try:
+        _explain(overrides)
+    except (UserError, HydraException, OmegaConfBaseException) as error:
+        fail(explain(error, "train", config_directory()))
+
+
+def _explain(overrides: list[str]) -> None:
+    from rich.console import Console
+
+    from phaselearn.commands.session import build_data, build_model, check
+
+    config = _composed(overrides)
+    choices = {
+        group: str(option)
+        for group, option in config.hydra.runtime.choices.items()
+        if option is not None and not group.startswith("hydra/")
+    }
+    plain = _without_hydra(config)
+    check(plain, "train")
+    data = build_data(plain)
+    model = build_model(plain, data)
+    console = Console()
+    console.print(_choices_table(choices, overrides))
+    values = _values_table(plain, choices, overrides)
+    if values.row_count:
+        console.print(values)
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    definition = data.definition
+    built = "is there" if data.store_path.exists() else "will be built"
+    print(f"model:  {type(model).__name__}, {trained:,} weights to train")
+    print(
+        f"pairs:  {definition.size}³, {definition.layout} layout, {definition.sampling} density, σ {definition.sigma} Å"
+    )
+    print(f"store:  {data.store_path} ({built})")
+    print(f"run it: python train.py {' '.join(overrides)}".rstrip())
+
+
+def _composed(overrides: list[str]) -> DictConfig:
+    from hydra import compose, initialize_config_dir
+
+    with initialize_config_dir(str(config_directory()), version_base="1.3"):
+        return compose("train", overrides=overrides, return_hydra_config=True)
+
+
+def _without_hydra(config: DictConfig) -> DictConfig:
+    from omegaconf import OmegaConf, open_dict
+
+    with open_dict(config):
+        # The name of a run folder is only known to a running application.
+        config.run = None
+        config.pop("hydra")
+    return OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+
+
+def _choices_table(choices: dict[str, str], overrides: list[str]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    given = _given(overrides)
+    defaults = _defaults()
+    table = Table(box=box.SIMPLE_HEAD, title="choices", title_justify="left")
+    for column in ("group", "option", "why", "what it is"):
+        table.add_column(column, overflow="fold")
+    for group, option in choices.items():
+        why = "given" if group in given else "default" if defaults.get(group) == option else "experiment"
+        table.add_row(group, option, why, _first_comment(group, option))
+    return table
+
+
+def _values_table(config: DictConfig, choices: dict[str, str], overrides: list[str]) -> Table:
+    """Return the single values that differ from what the options themselves say."""
+    from rich import box
+    from rich.table import Table
+
+    defaults = _defaults()
+    groups = [
+        f"{'' if group in defaults else '+'}{group}={option}"
+        for group, option in choices.items()
+        if group not in ("experiment", "sweep")
+    ]
+    plain = _flat(_without_hydra(_composed(groups)))
+    given = _given(overrides)
+    by = "experiment" if "experiment" in choices else "follows from another"
+    table = Table(box=box.SIMPLE_HEAD, title="values that differ from the options' own", title_justify="left")
+    for column in ("key", "value", "the option's", "why"):
+        table.add_column(column, overflow="fold")
+    for key, value in _flat(config).items():
+        if key not in plain or plain[key] != value:
+            why = "given" if key in given else by
+            table.add_row(key, str(value), str(plain.get(key, "–")), why)
+    return table
+
+
+def _given(overrides: list[str]) -> set[str]:
+    return {override.partition("=")[0].lstrip("+~") for override in overrides}
+
+
+def _flat(node: Any, above: str = "") -> dict[str, Any]:
+    from omegaconf import DictConfig
+
+    if not isinstance(node, DictConfig):
+        return {above.removesuffix("."): node}
+    return {key: value for name, child in node.items() for key, value in _flat(child, f"{above}{name}.").items()}
+
+
+def _defaults() -> dict[str, str]:
+    from omegaconf import OmegaConf
+
+    listed = OmegaConf.load(config_directory() / "train.yaml").defaults
+    return {
+        str(group): str(option) for entry in listed if not isinstance(entry, str) for group, option in entry.items()
+    }
+
+
+def _first_comment(group: str, option: str) -> str:
+    """Return the first sentence of an option's file."""
+    lines = (config_directory() / group.partition("@")[0] / f"{option}.yaml").read_text(encoding="utf-8").splitlines()
+    comments = [line.lstrip("# ") for line in lines if line.startswith("#") and "@package" not in line]
+    return comments[0].partition(". ")[0].rstrip(".:") if comments else ""
