@@ -156,3 +156,28 @@ class MaterialsProjectServer:
                 pass
 
         return Handler
+
+
+def library() -> list[Document]:
+    """Return a small database in which every filter and every reason to leave an entry out has its case."""
+    quartz_like = Structure(Lattice.cubic(4.2), ["Si", "O", "O"], [[0, 0, 0], [0.3, 0.3, 0.3], [0.7, 0.7, 0.7]])
+    olivine_like = Structure(
+        Lattice.cubic(4.4), ["Si", "Mg", "O", "O"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5]]
+    )
+    mixed = Structure(Lattice.cubic(4.1), [{"Na": 0.5, "K": 0.5}, "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    return [
+        document("mp-22862", rock_salt("Na", "Cl", 5.64)),
+        document("mp-23193", rock_salt("K", "Cl", 6.29), energy_above_hull=0.04),
+        document("mp-1265", rock_salt("Mg", "O", 4.21), theoretical=True),
+        document("mp-7000", quartz_like, energy_above_hull=0.2),
+        document("mp-2895", olivine_like),
+        document("mp-100", mixed),
+        document("mp-200", rock_salt("Li", "F", 4.03)) | {"structure": None},
+        document("mp-300", rock_salt("Li", "Br", 5.5), deprecated=True),
+        document("mp-400", rock_salt("Li", "I", 6.0), batch_id="gnome_r2scan_statics"),
+    ]
+
+
+def rock_salts(count: int) -> list[Document]:
+    """Return a database of so many crystals of one formula, each with a cell of its own."""
+    return [document(f"mp-{i}", rock_salt("Na", "Cl", 5 + i / 1e4)) for i in range(1, count + 1)]
