@@ -125,6 +125,7 @@ class MaterialsProjectServer:
     def _handler(server) -> type[BaseHTTPRequestHandler]:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # which keeps each answer back for 40 ms
 
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)

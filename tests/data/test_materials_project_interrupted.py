@@ -105,7 +105,7 @@ def test_killed_at_random(
         asked = len(server.requests)
         process.start()
         # So late that it gets somewhere, at a moment of its own within that request or what follows it.
-        enough = asked + generator.randint(3, 8)
+        enough = asked + generator.randint(5, 10)
         limit = time.monotonic() + 60
         while process.is_alive() and len(server.requests) < enough:
             assert time.monotonic() < limit

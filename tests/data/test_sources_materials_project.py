@@ -7,6 +7,7 @@ import json
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -386,8 +387,22 @@ def test_a_damaged_snapshot_is_named(make: Make) -> None:
     with pytest.raises(UserError, match=f"is not what was fetched.*rm -r {folder}"):
         list(make(elements=["Cl"]))
     (folder / "manifest.json").write_text("{}")
-    with pytest.raises(UserError, match=f"no snapshot.*rm -r {folder}"):
+    with pytest.raises(UserError, match=f"cannot be read.*rm -r {folder}"):
         make(elements=["Cl"])
+
+
+def test_a_folder_of_something_else_is_no_snapshot(make: Make, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"is no snapshot .* no manifest.json") as refused:
+        make(snapshot=str(tmp_path))
+    # Whoever mistook a folder is not told to remove it.
+    assert "rm " not in str(refused.value)
+
+
+def test_two_at_once_fetch_once(large: MaterialsProjectServer, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda _: fetched(large, tmp_path / "s"), range(2))
+    assert one == other
+    assert [path for path, _ in large.requests].count(SUMMARY) == 3 + 9
 
 
 def test_a_snapshot_of_other_filters_is_not_taken_for_what_is_asked(make: Make) -> None:

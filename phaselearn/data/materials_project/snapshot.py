@@ -63,6 +63,11 @@ class Snapshot:
         Raises:
             UserError: none is there, or it cannot be read.
         """
+        if not (folder / MANIFEST).is_file():
+            raise UserError(
+                f"{folder} is no snapshot of the Materials Project, it has no {MANIFEST}: choose another "
+                "source.snapshot, or leave it out"
+            )
         try:
             manifest = json.loads((folder / MANIFEST).read_bytes())
             schema = manifest["schema"], manifest["schema_version"]
@@ -81,8 +86,8 @@ class Snapshot:
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(
-                f"{folder} is no snapshot of the Materials Project ({MANIFEST}: {type(error).__name__}): give another "
-                f"source.snapshot, or `rm -r {folder}` and fetch it again"
+                f"{folder / MANIFEST} cannot be read ({type(error).__name__}): `rm -r {folder}` and give the same "
+                "command, which fetches it again"
             ) from error
 
     def check_whole(self) -> None:
