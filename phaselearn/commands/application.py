@@ -14,6 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from phaselearn.commands.keys import take_from_arguments, take_from_config
 from phaselearn.commands.suggestions import explain
 from phaselearn.errors import UserError
 
@@ -34,6 +35,7 @@ def run_application(name: str, task: Callable[[DictConfig], Any]) -> None:
     """
     # Hydra prints its own rendering of errors and exits with 1 unless it is told to raise them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    sys.argv[1:] = take_from_arguments(sys.argv[1:])
     arguments = sys.argv[1:]
     try:
         earlier = _earlier_run(name, arguments)
@@ -59,6 +61,7 @@ def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callab
     @functools.wraps(task)
     def run(config: DictConfig) -> Any:
         try:
+            take_from_config(config)
             return task(config)
         except (UserError, HydraException, OmegaConfBaseException) as error:
             fail(explain(error, name, config_directory()))

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -127,12 +128,19 @@ class PairDataModule(pl.LightningDataModule):
             "target_scaling": target_scaling,
         }
         self.seed = seed
-        self.store_path = Path(store) if store else Path(store_folder) / f"{name}_{self._configuration_hash()}.zarr"
+        self._given_store = Path(store) if store else None
+        self._store_folder = Path(store_folder)
+        self._name = name
         self.training_prototypes: frozenset[str] | None = None
         self._store: PairStore | None = None
         self._rows: dict[str, np.ndarray] = {}
         self._datasets: dict[str, PairDataset] = {}
         self.training_needs: frozenset[str] | None = None
+
+    @cached_property
+    def store_path(self) -> Path:
+        """Where the store is, or will be; a source may have to fetch its structures before it has a name."""
+        return self._given_store or self._store_folder / f"{self._name}_{self._configuration_hash()}.zarr"
 
     def _configuration_hash(self) -> str:
         # With the source's fingerprint: a file that has changed since is not answered by the old store.

@@ -1,0 +1,133 @@
+"""Crystals of the Materials Project, from a snapshot on disk that is fetched once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+from phaselearn.data.materials_project.client import Client
+from phaselearn.data.materials_project.fetch import fetch
+from phaselearn.data.materials_project.filters import filters
+from phaselearn.data.materials_project.snapshot import LICENCE, Snapshot
+from phaselearn.data.sources.file import File
+from phaselearn.data.sources.symmetry import CELLS
+from phaselearn.data.structures import Crystal, LeftOut, Source
+from phaselearn.errors import UserError
+
+KEY_VARIABLE = "MP_API_KEY"
+
+
+class MaterialsProject(Source):
+    """The materials that fulfil some filters, in the order of their ids.
+
+    Where the snapshot is there, it is read, and neither network, key nor client is needed. Where it is not, it is
+    fetched when the first of its crystals, its fingerprint or its attribution is asked for; a fetch that was stopped
+    goes on. Entries of GNoME, which are under another licence, are not fetched.
+
+    Args:
+        elements, chemsys, nsites, energy_above_hull, theoretical, ids, count: see `Filters`.
+        cell: `as_given`, `primitive` (Niggli-reduced) or `conventional`.
+        snapshot: folder of the snapshot; null for one under `snapshot_folder` that is named after the filters. One that
+            is named and is there needs no filters.
+        snapshot_folder: where snapshots that are not named lie.
+        endpoint: address of the service; null for `MP_API_ENDPOINT`, or else the public one.
+        api_key: of the service; null for the environment variable `MP_API_KEY`.
+
+    Raises:
+        UserError: an unknown cell, filters that are none, or a snapshot that has not what they ask for.
+    """
+
+    name = "materials_project"
+    licence = LICENCE
+
+    def __init__(
+        self,
+        elements: Sequence[str] | None = None,
+        chemsys: str | Sequence[str] | None = None,
+        nsites: Sequence[int | None] | None = None,
+        energy_above_hull: Sequence[float | None] | None = None,
+        theoretical: bool | None = None,
+        ids: Sequence[str] | None = None,
+        count: int | None = None,
+        cell: str = "as_given",
+        snapshot: str | None = None,
+        snapshot_folder: str = "outputs",
+        endpoint: str | None = None,
+        api_key: str | None = None,
+    ) -> None:
+        if cell not in CELLS:
+            raise UserError(
+                f"source.cell={cell} is unknown: allowed are {', '.join(CELLS)}, e.g. source.cell=primitive"
+            )
+        self.filters = filters(elements, chemsys, nsites, energy_above_hull, theoretical, ids, count)
+        named = Path(snapshot) if snapshot else None
+        self.folder = named or Path(snapshot_folder) / f"{self.name}_{self.filters.digest()}"
+        self.cell = cell
+        self.endpoint = endpoint
+        self._api_key = api_key
+        self._snapshot: Snapshot | None = None
+        if self.folder.exists():
+            self._open(Snapshot.open(self.folder))
+        elif not self.filters.are_given:
+            raise UserError(
+                f"source.snapshot={named} is not there, and there is no filter to fetch it with"
+                if named
+                else "source=materials_project without a filter is the whole database: give at least one, "
+                "e.g. source.elements=[Si,O], source.chemsys=Si-O or source.energy_above_hull=[0,0.05]"
+            )
+
+    def __len__(self) -> int:
+        if self._snapshot is None:
+            return 0
+        structures = len(self._snapshot.ids) - len(self._snapshot.left_out)
+        return min(self.filters.count or structures, structures) + len(self._snapshot.left_out)
+
+    @property
+    def attribution(self) -> str:
+        """Whom to cite, with the version of the database."""
+        return self.snapshot.attribution
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The snapshot, fetched if it is not there.
+
+        Raises:
+            UserError: no key, or see `phaselearn.data.materials_project.fetch.fetch`.
+        """
+        if self._snapshot is None:
+            self._open(fetch(self.folder, self.filters, Client(self._key(), self.endpoint)))
+        return self._snapshot
+
+    def fingerprint(self) -> str:
+        """Return a digest of the snapshot's structures, what it lacks, the count and the cell; fetches it if need be.
+
+        Before that nobody knows which structures would be yielded: filters mean others in each version of the database.
+        """
+        digest = hashlib.sha256(f"{self.name}:{self.rules}:{self._file().fingerprint()}".encode())
+        for entry in self.snapshot.left_out:
+            digest.update(f":{entry.id}:{entry.reason}".encode())
+        return digest.hexdigest()
+
+    def __iter__(self) -> Iterator[Crystal | LeftOut]:
+        file = self._file()
+        return chain(self.snapshot.left_out, file)
+
+    def _open(self, snapshot: Snapshot) -> None:
+        snapshot.check_holds(self.filters)
+        self._snapshot = snapshot
+
+    def _file(self) -> File:
+        self.snapshot.check_whole()
+        return File(str(self.snapshot.structures), self.filters.count, self.licence, self.attribution, self.cell)
+
+    def _key(self) -> str:
+        key = (self._api_key or os.environ.get(KEY_VARIABLE) or "").strip()
+        if not key:
+            raise UserError(
+                f"{self.folder} is not there, and there is no API key to fetch it with: take yours from "
+                f"https://next-gen.materialsproject.org/api and `export {KEY_VARIABLE}=…`"
+            )
+        return key
