@@ -12,6 +12,7 @@ COMMANDS = {
     "prepare": "build a store of pairs, or repair one",
     "evaluate": "test a finished run again, on any data or observation",
     "benchmark": "every phasing method on the same crystals with the same |F|",
+    "dashboard": "the workspace of W&B in which runs are looked at",
 }
 
 

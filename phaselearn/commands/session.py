@@ -136,7 +136,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        return {"state_dict": checkpoint["state_dict"], "epoch": int(checkpoint["epoch"])}
+        return {
+            "state_dict": checkpoint["state_dict"],
+            "epoch": int(checkpoint["epoch"]),
+            "step": int(checkpoint["global_step"]),
+        }
     except Exception as error:
         other = path.with_name("last.ckpt" if path.name == "best.ckpt" else "best.ckpt")
         raise UserError(
