@@ -90,13 +90,6 @@ def figures_by_kind(folder: Path) -> dict[str, list[Path]]:
     return kinds
 
 
-def rendered(figure: Figure) -> np.ndarray:
-    """Return a figure as an image (height, width, 3) uint8."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
-
-
 def loss_figure(curves: Curves) -> Figure:
     """Draw training and validation loss, and the validation's median correlation above its floor."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
@@ -211,6 +204,14 @@ def crystal_figure(crystal: ShownCrystal) -> Figure:
         fontsize=11,
     )
     return figure
+
+
+def crystal_picture(crystal: ShownCrystal) -> np.ndarray:
+    """Return the drawing of a crystal as an image (height, width, 3) uint8."""
+    with matplotlib.rc_context(STYLE):
+        canvas = FigureCanvasAgg(crystal_figure(crystal))
+        canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def _draw_surface(axes: Any, density: np.ndarray, crystal: ShownCrystal, colour: str) -> None:

@@ -154,7 +154,8 @@ def send(entity: str | None, project: str, name: str, crystals: int) -> str:
         owner = entity or wandb.Api().default_entity
         return workspace(owner, project, name, crystals).save().url
     except Exception as error:
+        reason = " ".join(str(error).split())
         raise UserError(
-            f"W&B does not take the dashboard of {project} ({' '.join(str(error).split())}): check entity= and project=, "
-            "and the key with `wandb login --verify`"
+            f"W&B does not take the dashboard of {project} ({reason}): check entity= and project=, and the key with "
+            "`wandb login --verify`"
         ) from error

@@ -61,12 +61,13 @@ def predicted_crystals(model: DensityModel, dataset: PairDataset) -> list[ShownC
     batch = model.transfer_batch_to_device(
         dataset.__getitems__([(place, 0) for place in range(len(dataset))]), model.device, 0
     )
-    training = model.training
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     metric = PhasingMetric(model.definition, refine=True).to(model.device)
     with torch.inference_mode():
         metric.update(model(batch).float(), batch)
     judged: dict[str, Any] = {name: values.cpu() for name, values in metric.crystals().items()}
     shown = show_crystals(model, dataset, judged, list(range(len(dataset))))
-    model.train(training)
+    for module, training in modes.items():
+        module.training = training
     return shown

@@ -13,7 +13,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from phaselearn.report.content import ResultRow, ShownCrystal
-from phaselearn.report.figures import crystal_figure, rendered
+from phaselearn.report.figures import crystal_picture
 from phaselearn.report.terminal import results_markdown
 from phaselearn.tracking.packages import require
 from phaselearn.tracking.tracker import StoreFacts, Tracker
@@ -56,7 +56,7 @@ class RunFolderTensorBoardLogger(TensorBoardLogger, Tracker):
     def log_crystals(self, crystals: Sequence[ShownCrystal], step: int) -> None:
         """Show crystals as pictures."""
         for number, crystal in enumerate(crystals, start=1):
-            self.experiment.add_image(f"crystals/{number}", rendered(crystal_figure(crystal)), step, dataformats="HWC")
+            self.experiment.add_image(f"crystals/{number}", crystal_picture(crystal), step, dataformats="HWC")
 
     @rank_zero_only
     def log_results(self, folder: Path, rows: Sequence[ResultRow], step: int) -> None:

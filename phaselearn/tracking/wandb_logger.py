@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from phaselearn.errors import UserError
 from phaselearn.report.content import ResultRow, ShownCrystal
-from phaselearn.report.figures import crystal_figure, figures_by_kind, rendered
+from phaselearn.report.figures import crystal_picture, figures_by_kind
 from phaselearn.tracking.packages import require
 from phaselearn.tracking.tracker import StoreFacts, Tracker
 
@@ -104,12 +105,13 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
                 f"W&B: {' '.join(str(error).split())}: log in with `wandb login`, or keep the run here with "
                 "`WANDB_MODE=offline python train.py logger=wandb`"
             ) from error
+        self.shows_crystals = not run.disabled
         if run.disabled:
             return
         (self._folder / RUN_ID_FILE).write_text(f"{run.id}\n")
-        run.define_metric("epoch", step_metric="trainer/global_step")
         if run.offline:
-            print(f"W&B is offline: `wandb sync {Path(run.settings.sync_dir).parent}` uploads the run", file=sys.stderr)
+            where = shlex.quote(str(Path(run.settings.sync_dir).parent))
+            print(f"W&B is offline: `wandb sync {where}` uploads the run", file=sys.stderr)
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -137,8 +139,14 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
         """Note the configuration, searchable by its nested keys, and use the manifest of the store."""
         from phaselearn.tracking.wandb_artifacts import use_store
 
-        self.experiment.config.update({**config, "store": store.summary}, allow_val_change=True)
-        self._store_name = use_store(self.experiment, store)
+        run: Run = self.experiment
+        if run.disabled:
+            return
+        # What a sweep has chosen (`loss: mse`) is locked: its word stands for the whole of that group.
+        swept = set(run.config.keys()) if "WANDB_SWEEP_ID" in os.environ else set()
+        noted = {**config, "store": store.summary}
+        run.config.update({key: noted[key] for key in noted if key not in swept}, allow_val_change=True)
+        self._store_name = use_store(run, store)
 
     @rank_zero_only
     def log_crystals(self, crystals: Sequence[ShownCrystal], step: int) -> None:
@@ -150,8 +158,7 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
         shown: dict[str, Any] = {}
         # Numbers, not names: a panel then shows the crystals of any run.
         for number, crystal in enumerate(crystals, start=1):
-            picture = rendered(crystal_figure(crystal))
-            shown[f"crystals/{number}"] = wandb.Image(picture, caption=crystal.file_stem)
+            shown[f"crystals/{number}"] = wandb.Image(crystal_picture(crystal), caption=crystal.file_stem)
             shown[f"crystals_3d/{number}"] = wandb.Plotly(comparison_figure(crystal))
         self._log(shown, step)
 
@@ -163,6 +170,8 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
         from phaselearn.tracking.wandb_artifacts import log_report, log_weights
 
         run: Run = self.experiment
+        if run.disabled:
+            return
         columns = list(rows[0].as_dict()) if rows else []
         table = wandb.Table(columns=columns, data=[list(row.as_dict().values()) for row in rows])
         figures = {
