@@ -21,15 +21,10 @@ def build_loggers(config: DictConfig, folder: Path) -> list[Logger]:
     """Return the loggers of the configuration, which write into the run folder; none has begun.
 
     Raises:
-        UserError: a configuration of another form, or jobs of a multirun that W&B would take for one run.
+        UserError: a package is missing, or W&B would take the jobs of a multirun for one run.
     """
     from hydra.utils import instantiate
 
-    if "_target_" in config.logger:
-        raise UserError(
-            "logger is one logger here, but a set of named ones is needed, e.g. +logger.mine._target_=CLASS: a run "
-            "folder with such a config.yaml is older than this version; start a new run with `python train.py`"
-        )
     _group_jobs(config)
     # metrics.csv comes first: Lightning takes the first logger's word for where a run lies.
     return [instantiate(config.logger[name], save_dir=str(folder)) for name in sorted(config.logger)]
