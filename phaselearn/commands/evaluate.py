@@ -19,6 +19,7 @@ def main() -> None:
 
 def _evaluate(config: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
+    from omegaconf import open_dict
 
     from phaselearn.commands.console import quiet_libraries
     from phaselearn.commands.memory import keep_freed_memory
@@ -34,6 +35,9 @@ def _evaluate(config: DictConfig) -> None:
     from phaselearn.commands.summary import print_summary
     from phaselearn.report.run import write_run
 
+    with open_dict(config):
+        # Of the training alone, and perhaps of packages that are not here.
+        config.pop("logger", None)
     check(config, "train")
     quiet_libraries()
     keep_freed_memory()

@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": "test a finished run again, on any data or observation",
     "runs": "what was trained here, and two runs side by side",
     "benchmark": "every phasing method on the same crystals with the same |F|",
+    "dashboard": "the workspace of W&B in which runs are looked at",
 }
 
 

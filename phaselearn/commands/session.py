@@ -22,6 +22,11 @@ TRAINING_SET_FILE = "training_set.json"
 def check(config: DictConfig, name: str) -> None:
     """Check a configuration before anything is built; `name` is the file in conf/ with the defaults."""
     defaults = OmegaConf.load(config_directory() / f"{name}.yaml")
+    if "_target_" in (config.get("logger") or {}):
+        raise UserError(
+            "logger is one logger here, but a set of named ones is needed, e.g. +logger.mine._target_=CLASS; a run whose "
+            "config.yaml has but one is older than this: evaluate it, or start anew with `python train.py`"
+        )
     check_config(config, {key: defaults._get_node(key)._value() for key in defaults if _is_plain(defaults, key)})
     if "evaluation" in config:
         _check_evaluation(config.evaluation, defaults.evaluation)
@@ -136,7 +141,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        return {"state_dict": checkpoint["state_dict"], "epoch": int(checkpoint["epoch"])}
+        return {
+            "state_dict": checkpoint["state_dict"],
+            "epoch": int(checkpoint["epoch"]),
+            "step": int(checkpoint["global_step"]),
+        }
     except Exception as error:
         other = path.with_name("last.ckpt" if path.name == "best.ckpt" else "best.ckpt")
         raise UserError(

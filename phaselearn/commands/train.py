@@ -9,6 +9,10 @@ from phaselearn.commands.application import CONFIG_FILE, fail, run_application
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+    from pytorch_lightning.loggers import Logger
+
+    from phaselearn.data.datamodule import PairDataModule
+    from phaselearn.models.base import DensityModel
 
 
 def main() -> None:
@@ -18,28 +22,15 @@ def main() -> None:
 
 def _train(config: DictConfig) -> float | None:
     """Train and return the best validation score, which sweeps maximise."""
-    import time
-
     import pytorch_lightning as pl
     import torch
     from hydra.core.hydra_config import HydraConfig
-    from hydra.utils import instantiate
-    from omegaconf import OmegaConf
-    from pytorch_lightning.utilities.exceptions import SIGTERMException
 
     from phaselearn.commands.console import quiet_libraries
+    from phaselearn.commands.loggers import build_loggers
     from phaselearn.commands.memory import keep_freed_memory
-    from phaselearn.commands.session import (
-        TRAINING_SET_FILE,
-        build_data,
-        build_method,
-        build_model,
-        check,
-        load_weights,
-        read_checkpoint,
-    )
-    from phaselearn.commands.summary import print_summary
-    from phaselearn.report.run import COMMAND_FILE, write_command, write_run, write_training_set
+    from phaselearn.commands.session import build_data, build_method, build_model, check
+    from phaselearn.tracking.tracker import tracked
 
     check(config, "train")
     quiet_libraries()
@@ -52,25 +43,57 @@ def _train(config: DictConfig) -> float | None:
     # Before the data are built, which may take long: a mistake in them shows at once.
     model = build_model(config, data)
     methods = {name: build_method(name, data) for name in config.evaluation.methods}
+    loggers = build_loggers(config, folder)
+    with tracked(loggers):
+        return _fit_and_judge(config, folder, data, model, methods, loggers)
+
+
+def _fit_and_judge(
+    config: DictConfig,
+    folder: Path,
+    data: PairDataModule,
+    model: DensityModel,
+    methods: dict[str, DensityModel],
+    loggers: list[Logger],
+) -> float | None:
+    import time
+
+    import pytorch_lightning as pl
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+    from pytorch_lightning.utilities.exceptions import SIGTERMException
+
+    from phaselearn.commands.loggers import run_facts, store_facts
+    from phaselearn.commands.session import TRAINING_SET_FILE, load_weights, read_checkpoint
+    from phaselearn.commands.summary import print_summary
+    from phaselearn.report.run import COMMAND_FILE, write_command, write_run, write_training_set
+    from phaselearn.tracking.tracker import EpochStarts, trackers
+
     data.prepare_data()
     data.check_trainable()
     callbacks = [instantiate(node) for node in config.callbacks.values()] if config.callbacks else []
+    callbacks.append(EpochStarts())
     for callback in callbacks:
         if isinstance(callback, pl.callbacks.ModelCheckpoint) and callback.dirpath is None:
             callback.dirpath = str(folder)
     if not config.trainer.get("enable_progress_bar", True):
         callbacks = [callback for callback in callbacks if not isinstance(callback, pl.callbacks.ProgressBar)]
-    logger = instantiate(config.logger, save_dir=str(folder)) if config.logger else False
-    trainer: pl.Trainer = instantiate(config.trainer, callbacks=callbacks, logger=logger, default_root_dir=str(folder))
+    trainer: pl.Trainer = instantiate(
+        config.trainer, callbacks=callbacks, logger=loggers or False, default_root_dir=str(folder)
+    )
 
+    plain = _without_paths(config)
     if trainer.is_global_zero:
-        OmegaConf.save(_without_paths(config), folder / CONFIG_FILE, resolve=True)
+        OmegaConf.save(plain, folder / CONFIG_FILE, resolve=True)
         write_training_set(folder / TRAINING_SET_FILE, data)
         write_command(folder / COMMAND_FILE, HydraConfig.get().overrides.task)
     last = folder / "last.ckpt"
     resumed = last if last.exists() else None
-    if resumed is not None and hasattr(logger, "rewind"):
-        logger.rewind(read_checkpoint(resumed)["epoch"] + 1)
+    checkpoint = read_checkpoint(resumed) if resumed is not None else {"epoch": -1, "step": 0}
+    for tracker in trackers(loggers):
+        tracker.rewind(checkpoint["epoch"] + 1, checkpoint["step"])
+        tracker.log_run(run_facts(OmegaConf.to_container(plain)), store_facts(data))
     start = time.monotonic()
     try:
         trainer.fit(model, datamodule=data, ckpt_path=resumed, weights_only=True)
@@ -89,7 +112,9 @@ def _train(config: DictConfig) -> float | None:
         "trained": f"{trainer.current_epoch} epochs of {len(data.rows('train'))} crystals in {seconds:.0f} s",
         "weights": best.name,
     }
-    rows = write_run(folder, _without_paths(config), data, model, methods, folder / "metrics.csv", facts)
+    rows = write_run(folder, plain, data, model, methods, folder / "metrics.csv", facts)
+    for tracker in trackers(loggers):
+        tracker.log_results(folder, rows, trainer.global_step - 1)
     print_summary(folder, rows)
     score = trainer.checkpoint_callback.best_model_score if trainer.checkpoint_callback else None
     return None if score is None else float(score)

@@ -45,6 +45,7 @@ STYLE = {
 }
 NEAR_PLANE = 0.4  # Å, that atoms marked in a slice lie from it at most
 SOLVED_FROM = 0.9
+OF_A_CRYSTAL = ("crystal", "voxels", "pattern")  # kinds of figures, of which a run has one for each shown crystal
 HALO = withStroke(linewidth=2, foreground="#1B1F24")
 
 
@@ -70,7 +71,7 @@ def write_figures(
         figures = {
             f"{name}_{crystal.file_stem}.png": draw(crystal)
             for crystal in shown
-            for name, draw in (("crystal", crystal_figure), ("voxels", voxel_figure), ("pattern", pattern_figure))
+            for name, draw in zip(OF_A_CRYSTAL, (crystal_figure, voxel_figure, pattern_figure), strict=True)
         }
         figures["correlation.png"] = correlation_figure(judged)
         if curves is not None and len(curves["train/loss"].epochs):
@@ -78,6 +79,15 @@ def write_figures(
         for name, figure in figures.items():
             FigureCanvasAgg(figure).print_png(folder / name)
     return [folder / name for name in sorted(figures)]
+
+
+def figures_by_kind(folder: Path) -> dict[str, list[Path]]:
+    """Return the files that `write_figures` left in a folder, those of all crystals under one kind."""
+    kinds: dict[str, list[Path]] = {}
+    for path in sorted(Path(folder).glob("*.png")):
+        first = path.stem.partition("_")[0]
+        kinds.setdefault(first if first in OF_A_CRYSTAL else path.stem, []).append(path)
+    return kinds
 
 
 def loss_figure(curves: Curves) -> Figure:
@@ -194,6 +204,14 @@ def crystal_figure(crystal: ShownCrystal) -> Figure:
         fontsize=11,
     )
     return figure
+
+
+def crystal_picture(crystal: ShownCrystal) -> np.ndarray:
+    """Return the drawing of a crystal as an image (height, width, 3) uint8."""
+    with matplotlib.rc_context(STYLE):
+        canvas = FigureCanvasAgg(crystal_figure(crystal))
+        canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def _draw_surface(axes: Any, density: np.ndarray, crystal: ShownCrystal, colour: str) -> None:

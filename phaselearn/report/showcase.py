@@ -42,7 +42,7 @@ def show_crystals(
         return []
     rows = crystals["row"][places]
     keys = [(int(np.searchsorted(dataset.rows, row)), 0) for row in rows.tolist()]
-    batch = dataset.__getitems__(keys)
+    batch = model.transfer_batch_to_device(dataset.__getitems__(keys), model.device, 0)
     model.eval()
     with torch.inference_mode():
         prediction = model(batch).float()
@@ -70,10 +70,10 @@ def show_crystals(
                 lattice=crystal.lattice,
                 numbers=crystal.numbers,
                 positions=crystal.positions,
-                pattern=batch["intensity"][number].numpy(),
+                pattern=batch["intensity"][number].cpu().numpy(),
                 layout=model.definition.layout,
-                truth=truth[number].numpy(),
-                prediction=aligned[number].numpy(),
+                truth=truth[number].cpu().numpy(),
+                prediction=aligned[number].cpu().numpy(),
                 correlation=crystals["correlation"][place].item(),
                 correlation_floor=crystals["floor"][place].item(),
                 gain=crystals["gain"][place].item(),

@@ -11,6 +11,8 @@ from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+from phaselearn.tracking.tracker import Tracker
+
 
 class _ContinuedWriter(ExperimentWriter):
     """Keeps every row, and replaces the file in one step; Lightning's writer deletes what it finds."""
@@ -41,7 +43,7 @@ class _ContinuedWriter(ExperimentWriter):
         os.replace(partial, self.metrics_file_path)
 
 
-class ContinuedCSVLogger(CSVLogger):
+class ContinuedCSVLogger(CSVLogger, Tracker):
     """Lightning's CSVLogger, with metrics.csv in `save_dir` itself and nothing lost on resume.
 
     Args:
@@ -67,6 +69,6 @@ class ContinuedCSVLogger(CSVLogger):
         return self._experiment
 
     @rank_zero_only
-    def rewind(self, epoch: int) -> None:
+    def rewind(self, epoch: int, step: int) -> None:
         """Forget what was logged from an epoch on."""
         self.experiment.rewind(epoch)

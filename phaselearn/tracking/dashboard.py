@@ -1,0 +1,161 @@
+"""The W&B workspace of a project: the panels that its runs fill, laid out in code."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from phaselearn.errors import UserError
+from phaselearn.tracking.packages import require
+
+if TYPE_CHECKING:
+    from wandb_workspaces.workspaces import Workspace
+
+OLDEST_WORKSPACES = "0.4"
+EPOCH = "epoch"
+
+
+def workspace(entity: str, project: str, name: str, crystals: int) -> Workspace:
+    """Return the layout: learning, crystals, results, and what a sweep compares.
+
+    Args:
+        entity: user or team that owns the project.
+        project: whose runs are shown.
+        name: of the workspace.
+        crystals: how many a run shows (`callbacks.pictures.crystals`).
+
+    Raises:
+        UserError: wandb-workspaces is not installed.
+    """
+    require("wandb-workspaces", OLDEST_WORKSPACES, "a dashboard", extra="wandb")
+    import wandb_workspaces.workspaces as ws
+
+    sections = {
+        "Learning": _learning(),
+        "Validation crystals": _crystals(crystals),
+        "Test": _test(),
+        "Figures of the report": _figures(),
+        "Sweeps": _sweeps(),
+    }
+    return ws.Workspace(
+        entity=entity,
+        project=project,
+        name=name,
+        sections=[
+            ws.Section(name=title, panels=panels, is_open=title not in ("Figures of the report", "Sweeps"))
+            for title, panels in sections.items()
+        ],
+        settings=ws.WorkspaceSettings(x_axis=EPOCH),
+        runset_settings=ws.RunsetSettings(
+            pinned_columns=[
+                "config:choices.model",
+                "config:choices.loss",
+                "config:choices.data",
+                "summary:val/median_cc",
+                "summary:val/floor",
+                "summary:test/network/all/solved",
+                "summary:test/phase_zero/all/solved",
+            ]
+        ),
+    )
+
+
+def _learning() -> list[Any]:
+    from wandb_workspaces.reports.v2 import LinePlot
+
+    losses = LinePlot(title="Loss", x=EPOCH, y=["train/loss", "val/loss"], log_y=True)
+    # Each judgement beside that of the map with all phases zero.
+    beside_floor = {
+        "Median map correlation": ("val/median_cc", "val/floor"),
+        "Solved": ("val/solved", "val/floor_solved"),
+        "Median map correlation, hard crystals": ("val/median_cc_hard", "val/floor_hard"),
+        "Median map correlation, structure types not seen": (
+            "val/median_cc_unseen_prototype",
+            "val/floor_unseen_prototype",
+        ),
+    }
+    plots = [LinePlot(title=title, x=EPOCH, y=list(metrics)) for title, metrics in beside_floor.items()]
+    return [losses, *plots, LinePlot(title="Gain", x=EPOCH, y=["val/gain", "val/gain_hard"])]
+
+
+def _crystals(count: int) -> list[Any]:
+    from wandb_workspaces.reports.v2 import MediaBrowser
+
+    return [
+        MediaBrowser(title=title.format(number), media_keys=[f"{key}/{number}"], num_columns=1)
+        for number in range(1, count + 1)
+        for key, title in (("crystals", "Crystal {}"), ("crystals_3d", "Crystal {} to turn about"))
+    ]
+
+
+def _test() -> list[Any]:
+    from wandb_workspaces.reports.v2 import BarPlot, WeavePanelSummaryTable
+
+    bars = {"median_cc": "Median map correlation", "solved": "Solved", "phase_error": "Median phase error / °"}
+    methods = ("network", "phase_zero", "charge_flipping")
+    return [
+        WeavePanelSummaryTable(table_name="results"),
+        *(
+            BarPlot(title=f"{title}, test", metrics=[f"test/{method}/all/{name}" for method in methods])
+            for name, title in bars.items()
+        ),
+    ]
+
+
+def _figures() -> list[Any]:
+    from wandb_workspaces.reports.v2 import MediaBrowser
+
+    kinds = ("loss_curves", "correlation", "crystal", "voxels", "pattern")
+    return [MediaBrowser(media_keys=[f"figures/{kind}"], num_columns=1) for kind in kinds]
+
+
+def _sweeps() -> list[Any]:
+    from wandb_workspaces.reports.v2 import (
+        Config,
+        ParallelCoordinatesPlot,
+        ParallelCoordinatesPlotColumn,
+        ParameterImportancePlot,
+        SummaryMetric,
+    )
+
+    columns = [Config("choices.model"), Config("choices.loss"), Config("data.train_size")]
+    columns += [Config("optim.optimizer.lr"), SummaryMetric("val/median_cc")]
+    return [
+        ParallelCoordinatesPlot(columns=[ParallelCoordinatesPlotColumn(metric=column) for column in columns]),
+        ParameterImportancePlot(with_respect_to="val/median_cc"),
+    ]
+
+
+def write_layout(layout: Workspace, path: Path) -> None:
+    """Write a layout as the JSON that W&B keeps of it, without network."""
+    text = layout._to_model().model_dump_json(by_alias=True, exclude_none=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(json.loads(text), indent=1), encoding="utf-8")
+    os.replace(partial, path)
+
+
+def send(entity: str | None, project: str, name: str, crystals: int) -> str:
+    """Make the workspace at W&B and return its address.
+
+    Raises:
+        UserError: no key, or W&B refuses.
+    """
+    require("wandb", "0.31", "a dashboard")
+    import wandb
+
+    if not wandb.login(prompt=False, verify=False):
+        raise UserError(
+            "a dashboard at W&B needs a key: `wandb login`; or write its layout with "
+            "`phaselearn dashboard file=dashboard.json`"
+        )
+    try:
+        owner = entity or wandb.Api().default_entity
+        return workspace(owner, project, name, crystals).save().url
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"W&B does not take the dashboard of {project} ({reason}): check entity= and project=, and the key with "
+            "`wandb login --verify`"
+        ) from error

@@ -1,0 +1,32 @@
+"""Packages that only some choices need."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from packaging.version import Version
+
+from phaselearn.errors import UserError
+
+
+def require(package: str, at_least: str, choice: str, extra: str | None = None) -> None:
+    """Check that a package is there and new enough.
+
+    Args:
+        package: as pip names it.
+        at_least: oldest version that will do.
+        choice: what needs it, as the user typed it.
+        extra: of this package's that installs it; None for the one of the same name.
+
+    Raises:
+        UserError: missing, or too old.
+    """
+    try:
+        found = version(package)
+    except PackageNotFoundError:
+        found = None
+    if found is None or Version(found) < Version(at_least):
+        state = "which is not installed" if found is None else f"{found} is installed"
+        raise UserError(
+            f"{choice} needs {package} ≥ {at_least}, {state}: `pip install 'phaselearn[{extra or package}]'`"
+        )

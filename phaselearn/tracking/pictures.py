@@ -1,0 +1,73 @@
+"""A few validation crystals, shown again and again while a network learns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities.seed import isolate_rng
+
+from phaselearn.data.dataset import PairDataset
+from phaselearn.metrics.phasing import PhasingMetric
+from phaselearn.models.base import DensityModel
+from phaselearn.report.content import ShownCrystal
+from phaselearn.report.showcase import show_crystals
+from phaselearn.tracking.tracker import trackers
+
+
+class CrystalPictures(pl.Callback):
+    """Shows the same validation crystals every few epochs and at the end, in loggers that show pictures.
+
+    Nothing is drawn where no logger does (`logger=csv`), and nothing that the training draws at random changes.
+
+    Args:
+        crystals: how many.
+        every_n_epochs: how often; the picture after the last epoch comes always.
+    """
+
+    def __init__(self, crystals: int, every_n_epochs: int) -> None:
+        self.crystals = crystals
+        self.every_n_epochs = every_n_epochs
+        self._dataset: PairDataset | None = None
+        self._shown_at = -1
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Show them where an epoch to show has been validated."""
+        if not trainer.sanity_checking and (trainer.current_epoch + 1) % self.every_n_epochs == 0:
+            self._show(trainer, pl_module)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Show what has been learnt in the end."""
+        self._show(trainer, pl_module)
+
+    def _show(self, trainer: pl.Trainer, model: pl.LightningModule) -> None:
+        showing = [tracker for tracker in trackers(trainer.loggers) if tracker.shows_crystals]
+        step = trainer.global_step
+        if not showing or not trainer.is_global_zero or step == self._shown_at:
+            return
+        self._shown_at = step
+        if self._dataset is None:
+            self._dataset = trainer.datamodule.evaluation_loader("validation", self.crystals).dataset
+        with isolate_rng():
+            shown = predicted_crystals(model, self._dataset)
+        for tracker in showing:
+            # As Lightning numbers them: from 0.
+            tracker.log_crystals(shown, step - 1)
+
+
+def predicted_crystals(model: DensityModel, dataset: PairDataset) -> list[ShownCrystal]:
+    """Return all crystals of a (small) data set with their predictions, judged and laid on the truth."""
+    batch = model.transfer_batch_to_device(
+        dataset.__getitems__([(place, 0) for place in range(len(dataset))]), model.device, 0
+    )
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    metric = PhasingMetric(model.definition, refine=True).to(model.device)
+    with torch.inference_mode():
+        metric.update(model(batch).float(), batch)
+    judged: dict[str, Any] = {name: values.cpu() for name, values in metric.crystals().items()}
+    shown = show_crystals(model, dataset, judged, list(range(len(dataset))))
+    for module, training in modes.items():
+        module.training = training
+    return shown

@@ -1,0 +1,57 @@
+"""Sweeps for W&B's agent: every command that it may give composes, and trains what the parameters say."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from phaselearn.commands.session import check
+from phaselearn.testing.options import composed, options
+
+REPO = Path(__file__).resolve().parents[2]
+SWEEPS = sorted((REPO / "sweeps").glob("*.yaml"))
+
+
+def _values(parameter: dict[str, Any]) -> list[Any]:
+    """Return the values of a parameter, of a range its ends."""
+    return parameter["values"] if "values" in parameter else [parameter["min"], parameter["max"]]
+
+
+def _commands(sweep: dict[str, Any]) -> list[tuple[list[str], dict[str, Any]]]:
+    """Return the arguments of train.py for every combination, as the agent writes them, with the combination."""
+    python, program, *arguments = sweep["command"]
+    assert (python, program) == ("python", sweep["program"])
+    names = list(sweep["parameters"])
+    found = []
+    for values in itertools.product(*(_values(sweep["parameters"][name]) for name in names)):
+        chosen = dict(zip(names, values, strict=True))
+        own = [f"{name}={value}" for name, value in chosen.items()]
+        found.append(([part for given in arguments for part in (own if given.startswith("$") else [given])], chosen))
+    return found
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_every_combination_composes(path: Path) -> None:
+    sweep = yaml.safe_load(path.read_text())
+    assert sweep["method"] in ("grid", "random", "bayes")
+    assert "${args_no_hyphens}" in sweep["command"]
+    assert sweep["metric"] == {"name": "val/median_cc", "goal": "maximize"}
+    for arguments, chosen in _commands(sweep):
+        config = composed(*arguments)
+        check(config, "train")
+        assert config.logger.wandb.project == sweep["project"]
+        for name, value in chosen.items():
+            if "." in name:
+                assert OmegaConf.select(config, name) == value
+            else:
+                assert value in options(name)
+
+
+def test_the_sweep_of_losses_has_them_all() -> None:
+    sweep = yaml.safe_load((REPO / "sweeps" / "losses.yaml").read_text())
+    assert sorted(sweep["parameters"]["loss"]["values"]) == options("loss")
