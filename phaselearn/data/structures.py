@@ -46,6 +46,10 @@ class LeftOut:
     reason: str
 
 
+class Unusable(Exception):
+    """An entry that is no ordered crystal; the message is the reason of its `LeftOut`."""
+
+
 class Source(ABC):
     """An iterable of crystals with its provenance.
 
