@@ -52,6 +52,7 @@ def _train(config: DictConfig) -> float | None:
     # Before the data are built, which may take long: a mistake in them shows at once.
     model = build_model(config, data)
     methods = {name: build_method(name, data) for name in config.evaluation.methods}
+    data.check_endless()
     data.prepare_data()
     data.check_trainable()
     callbacks = [instantiate(node) for node in config.callbacks.values()] if config.callbacks else []
@@ -85,7 +86,7 @@ def _train(config: DictConfig) -> float | None:
     if best.exists():
         load_weights(model, best)
     facts = {
-        "trained": f"{trainer.current_epoch} epochs of {len(data.rows('train'))} crystals in {seconds:.0f} s",
+        "trained": f"{trainer.current_epoch} epochs of {data.crystals_an_epoch} crystals in {seconds:.0f} s",
         "weights": best.name,
     }
     rows = write_run(folder, _without_paths(config), data, model, methods, folder / "metrics.csv", facts)

@@ -23,7 +23,7 @@ from phaselearn.data.split import split_of
 from phaselearn.data.structures import Crystal
 from phaselearn.errors import UserError
 
-SETTINGS = {"count": 80, "seed": 0, "cell": "primitive", "space_groups": "inorganic", "atoms": [2, 30], "closest": 0.8}
+SETTINGS = {"count": 40, "seed": 0, "cell": "primitive", "space_groups": "inorganic", "atoms": [2, 30], "closest": 0.8}
 DIGEST = """
 import hashlib
 from phaselearn.data.sources.synthetic import Synthetic
@@ -95,7 +95,7 @@ def test_cells_have_the_symmetry_of_the_group(number: int) -> None:
 def test_the_drawn_group_is_there(kind: str) -> None:
     """By spglib, or one with more symmetry: every operation that was meant maps the crystal onto itself."""
     exact = 0
-    for number in range(60):
+    for number in range(30):
         group, (lattice, positions, numbers) = source(space_groups=kind).draw(np.random.default_rng([5, number]))
         found = spglib.get_symmetry_dataset((lattice, positions, numbers), symprec=0.01)
         exact += found.number == group
@@ -107,7 +107,7 @@ def test_the_drawn_group_is_there(kind: str) -> None:
             away = (positions @ rotation.T + translation)[:, None] - positions
             near = np.linalg.norm((away - np.round(away)) @ lattice, axis=-1) < 1e-4
             assert (near & (numbers[:, None] == numbers)).any(1).all()
-    assert exact > 45
+    assert exact > 20
 
 
 def test_no_two_atoms_are_too_close(crystals: list[Crystal]) -> None:
@@ -135,9 +135,9 @@ def test_numbers_of_atoms_elements_and_volumes(crystals: list[Crystal]) -> None:
 
 
 def test_the_split_by_formula_works() -> None:
-    splits = Counter(split_of(source().crystal(number).formula) for number in range(150))
-    assert 0.65 < splits["train"] / 150 < 0.92
-    assert min(splits.values()) >= 4
+    splits = Counter(split_of(source().crystal(number).formula) for number in range(80))
+    assert 0.65 < splits["train"] / 80 < 0.92
+    assert min(splits.values()) >= 2
 
 
 def test_a_crystal_depends_on_seed_and_number_alone(crystals: list[Crystal]) -> None:

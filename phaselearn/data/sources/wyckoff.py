@@ -161,7 +161,7 @@ def _position(rotations: np.ndarray, translations: np.ndarray, point: np.ndarray
 
 
 def _lie_on(images: np.ndarray, position: WyckoffPosition) -> np.ndarray:
-    """Return (k,) bool: one of the images (k, g, 3) of a point is on the position as it stands, or a lattice vector off."""
+    """Return (k,) bool: one of the images (k, g, 3) of a point is on the position, or a lattice vector away from it."""
     # x is on the set where (1 − P) x is the offset.
     off = np.eye(3) - position.projection
     residual = images @ off.T - position.offset
