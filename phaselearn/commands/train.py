@@ -70,6 +70,7 @@ def _fit_and_judge(
     from phaselearn.report.run import COMMAND_FILE, write_command, write_run, write_training_set
     from phaselearn.tracking.tracker import EpochStarts, trackers
 
+    data.check_endless()
     data.prepare_data()
     data.check_trainable()
     callbacks = [instantiate(node) for node in config.callbacks.values()] if config.callbacks else []
@@ -109,7 +110,7 @@ def _fit_and_judge(
     if best.exists():
         load_weights(model, best)
     facts = {
-        "trained": f"{trainer.current_epoch} epochs of {len(data.rows('train'))} crystals in {seconds:.0f} s",
+        "trained": f"{trainer.current_epoch} epochs of {data.crystals_an_epoch} crystals in {seconds:.0f} s",
         "weights": best.name,
     }
     rows = write_run(folder, plain, data, model, methods, folder / "metrics.csv", facts)

@@ -19,11 +19,13 @@ from phaselearn.data.augmentation import Augmentation
 from phaselearn.data.batching import BATCHINGS, CellBatchSampler
 from phaselearn.data.build import build_store
 from phaselearn.data.dataset import EpochSampler, PairDataset, as_is
+from phaselearn.data.endless import EndlessLoader, EndlessPairs
 from phaselearn.data.observation import Observation
 from phaselearn.data.pairs import PairDefinition
+from phaselearn.data.preparation import Preparation
 from phaselearn.data.split import SPLITS, nested_subset, split_rows
 from phaselearn.data.store import PairStore, check_definition
-from phaselearn.data.structures import Source
+from phaselearn.data.structures import EndlessSource, Source
 from phaselearn.data.transforms import INPUTS, SCALINGS
 from phaselearn.errors import UserError
 
@@ -58,6 +60,7 @@ class PairDataModule(pl.LightningDataModule):
         input_scaling, target_scaling: `none`, `max`, `mean` or `deviation`, sample by sample.
         augmentation: see `Augmentation`.
         seed: of the choice of training crystals, the order and everything drawn.
+        endless: train on so many new crystals an epoch, made on the fly, in place of the store's; null for those.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class PairDataModule(pl.LightningDataModule):
         augmentation: Augmentation,
         seed: int,
         training_observation: Observation | None = None,
+        endless: int | None = None,
     ) -> None:
         super().__init__()
         self.definition = PairDefinition(size, layout, scattering, b_iso, weight, sigma, frame, sampling)
@@ -109,7 +113,10 @@ class PairDataModule(pl.LightningDataModule):
                 f"data.batch_size={batch_size}, data.num_workers={num_workers}: at least 1 and 0, "
                 "e.g. `python train.py data.batch_size=32 data.num_workers=0`"
             )
+        if endless is not None and endless < 1:
+            raise UserError(f"data.endless={endless}: at least 1 is needed, or null, e.g. data.endless=4000")
         augmentation.check(frame)
+        self.endless = endless
         self.source = source
         self.source_config = dict(source_config)
         self.observation = observation
@@ -195,13 +202,37 @@ class PairDataModule(pl.LightningDataModule):
         self.setup()
         return self._rows[split]
 
+    def check_endless(self) -> None:
+        """Refuse to train without end where that cannot be; before the store is built, which may take long.
+
+        Raises:
+            UserError: a source that ends, or batches of like cells, which need all crystals at once.
+        """
+        if self.endless is None:
+            return
+        if not isinstance(self.source, EndlessSource):
+            raise UserError(
+                f"data.endless={self.endless} needs a source without end, which {self.source_config.get('_target_')} "
+                f"is not: e.g. `python train.py source=synthetic data.endless={self.endless}`"
+            )
+        if self.batching != "random":
+            raise UserError(
+                f"data.batching={self.batching} sorts all training crystals, and with data.endless={self.endless} they "
+                "are never all there: add data.batching=random"
+            )
+
+    @property
+    def crystals_an_epoch(self) -> int:
+        """How many crystals a training epoch has."""
+        return len(self.rows("train")) if self.endless is None else self.endless
+
     def check_trainable(self) -> None:
         """Refuse to train where there is nothing to train or to validate on.
 
         Raises:
             UserError: an empty split.
         """
-        for split in ("train", "validation"):
+        for split in ("train", "validation") if self.endless is None else ("validation",):
             if len(self.rows(split)) == 0:
                 raise UserError(
                     f"none of the {len(self.store)} crystals of {self.store_path} is in the {split} split, which is "
@@ -271,10 +302,36 @@ class PairDataModule(pl.LightningDataModule):
         return self._loader(self._dataset(rows, self.observation, Augmentation()))
 
     def train_dataloader(self) -> DataLoader:
-        """Return the training batches, shuffled anew each epoch."""
+        """Return the training batches, shuffled or made anew each epoch."""
+        if self.endless is not None:
+            return self._endless_loader(self.endless)
         dataset = self.dataset("train")
         dataset.needs = self.training_needs
         return self._loader(dataset, shuffle=True)
+
+    def _endless_loader(self, crystals: int) -> EndlessLoader:
+        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+        judged = np.concatenate([self.rows("validation"), self.rows("test")])
+        pairs = EndlessPairs(
+            self.source,
+            self.definition,
+            self.longest_edge,
+            held_out=frozenset(self.store.prototypes[judged].tolist()) - self.training_prototypes,
+            preparation=Preparation(
+                self.training_observation,
+                self.augmentation,
+                layout=self.definition.layout,
+                seed=self.seed,
+                **self.preparation,
+            ),
+            crystals=crystals,
+            batch_size=self.batch_size,
+            num_replicas=torch.distributed.get_world_size() if distributed else 1,
+            rank=torch.distributed.get_rank() if distributed else 0,
+            needs=self.training_needs,
+        )
+        # Not `trainer.current_epoch`, which lags behind when a stopped run goes on.
+        return EndlessLoader(pairs, lambda: self.trainer.fit_loop.epoch_progress.current.processed, self.num_workers)
 
     def val_dataloader(self) -> DataLoader:
         """Return the validation batches."""

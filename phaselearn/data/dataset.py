@@ -12,8 +12,8 @@ from torch.utils.data import Dataset, DistributedSampler
 
 from phaselearn.data.augmentation import Augmentation
 from phaselearn.data.observation import Observation
+from phaselearn.data.preparation import Preparation
 from phaselearn.data.store import PairStore
-from phaselearn.data.transforms import scale_samples, transform_input
 
 # A batch names its crystals by (place in the data set, epoch): what is drawn for a crystal depends on these and
 # the seed alone, so workers, restarts and batch sizes change nothing.
@@ -62,12 +62,9 @@ class PairDataset(Dataset):
         self.needs: frozenset[str] | None = None
         self.store = store
         self.rows = rows
-        self.observation = observation
-        self.augmentation = augmentation
-        self.input_transform = input_transform
-        self.input_scaling = input_scaling
-        self.target_scaling = target_scaling
-        self.seed = seed
+        self.preparation = Preparation(
+            observation, augmentation, input_transform, input_scaling, target_scaling, store.definition.layout, seed
+        )
         self._lattice = torch.from_numpy(store.lattice[rows])
         self._numbers, self._positions = (torch.from_numpy(values) for values in store.atoms(rows))
         self._seen = torch.tensor([prototype in seen for prototype in store.prototypes[rows]], dtype=torch.bool)
@@ -76,11 +73,7 @@ class PairDataset(Dataset):
             everything = np.arange(len(rows))
             raw = self._read(everything)
             # Where nothing is random a pair is prepared once, not once an epoch.
-            self._cache = raw if self._is_random else self._prepare(raw, [(int(i), 0) for i in everything])
-
-    @property
-    def _is_random(self) -> bool:
-        return self.augmentation.is_random or self.observation.is_random
+            self._cache = raw if self.preparation.is_random else self.preparation(raw, [0] * len(rows))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -99,20 +92,6 @@ class PairDataset(Dataset):
             "row": torch.from_numpy(self.rows[places]),
         }
 
-    def _prepare(self, batch: dict[str, Tensor], keys: Sequence[Key]) -> dict[str, Tensor]:
-        """Augment, measure and transform a batch as the store holds it."""
-        layout = self.store.definition.layout
-        seeds = [_mix(self.seed, int(row), epoch) for row, (_, epoch) in zip(batch["row"], keys, strict=True)]
-        if self.augmentation.is_random:
-            batch = self.augmentation.apply(batch, layout, seeds)
-        intensity, observed = self.observation.apply(batch["intensity"], batch["lattice"], layout, seeds)
-        return batch | {
-            "intensity": intensity,
-            "observed": observed,
-            "input": scale_samples(transform_input(intensity, self.input_transform, layout), self.input_scaling),
-            "density": scale_samples(batch["density"], self.target_scaling),
-        }
-
     def __getitems__(self, keys: Sequence[Key]) -> dict[str, Tensor]:
         places = np.array([place for place, _ in keys], dtype=np.int64)
         if self._cache is None:
@@ -123,11 +102,11 @@ class PairDataset(Dataset):
             batch = {name: values[back] for name, values in batch.items()}
         else:
             index = torch.from_numpy(places)
-            wanted = self._cache if self._is_random else self._needed(self._cache)
+            wanted = self._cache if self.preparation.is_random else self._needed(self._cache)
             batch = {name: _take(values, index) for name, values in wanted.items()}
-            if not self._is_random:
+            if not self.preparation.is_random:
                 return batch
-        return self._needed(self._prepare(batch, keys))
+        return self._needed(self.preparation(batch, [epoch for _, epoch in keys]))
 
     def _needed(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         return batch if self.needs is None else {name: batch[name] for name in batch if name in self.needs}
@@ -146,8 +125,3 @@ def _take(values: Tensor, index: Tensor) -> Tensor:
 def as_is(batch: dict[str, Tensor]) -> dict[str, Any]:
     """The collate function of data sets that give whole batches."""
     return batch
-
-
-def _mix(*numbers: int) -> int:
-    """Return one seed that depends on all numbers and their order."""
-    return int(np.random.SeedSequence([number % (1 << 63) for number in numbers]).generate_state(1, np.uint64)[0])

@@ -46,6 +46,10 @@ class LeftOut:
     reason: str
 
 
+class Unusable(Exception):
+    """An entry that is no ordered crystal; the message is the reason of its `LeftOut`."""
+
+
 class Source(ABC):
     """An iterable of crystals with its provenance.
 
@@ -72,3 +76,11 @@ class Source(ABC):
     def __len__(self) -> int:
         """Return how many entries will be yielded, for progress bars; 0 where that is not known."""
         return 0
+
+
+class EndlessSource(Source):
+    """A source that can make a crystal of any number; the first `count` are what it yields."""
+
+    @abstractmethod
+    def crystal(self, number: int) -> Crystal:
+        """Return crystal `number`, 0 or more; it depends on the configuration, without the count, and on that alone."""

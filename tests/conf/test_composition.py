@@ -17,7 +17,7 @@ from phaselearn.testing.options import composed, options
 GROUPS = sorted(entry.name for entry in config_directory().iterdir() if entry.is_dir())
 CHOICES = [(group, option) for group in GROUPS for option in options(group)]
 FILES = sorted(config_directory().rglob("*.yaml"))
-NEEDS = {("source", "file"): ["source.path=x"], ("source", "cif"): ["source.path=x"]}
+NEEDS = {("source", "file"): ["source.path=x"], ("source", "folder"): ["source.path=x"]}
 
 
 def _targets(node: object) -> Iterator[str]:

@@ -20,7 +20,7 @@ import numpy as np
 from pymatgen.core import Composition, Element
 
 from phaselearn.data.sources.symmetry import CELLS, choose_cell, structure_type, wrap
-from phaselearn.data.structures import Crystal, LeftOut, Source
+from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable
 from phaselearn.errors import UserError
 
 _NUMBERS = {element.symbol: element.Z for element in Element} | {"D": 1, "T": 1}
@@ -105,7 +105,7 @@ class File(Source):
             return LeftOut(place, f"field missing: {', '.join(missing)}")
         try:
             return _crystal(place, row, self.cell)
-        except _Unusable as error:
+        except Unusable as error:
             return LeftOut(place, str(error))
 
 
@@ -122,28 +122,24 @@ def _key(line: bytes) -> bytes:
     return str(row["id"]).encode() if isinstance(row, dict) and row.get("id") else line.strip()
 
 
-class _Unusable(Exception):
-    """A row that is no ordered crystal, with the reason."""
-
-
 def _crystal(place: str, row: dict[str, Any], cell: str) -> Crystal:
     species = row["species"]
     if not isinstance(species, list) or not all(isinstance(symbol, str) for symbol in species):
-        raise _Unusable("disordered: species are not one element an atom")
+        raise Unusable("partial occupancy: species are not one element an atom")
     if any(symbol not in _NUMBERS for symbol in species):
-        raise _Unusable("unknown element")
+        raise Unusable("unknown element")
     if any(row.get(field) not in (None, 1, [1] * len(species)) for field in ("occupancy", "occupancies")):
-        raise _Unusable("disordered: occupancies other than 1")
+        raise Unusable("partial occupancy")
     try:
         lattice = np.array(row["lattice"], dtype=np.float64)
         positions = np.array(row["frac_coords"], dtype=np.float64).reshape(-1, 3)
     except (TypeError, ValueError, OverflowError) as error:
-        raise _Unusable("lattice or frac_coords are not numbers") from error
+        raise Unusable("lattice or frac_coords are not numbers") from error
     if lattice.shape != (3, 3) or len(positions) != len(species):
-        raise _Unusable("lattice, species and frac_coords do not fit together")
+        raise Unusable("lattice, species and frac_coords do not fit together")
     numbers = np.array([_NUMBERS[symbol] for symbol in species], dtype=np.int64)
     if not species:
-        raise _Unusable("no atoms")
+        raise Unusable("no atoms")
     formula = row.get("formula") or _formula(species)
     prototype, space_group = row.get("prototype"), row.get("spacegroup")
     try:
@@ -151,7 +147,7 @@ def _crystal(place: str, row: dict[str, Any], cell: str) -> Crystal:
         if not prototype or not isinstance(space_group, int):
             prototype, space_group = structure_type((lattice, positions, numbers))
     except Exception as error:
-        raise _Unusable("no symmetry found") from error
+        raise Unusable("no symmetry found") from error
     return Crystal(place, str(formula), lattice, numbers, wrap(positions), str(prototype), space_group)
 
 

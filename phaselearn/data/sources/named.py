@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from phaselearn.data.screening import screen
-from phaselearn.data.sources.cif import Cif
+from phaselearn.data.sources.folder import Folder
 from phaselearn.data.structures import Crystal, LeftOut, Source
 from phaselearn.errors import UserError
 
@@ -24,8 +24,8 @@ class Named(Source):
     """The crystals of some structure files, all of them usable.
 
     Args:
-        names: paths of files that pymatgen reads, or names from `shipped_names`.
-        cell: `primitive`, `conventional` or `as_given`, see `Cif`.
+        names: paths of structure files, or names from `shipped_names`.
+        cell: `primitive`, `conventional` or `as_given`, see `Folder`.
         longest_edge: of a cell that can be used, in Å.
 
     Raises:
@@ -37,7 +37,7 @@ class Named(Source):
     attribution = "as stated with the files"
 
     def __init__(self, names: Sequence[str], cell: str, longest_edge: float) -> None:
-        sources = [Cif(str(_file(name)), "**/*", None, cell, self.licence, self.attribution) for name in names]
+        sources = [Folder(str(_file(name)), "**/*", None, cell, self.licence, self.attribution) for name in names]
         self._fingerprint = hashlib.sha256("".join(source.fingerprint() for source in sources).encode()).hexdigest()
         entries = [(name, entry) for name, source in zip(names, sources, strict=True) for entry in source]
         self.crystals = [_usable(name, entry, longest_edge) for name, entry in entries]
@@ -70,6 +70,6 @@ def _usable(name: str, entry: Crystal | LeftOut, longest_edge: float) -> Crystal
     if reason is not None:
         raise UserError(
             f"evaluation.also_shown: {name} cannot be used ({reason}): give an ordered structure that "
-            "`phaselearn prepare source=cif source.path=FILE` reads"
+            "`phaselearn prepare source=folder source.path=FILE` reads"
         )
     return entry

@@ -11,8 +11,8 @@ import numpy as np
 from pymatgen.analysis.structure_prediction.volume_predictor import bond_params
 from pymatgen.core import Composition, Element
 
-_HEAVIEST = 94
-_HARDLY_ANY_COMPOUND = frozenset({"Po", "At", "Fr", "Ra", "Ac", "Pa"})
+HEAVIEST = 94
+HARDLY_ANY_COMPOUND = frozenset({"Po", "At", "Fr", "Ra", "Ac", "Pa"})
 # Oxidation states mean something in compounds of these.
 _ANIONS = frozenset({"N", "O", "F", "S", "Cl", "Se", "Br", "I"})
 
@@ -48,7 +48,7 @@ def _similar(symbol: str) -> tuple[str, ...]:
             return True
         if other.atomic_radius is None or other.is_noble_gas:
             return False
-        if other.Z > _HEAVIEST or other.symbol in _HARDLY_ANY_COMPOUND:
+        if other.Z > HEAVIEST or other.symbol in HARDLY_ANY_COMPOUND:
             return False
         if own.is_lanthanoid or own.is_actinoid:
             return other.is_lanthanoid if own.is_lanthanoid else other.is_actinoid

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import spglib
+from pymatgen.core import Composition, Element
 from pymatgen.util.string import transformation_to_string
+
+from phaselearn.data.screening import screen
+from phaselearn.data.structures import Crystal, Unusable
 
 CELLS = ("primitive", "conventional", "as_given")
 SYMMETRY_PRECISION = 0.01  # Å
@@ -113,6 +117,37 @@ def structure_type(cell: Cell) -> tuple[str, int]:
         ("".join(sorted(of_element)) for of_element in orbits.values()), key=lambda word: (len(word), word)
     )
     return f"{anonymous}_{found.number}_{'_'.join(letters)}", int(found.number)
+
+
+def crystal_of(identifier: str, cell: Cell, kind: str) -> Crystal:
+    """Return the crystal of a cell, on the kind of cell that is asked for, with its formula and structure type.
+
+    Raises:
+        Unusable: spglib finds no symmetry, as where atoms overlap or the cell is degenerate.
+    """
+    symbols = Counter(Element.from_Z(int(number)).symbol for number in cell[2])
+    crystal = Crystal(identifier, Composition(symbols).reduced_formula, *_arrays(cell), prototype="", space_group=0)
+    try:
+        chosen = choose_cell(cell, kind)
+        prototype, space_group = structure_type(chosen)
+    except Exception as error:  # spglib raises errors of its own
+        [reason] = screen([crystal], longest_edge=math.inf)
+        raise Unusable(reason or "no symmetry found") from error
+    lattice, numbers, positions = _arrays(chosen)
+    return replace(
+        crystal,
+        lattice=lattice,
+        numbers=numbers,
+        positions=positions,
+        prototype=prototype,
+        space_group=space_group,
+    )
+
+
+def _arrays(cell: Cell) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return lattice, atomic numbers and positions in [0, 1) as a `Crystal` holds them."""
+    lattice, positions, numbers = cell
+    return np.array(lattice, np.float64), np.array(numbers, np.int64), wrap(np.array(positions, np.float64))
 
 
 def _letter(index: int) -> str:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pymatgen.core import DummySpecies, Lattice, Structure
+from pymatgen.core import Lattice, Structure
 from pymatgen.io.cif import CifWriter
 
 from phaselearn.data.build import build_store
-from phaselearn.data.sources.cif import Cif
+from phaselearn.data.sources.folder import Folder
 from phaselearn.data.structures import Crystal, LeftOut
 from phaselearn.errors import UserError
 from tests.conftest import OCTANT
@@ -25,8 +25,8 @@ QUARTZ = Structure.from_spacegroup(
 ALLOY = Structure(Lattice.cubic(3.0), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]])
 
 
-def source(path: Path, pattern: str = "**/*", count: int | None = None, cell: str = "primitive") -> Cif:
-    return Cif(str(path), pattern, count, cell, "CC0", "nobody")
+def source(path: Path, pattern: str = "**/*", count: int | None = None, cell: str = "primitive") -> Folder:
+    return Folder(str(path), pattern, count, cell, "CC0", "nobody")
 
 
 def text(structure: Structure, name: str = "one") -> str:
@@ -61,10 +61,10 @@ def test_every_file_is_an_entry(folder: Path) -> None:
         for name, entry in entries.items()
     }
     assert told == {
-        "a.cif": "disordered",
+        "a.cif": "partial occupancy",
         "b.cif": ("NaCl", 225),
-        "garbage.cif": "unreadable (ValueError)",
-        "notes.txt": "unreadable (ValueError)",
+        "garbage.cif": "no cell",
+        "notes.txt": "no structure file by its name",
         "deep/POSCAR": ("SiO2", 152),
         "deep/quartz.json": ("SiO2", 152),
         "deep/salt.xsf": ("NaCl", 225),
@@ -95,14 +95,14 @@ def test_the_primitive_cell_is_reduced_and_the_same_crystal(folder: Path) -> Non
 
 def test_each_block_of_a_cif_is_an_entry(tmp_path: Path) -> None:
     heading = "data_global\n_publ_section_title 'Two structures'\n\n"
-    broken = "data_broken\n_cell_length_a 3\nloop_\n_atom_site_label\n_atom_site_fract_x\nNa 0\n\n"
+    broken = "data_broken\n_cell_length_a 3\nloop_\n_atom_site_label\n_atom_site_fract_x\nNa 0 0\n\n"
     (tmp_path / "two.cif").write_text(heading + text(SALT, "s") + broken + text(ALLOY, "a") + text(QUARTZ, "q"))
     entries = list(source(tmp_path))
     assert [entry.id for entry in entries] == ["two.cif#0", "two.cif#1", "two.cif#2", "two.cif#3"]
     assert [getattr(entry, "formula", None) or entry.reason for entry in entries] == [
         "NaCl",
-        "unreadable (ValueError)",
-        "disordered",
+        "not valid CIF",
+        "partial occupancy",
         "SiO2",
     ]
 
@@ -114,29 +114,20 @@ def test_a_heading_alone_has_no_structure(tmp_path: Path) -> None:
 
 def test_nothing_is_rounded_to_order(tmp_path: Path) -> None:
     whole = text(SALT)
-    for occupancy, reason in (("0.98", "disordered"), ("1.2", "occupancies above 1")):
+    for occupancy, reason in (
+        ("0.98", "partial occupancy"),
+        ("0.9999", "partial occupancy"),
+        ("1.2", "occupancies above 1"),
+    ):
         changed = re.sub(r"(?m)^(\s*Na\s.*\s)1(\.0)?\s*$", rf"\g<1>{occupancy}", whole)
         assert changed != whole
         (tmp_path / "a.cif").write_text(changed)
         assert list(source(tmp_path)) == [LeftOut("a.cif", reason)]
 
 
-def test_deuterium_is_hydrogen_and_a_dummy_is_unknown(tmp_path: Path) -> None:
-    heavy = Structure(Lattice.cubic(4.0), ["D", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
-    dummy = Structure(Lattice.cubic(4.0), [DummySpecies("X"), "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
-    charged = SALT.copy().add_oxidation_state_by_element({"Na": 1, "Cl": -1})
-    heavy.to(str(tmp_path / "heavy.json"), fmt="json")
-    dummy.to(str(tmp_path / "dummy.json"), fmt="json")
-    charged.to(str(tmp_path / "charged.json"), fmt="json")
-    charged_entry, dummy_entry, heavy_entry = source(tmp_path)
-    assert (charged_entry.formula, sorted(charged_entry.numbers)) == ("NaCl", [11, 17])
-    assert dummy_entry == LeftOut("dummy.json", "unknown element")
-    assert (heavy_entry.formula, sorted(heavy_entry.numbers)) == ("HCl", [1, 17])
-
-
 def test_atoms_on_top_of_each_other_are_left_out(tmp_path: Path) -> None:
     Structure(Lattice.cubic(4.0), ["Na", "Na"], [[0, 0, 0], [0, 0, 0]]).to(str(tmp_path / "a.json"), fmt="json")
-    assert list(source(tmp_path)) == [LeftOut("a.json", "no symmetry found")]
+    assert list(source(tmp_path)) == [LeftOut("a.json", "atoms closer than 0.5 Å")]
 
 
 def test_wrong_settings(folder: Path) -> None:
@@ -163,13 +154,42 @@ def test_a_folder_without_a_readable_file(tmp_path: Path) -> None:
 
 
 def test_count_and_fingerprint(folder: Path) -> None:
-    assert len(source(folder)) == 8
+    # What a JSON file holds is not known before it is read.
+    assert len(source(folder, "**/*.cif")) == 3
+    assert len(source(folder)) == 0
     assert [entry.id for entry in source(folder, count=2)] == ["a.cif", "b.cif"]
     first = source(folder).fingerprint()
     assert source(folder).fingerprint() == first
     assert len({first, source(folder, count=2).fingerprint(), source(folder, cell="as_given").fingerprint()}) == 3
     (folder / "b.cif").write_text(text(QUARTZ))
     assert source(folder).fingerprint() != first
+
+
+def test_the_folders_of_the_open_database(tmp_path: Path) -> None:
+    """Its tree is cif/1/00/00/1000000.cif, and a copy of it has folders of the program that copies."""
+    for number in ("1000000", "1000001", "7100017"):
+        place = tmp_path / "cif" / number[0] / number[1:3] / number[3:5]
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{number}.cif").write_text(text(SALT, number))
+    (tmp_path / "cif" / ".svn").mkdir()
+    (tmp_path / "cif" / ".svn" / "old.cif").write_text(text(SALT))
+    assert [entry.id for entry in source(tmp_path / "cif")] == [
+        "1/00/00/1000000.cif",
+        "1/00/00/1000001.cif",
+        "7/10/00/7100017.cif",
+    ]
+    assert [entry.id for entry in source(tmp_path / "cif", "7/**/*.cif")] == ["7/10/00/7100017.cif"]
+
+
+def test_the_count_is_of_entries(tmp_path: Path) -> None:
+    (tmp_path / "a.cif").write_text(text(SALT, "s") + text(QUARTZ, "q"))
+    (tmp_path / "b.cif").write_text(text(SALT))
+    assert [[entry.id for entry in source(tmp_path, count=count)] for count in (1, 2, 3, 4)] == [
+        ["a.cif#0"],
+        ["a.cif#0", "a.cif#1"],
+        ["a.cif#0", "a.cif#1", "b.cif"],
+        ["a.cif#0", "a.cif#1", "b.cif"],
+    ]
 
 
 def test_one_file(folder: Path) -> None:

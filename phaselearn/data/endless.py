@@ -1,0 +1,137 @@
+"""Training crystals without end: made on the fly, shared out over processes, none twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from phaselearn.data.build import compute_pairs
+from phaselearn.data.dataset import as_is
+from phaselearn.data.pairs import PairDefinition, pad_atoms
+from phaselearn.data.preparation import Preparation
+from phaselearn.data.screening import screen
+from phaselearn.data.split import split_of
+from phaselearn.data.structures import Crystal, EndlessSource
+
+# Where a crystal cannot train, that of its number plus this takes its place; no stream is so long.
+_LANE = 1 << 40
+
+
+class EndlessPairs(IterableDataset):
+    """Batches of fresh pairs, as `PairDataset` gives them.
+
+    Training crystal k depends on the source and k alone, and batch b has those from b · `batch_size` on; each epoch
+    goes on where the last one ended. Batches are dealt to processes and workers in turn, so that together they give
+    what one process alone would, and one process gives the same in the same order with any number of workers.
+
+    Args:
+        source: makes a crystal of any number.
+        definition: what the pairs are.
+        longest_edge: crystals with a longer cell edge (Å) are passed over.
+        held_out: structure types that validate or test and are to stay unseen. Formulas that validate or test are
+            passed over, too.
+        preparation: what is done to a batch.
+        crystals: of an epoch, rounded up to whole batches, as many for each process.
+        batch_size: crystals in a batch.
+        num_replicas, rank: processes, and which of them this is.
+        needs: names of what a batch holds; None for everything.
+    """
+
+    def __init__(
+        self,
+        source: EndlessSource,
+        definition: PairDefinition,
+        longest_edge: float,
+        held_out: frozenset[str],
+        preparation: Preparation,
+        crystals: int,
+        batch_size: int,
+        num_replicas: int = 1,
+        rank: int = 0,
+        needs: frozenset[str] | None = None,
+    ) -> None:
+        self.source = source
+        self.definition = definition
+        self.longest_edge = longest_edge
+        self.held_out = held_out
+        self.preparation = preparation
+        self.crystals = crystals
+        self.batch_size = batch_size
+        self.num_replicas = num_replicas
+        self.rank = rank
+        self.needs = needs
+        # Shared memory: workers that stay see the epoch that the main process sets.
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next iteration gives, in all workers."""
+        self._epoch.fill_(epoch)
+
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch in this process."""
+        return -(-self.crystals // (self.batch_size * self.num_replicas))
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        epoch = int(self._epoch)
+        worker = get_worker_info()
+        mine = range(len(self)) if worker is None else range(worker.id, len(self), worker.num_workers)
+        for turn in mine:
+            yield self._batch(epoch, turn * self.num_replicas + self.rank)
+
+    def _batch(self, epoch: int, number: int) -> dict[str, Tensor]:
+        first = (epoch * len(self) * self.num_replicas + number) * self.batch_size
+        places = range(first, first + self.batch_size)
+        crystals = [self.training_crystal(place) for place in places]
+        lattice, numbers, positions = pad_atoms(crystals)
+        intensity, density = (torch.from_numpy(values) for values in compute_pairs(crystals, self.definition))
+        batch = {
+            "intensity": intensity,
+            "density": density,
+            "lattice": lattice.float(),
+            "numbers": numbers,
+            "positions": positions,
+            "prototype_seen": torch.ones(len(crystals), dtype=torch.bool),
+            "row": torch.tensor(places),
+        }
+        batch = self.preparation(batch, [epoch] * len(crystals))
+        return batch if self.needs is None else {name: batch[name] for name in batch if name in self.needs}
+
+    def training_crystal(self, place: int) -> Crystal:
+        """Return the crystal at a place of the stream; its formula trains and its structure type is not held out."""
+        while True:
+            crystal = self.source.crystal(place)
+            if (
+                split_of(crystal.formula) == "train"
+                and crystal.prototype not in self.held_out
+                and screen([crystal], self.longest_edge) == [None]
+            ):
+                return crystal
+            place += _LANE
+
+
+class EndlessLoader(DataLoader):
+    """A loader that takes up the stream where an epoch begins.
+
+    Args:
+        pairs: the stream.
+        epoch: called at the beginning of each iteration, in the main process.
+        num_workers: loader processes.
+    """
+
+    def __init__(self, pairs: EndlessPairs, epoch: Callable[[], int], num_workers: int) -> None:
+        super().__init__(
+            pairs,
+            batch_size=None,
+            num_workers=num_workers,
+            collate_fn=as_is,
+            persistent_workers=num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+        self._epoch = epoch
+
+    def __iter__(self):
+        self.dataset.set_epoch(self._epoch())
+        return super().__iter__()

@@ -1,0 +1,125 @@
+"""Crystals from a folder of structure files, or from one file: CIF, POSCAR, pymatgen's JSON, what ASE writes, …."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from phaselearn.data.sources.readers.ase_files import require_ase
+from phaselearn.data.sources.readers.formats import format_of, read_structures
+from phaselearn.data.sources.symmetry import CELLS, Cell, crystal_of
+from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable
+from phaselearn.errors import UserError
+
+
+class Folder(Source):
+    """The structures of a folder, or of one file, in the order of their paths and of their places in the files.
+
+    The id of a crystal is the path of its file, followed by `#` and its label where the file holds several: the
+    number of a CIF's block or of a frame, the row of a database, the keys that lead to it in JSON.
+
+    Args:
+        path: a folder, searched with its folders, or a file; names that begin with a dot are passed over.
+        pattern: which files of the folder, e.g. `**/*.cif`.
+        count: at most so many entries, the first; null for all.
+        cell: `primitive` (Niggli-reduced), `conventional` or `as_given`.
+        licence: of the structures.
+        attribution: whom to cite for them.
+
+    Raises:
+        UserError: no such path, no file in it, a count below 1, a pattern that is none, an unknown cell, or files of
+            ASE where ASE is missing.
+    """
+
+    name = "folder"
+
+    def __init__(self, path: str, pattern: str, count: int | None, cell: str, licence: str, attribution: str) -> None:
+        if cell not in CELLS:
+            raise UserError(
+                f"source.cell={cell} is unknown: allowed are {', '.join(CELLS)}, e.g. source.cell=primitive"
+            )
+        self.path = Path(path)
+        if not self.path.exists():
+            raise UserError(
+                f"source.path={path} is not there: a structure file or a folder of CIF, POSCAR or other such files is "
+                "needed, e.g. `phaselearn prepare source=folder source.path=FOLDER`"
+            )
+        if count is not None and count < 1:
+            raise UserError(f"source.count={count}: at least 1 is needed, or null for all, e.g. source.count=100")
+        try:
+            found = [self.path] if self.path.is_file() else sorted(self.path.glob(pattern))
+        except (ValueError, NotImplementedError) as error:
+            raise UserError(
+                f"source.pattern={pattern} is no pattern within a folder: e.g. source.pattern='**/*.cif'"
+            ) from error
+        # Every file is an entry at least, so that no more files than entries are needed.
+        self.files = [file for file in found if file.is_file() and not self._is_hidden(file)][:count]
+        if not self.files:
+            raise UserError(
+                f"source.path={path} has no file that fits source.pattern={pattern}: give a folder of structure "
+                "files, e.g. `phaselearn prepare source=folder source.path=FOLDER source.pattern='**/*.cif'`"
+            )
+        if any(format_of(file).of_ase for file in self.files):
+            require_ase()
+        self.count = count
+        self.cell = cell
+        self.licence = licence
+        self.attribution = attribution
+
+    def __len__(self) -> int:
+        return 0 if any(format_of(file).many for file in self.files) else len(self.files)
+
+    def fingerprint(self) -> str:
+        """Return a digest of the files' names and bytes, of the count, and of the cell."""
+        digest = hashlib.sha256(f"{self.name}:{self.rules}:{self.count}:{self.cell}".encode())
+        for path in self.files:
+            digest.update(self._name(path).encode())
+            with open(path, "rb") as file:
+                for block in iter(lambda: file.read(1 << 20), b""):
+                    digest.update(block)
+        return digest.hexdigest()
+
+    def __iter__(self) -> Iterator[Crystal | LeftOut]:
+        return islice((entry for file in self.files for entry in self._read(file)), self.count)
+
+    def _name(self, file: Path) -> str:
+        return str(file.relative_to(self.path)) if self.path.is_dir() else file.name
+
+    def _is_hidden(self, file: Path) -> bool:
+        return any(part.startswith(".") for part in Path(self._name(file)).parts)
+
+    def _read(self, file: Path) -> Iterator[Crystal | LeftOut]:
+        name = self._name(file)
+        entries = _entries(file)
+        first, second = next(entries, None), next(entries, None)
+        if first is None:
+            yield LeftOut(name, "no structure in the file")
+        elif second is None:
+            yield self._entry(name, first[1])
+        else:
+            for label, found in (first, second):
+                yield self._entry(f"{name}#{label}", found)
+            for label, found in entries:
+                yield self._entry(f"{name}#{label}", found)
+
+    def _entry(self, name: str, found: Cell | Unusable) -> Crystal | LeftOut:
+        try:
+            if isinstance(found, Unusable):
+                raise found
+            return crystal_of(name, found, self.cell)
+        except Unusable as error:
+            return LeftOut(name, str(error))
+
+
+def _entries(file: Path) -> Iterator[tuple[str, Cell | Unusable]]:
+    """Yield the entries of a file; where its reading stops, why: one bad file never stops a build."""
+    try:
+        yield from read_structures(file)
+    except UserError:
+        raise
+    except Unusable as error:
+        yield "rest", error
+    except Exception as error:
+        yield "rest", Unusable(f"unreadable ({type(error).__name__})")

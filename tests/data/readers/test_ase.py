@@ -1,0 +1,107 @@
+"""Extended XYZ, trajectories and databases, written by ASE itself."""
+
+from __future__ import annotations
+
+import gzip
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from phaselearn.errors import UserError
+from tests.data.readers.structures import CORUNDUM, QUARTZ, SALT, assert_same, read, reasons
+
+pytest.importorskip("ase", reason="ASE is not installed")
+import ase.io
+from ase.build import bulk, fcc111, molecule
+from ase.db import connect
+from ase.spacegroup import crystal as ase_crystal
+
+STRUCTURES = (SALT, QUARTZ, CORUNDUM)
+FILES = ("a.extxyz", "a.xyz", "a.traj", "a.db", "a.json")
+
+
+def write(path: Path, frames: list[ase.Atoms]) -> Path:
+    if path.suffix in (".db", ".json"):
+        with connect(path) as database:
+            for atoms in frames:
+                database.write(atoms, data={key: atoms.info[key] for key in atoms.info if key == "occupancy"})
+    else:
+        ase.io.write(path, frames, format="extxyz" if path.suffix == ".xyz" else None)
+    return path
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_frame_is_an_entry(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, [structure.to_ase_atoms() for structure in STRUCTURES])
+    entries = read(path)
+    first = 1 if path.suffix in (".db", ".json") else 0  # ASE counts rows from 1
+    assert [entry.id for entry in entries] == [f"{name}#{number}" for number in range(first, first + 3)]
+    for entry, structure in zip(entries, STRUCTURES, strict=True):
+        assert_same(entry, structure)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_no_ordered_crystal_is_told(tmp_path: Path, name: str) -> None:
+    alloy = ase_crystal(["Cu"], [(0, 0, 0)], spacegroup=221, cellpar=[3, 3, 3, 90, 90, 90], occupancies=[0.5])
+    assert alloy.info["occupancy"]
+    ghost = ase.Atoms("XCl", [[0, 0, 0], [2, 2, 2]], cell=[4, 4, 4], pbc=True)
+    frames = [molecule("H2O"), fcc111("Cu", (1, 1, 3), vacuum=8.0), alloy, bulk("Cu"), ghost]
+    del frames[1].info["adsorbate_info"]
+    water, slab, partial, copper, unknown = reasons(write(tmp_path / name, frames)).values()
+    assert (water, slab) == ("not periodic in three directions",) * 2
+    assert (partial, copper, unknown) == ("partial occupancy", "Cu", "unknown element")
+
+
+def test_rows_keep_their_numbers_when_others_are_deleted(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.db", [structure.to_ase_atoms() for structure in STRUCTURES])
+    with connect(path) as database:
+        database.delete([2])
+    assert list(reasons(path)) == ["a.db#1", "a.db#3"]
+
+
+def test_a_bad_frame_does_not_stop_the_next(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.extxyz", [structure.to_ase_atoms() for structure in STRUCTURES])
+    lines = path.read_text().splitlines()
+    lines[12] = "Si what 0.0 0.0"
+    path.write_text("\n".join(lines) + "\n")
+    first, second, third = reasons(path).values()
+    assert (first, third) == ("NaCl", "Al2O3")
+    assert second.startswith("unreadable")
+    # Where a frame ends is not known any more.
+    path.write_text("\n".join([*lines[:10], "nothing", *lines[10:]]) + "\n")
+    assert reasons(path) == {"a.extxyz#0": "NaCl", "a.extxyz#rest": "not an XYZ file"}
+
+
+def test_a_packed_trajectory(tmp_path: Path) -> None:
+    content = write(tmp_path / "a.extxyz", [SALT.to_ase_atoms(), QUARTZ.to_ase_atoms()]).read_bytes()
+    (tmp_path / "a.extxyz").unlink()
+    (tmp_path / "b.extxyz.gz").write_bytes(gzip.compress(content))
+    assert reasons(tmp_path) == {"b.extxyz.gz#0": "NaCl", "b.extxyz.gz#1": "SiO2"}
+
+
+def test_databases_are_left_as_they_are(tmp_path: Path) -> None:
+    """Also those of other programs, into which ASE would write its tables."""
+    write(tmp_path / "a.db", [SALT.to_ase_atoms()])
+    with closing(sqlite3.connect(tmp_path / "b.db")) as database:
+        database.execute("create table other (x int)")
+        database.commit()
+    (tmp_path / "c.db").write_bytes(np.random.default_rng(0).bytes(4096))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    foreign = "not a database of ASE"
+    assert reasons(tmp_path) == {"a.db": "NaCl", "b.db": foreign, "c.db": foreign}
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_without_ase_the_error_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "a.extxyz", [SALT.to_ase_atoms()])
+    SALT.to(str(tmp_path / "b.cif"))
+    monkeypatch.setitem(sys.modules, "ase", None)
+    with pytest.raises(UserError, match=r"pip install 'phaselearn\[ase\]'") as error:
+        read(tmp_path)
+    assert "\n" not in str(error.value)
+    assert reasons(tmp_path / "b.cif") == {"b.cif": "NaCl"}

@@ -1,0 +1,126 @@
+"""pymatgen's JSON in every shape that people keep it, and the files that hold one structure."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import lzma
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pymatgen.core import DummySpecies, Lattice, Molecule, Structure
+from pymatgen.entries.computed_entries import ComputedStructureEntry
+
+from phaselearn.data.structures import LeftOut
+from tests.data.readers.structures import ALLOY, CORUNDUM, NEARLY, QUARTZ, SALT, assert_same, read, reasons
+
+ENTRIES = [ComputedStructureEntry(structure, -1.0, entry_id="same") for structure in (SALT, QUARTZ)]
+SHAPES = {
+    "one": (SALT.as_dict(), {"a.json": SALT}),
+    "list": ([SALT.as_dict(), QUARTZ.as_dict()], {"a.json#0": SALT, "a.json#1": QUARTZ}),
+    "entry": (ENTRIES[0].as_dict(), {"a.json": SALT}),
+    "entries": ([entry.as_dict() for entry in ENTRIES], {"a.json#0": SALT, "a.json#1": QUARTZ}),
+    "by_name": ({"mp-1": SALT.as_dict(), "mp-2": QUARTZ.as_dict()}, {"a.json#mp-1": SALT, "a.json#mp-2": QUARTZ}),
+    "documents": (
+        {"data": [{"material_id": "mp-1", "structure": SALT.as_dict(), "initial_structures": [QUARTZ.as_dict()]}]},
+        {"a.json": SALT},
+    ),
+    "table": (
+        {"columns": ["structure", "gap"], "data": [[SALT.as_dict(), 5.0], [CORUNDUM.as_dict(), 6.0]]},
+        {"a.json#data/0/0": SALT, "a.json#data/1/0": CORUNDUM},
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_structures_are_found_wherever_they_are(tmp_path: Path, shape: str) -> None:
+    content, expected = SHAPES[shape]
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    entries = read(tmp_path)
+    assert [entry.id for entry in entries] == list(expected)
+    for entry, structure in zip(entries, expected.values(), strict=True):
+        assert_same(entry, structure)
+
+
+def test_bad_entries_beside_good_ones(tmp_path: Path) -> None:
+    slab = Structure(Lattice(np.diag([3.0, 3.0, 20.0]), pbc=(True, True, False)), ["Cu"], [[0, 0, 0.5]])
+    broken = SALT.as_dict() | {"sites": [{"species": [{"element": "Na"}]}]}
+    named = {
+        "alloy": ALLOY,
+        "nearly": NEARLY,
+        "dummy": Structure(Lattice.cubic(4.0), [DummySpecies("X"), "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]),
+        "slab": slab,
+        "overlap": Structure(Lattice.cubic(4.0), ["Na", "Na"], [[0, 0, 0], [0, 0, 0]]),
+        "heavy": Structure(Lattice.cubic(4.0), ["D", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]),
+        "charged": SALT.copy().add_oxidation_state_by_element({"Na": 1, "Cl": -1}),
+    }
+    content = {name: structure.as_dict() for name, structure in named.items()} | {"broken": broken}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    assert reasons(tmp_path) == {
+        "a.json#alloy": "partial occupancy",
+        "a.json#nearly": "partial occupancy",
+        "a.json#dummy": "unknown element",
+        "a.json#slab": "not periodic in three directions",
+        "a.json#overlap": "atoms closer than 0.5 Å",
+        "a.json#heavy": "HCl",
+        "a.json#charged": "NaCl",
+        "a.json#broken": "unreadable (KeyError)",
+    }
+
+
+def test_json_without_a_crystal(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("{'single': 'quotes'}")
+    (tmp_path / "b.json").write_text(json.dumps({"energy": 1.0}))
+    (tmp_path / "c.json").write_text(json.dumps(Molecule(["O", "O"], [[0, 0, 0], [0, 0, 1.2]]).as_dict()))
+    assert reasons(tmp_path) == {
+        "a.json": "not valid JSON",
+        "b.json": "no structure in the file",
+        "c.json": "no structure in the file",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("POSCAR", "poscar"),
+        ("CONTCAR", "poscar"),
+        ("POSCAR.relaxed", "poscar"),
+        ("quartz.vasp", "poscar"),
+        ("quartz.poscar", "poscar"),
+        ("quartz.xsf", "xsf"),
+        ("quartz.cssr", "cssr"),
+        ("quartz.yaml", "yaml"),
+        ("quartz.res", "res"),
+    ],
+)
+def test_files_of_one_structure(tmp_path: Path, name: str, kind: str) -> None:
+    QUARTZ.to(str(tmp_path / name), fmt=kind)
+    [entry] = read(tmp_path)
+    assert entry.id == name
+    assert_same(entry, QUARTZ)
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)])
+def test_packed_files(tmp_path: Path, suffix: str, pack) -> None:
+    for name, kind in (("POSCAR", "poscar"), ("a.cif", "cif"), ("a.json", "json")):
+        CORUNDUM.to(str(tmp_path / name), fmt=kind)
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).unlink()
+        (tmp_path / f"{name}{suffix}").write_bytes(pack(content))
+    (tmp_path / f"z.cif{suffix}").write_bytes(b"never packed")
+    *sound, damaged = read(tmp_path)
+    assert [entry.id for entry in sound] == [f"POSCAR{suffix}", f"a.cif{suffix}", f"a.json{suffix}"]
+    for entry in sound:
+        assert_same(entry, CORUNDUM)
+    assert isinstance(damaged, LeftOut)
+    assert damaged.reason.startswith("unreadable")
+
+
+def test_a_poscar_without_elements_is_no_crystal(tmp_path: Path) -> None:
+    """pymatgen would read hydrogen and helium."""
+    lines = SALT.to(fmt="poscar").splitlines()
+    stripped = [" ".join(line.split()[:3]) for line in lines[8:]]
+    (tmp_path / "POSCAR").write_text("\n".join([*lines[:5], *lines[6:8], *stripped]) + "\n")
+    assert reasons(tmp_path) == {"POSCAR": "elements not named"}
