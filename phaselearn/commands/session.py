@@ -24,8 +24,8 @@ def check(config: DictConfig, name: str) -> None:
     defaults = OmegaConf.load(config_directory() / f"{name}.yaml")
     if "_target_" in (config.get("logger") or {}):
         raise UserError(
-            "logger is one logger here, but a set of named ones is needed, e.g. +logger.mine._target_=CLASS; a run whose "
-            "config.yaml has but one is older than this: evaluate it, or start anew with `python train.py`"
+            "logger is one logger here, but a set of named ones is needed, e.g. +logger.mine._target_=CLASS; a run "
+            "whose config.yaml has but one is older than this: evaluate it, or start anew with `python train.py`"
         )
     check_config(config, {key: defaults._get_node(key)._value() for key in defaults if _is_plain(defaults, key)})
     if "evaluation" in config:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from phaselearn.errors import UserError
 from phaselearn.tracking.packages import require
+from phaselearn.tracking.wandb_logger import OLDEST_WANDB
 
 if TYPE_CHECKING:
     from wandb_workspaces.workspaces import Workspace
@@ -142,7 +143,7 @@ def send(entity: str | None, project: str, name: str, crystals: int) -> str:
     Raises:
         UserError: no key, or W&B refuses.
     """
-    require("wandb", "0.31", "a dashboard")
+    require("wandb", OLDEST_WANDB, "a dashboard")
     import wandb
 
     if not wandb.login(prompt=False, verify=False):
