@@ -55,6 +55,7 @@ def datamodule(store: Path, crystals: int) -> PairDataModule:
         num_workers=0,
         cache="ram",
         cache_limit=1.0,
+        shuffle_buffer=4096,
         input_transform="amplitude",
         input_scaling="max",
         target_scaling="deviation",

@@ -1,71 +1,162 @@
-"""Batches of crystals with like cells: a model that fits its grid to the cell then wastes little of it."""
+"""The batches of an epoch: every crystal once, in an order that a store can be read in shard by shard.
+
+The crystals of an epoch are laid in a row: the shards in a random order, and the crystals of each at random within
+it. That row is cut into stretches, one for each process and each of its loader workers, so that each reads shards of
+its own (a shard that a cut goes through is read by both neighbours, its crystals by one). A stretch is cut again
+into buffers of some shards, within which crystals are shuffled, and those into batches. Where the pairs are in memory
+each crystal counts as a shard, which is a full shuffle.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice, pairwise, zip_longest
 
 import numpy as np
-from torch.utils.data import BatchSampler
+from torch.utils.data import Sampler
 
-from phaselearn.data.dataset import EpochSampler, Key
+from phaselearn.data.dataset import Key
+from phaselearn.errors import UserError
 
 BATCHINGS = ("random", "cell")
 _STEP = 1.5  # Å, edges that differ by less count as alike
 _LARGE = 400.0  # Å³; a batch of larger cells holds fewer, so that its work and memory stay the same
 
 
-class CellBatchSampler(BatchSampler):
-    """Cut a shuffled epoch into batches of like cells, share them out over processes and shuffle them.
+class EpochBatches(Sampler[list[Key]]):
+    """Batches of (place, epoch) keys, of one process, from some batch of an epoch on.
 
-    Every crystal is in one batch of an epoch; which others are beside it changes from epoch to epoch.
+    What an epoch holds depends on seed, epoch, and the numbers of processes and streams alone. No crystal is repeated
+    or left out to make ends meet: all processes have as many batches, and these differ by a crystal where the numbers
+    do not divide.
 
     Args:
-        sampler: of the keys of an epoch, all of them.
-        batch_size: crystals in a batch at most; of cells above 400 Å³ so many as fill `batch_size` times that.
-        lattice: (n, 3, 3) cells of the data set, in Å.
-        seed: of the order of the batches.
-        num_replicas, rank: processes, and which of them this is; each gets as many batches.
+        shards: (n,) the shard that each place of the data set lies in.
+        batch_size: crystals in a batch at most (two instead of one where processes could not have as many batches
+            otherwise); with `lattice` a crystal of more than 400 Å³ counts for as many as fill its volume.
+        seed: of the order; None for the order of the places.
+        buffer: crystals among which a process shuffles, about; its streams share them.
+        streams: batches i, i + streams, i + 2 streams, … read shards of their own: a stream for each loader worker.
+        num_replicas, rank: processes, and which of them this is.
+        lattice: (n, 3, 3) cells in Å, for batches of crystals with like cells; None for batches at random.
+
+    Raises:
+        UserError: fewer crystals than processes.
+
+    Attributes:
+        epoch: which epoch is yielded.
+        start: number of the batch from which on it is yielded, the next time only.
+        num_replicas: processes.
+        streams: of this epoch; one that another run has begun keeps that run's.
     """
 
     def __init__(
         self,
-        sampler: EpochSampler,
+        shards: np.ndarray,
         batch_size: int,
-        lattice: np.ndarray,
-        seed: int,
+        seed: int | None,
+        buffer: int,
+        streams: int = 1,
         num_replicas: int = 1,
         rank: int = 0,
+        lattice: np.ndarray | None = None,
     ) -> None:
-        super().__init__(sampler, batch_size, drop_last=False)
-        edges = np.sort(np.linalg.norm(lattice, axis=-1), axis=1)
-        self._cells = np.ceil(edges / _STEP).astype(np.int64)
-        # Cuts depend on the sorted cells alone, so that every epoch has as many batches.
-        ordered = self._cells[np.lexsort(self._cells.T)]
-        share = np.maximum(ordered.prod(1) * _STEP**3 / _LARGE, 1.0) / batch_size
-        self._cuts = _cuts(share)
-        self.seed = seed
+        if 0 < len(shards) < num_replicas:
+            raise UserError(
+                f"{len(shards)} crystals cannot be shared out over {num_replicas} processes: take fewer, "
+                f"`trainer.devices={len(shards)}`, or more crystals, e.g. `python train.py source.count=4000`"
+            )
+        self._shards = np.unique(shards, return_inverse=True)[1]
+        self._seed = seed
+        self._buffer = buffer
+        self._own_streams = streams
+        self._rank = rank
+        edges = None if lattice is None else np.sort(np.linalg.norm(lattice, axis=-1), axis=1)
+        self._cells = None if edges is None else np.ceil(edges / _STEP).astype(np.int64)
+        self._weights = (
+            np.ones(len(shards)) if self._cells is None else np.maximum(self._cells.prod(1) * _STEP**3 / _LARGE, 1.0)
+        )
+        # As many as hold everything, and never so many that one would be empty.
+        needed = int(np.ceil(self._weights.sum() / (batch_size * num_replicas) - 1e-9))
+        self._length = min(needed, len(shards) // num_replicas)
         self.num_replicas = num_replicas
-        self.rank = rank
+        self.streams = streams
+        self.epoch = 0
+        self.start = 0
+
+    @property
+    def sampler(self) -> EpochBatches:
+        """This itself: Lightning tells the epoch to the sampler of a batch sampler."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Turn to an epoch, from its first batch on; one that is under way already goes on."""
+        if epoch != self.epoch:
+            self.epoch, self.start, self.streams = epoch, 0, self._own_streams
 
     def __len__(self) -> int:
-        return -(-(len(self._cuts) - 1) // self.num_replicas)
+        return self._length
 
     def __iter__(self) -> Iterator[list[Key]]:
-        keys = list(self.sampler)
-        epoch = keys[0][1] if keys else 0
-        order = np.lexsort(self._cells[[place for place, _ in keys]].T)
-        shuffled = np.random.default_rng([self.seed, epoch]).permutation(len(self._cuts) - 1)
-        # Repeated from the beginning until every process has as many.
-        for number in np.resize(shuffled, len(self) * self.num_replicas)[self.rank :: self.num_replicas]:
-            yield [keys[place] for place in order[self._cuts[number] : self._cuts[number + 1]]]
+        start, self.start = self.start, 0
+        epoch = 0 if self._seed is None else self.epoch
+        for places in islice(self._batches(), start, None):
+            yield [(place, epoch) for place in places.tolist()]
+
+    def _batches(self) -> Iterator[np.ndarray]:
+        """Yield the places of each batch of this process."""
+        order = np.arange(len(self._shards))
+        if self._seed is not None:
+            generator = np.random.default_rng([self._seed, self.epoch])
+            turn = generator.permutation(self._shards.max(initial=-1) + 1)
+            order = np.lexsort((generator.random(len(order)), turn[self._shards]))
+        counts = [len(range(stream, self._length, self.streams)) for stream in range(self.streams)]
+        cuts = _cut(self._weights[order], counts * self.num_replicas)[self._rank * self.streams :]
+        streams = [
+            self._stream(order[cuts[stream] : cuts[stream + 1]], count, stream) for stream, count in enumerate(counts)
+        ]
+        for batches in zip_longest(*streams):
+            yield from (places for places in batches if places is not None)
+
+    def _stream(self, places: np.ndarray, count: int, stream: int) -> Iterator[np.ndarray]:
+        """Cut a stretch of the epoch into so many batches, shuffled within buffers."""
+        if self._seed is None:
+            yield from _parts(places, _cut(self._weights[places], [1] * count))
+            return
+        # A one, since zeros at the end of a seed count for nothing: this is not the order of the shards again.
+        generator = np.random.default_rng([self._seed, self.epoch, 1, self._rank, stream])
+        buffers = min(count, -(-len(places) * self.streams // self._buffer))
+        shares = np.diff(np.arange(buffers + 1) * count // max(buffers, 1)).tolist()
+        held_cuts = _cut(self._weights[places], shares)
+        for held, share in zip(_parts(places, held_cuts), shares, strict=True):
+            held = generator.permutation(held)
+            if self._cells is not None:
+                held = held[np.lexsort(self._cells[held].T)]
+            batches = list(_parts(held, _cut(self._weights[held], [1] * share)))
+            turn = range(share) if self._cells is None else generator.permutation(share)
+            yield from (batches[number] for number in turn)
 
 
-def _cuts(share: np.ndarray) -> list[int]:
-    """Return where to cut a sequence so that no part's shares add up to more than 1, single ones excepted."""
-    cuts, filled = [0], 0.0
-    for place, part in enumerate(share.tolist()):
-        if filled + part > 1 + 1e-9 and place > cuts[-1]:
-            cuts.append(place)
-            filled = 0.0
-        filled += part
-    return [*cuts, len(share)]
+def _parts(values: np.ndarray, cuts: np.ndarray) -> Iterator[np.ndarray]:
+    return (values[begin:end] for begin, end in pairwise(cuts))
+
+
+def _cut(weights: np.ndarray, counts: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Return where to cut a sequence into parts that weigh in proportion to their counts of batches.
+
+    Each part has at least as many members as its count, since no batch may be empty.
+
+    Args:
+        weights: (n,) of the members.
+        counts: (k,) batches in each part, n in sum at most.
+
+    Returns:
+        (k + 1,) from 0 to n.
+    """
+    filled = np.concatenate(([0.0], np.cumsum(weights)))
+    ends = np.concatenate(([0], np.cumsum(counts)))
+    total = max(int(ends[-1]), 1)
+    cuts = np.searchsorted(filled, filled[-1] * ends / total, side="right") - 1
+    cuts[-1] = len(weights)  # which rounding may have missed
+    cuts = np.maximum.accumulate(np.maximum(cuts - ends, 0)) + ends
+    return np.minimum(cuts, len(weights) - (ends[-1] - ends))

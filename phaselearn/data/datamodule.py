@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import BatchSampler, DataLoader
 
 from phaselearn.data.augmentation import Augmentation
-from phaselearn.data.batching import BATCHINGS, CellBatchSampler
+from phaselearn.data.batching import BATCHINGS, EpochBatches
 from phaselearn.data.build import build_store
-from phaselearn.data.dataset import EpochSampler, PairDataset, as_is
+from phaselearn.data.dataset import PairDataset
 from phaselearn.data.endless import EndlessLoader, EndlessPairs
+from phaselearn.data.loader import PairLoader
 from phaselearn.data.observation import Observation
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.preparation import Preparation
@@ -56,6 +56,7 @@ class PairDataModule(pl.LightningDataModule):
         num_workers: loader processes.
         cache: `ram` holds the pairs in memory, `none` streams them, `auto` decides by `cache_limit`.
         cache_limit: share of the free memory that a cache may take.
+        shuffle_buffer: crystals among which a process shuffles what it streams, about; from memory it shuffles all.
         input_transform: `raw`, `amplitude`, `log` or `patterson`.
         input_scaling, target_scaling: `none`, `max`, `mean` or `deviation`, sample by sample.
         augmentation: see `Augmentation`.
@@ -86,6 +87,7 @@ class PairDataModule(pl.LightningDataModule):
         num_workers: int,
         cache: str,
         cache_limit: float,
+        shuffle_buffer: int,
         input_transform: str,
         input_scaling: str,
         target_scaling: str,
@@ -115,6 +117,11 @@ class PairDataModule(pl.LightningDataModule):
             )
         if endless is not None and endless < 1:
             raise UserError(f"data.endless={endless}: at least 1 is needed, or null, e.g. data.endless=4000")
+        if shuffle_buffer < batch_size:
+            raise UserError(
+                f"data.shuffle_buffer={shuffle_buffer} holds no batch of {batch_size} crystals: at least "
+                "data.batch_size, e.g. `python train.py data.shuffle_buffer=4096`"
+            )
         augmentation.check(frame)
         self.endless = endless
         self.source = source
@@ -129,6 +136,7 @@ class PairDataModule(pl.LightningDataModule):
         self.num_workers = num_workers
         self.cache = cache
         self.cache_limit = cache_limit
+        self.shuffle_buffer = shuffle_buffer
         self.preparation = {
             "input_transform": input_transform,
             "input_scaling": input_scaling,
@@ -260,33 +268,28 @@ class PairDataModule(pl.LightningDataModule):
             seen=self.training_prototypes,
             seed=self.seed,
             in_memory=self.cache == "ram" or fits,
+            held=2 * self.shuffle_buffer,
             **self.preparation,
         )
 
-    def _loader(self, dataset: PairDataset, shuffle: bool = False) -> DataLoader:
-        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-        process = {
-            "num_replicas": torch.distributed.get_world_size() if distributed else 1,
-            "rank": torch.distributed.get_rank() if distributed else 0,
-        }
-        if shuffle and self.batching == "cell":
-            everything = EpochSampler(dataset, num_replicas=1, rank=0, shuffle=True, seed=self.seed)
-            lattice = self.store.lattice[dataset.rows]
-            batches = CellBatchSampler(everything, self.batch_size, lattice, self.seed, **process)
-        else:
-            sampler = EpochSampler(dataset, shuffle=shuffle, seed=self.seed, **process)
-            batches = BatchSampler(sampler, self.batch_size, drop_last=False)
-        return DataLoader(
-            dataset,
-            batch_sampler=batches,
-            num_workers=self.num_workers,
-            collate_fn=as_is,
-            persistent_workers=self.num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
+    def _loader(self, dataset: PairDataset, shuffle: bool, distributed: bool) -> PairLoader:
+        shared = distributed and torch.distributed.is_available() and torch.distributed.is_initialized()
+        batches = EpochBatches(
+            dataset.shards,
+            self.batch_size,
+            self.seed if shuffle else None,
+            len(dataset) if dataset.in_memory else self.shuffle_buffer,
+            streams=1 if dataset.in_memory else max(self.num_workers, 1),
+            num_replicas=torch.distributed.get_world_size() if shared else 1,
+            rank=torch.distributed.get_rank() if shared else 0,
+            lattice=self.store.lattice[dataset.rows] if shuffle and self.batching == "cell" else None,
         )
+        return PairLoader(dataset, batches, self.num_workers)
 
-    def evaluation_loader(self, split: str, count: int | None) -> DataLoader:
+    def evaluation_loader(self, split: str, count: int | None) -> PairLoader:
         """Return batches of at most `count` crystals of a split: the same crystals for every method.
+
+        One process evaluates all of them.
 
         Raises:
             UserError: the split is empty.
@@ -299,15 +302,15 @@ class PairDataModule(pl.LightningDataModule):
             )
         if count is not None and count < len(rows):
             rows = nested_subset(rows, self.store.ids, count, self.seed)
-        return self._loader(self._dataset(rows, self.observation, Augmentation()))
+        return self._loader(self._dataset(rows, self.observation, Augmentation()), shuffle=False, distributed=False)
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> PairLoader | EndlessLoader:
         """Return the training batches, shuffled or made anew each epoch."""
         if self.endless is not None:
             return self._endless_loader(self.endless)
         dataset = self.dataset("train")
         dataset.needs = self.training_needs
-        return self._loader(dataset, shuffle=True)
+        return self._loader(dataset, shuffle=True, distributed=True)
 
     def _endless_loader(self, crystals: int) -> EndlessLoader:
         distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
@@ -333,13 +336,13 @@ class PairDataModule(pl.LightningDataModule):
         # Not `trainer.current_epoch`, which lags behind when a stopped run goes on.
         return EndlessLoader(pairs, lambda: self.trainer.fit_loop.epoch_progress.current.processed, self.num_workers)
 
-    def val_dataloader(self) -> DataLoader:
+    def val_dataloader(self) -> PairLoader:
         """Return the validation batches."""
-        return self._loader(self.dataset("validation"))
+        return self._loader(self.dataset("validation"), shuffle=False, distributed=True)
 
-    def test_dataloader(self) -> DataLoader:
+    def test_dataloader(self) -> PairLoader:
         """Return the test batches."""
-        return self._loader(self.dataset("test"))
+        return self._loader(self.dataset("test"), shuffle=False, distributed=True)
 
 
 def _free_memory() -> int:

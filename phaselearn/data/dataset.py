@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, DistributedSampler
+from torch.utils.data import Dataset
 
 from phaselearn.data.augmentation import Augmentation
 from phaselearn.data.observation import Observation
 from phaselearn.data.preparation import Preparation
-from phaselearn.data.store import PairStore
+from phaselearn.data.reader import ShardReader
+from phaselearn.data.store import PAIR_ARRAYS, PairStore
 
 # A batch names its crystals by (place in the data set, epoch): what is drawn for a crystal depends on these and
 # the seed alone, so workers, restarts and batch sizes change nothing.
 Key = tuple[int, int]
-
-
-class EpochSampler(DistributedSampler):
-    """Yield (place, epoch) keys; shuffled by seed and epoch, shared out over processes."""
-
-    def __iter__(self) -> Iterator[Key]:
-        return ((place, self.epoch if self.shuffle else 0) for place in super().__iter__())
 
 
 class PairDataset(Dataset):
@@ -41,6 +35,7 @@ class PairDataset(Dataset):
         seen: prototypes of the training crystals.
         seed: of everything drawn here.
         in_memory: hold the pairs in memory and not read them again.
+        held: pairs that a process keeps, encoded, of the shards that it is reading, at most.
 
     Attributes:
         needs: names of what a batch holds; None for everything.
@@ -58,6 +53,7 @@ class PairDataset(Dataset):
         seen: frozenset[str],
         seed: int,
         in_memory: bool,
+        held: int,
     ) -> None:
         self.needs: frozenset[str] | None = None
         self.store = store
@@ -65,8 +61,10 @@ class PairDataset(Dataset):
         self.preparation = Preparation(
             observation, augmentation, input_transform, input_scaling, target_scaling, store.definition.layout, seed
         )
+        self._held = held
+        self._readers: dict[str, ShardReader] = {}
         self._lattice = torch.from_numpy(store.lattice[rows])
-        self._numbers, self._positions = (torch.from_numpy(values) for values in store.atoms(rows))
+        self._most_atoms = int(store.atom_counts(rows).max(initial=0))
         self._seen = torch.tensor([prototype in seen for prototype in store.prototypes[rows]], dtype=torch.bool)
         self._cache: dict[str, Tensor] | None = None
         if in_memory:
@@ -75,31 +73,45 @@ class PairDataset(Dataset):
             # Where nothing is random a pair is prepared once, not once an epoch.
             self._cache = raw if self.preparation.is_random else self.preparation(raw, [0] * len(rows))
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether the pairs are held in memory."""
+        return self._cache is not None
+
+    @property
+    def shards(self) -> np.ndarray:
+        """(n,) the shard that each place is read from; where pairs are in memory, each is one of its own."""
+        return np.arange(len(self)) if self.in_memory else self.rows // self.store.pairs_a_shard
+
     def __len__(self) -> int:
         return len(self.rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What a process reads is its own.
+        return self.__dict__ | {"_readers": {}}
 
     def _read(self, places: np.ndarray) -> dict[str, Tensor]:
         """Return what the store holds of some places of the data set."""
         index = torch.from_numpy(places)
-        batch = {
-            name: torch.from_numpy(self.store.read_pairs(name, self.rows[places])) for name in ("intensity", "density")
-        }
+        if not self._readers:
+            wanted = np.sort(self.rows)
+            self._readers = {name: self.store.reader(name, wanted, self._held) for name in PAIR_ARRAYS}
+        rows = self.rows[places]
+        batch = {name: torch.from_numpy(reader.read(rows)) for name, reader in self._readers.items()}
+        if self.preparation.augmentation.is_random or self.needs is None or self.needs & {"numbers", "positions"}:
+            # Padded batch by batch: the largest crystal would set what each of a million takes in memory.
+            numbers, positions = self.store.atoms(rows, self._most_atoms)
+            batch |= {"numbers": torch.from_numpy(numbers), "positions": torch.from_numpy(positions)}
         return batch | {
             "lattice": self._lattice[index].float(),
-            "numbers": self._numbers[index],
-            "positions": self._positions[index],
             "prototype_seen": self._seen[index],
-            "row": torch.from_numpy(self.rows[places]),
+            "row": torch.from_numpy(rows),
         }
 
     def __getitems__(self, keys: Sequence[Key]) -> dict[str, Tensor]:
         places = np.array([place for place, _ in keys], dtype=np.int64)
         if self._cache is None:
-            # In the store's order neighbouring rows are read together.
-            order = np.argsort(places)
-            batch = self._read(places[order])
-            back = torch.from_numpy(np.argsort(order))
-            batch = {name: values[back] for name, values in batch.items()}
+            batch = self._read(places)
         else:
             index = torch.from_numpy(places)
             wanted = self._cache if self.preparation.is_random else self._needed(self._cache)
@@ -120,8 +132,3 @@ def _take(values: Tensor, index: Tensor) -> Tensor:
     if values.ndim > 1 and values.stride(0) == 0:
         return values[:1].expand(len(index), *values.shape[1:])
     return values.index_select(0, index)
-
-
-def as_is(batch: dict[str, Tensor]) -> dict[str, Any]:
-    """The collate function of data sets that give whole batches."""
-    return batch

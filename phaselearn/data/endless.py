@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from phaselearn.data.build import compute_pairs
-from phaselearn.data.dataset import as_is
+from phaselearn.data.loader import as_is
 from phaselearn.data.pairs import PairDefinition, pad_atoms
 from phaselearn.data.preparation import Preparation
 from phaselearn.data.screening import screen
@@ -63,21 +63,21 @@ class EndlessPairs(IterableDataset):
         self.num_replicas = num_replicas
         self.rank = rank
         self.needs = needs
-        # Shared memory: workers that stay see the epoch that the main process sets.
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        # Shared memory: workers that stay see what the main process sets.
+        self._begin = torch.zeros(2, dtype=torch.int64).share_memory_()
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration gives, in all workers."""
-        self._epoch.fill_(epoch)
+    def begin(self, epoch: int, batch: int = 0) -> None:
+        """Choose the epoch that the next iteration gives, in all workers, and the batch of it that comes first."""
+        self._begin[0], self._begin[1] = epoch, batch
 
     def __len__(self) -> int:
         """Return the number of batches of an epoch in this process."""
         return -(-self.crystals // (self.batch_size * self.num_replicas))
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        epoch = int(self._epoch)
+        epoch, first = self._begin.tolist()
         worker = get_worker_info()
-        mine = range(len(self)) if worker is None else range(worker.id, len(self), worker.num_workers)
+        mine = range(first, len(self)) if worker is None else range(first + worker.id, len(self), worker.num_workers)
         for turn in mine:
             yield self._batch(epoch, turn * self.num_replicas + self.rank)
 
@@ -113,7 +113,7 @@ class EndlessPairs(IterableDataset):
 
 
 class EndlessLoader(DataLoader):
-    """A loader that takes up the stream where an epoch begins.
+    """A loader that takes up the stream where an epoch begins, or within it where a run was stopped.
 
     Args:
         pairs: the stream.
@@ -131,7 +131,19 @@ class EndlessLoader(DataLoader):
             pin_memory=torch.cuda.is_available(),
         )
         self._epoch = epoch
+        self._first = self._yielded = 0
 
-    def __iter__(self):
-        self.dataset.set_epoch(self._epoch())
-        return super().__iter__()
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        self._yielded, self._first = self._first, 0
+        self.dataset.begin(self._epoch(), self._yielded)
+        for batch in super().__iter__():
+            self._yielded += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """Return how far the epoch is, for Lightning's checkpoints."""
+        return {"batch": self._yielded, "batches": len(self)}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on with the next batch of an epoch that was stopped within it."""
+        self._first = state["batch"] if state["batch"] < state["batches"] else 0

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import numpy as np
 import zarr
 
 from phaselearn.data.pairs import PairDefinition
+from phaselearn.data.reader import ShardReader
 from phaselearn.data.shards import ZSTD_LEVEL, write_shard
 from phaselearn.data.structures import Crystal
 from phaselearn.errors import UserError
@@ -102,6 +103,11 @@ class PairStore:
     def _pair_arrays(self) -> dict[str, zarr.Array]:
         return {name: self.group[name] for name in PAIR_ARRAYS}
 
+    @property
+    def pairs_a_shard(self) -> int:
+        """How many pairs lie in one shard."""
+        return self._pair_arrays[PAIR_ARRAYS[0]].shards[0]
+
     @cached_property
     def definition(self) -> PairDefinition:
         """What the pairs are."""
@@ -116,30 +122,16 @@ class PairStore:
         Raises:
             UserError: a chunk is damaged; names it and the command that rebuilds it.
         """
-        array = self._pair_arrays[name]
-        result = np.empty((len(rows), *array.shape[1:]), dtype=np.float32)
-        # Runs of neighbouring rows are read in one go; a shuffled batch is read chunk by chunk.
-        breaks = np.flatnonzero(np.diff(rows) != 1) + 1
-        for run in np.split(np.arange(len(rows)), breaks) if len(rows) else []:
-            first, last = int(rows[run[0]]), int(rows[run[-1]]) + 1
-            try:
-                result[run[0] : run[-1] + 1] = array[first:last]
-            except Exception as error:
-                raise self._damage(name, first, last, error) from error
-        return result
+        return self.reader(name, np.unique(rows), len(rows)).read(rows)
 
-    def _damage(self, name: str, first: int, last: int, error: Exception) -> UserError:
-        array = self._pair_arrays[name]
-        for row in range(first, last):
-            try:
-                array[row]
-            except Exception as own_error:
-                error, first = own_error, row
-                break
-        shard = shard_file(Path(), name, first // array.shards[0])
+    def reader(self, name: str, wanted: np.ndarray, held: int) -> ShardReader:
+        """Return a reader of one of the pair arrays; see `ShardReader`."""
+        return ShardReader(self._pair_arrays[name], wanted, held, partial(self._damage, name))
+
+    def _damage(self, name: str, row: int, reason: str) -> UserError:
+        shard = shard_file(Path(), name, row // self._pair_arrays[name].shards[0])
         return UserError(
-            f"chunk {first} of array '{name}' in {self.path} (shard {shard}) is damaged "
-            f"({_first_line(error)}): rebuild it with "
+            f"chunk {row} of array '{name}' in {self.path} (shard {shard}) is damaged ({reason}): rebuild it with "
             f"`phaselearn prepare data.store={shlex.quote(str(self.path))} repair=true`"
         )
 
@@ -178,13 +170,17 @@ class PairStore:
         return self._column("space_group")
 
     @cached_property
-    def _atoms(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return self._column("atom_offset"), self._column("atom_number"), self._column("atom_position")
+    def _atom_offset(self) -> np.ndarray:
+        return self._column("atom_offset")
+
+    @cached_property
+    def _atoms(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._column("atom_number"), self._column("atom_position")
 
     def crystal(self, row: int) -> Crystal:
         """Return the crystal of a row."""
-        offset, numbers, positions = self._atoms
-        atoms = slice(offset[row], offset[row + 1])
+        numbers, positions = self._atoms
+        atoms = slice(self._atom_offset[row], self._atom_offset[row + 1])
         return Crystal(
             id=str(self.ids[row]),
             formula=str(self.formulas[row]),
@@ -195,13 +191,17 @@ class PairStore:
             space_group=int(self.space_groups[row]),
         )
 
-    def atoms(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return numbers (k, A), padded with 0, and fractional positions (k, A, 3) of rows."""
-        offset, all_numbers, all_positions = self._atoms
-        counts = offset[rows + 1] - offset[rows]
-        slot = np.arange(counts.max(initial=0))
+    def atom_counts(self, rows: np.ndarray) -> np.ndarray:
+        """Return the number of atoms of each of rows (k,)."""
+        return self._atom_offset[rows + 1] - self._atom_offset[rows]
+
+    def atoms(self, rows: np.ndarray, width: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return numbers (k, A), padded with 0, and fractional positions (k, A, 3) of rows; A is `width`, if given."""
+        all_numbers, all_positions = self._atoms
+        counts = self.atom_counts(rows)
+        slot = np.arange(counts.max(initial=0) if width is None else width)
         present = slot < counts[:, None]
-        source = (offset[rows, None] + slot)[present]
+        source = (self._atom_offset[rows, None] + slot)[present]
         numbers = np.zeros(present.shape, dtype=np.int64)
         positions = np.zeros((*present.shape, 3))
         numbers[present], positions[present] = all_numbers[source], all_positions[source]

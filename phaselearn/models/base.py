@@ -58,6 +58,7 @@ class DensityModel(pl.LightningModule):
         self.definition = definition
         self._optimizer = optimizer
         self._scheduler = scheduler
+        self._so_far: dict[str, Any] = {}  # of an epoch that another run has begun
         self.validation_metric = PhasingMetric(definition, refine=False)
         self.test_metric = PhasingMetric(definition, refine=True)
 
@@ -80,16 +81,32 @@ class DensityModel(pl.LightningModule):
             data.training_needs = self.needs | self.loss.needs | {"input", "density"} if known else None
 
     def on_train_start(self) -> None:
-        """Begin with no losses: the epoch of a checkpoint that was saved within it does not start again."""
-        self._begin_epoch()
+        """Go on with the losses of the epoch that a checkpoint was saved within: it does not start again."""
+        self._begin_epoch(**self._so_far)
+        self._so_far = {}
 
     def on_train_epoch_start(self) -> None:
         """Let the loss follow its schedule."""
         self._begin_epoch()
 
-    def _begin_epoch(self) -> None:
+    def _begin_epoch(self, loss_sum: float = 0.0, crystals: int = 0) -> None:
         self.loss.set_epoch(self.current_epoch)
-        self._loss_sum, self._crystals = torch.zeros((), device=self.device), 0
+        self._loss_sum, self._crystals = torch.tensor(loss_sum, device=self.device), crystals
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the losses of the epoch under way."""
+        if self.trainer.training or self.trainer.validating:
+            # Each of several processes goes on with its share of the sum, as one file is kept for all.
+            total = self.trainer.strategy.reduce(self._loss_sum.clone(), reduce_op="mean")
+            crystals = self.trainer.strategy.reduce(torch.tensor(self._crystals, device=self.device), reduce_op="sum")
+            checkpoint["epoch_so_far"] = {
+                "loss_sum": float(total),
+                "crystals": int(crystals) // self.trainer.world_size,
+            }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the losses of the epoch under way."""
+        self._so_far = checkpoint.get("epoch_so_far", {})
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Return the mean loss of a batch."""
@@ -108,7 +125,7 @@ class DensityModel(pl.LightningModule):
     def _log_training_loss(self) -> None:
         # Once an epoch: Lightning's own sum over the steps takes a quarter of a small network's time.
         mean = self._loss_sum / max(self._crystals, 1)
-        self.log("train/loss", mean, on_step=False, on_epoch=True, batch_size=1, sync_dist=True)
+        self.log("train/loss", mean, on_step=False, on_epoch=True, batch_size=max(self._crystals, 1), sync_dist=True)
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Log the loss and judge the prediction."""

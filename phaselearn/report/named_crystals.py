@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from torch.utils.data import BatchSampler, DataLoader
 
 from phaselearn.data.augmentation import Augmentation
+from phaselearn.data.batching import EpochBatches
 from phaselearn.data.build import build_store
 from phaselearn.data.datamodule import PairDataModule
-from phaselearn.data.dataset import EpochSampler, PairDataset, as_is
+from phaselearn.data.dataset import PairDataset
+from phaselearn.data.loader import PairLoader
 from phaselearn.data.sources.named import Named
 
 
@@ -23,7 +24,7 @@ def cell_of_named(source_cell: str | None) -> str:
     return "conventional" if source_cell == "conventional" else "primitive"
 
 
-def named_loader(data: PairDataModule, names: Sequence[str], cell: str, store: Path) -> DataLoader:
+def named_loader(data: PairDataModule, names: Sequence[str], cell: str, store: Path) -> PairLoader:
     """Return one batch of the named crystals.
 
     Args:
@@ -46,7 +47,7 @@ def named_loader(data: PairDataModule, names: Sequence[str], cell: str, store: P
         seen=data.training_prototypes,
         seed=data.seed,
         in_memory=True,
+        held=0,
         **data.preparation,
     )
-    sampler = EpochSampler(dataset, num_replicas=1, rank=0, shuffle=False)
-    return DataLoader(dataset, batch_sampler=BatchSampler(sampler, len(dataset), drop_last=False), collate_fn=as_is)
+    return PairLoader(dataset, EpochBatches(dataset.shards, batch_size=len(dataset), seed=None, buffer=len(dataset)))

@@ -2,18 +2,22 @@
 
 import hashlib
 import itertools
+from collections import Counter
 
 import numpy as np
 import pytest
 import torch
+from zarr.storage import LocalStore
 
 from phaselearn.crystal.density import band_limited_density
 from phaselearn.crystal.layout import friedel_mate, inside_nyquist
 from phaselearn.data.augmentation import Augmentation
+from phaselearn.data.build import build_store
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.observation import Observation
 from phaselearn.data.pairs import make_pairs
 from phaselearn.data.sources.file import File
+from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.data.split import nested_subset, split_of, split_rows
 from phaselearn.data.transforms import scale_samples, transform_input
 from phaselearn.errors import UserError
@@ -36,6 +40,7 @@ def datamodule(store, /, **changes):
         "num_workers": 0,
         "cache": "none",
         "cache_limit": 0.25,
+        "shuffle_buffer": 4096,
         "input_transform": "raw",
         "input_scaling": "none",
         "target_scaling": "none",
@@ -119,10 +124,43 @@ def test_an_epoch_holds_every_crystal_once_in_an_order_of_seed_and_epoch(tiny_st
     data = datamodule(tiny_store, cache=cache, num_workers=workers)
     first = joined(data.train_dataloader(), "row", 0)
     assert sorted(first.tolist()) == data.rows("train").tolist()
-    again = joined(datamodule(tiny_store).train_dataloader(), "row", 0)
+    again = joined(datamodule(tiny_store, cache=cache, num_workers=workers).train_dataloader(), "row", 0)
     assert torch.equal(first, again)
     assert not torch.equal(first, joined(data.train_dataloader(), "row", 1))
+    assert sorted(joined(data.val_dataloader(), "row").tolist()) == data.rows("validation").tolist()
+
+
+def test_one_process_validates_in_the_order_of_the_store(tiny_store):
+    data = datamodule(tiny_store)
     assert joined(data.val_dataloader(), "row").tolist() == data.rows("validation").tolist()
+
+
+@pytest.mark.parametrize("batching", ["random", "cell"])
+def test_a_training_reads_each_shard_once_an_epoch(tmp_path, batching):
+    path = tmp_path / "store.zarr"
+    store = build_store(Prototypes(count=1500, seed=0, cell="primitive"), OCTANT, path, 30.0, {})
+    data = datamodule(store, batching=batching, shuffle_buffer=300)
+    loader = data.train_dataloader()
+    reads = Counter()
+    get = LocalStore.get
+
+    async def counted(self, key, prototype=None, byte_range=None):
+        reads[key] += 1
+        return await get(self, key, prototype, byte_range)
+
+    with pytest.MonkeyPatch.context() as patch:
+        batches(loader)  # opens what is opened once
+        patch.setattr(LocalStore, "get", counted)
+        batches(loader, 1)
+    shards = [key for key in reads if "/c/" in key]
+    assert len(shards) == 2 * -(-len(store) // 256)
+    # A shard that lies in two buffers is kept from one to the next.
+    assert all(reads[shard] == 1 for shard in shards)
+
+
+def test_a_shuffle_buffer_holds_a_batch(tiny_store):
+    with pytest.raises(UserError, match=r"data\.shuffle_buffer=8"):
+        datamodule(tiny_store, shuffle_buffer=8)
 
 
 def test_batches_hold_what_the_store_holds(tiny_store):

@@ -1,0 +1,259 @@
+"""Building and streaming at scale: build rate, streaming rate, memory, size, and what larger collections would take.
+
+    python benchmarks/data.py [--structures FILE] [--count 4096] [--pairs 100000] [--data hkl20]
+
+Prints one line a figure, `name: value (at least|at most BOUND) ok|short`, then the projection as Markdown, and exits
+1 if a figure falls short. Builds are compared with a plain zarr copy of the same bytes, streaming with a memory-mapped
+NumPy file of the same pairs: both go through the same loader and are prepared in the same way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import zarr
+from figures import Figures, state_machine
+
+from phaselearn.commands.console import quiet_libraries
+from phaselearn.commands.memory import keep_freed_memory
+from phaselearn.commands.session import build_data
+from phaselearn.data.augmentation import Augmentation
+from phaselearn.data.batching import EpochBatches
+from phaselearn.data.build import PAIRS_A_SHARD
+from phaselearn.data.datamodule import PairDataModule
+from phaselearn.data.dataset import PairDataset
+from phaselearn.data.loader import PairLoader
+from phaselearn.data.observation import Observation
+from phaselearn.data.sources.prototypes import Prototypes
+from phaselearn.data.store import (
+    PAIR_ARRAYS,
+    SCHEMA,
+    SCHEMA_VERSION,
+    PairStore,
+    create_pair_arrays,
+    write_crystals,
+    write_pairs,
+)
+from phaselearn.peak_memory import peak_memory
+from phaselearn.testing.options import composed
+
+PROJECTED = (150_000, 5_000_000)
+ROUNDS = 3
+SMALL = 1000  # pairs of the smaller store whose memory is compared
+
+
+class MappedReader:
+    """Reads the samples of a memory-mapped .npy file, as `ShardReader` does those of a store."""
+
+    def __init__(self, path: Path) -> None:
+        self._values = np.load(path, mmap_mode="r")
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        return self._values[rows]
+
+
+class MappedDataset(PairDataset):
+    """A data set whose pairs come from memory-mapped files."""
+
+    def __init__(self, store: PairStore, files: dict[str, Path], **options: object) -> None:
+        super().__init__(store, np.arange(len(store)), in_memory=False, held=0, **options)
+        self._readers = {name: MappedReader(path) for name, path in files.items()}
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__
+
+
+def seconds(function: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def size_on_disk(path: Path) -> int:
+    return sum(file.stat().st_size for name in PAIR_ARRAYS for file in (path / name).rglob("*") if file.is_file())
+
+
+def data_module(name: str, store: Path, structures: str | None, count: int) -> PairDataModule:
+    source = ["source=file", f"source.path={structures}"] if structures else ["source=prototypes"]
+    # What training a perceptron reads of a batch; `none` streams.
+    return build_data(
+        composed(
+            "model=mlp", f"data={name}", "data.cache=none", f"data.store={store}", f"source.count={count}", *source
+        )
+    )
+
+
+def build(name: str, store: Path, structures: str | None, count: int, processes: int) -> float:
+    """Return the seconds that `phaselearn prepare` takes on so many cores, in a process of its own."""
+    command = [sys.executable, __file__, "--build", str(store), "--data", name, "--count", str(count)]
+    command += ["--structures", structures] if structures else []
+    cores = sorted(os.sched_getaffinity(0))[:processes]
+    # The process states its own seconds: imports and the prototypes' library are no part of a build.
+    done = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: os.sched_setaffinity(0, cores)
+    )
+    return float(done.stdout.splitlines()[-1])
+
+
+def built(name: str, store: Path, structures: str | None, count: int) -> float:
+    data = data_module(name, store, structures, count)
+    next(iter(data.source))  # loads the prototypes' library
+    return seconds(data.build)
+
+
+def copy(store: PairStore, path: Path) -> float:
+    """Return the seconds that zarr takes to write the same pairs, shard by shard."""
+    rows = np.arange(len(store))
+    pairs = {name: store.read_pairs(name, rows) for name in PAIR_ARRAYS}
+    group = zarr.open_group(path, mode="w", zarr_format=3)
+    create_pair_arrays(group, len(store), store.definition.size, PAIRS_A_SHARD)
+
+    def write() -> None:
+        for start in range(0, len(store), PAIRS_A_SHARD):
+            for name, values in pairs.items():
+                group[name][start : start + PAIRS_A_SHARD] = values[start : start + PAIRS_A_SHARD]
+
+    return seconds(write)
+
+
+def rate(dataset: PairDataset, batch_size: int, buffer: int, workers: int) -> float:
+    """Return the pairs a second of the fastest shuffled epoch; workers are started before the clock is."""
+    batches = EpochBatches(dataset.shards, batch_size, seed=0, buffer=buffer, streams=max(workers, 1))
+    loader = PairLoader(dataset, batches, workers)
+    fastest = float("inf")
+    for epoch in range(ROUNDS + 1):
+        batches.set_epoch(epoch)
+        took = seconds(lambda: [len(batch["input"]) for batch in loader])
+        fastest = took if epoch == 0 else min(fastest, took)
+    return len(dataset) / fastest
+
+
+def stream(data: PairDataModule, folder: Path, figures: Figures) -> None:
+    """Compare streaming from the store with memory-mapped files."""
+    store = data.store
+    rows = np.arange(len(store))
+    files = {name: folder / f"{name}.npy" for name in PAIR_ARRAYS}
+    for name, path in files.items():
+        np.save(path, store.read_pairs(name, rows))
+    options = {
+        "observation": Observation(),
+        "augmentation": Augmentation(),
+        "seen": frozenset(),
+        "seed": 0,
+        **data.preparation,
+    }
+    streamed = PairDataset(store, rows, in_memory=False, held=2 * data.shuffle_buffer, **options)
+    mapped = MappedDataset(store, files, **options)
+    for dataset in (streamed, mapped):
+        dataset.needs = frozenset({"input", "density"})
+    for workers in (0, 1, 2):
+        ours = rate(streamed, data.batch_size, data.shuffle_buffer, workers)
+        theirs = rate(mapped, data.batch_size, len(store), workers)
+        figures.state(f"streaming, pairs a second with {workers} workers", ours)
+        figures.state(f"memory-mapped file, pairs a second with {workers} workers", theirs)
+        figures.at_least(f"streaming against the memory-mapped file with {workers} workers", ours / theirs, 0.8)
+
+
+def write_random_pairs(path: Path, count: int) -> None:
+    """Write a finished store of random numbers at 10³, with the crystals of a few prototypes over and over."""
+    crystals = [entry for entry in Prototypes(64, 0, "primitive") if hasattr(entry, "numbers")]
+    data = data_module("hkl10", path, None, 64)
+    group = zarr.open_group(path, mode="w", zarr_format=3)
+    write_crystals(group, [crystals[number % len(crystals)] for number in range(count)])
+    create_pair_arrays(group, count, 10, PAIRS_A_SHARD)
+    generator = np.random.default_rng(0)
+    for shard, start in enumerate(range(0, count, PAIRS_A_SHARD)):
+        length = min(PAIRS_A_SHARD, count - start)
+        for name in PAIR_ARRAYS:
+            write_pairs(path, group, name, shard, generator.random((length, 10, 10, 10), dtype=np.float32))
+    group.attrs.update(
+        {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, "definition": data.definition.as_dict(), "complete": True}
+    )
+
+
+def peak_of_streaming(store: Path) -> float:
+    """Return the peak resident memory in MiB of a shuffled epoch, in a process of its own."""
+    command = [sys.executable, __file__, "--stream", str(store)]
+    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
+
+
+def streamed_peak(store: Path) -> float:
+    torch.set_num_threads(1)
+    data = data_module("hkl10", store, None, 64)
+    data.training_needs = frozenset({"input", "density"})
+    for _ in data.train_dataloader():
+        pass
+    return peak_memory()
+
+
+def project(seconds_a_pair: float, bytes_a_pair: float) -> None:
+    """Print what larger collections would take, as Markdown."""
+    print(
+        "\nProjected: time = structures × seconds a pair of the build on one core, size = structures × bytes a pair.\n"
+    )
+    print("| structures | hours on one core | store, GB |\n|---:|---:|---:|")
+    for count in PROJECTED:
+        print(f"| {count:,} | {count * seconds_a_pair / 3600:.1f} | {count * bytes_a_pair / 1e9:.1f} |")
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--structures", help="JSON-lines file; default: the embedded prototypes")
+    arguments.add_argument("--count", type=int, default=4096, help="crystals that are built and streamed")
+    arguments.add_argument("--pairs", type=int, default=100_000, help="pairs of the store whose memory is compared")
+    arguments.add_argument("--data", default="hkl20", help="data configuration")
+    arguments.add_argument("--build", type=Path, help=argparse.SUPPRESS)
+    arguments.add_argument("--stream", type=Path, help=argparse.SUPPRESS)
+    given = arguments.parse_args()
+    quiet_libraries()
+    keep_freed_memory()
+    if given.build:
+        print(built(given.data, given.build, given.structures, given.count))
+        return
+    if given.stream:
+        print(streamed_peak(given.stream))
+        return
+    state_machine()
+    torch.set_num_threads(1)
+    figures = Figures()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        took = {
+            cores: build(given.data, folder / f"{cores}.zarr", given.structures, given.count, cores) for cores in (1, 2)
+        }
+        data = data_module(given.data, folder / "1.zarr", given.structures, given.count)
+        store = data.store
+        raw, written = len(store) * store.bytes_a_pair(), size_on_disk(store.path)
+        copied = min(copy(store, folder / f"copy{i}.zarr") for i in range(2))
+        print(f"{len(store)} pairs of data={given.data}")
+        figures.state("build on one core, pairs a second", len(store) / took[1])
+        figures.state("build on one core, MB of float32 a second", raw / took[1] / 1e6)
+        figures.state("plain zarr copy, MB of float32 a second", raw / copied / 1e6)
+        figures.at_most("build on one core against a plain zarr copy of the same bytes", took[1] / copied, 1.5)
+        figures.state("build on two cores, times as fast as on one", took[1] / took[2])
+        figures.state("store size against raw float32", written / raw)
+        stream(data, folder, figures)
+
+        sizes = (min(SMALL, given.pairs), given.pairs)
+        peaks = []
+        for count in sizes:
+            path = folder / f"random{count}.zarr"
+            write_random_pairs(path, count)
+            peaks.append(peak_of_streaming(path))
+            figures.state(f"streaming, peak memory in MiB with {count} pairs", peaks[-1])
+        figures.at_most(f"streaming, peak memory of {sizes[1]} pairs against {sizes[0]}", peaks[1] / peaks[0], 1.1)
+        project(took[1] / len(store), written / len(store))
+    figures.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""The loader of pairs: batches in the order of `EpochBatches`, and an epoch that goes on where it was stopped."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from phaselearn.data.batching import EpochBatches
+from phaselearn.data.dataset import PairDataset
+from phaselearn.errors import UserError
+
+
+class PairLoader(DataLoader):
+    """Yields whole batches of a data set.
+
+    Lightning keeps its state in checkpoints: one that was saved within an epoch goes on with the next batch of it.
+
+    Args:
+        dataset: what is read.
+        batches: in which order.
+        num_workers: processes that read.
+    """
+
+    batch_sampler: EpochBatches
+
+    def __init__(self, dataset: PairDataset, batches: EpochBatches, num_workers: int = 0) -> None:
+        super().__init__(
+            dataset,
+            batch_sampler=batches,
+            num_workers=num_workers,
+            collate_fn=as_is,
+            persistent_workers=num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_leave_interrupts_to_the_main_process,
+        )
+        self._yielded = 0
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        # Nothing is read before the first batch is asked for: Lightning makes the iterator before it tells the epoch.
+        self._yielded = self.batch_sampler.start
+        for batch in super().__iter__():
+            self._yielded += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """Return how far the epoch is."""
+        return {
+            "epoch": self.batch_sampler.epoch,
+            "batch": self._yielded,
+            "batches": len(self.batch_sampler),
+            "processes": self.batch_sampler.num_replicas,
+            "streams": self.batch_sampler.streams,
+        }
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on in the middle of an epoch; with another number of workers, too.
+
+        Raises:
+            UserError: an epoch of other batches, or of other processes.
+        """
+        if state["batch"] >= state["batches"]:
+            return
+        batches = self.batch_sampler
+        if (state["batches"], state["processes"]) != (len(batches), batches.num_replicas):
+            raise UserError(
+                f"the run was stopped within an epoch of {state['batches']} batches on {state['processes']} processes, "
+                f"and now has {len(batches)} on {batches.num_replicas}: go on with the same data, data.batch_size and "
+                f"`trainer.devices={state['processes']}`"
+            )
+        batches.epoch, batches.start, batches.streams = state["epoch"], state["batch"], state["streams"]
+
+
+def as_is(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Collate what is a whole batch already."""
+    return batch
+
+
+def _leave_interrupts_to_the_main_process(worker: int) -> None:
+    # Ctrl-C goes to all processes of a terminal; the main process needs the workers until its step is done.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,138 @@
+"""Read pairs shard by shard: a shard is asked for once, its chunks are decoded as batches need them.
+
+What is read goes through the zarr store that the array lies in, whether on a disk or in a bucket, and past zarr's own
+decoding, which takes a hundred times as long (see `phaselearn.data.shards`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
+
+import numpy as np
+import zarr
+import zstandard
+from zarr.abc.store import RangeByteRequest, SuffixByteRequest
+from zarr.core.buffer import default_buffer_prototype
+from zarr.core.sync import sync
+
+from phaselearn.data.shards import decode_chunk, decode_index, index_size
+
+# Bytes between two wanted chunks that are read along: another request would take longer.
+_READ_ALONG = 1 << 16
+_ROWS_AT_ONCE = 4096  # what is read of a whole array at a time
+
+
+class ShardReader:
+    """Reads samples of one array, whose chunks are single samples in shards.
+
+    Args:
+        array: (n, …) float32.
+        wanted: (k,) rows that are going to be read, ascending. Where one of them is asked for, those in the same
+            shard are fetched with it and kept until they are asked for.
+        held: samples to keep at most; the shard that has been kept longest goes first.
+        damage: makes the error to raise where the chunk of a row cannot be read, of the row and the reason.
+    """
+
+    def __init__(
+        self, array: zarr.Array, wanted: np.ndarray, held: int, damage: Callable[[int, str], Exception]
+    ) -> None:
+        self._array = array
+        self._length = array.shards[0]
+        self._wanted = wanted
+        self._limit = held
+        self._damage = damage
+        # Encoded, as they take less than half of the memory so: {shard: {row: bytes}}.
+        self._held: OrderedDict[int, dict[int, bytes]] = OrderedDict()
+        self._zstd = zstandard.ZstdDecompressor()
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """Return the samples at rows (k,), float32 (k, …).
+
+        Raises:
+            Exception: what `damage` makes, where a chunk cannot be read.
+        """
+        samples = np.empty((len(rows), *self._array.shape[1:]), dtype="<f4")
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            block = rows[start : start + _ROWS_AT_ONCE].tolist()
+            self._fetch(block)
+            for row, sample in zip(block, samples[start : start + _ROWS_AT_ONCE], strict=True):
+                try:
+                    decode_chunk(self._held[row // self._length][row], self._zstd, sample)
+                except (ValueError, zstandard.ZstdError) as error:
+                    raise self._damage(row, str(error)) from error
+            self._forget(block)
+        return samples
+
+    def _fetch(self, rows: Sequence[int]) -> None:
+        """Have the chunks of rows in memory."""
+        missing: dict[int, set[int]] = {}
+        for row in rows:
+            shard = row // self._length
+            if row not in self._held.get(shard, ()):
+                missing.setdefault(shard, set()).add(row)
+        if not missing:
+            return
+        for shard, asked in missing.items():
+            first, last = np.searchsorted(self._wanted, (shard * self._length, (shard + 1) * self._length))
+            asked.update(self._wanted[first:last].tolist())
+        for shard, chunks in zip(missing, sync(self._request(missing)), strict=True):
+            self._held[shard] = chunks
+            self._held.move_to_end(shard)
+
+    def _forget(self, rows: Sequence[int]) -> None:
+        for row in rows:
+            self._held[row // self._length].pop(row, None)
+        for shard in {row // self._length for row in rows}:
+            if not self._held[shard]:
+                del self._held[shard]
+        while sum(map(len, self._held.values())) > self._limit:
+            self._held.popitem(last=False)
+
+    async def _request(self, missing: dict[int, set[int]]) -> Sequence[dict[int, bytes]]:
+        return await asyncio.gather(*(self._read_chunks(shard, sorted(rows)) for shard, rows in missing.items()))
+
+    async def _read_chunks(self, shard: int, rows: list[int]) -> dict[int, bytes]:
+        """Return the encoded chunks at some rows of a shard."""
+        places = [row - shard * self._length for row in rows]
+        size = index_size(self._length)
+        try:
+            if 2 * len(rows) > self._length:
+                whole = await self._get(shard, None)
+                spans = decode_index(whole[-size:], self._length)[places].tolist()
+                return {row: whole[begin:end] for row, (begin, end) in zip(rows, spans, strict=True)}
+            spans = decode_index(await self._get(shard, SuffixByteRequest(size)), self._length)[places].tolist()
+            ranges = _joined(span for span in spans if span[0] < span[1])
+            parts = await asyncio.gather(*(self._get(shard, RangeByteRequest(*part)) for part in ranges))
+        except (ValueError, OSError) as error:
+            raise self._damage(rows[0], str(error)) from error
+        chunks = {}
+        for row, (begin, end) in zip(rows, spans, strict=True):
+            if begin == end:
+                chunks[row] = b""  # absent, which decoding it tells
+                continue
+            number = bisect_right(ranges, begin, key=itemgetter(0)) - 1
+            offset = ranges[number][0]
+            chunks[row] = parts[number][begin - offset : end - offset]
+        return chunks
+
+    async def _get(self, shard: int, part: RangeByteRequest | SuffixByteRequest | None) -> bytes:
+        place = self._array.store_path / self._array.metadata.encode_chunk_key((shard,) + (0,) * (self._array.ndim - 1))
+        found = await place.store.get(place.path, prototype=default_buffer_prototype(), byte_range=part)
+        if found is None:
+            raise ValueError("its shard is missing")
+        return found.to_bytes()
+
+
+def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the ranges to read for spans of bytes, near ones joined."""
+    ranges: list[tuple[int, int]] = []
+    for begin, end in sorted(spans):
+        if ranges and begin <= ranges[-1][1] + _READ_ALONG:
+            ranges[-1] = (ranges[-1][0], max(end, ranges[-1][1]))
+        else:
+            ranges.append((begin, end))
+    return ranges

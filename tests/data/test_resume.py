@@ -1,0 +1,101 @@
+"""A training that is stopped within an epoch and goes on is the one that never stopped, to the last bit."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from phaselearn.data.augmentation import Augmentation
+from phaselearn.data.observation import Observation
+from phaselearn.errors import UserError
+from phaselearn.last_checkpoint import LastCheckpoint
+from phaselearn.losses.mse import MeanSquaredError
+from phaselearn.models.mlp import MultilayerPerceptron
+from tests.conftest import OCTANT
+from tests.data.test_datamodule import datamodule
+
+
+class Perceptron(MultilayerPerceptron):
+    needs = None  # so that batches hold their rows
+
+
+class Rows(pl.Callback):
+    """Notes the rows of each batch, and stops as Ctrl-C does after some."""
+
+    def __init__(self, stop_after=None):
+        self.seen = []
+        self.stop_after = stop_after
+
+    def on_train_batch_start(self, trainer, module, batch, batch_index):
+        self.seen.append((trainer.current_epoch, batch_index, batch["row"].tolist()))
+        if len(self.seen) == self.stop_after:
+            last = next(callback for callback in trainer.callbacks if isinstance(callback, LastCheckpoint))
+            last._note(2, None)
+
+
+def train(folder, store, stop_after=None, resume=False, **changes):
+    options = {"observation": Observation(noise=0.2), "augmentation": Augmentation(axes=True)}
+    data = datamodule(store, **(options | {"input_scaling": "deviation", "target_scaling": "deviation"} | changes))
+    torch.manual_seed(0)
+    model = Perceptron([8], False, loss=MeanSquaredError(), definition=OCTANT, optimizer=torch.optim.Adam)
+    rows = Rows(stop_after)
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        max_epochs=3,
+        callbacks=[rows, LastCheckpoint(dirpath=str(folder))],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+    )
+    try:
+        trainer.fit(model, datamodule=data, ckpt_path=folder / "last.ckpt" if resume else None, weights_only=True)
+    except SystemExit:
+        assert stop_after
+    return model.state_dict(), rows.seen, float(trainer.callback_metrics.get("train/loss", torch.nan))
+
+
+@pytest.mark.parametrize(
+    ("workers", "cache", "batching", "stop_after"),
+    [(0, "none", "random", 3), (2, "none", "random", 20), (2, "ram", "random", 3), (2, "none", "cell", 20)],
+)
+def test_a_run_stopped_within_an_epoch_goes_on_with_the_next_batch(
+    tiny_store, tmp_path, workers, cache, stop_after, batching
+):
+    changes = {"num_workers": workers, "cache": cache, "shuffle_buffer": 64, "batching": batching}
+    weights, seen, loss = train(tmp_path / "whole", tiny_store, **changes)
+    _, before, _ = train(tmp_path / "stopped", tiny_store, stop_after=stop_after, **changes)
+    assert len(before) == stop_after
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*not resumable.*")
+        resumed, after, resumed_loss = train(tmp_path / "stopped", tiny_store, resume=True, **changes)
+    assert before + after == seen
+    assert all(torch.equal(resumed[name], weights[name]) for name in weights)
+    assert resumed_loss == loss
+
+
+def test_the_number_of_workers_may_change(tiny_store, tmp_path):
+    _, before, _ = train(tmp_path, tiny_store, stop_after=3, num_workers=2)
+    _, after, _ = train(tmp_path, tiny_store, resume=True)
+    first = [row for epoch, _, rows in before + after if epoch == 0 for row in rows]
+    assert sorted(first) == datamodule(tiny_store).rows("train").tolist()
+
+
+def test_other_batches_are_refused(tiny_store, tmp_path):
+    train(tmp_path, tiny_store, stop_after=3)
+    with pytest.raises(UserError, match=r"data\.batch_size"):
+        train(tmp_path, tiny_store, resume=True, batch_size=7)
+
+
+def test_ctrl_c_at_the_last_batch_of_an_epoch_stops_after_its_validation(tiny_store, tmp_path):
+    weights, seen, _ = train(tmp_path / "whole", tiny_store)
+    batches = len(datamodule(tiny_store).train_dataloader())
+    _, before, _ = train(tmp_path / "stopped", tiny_store, stop_after=batches)
+    assert len(before) == batches
+    resumed, after, _ = train(tmp_path / "stopped", tiny_store, resume=True)
+    assert before + after == seen
+    assert all(torch.equal(resumed[name], weights[name]) for name in weights)
