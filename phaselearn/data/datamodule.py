@@ -16,11 +16,13 @@ from torch.utils.data import BatchSampler, DataLoader
 
 from phaselearn.data.augmentation import Augmentation
 from phaselearn.data.batching import BATCHINGS, CellBatchSampler
-from phaselearn.data.build import build_store
+from phaselearn.data.build import build_store, is_there
 from phaselearn.data.dataset import EpochSampler, PairDataset, as_is
 from phaselearn.data.observation import Observation
 from phaselearn.data.pairs import PairDefinition
+from phaselearn.data.processes import worker_context
 from phaselearn.data.split import SPLITS, nested_subset, split_rows
+from phaselearn.data.storage import store_path
 from phaselearn.data.store import PairStore, check_definition
 from phaselearn.data.structures import Source
 from phaselearn.data.transforms import INPUTS, SCALINGS
@@ -42,7 +44,7 @@ class PairDataModule(pl.LightningDataModule):
         source_config: the source's configuration, for the store's name and provenance.
         observation: what is measured.
         training_observation: what is measured of training crystals; null for the same.
-        store: path of the store; null names one after the configuration under `store_folder`.
+        store: path of the store, or `s3://BUCKET/FOLDER`; null names one after the configuration under `store_folder`.
         store_folder: where stores that are not named lie.
         name: name of this data configuration.
         size, layout, scattering, b_iso, weight, sigma, frame, sampling: see `PairDefinition`.
@@ -56,6 +58,7 @@ class PairDataModule(pl.LightningDataModule):
         input_transform: `raw`, `amplitude`, `log` or `patterson`.
         input_scaling, target_scaling: `none`, `max`, `mean` or `deviation`, sample by sample.
         augmentation: see `Augmentation`.
+        build_workers: processes that build the store; null for one a core where it is worth it.
         seed: of the choice of training crystals, the order and everything drawn.
     """
 
@@ -88,6 +91,7 @@ class PairDataModule(pl.LightningDataModule):
         augmentation: Augmentation,
         seed: int,
         training_observation: Observation | None = None,
+        build_workers: int | None = None,
     ) -> None:
         super().__init__()
         self.definition = PairDefinition(size, layout, scattering, b_iso, weight, sigma, frame, sampling)
@@ -132,7 +136,8 @@ class PairDataModule(pl.LightningDataModule):
             "target_scaling": target_scaling,
         }
         self.seed = seed
-        self.store_path = Path(store) if store else Path(store_folder) / f"{name}_{self._configuration_hash()}.zarr"
+        self.build_workers = build_workers
+        self.store_path = store_path(store) if store else Path(store_folder) / f"{name}_{self._configuration_hash()}.zarr"
         self.training_prototypes: frozenset[str] | None = None
         self._store: PairStore | None = None
         self._rows: dict[str, np.ndarray] = {}
@@ -151,7 +156,7 @@ class PairDataModule(pl.LightningDataModule):
 
     def prepare_data(self) -> None:
         """Build the store if there is none."""
-        if not self.store_path.exists():
+        if not is_there(self.store_path):
             self.build()
 
     def build(self, overwrite: bool = False) -> PairStore:
@@ -163,7 +168,13 @@ class PairDataModule(pl.LightningDataModule):
         if self.source is None:
             raise UserError(f"no store at {self.store_path} and no source to build it from: add e.g. source=prototypes")
         return build_store(
-            self.source, self.definition, self.store_path, self.longest_edge, self.source_config, overwrite
+            self.source,
+            self.definition,
+            self.store_path,
+            self.longest_edge,
+            self.source_config,
+            overwrite,
+            self.build_workers,
         )
 
     @property
@@ -248,6 +259,7 @@ class PairDataModule(pl.LightningDataModule):
             num_workers=self.num_workers,
             collate_fn=as_is,
             persistent_workers=self.num_workers > 0,
+            multiprocessing_context=worker_context() if self.num_workers > 0 and self.store.is_remote else None,
             pin_memory=torch.cuda.is_available(),
         )
 

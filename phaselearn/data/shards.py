@@ -7,9 +7,6 @@ that zarr writes: the encoded chunks one after another, then an index of (offset
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import google_crc32c
 import numpy as np
 from numcodecs.zstd import Zstd
@@ -36,11 +33,3 @@ def encode_shard(samples: np.ndarray, chunks_in_shard: int) -> bytes:
 def _with_checksum(data: bytes) -> bytes:
     # The checksum covers the compressed bytes, so damage is found before anything is decoded.
     return data + google_crc32c.value(data).to_bytes(4, "little")
-
-
-def write_shard(file: Path, samples: np.ndarray, chunks_in_shard: int) -> None:
-    """Write a shard's file, whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f"{file.name}.partial")
-    unfinished.write_bytes(encode_shard(samples, chunks_in_shard))
-    os.replace(unfinished, file)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -72,3 +72,19 @@ class Source(ABC):
     def __len__(self) -> int:
         """Return how many entries will be yielded, for progress bars; 0 where that is not known."""
         return 0
+
+    def raw_entries(self) -> Iterator[Any]:
+        """Yield what `reader` makes the entries of, in their order.
+
+        A source whose entries take long to read yields here what is quick to find (a path, a line), so that processes
+        share the reading.
+        """
+        yield from self
+
+    def reader(self) -> Callable[[Any], Iterable[Crystal | LeftOut]]:
+        """Return a function of a raw entry that gives its entries; it can be sent to another process."""
+        return _as_it_is
+
+
+def _as_it_is(entry: Crystal | LeftOut) -> tuple[Crystal | LeftOut]:
+    return (entry,)

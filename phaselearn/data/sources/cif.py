@@ -7,7 +7,8 @@ import hashlib
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,16 @@ class Cif(Source):
     def __iter__(self) -> Iterator[Crystal | LeftOut]:
         for file in self.files:
             yield from self._read(file)
+
+    def raw_entries(self) -> Iterator[Path]:
+        """Yield the files."""
+        yield from self.files
+
+    def reader(self) -> Callable[[Path], Iterator[Crystal | LeftOut]]:
+        """Return what reads a file."""
+        alone = copy(self)
+        alone.files = []  # not sent along, there may be very many
+        return alone._read
 
     def _name(self, file: Path) -> str:
         return str(file.relative_to(self.path)) if self.path.is_dir() else file.name
