@@ -37,9 +37,7 @@ class Progress:
             rich_progress.TimeRemainingColumn(),
         )
         watched = sys.stderr.isatty()
-        self._bar = rich_progress.Progress(
-            *columns, console=Console(stderr=True), transient=True, disable=not watched
-        )
+        self._bar = rich_progress.Progress(*columns, console=Console(stderr=True), transient=True, disable=not watched)
         self._task = self._bar.add_task(description, total=total)
 
     def __enter__(self) -> Progress:

@@ -9,7 +9,8 @@ from phaselearn.commands.suggestions import closest
 
 COMMANDS = {
     "train": "train a network (the same as python train.py)",
-    "prepare": "build a store of pairs, or repair one",
+    "prepare": "build a store of pairs; verify or repair one",
+    "data": "what is in a store: `phaselearn data info data.store=PATH`",
     "evaluate": "test a finished run again, on any data or observation",
     "benchmark": "every phasing method on the same crystals with the same |F|",
 }

@@ -1,9 +1,9 @@
 """Build a store from a source: whole or not there, and resumed where it was stopped.
 
 A store is built beside its place under the name `….partial`: blocks of screened crystals, then the crystals' arrays,
-then the pairs shard by shard, at last the dataset card and the manifest. Each step is noted under `building/` when it is
-done, every file is written whole or not at all, and only then does the store move to its place. What is written depends
-on the source and the definition alone, not on the number of processes nor on where a build was stopped.
+then the pairs shard by shard, at last the dataset card and the manifest. Each step is noted under `building/` when it
+is done, every file is written whole or not at all, and only then does the store move to its place. What is written
+depends on the source and the definition alone, not on the number of processes nor on where a build was stopped.
 """
 
 from __future__ import annotations
@@ -121,9 +121,7 @@ def _check_usable(source: Source, gathered: Gathered) -> None:
     )
 
 
-def _write_columns(
-    partial: Storage, recipe: dict[str, Any], gathered: Gathered, definition: PairDefinition
-) -> None:
+def _write_columns(partial: Storage, recipe: dict[str, Any], gathered: Gathered, definition: PairDefinition) -> None:
     """Write the group, the crystals' arrays and the empty arrays of the pairs, all anew if that was stopped."""
     if partial.has(_COLUMNS):
         return
@@ -139,8 +137,7 @@ def _write_columns(
 
 def _finish(partial: Storage, recipe: dict[str, Any], shards: dict[str, Entry]) -> None:
     """Write the dataset card and the manifest."""
-    card = dataset_card(summarise(zarr.open_group(partial.zarr_store(), mode="r")))
-    partial.write(CARD, card.encode())
+    card = write_card(partial)
     others = [
         key
         for key in partial.sizes()
@@ -149,7 +146,14 @@ def _finish(partial: Storage, recipe: dict[str, Any], shards: dict[str, Entry]) 
     ]
     with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
         files = dict(zip(others, map(Entry.of, pool.map(partial.read, others)), strict=True))
-    Manifest(recipe, shards | files).write(partial)
+    Manifest(recipe, shards | files | {CARD: card}).write(partial)
+
+
+def write_card(storage: Storage) -> Entry:
+    """Write the dataset card of a store and return what its file must be."""
+    content = dataset_card(summarise(zarr.open_group(storage.zarr_store(), mode="r"))).encode()
+    storage.write(CARD, content)
+    return Entry.of(content)
 
 
 def _remove_rest(partial: Storage) -> None:

@@ -137,7 +137,9 @@ class PairDataModule(pl.LightningDataModule):
         }
         self.seed = seed
         self.build_workers = build_workers
-        self.store_path = store_path(store) if store else Path(store_folder) / f"{name}_{self._configuration_hash()}.zarr"
+        self.store_path = (
+            store_path(store) if store else Path(store_folder) / f"{name}_{self._configuration_hash()}.zarr"
+        )
         self.training_prototypes: frozenset[str] | None = None
         self._store: PairStore | None = None
         self._rows: dict[str, np.ndarray] = {}

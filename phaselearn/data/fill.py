@@ -47,9 +47,7 @@ def fill(
         for shard in in_processes(build, shards, workers):
             progress.advance(len(_rows(shard, count)))
     return {
-        key: Entry(*entry)
-        for note in storage.sizes(_NOTES)
-        for key, entry in json.loads(storage.read(note)).items()
+        key: Entry(*entry) for note in storage.sizes(_NOTES) for key, entry in json.loads(storage.read(note)).items()
     }
 
 

@@ -21,7 +21,7 @@ from phaselearn.errors import UserError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-_ALONE = 2.0  # seconds of work before processes, which take about as long to start, are worth it
+_ALONE = 4.0  # seconds of work before processes, which take about as long to start, are worth it
 _AHEAD = 3  # tasks a process that are handed out before the first is asked for
 _function: Callable[[Any], Any]
 
@@ -32,7 +32,7 @@ def worker_context() -> BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     # torch takes seconds to import: once in the server, not once a worker.
-    context.set_forkserver_preload(["phaselearn.data.build", "phaselearn.data.datamodule"])
+    context.set_forkserver_preload(["phaselearn.data.build", "phaselearn.data.dataset"])
     return context
 
 
@@ -41,15 +41,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_processes(
-    function: Callable[[Task], Result], tasks: Iterable[Task], workers: int | None
-) -> Iterator[Result]:
+def in_processes(function: Callable[[Task], Result], tasks: Iterable[Task], workers: int | None) -> Iterator[Result]:
     """Yield function(task) for each task, in the order of the tasks, on one thread a process.
 
     Args:
         function: pickled once for each process, where there are any.
         tasks: read as they are needed; few are in flight at a time.
-        workers: processes; None for one a core, once the work has taken this process two seconds; 1 for this process.
+        workers: processes; None for one a core, once the work has taken this process some seconds; 1 for this process.
 
     Raises:
         UserError: a process was killed.

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -49,14 +49,16 @@ class PairStore:
 
     Args:
         path: the group: a folder, or `s3://BUCKET/FOLDER`.
+        check: compare it with the manifest.
 
     Raises:
         UserError: nothing there, half built, of another schema, or damaged.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, check: bool = True) -> None:
         self.storage = open_storage(path)
-        self.manifest = self._check()
+        if check:
+            self.manifest = self._check()
         self.attributes: dict[str, Any] = json.loads(self.storage.read(METADATA))["attributes"]
 
     def __getstate__(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -105,9 +106,7 @@ def _histogram(values: np.ndarray, edges: tuple[int, ...]) -> np.ndarray:
 
 
 def _labels(edges: tuple[int, ...], whole: bool) -> list[str]:
-    inner = [
-        f"{low}–{high - 1 if whole else high}" for low, high in zip(edges[:-1], edges[1:], strict=True)
-    ]
+    inner = [f"{low}–{high - 1 if whole else high}" for low, high in pairwise(edges)]
     return [*inner, f"{edges[-1]} or more"]
 
 
