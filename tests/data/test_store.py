@@ -167,6 +167,7 @@ def test_stores_of_another_schema_are_refused(copied_store, tmp_path):
     with pytest.raises(UserError, match="schema"):
         PairStore(tmp_path / "other.zarr")
     (tmp_path / "no.zarr").mkdir()
+    (tmp_path / "no.zarr" / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match="not a readable"):
         PairStore(tmp_path / "no.zarr")
     with pytest.raises(UserError, match="no store at"):
