@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import random
 import shutil
 import subprocess
@@ -38,11 +39,16 @@ def digests(path: Path) -> dict[str, str]:
     }
 
 
+def written(folder: Path) -> int:
+    """Return how many files are below a folder, which may change or move away meanwhile."""
+    return sum(len(files) for _, _, files in os.walk(folder))
+
+
 def kill_after(arguments: list[str], files: int, partial: Path) -> bool:
     """Start a build and kill it when `partial` holds so many files; return whether it still ran then."""
     with subprocess.Popen(arguments, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
-            if sum(file.is_file() for file in partial.rglob("*")) >= files:
+            if written(partial) >= files:
                 process.kill()
                 return True
             time.sleep(0.002)
@@ -66,7 +72,7 @@ def main() -> None:
         expected = digests(whole)
         most = 3 * given.count // 256 + len(expected)
         while killed < given.kills:
-            here = sum(file.is_file() for file in partial.rglob("*"))
+            here = written(partial)
             # Another build begins when one is whole; within one, the moments lie between what is there and the end.
             moment = draw.randint(here + 1, max(here + 1, most))
             if kill_after(command(store, given.count, given.workers), moment, partial):
