@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,21 +29,15 @@ from phaselearn.commands.memory import keep_freed_memory
 from phaselearn.commands.session import build_data
 from phaselearn.data.augmentation import Augmentation
 from phaselearn.data.batching import EpochBatches
-from phaselearn.data.build import PAIRS_A_SHARD
+from phaselearn.data.build import build_store
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.dataset import PairDataset
+from phaselearn.data.fill import PAIRS_A_SHARD
 from phaselearn.data.loader import PairLoader
 from phaselearn.data.observation import Observation
 from phaselearn.data.sources.prototypes import Prototypes
-from phaselearn.data.store import (
-    PAIR_ARRAYS,
-    SCHEMA,
-    SCHEMA_VERSION,
-    PairStore,
-    create_pair_arrays,
-    write_crystals,
-    write_pairs,
-)
+from phaselearn.data.store import PAIR_ARRAYS, PairStore, create_pair_arrays
+from phaselearn.data.structures import Crystal, Source
 from phaselearn.peak_memory import peak_memory
 from phaselearn.testing.options import composed
 
@@ -95,6 +90,7 @@ def data_module(name: str, store: Path, structures: str | None, count: int) -> P
 def build(name: str, store: Path, structures: str | None, count: int, processes: int) -> float:
     """Return the seconds that `phaselearn prepare` takes on so many cores, in a process of its own."""
     command = [sys.executable, __file__, "--build", str(store), "--data", name, "--count", str(count)]
+    command += ["--workers", str(processes)]
     command += ["--structures", structures] if structures else []
     cores = sorted(os.sched_getaffinity(0))[:processes]
     # The process states its own seconds: imports and the prototypes' library are no part of a build.
@@ -104,8 +100,9 @@ def build(name: str, store: Path, structures: str | None, count: int, processes:
     return float(done.stdout.splitlines()[-1])
 
 
-def built(name: str, store: Path, structures: str | None, count: int) -> float:
+def built(name: str, store: Path, structures: str | None, count: int, workers: int) -> float:
     data = data_module(name, store, structures, count)
+    data.build_workers = workers
     next(iter(data.source))  # loads the prototypes' library
     return seconds(data.build)
 
@@ -163,21 +160,30 @@ def stream(data: PairDataModule, folder: Path, figures: Figures) -> None:
         figures.at_least(f"streaming against the memory-mapped file with {workers} workers", ours / theirs, 0.8)
 
 
-def write_random_pairs(path: Path, count: int) -> None:
-    """Write a finished store of random numbers at 10³, with the crystals of a few prototypes over and over."""
-    crystals = [entry for entry in Prototypes(64, 0, "primitive") if hasattr(entry, "numbers")]
+class Repeated(Source):
+    """A few prototypes over and over."""
+
+    name, licence, attribution = "repeated", "CC0", "none needed"
+
+    def __init__(self, count: int) -> None:
+        self._crystals = [entry for entry in Prototypes(64, 0, "primitive") if isinstance(entry, Crystal)]
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def fingerprint(self) -> str:
+        return f"{self._count:x}"
+
+    def __iter__(self) -> Iterator[Crystal]:
+        for number in range(self._count):
+            yield replace(self._crystals[number % len(self._crystals)], id=str(number))
+
+
+def write_many_pairs(path: Path, count: int) -> None:
+    """Build a store of so many pairs at 10³."""
     data = data_module("hkl10", path, None, 64)
-    group = zarr.open_group(path, mode="w", zarr_format=3)
-    write_crystals(group, [crystals[number % len(crystals)] for number in range(count)])
-    create_pair_arrays(group, count, 10, PAIRS_A_SHARD)
-    generator = np.random.default_rng(0)
-    for shard, start in enumerate(range(0, count, PAIRS_A_SHARD)):
-        length = min(PAIRS_A_SHARD, count - start)
-        for name in PAIR_ARRAYS:
-            write_pairs(path, group, name, shard, generator.random((length, 10, 10, 10), dtype=np.float32))
-    group.attrs.update(
-        {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, "definition": data.definition.as_dict(), "complete": True}
-    )
+    build_store(Repeated(count), data.definition, path, data.longest_edge, {}, workers=1)
 
 
 def peak_of_streaming(store: Path) -> float:
@@ -212,12 +218,13 @@ def main() -> None:
     arguments.add_argument("--pairs", type=int, default=100_000, help="pairs of the store whose memory is compared")
     arguments.add_argument("--data", default="hkl20", help="data configuration")
     arguments.add_argument("--build", type=Path, help=argparse.SUPPRESS)
+    arguments.add_argument("--workers", type=int, help=argparse.SUPPRESS)
     arguments.add_argument("--stream", type=Path, help=argparse.SUPPRESS)
     given = arguments.parse_args()
     quiet_libraries()
     keep_freed_memory()
     if given.build:
-        print(built(given.data, given.build, given.structures, given.count))
+        print(built(given.data, given.build, given.structures, given.count, given.workers))
         return
     if given.stream:
         print(streamed_peak(given.stream))
@@ -246,8 +253,8 @@ def main() -> None:
         sizes = (min(SMALL, given.pairs), given.pairs)
         peaks = []
         for count in sizes:
-            path = folder / f"random{count}.zarr"
-            write_random_pairs(path, count)
+            path = folder / f"repeated{count}.zarr"
+            write_many_pairs(path, count)
             peaks.append(peak_of_streaming(path))
             figures.state(f"streaming, peak memory in MiB with {count} pairs", peaks[-1])
         figures.at_most(f"streaming, peak memory of {sizes[1]} pairs against {sizes[0]}", peaks[1] / peaks[0], 1.1)

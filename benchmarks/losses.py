@@ -23,7 +23,7 @@ from hydra.utils import instantiate
 from torch import Tensor
 
 from phaselearn.commands.memory import keep_freed_memory
-from phaselearn.data.build import compute_pairs
+from phaselearn.data.fill import compute_pairs
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.data.structures import Crystal

@@ -20,7 +20,8 @@ import zarr
 from figures import Figures, state_machine
 
 from phaselearn.commands.memory import keep_freed_memory
-from phaselearn.data.build import PAIRS_A_SHARD, build_store, compute_pairs
+from phaselearn.data.build import build_store
+from phaselearn.data.fill import PAIRS_A_SHARD, compute_pairs
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.sources.file import File
 from phaselearn.data.sources.prototypes import Prototypes

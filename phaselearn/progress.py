@@ -3,24 +3,60 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from types import TracebackType
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def track(items: Iterable[T], description: str, total: int | None) -> Iterable[T]:
-    """Yield the items under a progress bar with rate and remaining time; silent where nobody watches."""
-    from rich import progress as rich_progress
-    from rich.console import Console
+class Progress:
+    """A bar with rate and remaining time, as a context; silent where nobody watches.
 
-    columns = (
-        rich_progress.TextColumn("{task.description}"),
-        rich_progress.BarColumn(),
-        rich_progress.MofNCompleteColumn(),
-        rich_progress.TimeElapsedColumn(),
-        rich_progress.TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with rich_progress.Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
-        yield from progress.track(items, total=total, description=description)
+    Args:
+        description: what is being done.
+        total: units of work, None where that is not known.
+    """
+
+    def __init__(self, description: str, total: int | None) -> None:
+        from rich import progress as rich_progress
+        from rich.console import Console
+        from rich.text import Text
+
+        class Rate(rich_progress.ProgressColumn):
+            def render(self, task: rich_progress.Task) -> Text:
+                speed = task.finished_speed or task.speed
+                return Text("" if speed is None else f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.2g}/s")
+
+        columns = (
+            rich_progress.TextColumn("{task.description}"),
+            rich_progress.BarColumn(),
+            rich_progress.MofNCompleteColumn(),
+            Rate(),
+            rich_progress.TimeElapsedColumn(),
+            rich_progress.TimeRemainingColumn(),
+        )
+        watched = sys.stderr.isatty()
+        self._bar = rich_progress.Progress(*columns, console=Console(stderr=True), transient=True, disable=not watched)
+        self._task = self._bar.add_task(description, total=total)
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def advance(self, units: int = 1) -> None:
+        """Note that so many more units are done."""
+        self._bar.advance(self._task, units)
+
+
+def track(items: Iterable[T], description: str, total: int | None) -> Iterator[T]:
+    """Yield the items under a progress bar."""
+    with Progress(description, total) as progress:
+        for item in items:
+            yield item
+            progress.advance()

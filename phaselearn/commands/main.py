@@ -10,7 +10,8 @@ from phaselearn.commands.suggestions import closest
 COMMANDS = {
     "train": "train a network (the same as python train.py)",
     "config": "what a training would run, and why",
-    "prepare": "build a store of pairs, or repair one",
+    "prepare": "build a store of pairs; verify or repair one",
+    "data": "what is in a store: `phaselearn data info data.store=PATH`",
     "evaluate": "test a finished run again, on any data or observation",
     "runs": "what was trained here, and two runs side by side",
     "benchmark": "every phasing method on the same crystals with the same |F|",

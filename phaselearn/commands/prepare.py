@@ -1,13 +1,18 @@
-"""`phaselearn prepare`: build a store, or repair one."""
+"""`phaselearn prepare`: build a store, verify or repair one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from phaselearn.commands.application import run_application
+from phaselearn.errors import UserError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from omegaconf import DictConfig
+
+_MOST_NAMED = 10
 
 
 def main() -> None:
@@ -18,17 +23,54 @@ def main() -> None:
 def _prepare(config: DictConfig) -> None:
     from phaselearn.commands.memory import keep_freed_memory
     from phaselearn.commands.session import build_data, check
-    from phaselearn.data.build import repair_store
+    from phaselearn.data.storage import store_path
 
     check(config, "prepare")
     keep_freed_memory()
-    data = build_data(config)
-    if config.repair:
-        repaired = repair_store(data.store_path)
-        print(f"{data.store_path}: " + (f"rebuilt {', '.join(repaired)}" if repaired else "every shard is sound"))
+    asked = [name for name in ("overwrite", "verify", "repair") if config[name]]
+    if len(asked) > 1:
+        raise UserError(f"{' and '.join(f'{name}=true' for name in asked)}: one at a time, e.g. {asked[-1]}=true")
+    if config.verify or config.repair:
+        # What a store needs is in it: its source, which may be gone, is not looked at without need.
+        if config.data.store is None:
+            raise UserError(f"{asked[0]}=true needs a store: `phaselearn prepare data.store=PATH {asked[0]}=true`")
+        path = store_path(config.data.store)
+        if config.verify:
+            _verify(path)
+        else:
+            _repair(path, config.data.build_workers)
         return
-    store = data.build(overwrite=config.overwrite)
-    left_out = store.attributes["left_out"]["counts"]
+    store = build_data(config).build(overwrite=config.overwrite)
     print(f"{store.path}: {len(store)} pairs of {store.definition.size}³, {store.definition.layout} layout")
-    for reason, count in left_out.items():
+    for reason, count in store.attributes["left_out"].items():
         print(f"  left out: {count} × {reason}")
+
+
+def _verify(path: Path | str) -> None:
+    from phaselearn.data.storage import open_storage
+    from phaselearn.data.store import repair_command
+    from phaselearn.data.verify import verify_store
+
+    problems = verify_store(path)
+    for problem in problems:
+        print(f"{problem.file}: {problem.what}")
+    if problems:
+        raise UserError(
+            f"{path} is damaged: {problems[0].file} ({problems[0].what})"
+            + (f" and {len(problems) - 1} more" if len(problems) > 1 else "")
+            + f": mend it with `{repair_command(open_storage(path))}`"
+        )
+    print(f"{path}: every file is sound, the arrays fit together, and the pairs of a sample are as defined")
+
+
+def _repair(path: Path | str, workers: int | None) -> None:
+    from hydra.utils import instantiate
+
+    from phaselearn.data.repair import repair_store
+
+    repaired = repair_store(path, instantiate, workers)
+    if not repaired:
+        print(f"{path}: every file is sound")
+        return
+    more = f" and {len(repaired) - _MOST_NAMED} more" if len(repaired) > _MOST_NAMED else ""
+    print(f"{path}: made again: {', '.join(repaired[:_MOST_NAMED])}{more}")

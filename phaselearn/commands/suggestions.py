@@ -23,7 +23,7 @@ def explain(error: Exception, name: str, directory: Path) -> str:
     if mistake is not None:
         # A loader's worker process sends its traceback as the message; ours is the end of it.
         return _lines(str(mistake).rpartition(f"{UserError.__module__}.UserError: ")[2])
-    command = "python train.py" if name == "train" else f"phaselearn {name}"
+    command = "python train.py" if name == "train" else f"phaselearn {name.replace('_', ' ')}"
     text = str(error)
     if isinstance(error, OverrideParseException):
         return (

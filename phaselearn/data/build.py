@@ -1,47 +1,37 @@
-"""Build a store from a source: screened, atomic, and resumed where it was stopped.
+"""Build a store from a source: whole or not there, and resumed where it was stopped.
 
-A store is built beside its place under the name `….partial` and renamed when it is whole, so a half-built store is
-never read. Each finished shard is noted; a build that was killed goes on after the last one.
+A store is built beside its place under the name `….partial`: blocks of screened crystals, then the crystals' arrays,
+then the pairs shard by shard, at last the dataset card and the manifest. Each step is noted under `building/` when it
+is done, every file is written whole or not at all, and only then does the store move to its place. What is written
+depends on the source and the definition alone, not on the number of processes nor on where a build was stopped.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import shutil
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 import zarr
 
-from phaselearn.data.pairs import PairDefinition, make_density, make_intensity, pad_atoms
-from phaselearn.data.screening import screen
-from phaselearn.data.store import (
-    PAIR_ARRAYS,
-    SCHEMA,
-    SCHEMA_VERSION,
-    PairStore,
-    create_pair_arrays,
-    shard_file,
-    write_crystals,
-    write_pairs,
-)
-from phaselearn.data.structures import Crystal, LeftOut, Source
+from phaselearn.data.card import dataset_card
+from phaselearn.data.columns import write_columns
+from phaselearn.data.fill import PAIRS_A_SHARD, fill
+from phaselearn.data.gather import Gathered, gather, read_block
+from phaselearn.data.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
+from phaselearn.data.pairs import PairDefinition
+from phaselearn.data.recipe import make_recipe
+from phaselearn.data.storage import Storage, open_storage
+from phaselearn.data.store import BUILDING, CARD, PairStore, create_pair_arrays
+from phaselearn.data.structures import Source
+from phaselearn.data.summary import summarise
 from phaselearn.errors import UserError
-from phaselearn.progress import track
 
-PAIRS_A_SHARD = 256
-_PAIRS_A_BATCH = 32
-_CRYSTALS_A_SCREENING = 512
-_VERSIONS_OF = ("phaselearn", "gemmi", "numpy", "pymatgen", "spglib", "torch", "zarr")
+_RECIPE = f"{BUILDING}/recipe.json"
+_COLUMNS = f"{BUILDING}/columns.done"
+_FILES_AT_ONCE = 8
 
 
 def build_store(
@@ -51,209 +41,122 @@ def build_store(
     longest_edge: float,
     source_config: dict[str, Any],
     overwrite: bool = False,
+    workers: int | None = None,
 ) -> PairStore:
     """Build a store, or finish one whose build was stopped.
+
+    Memory holds a block of 256 entries for each process and, for each array of the crystals, up to 65,536 rows of it;
+    beyond that about 100 bytes for each block, shard and entry that was left out.
 
     Args:
         source: where the crystals come from.
         definition: what the pairs are.
-        path: where the store will be.
+        path: where the store will be: a folder, or `s3://BUCKET/FOLDER`.
         longest_edge: crystals with a longer cell edge (Å) are left out.
         source_config: the source's configuration, for the provenance.
         overwrite: replace what is at `path`.
+        workers: processes; None for one a core where it is worth it. The store does not depend on it.
 
     Raises:
         UserError: something is at `path` already, or the source has no usable crystal.
     """
-    path = Path(path)
-    if path.exists() and not overwrite:
-        raise UserError(f"{path} exists already: add `overwrite=true` to replace it, or choose another data.store")
-    partial = path.with_name(path.name + ".partial")
-    provenance = _provenance(source, definition, longest_edge, source_config)
-    with _one_thread():
-        crystals, left_out = _gather(source, longest_edge)
-    if not crystals:
-        reasons = Counter(entry.reason for entry in left_out).most_common(3)
-        told = "; ".join(f"{count} × {reason}" for reason, count in reasons) or "it yields nothing"
+    if workers is not None and workers < 1:
+        raise UserError(f"data.build_workers={workers}: at least 1 is needed, or null for one a core")
+    storage = open_storage(path)
+    if not overwrite and is_there(path):
         raise UserError(
-            f"source '{source.name}' has no usable structure ({told}): check source.path, or use the embedded "
-            f"`python train.py source=prototypes`"
+            f"{storage.path} exists already: add `overwrite=true` to replace it, or choose another data.store"
         )
-    group = _open_partial(partial, provenance, crystals, left_out, definition)
-    with _one_thread():
-        _fill(partial, group, crystals, definition)
-    group.attrs["complete"] = True
-    if path.exists():
-        shutil.rmtree(path)
-    os.replace(partial, path)
+    recipe = make_recipe(source, definition, longest_edge, source_config)
+    partial = storage.beside()
+    if not _is_whole(partial, recipe):
+        _start_or_go_on(partial, recipe)
+        gathered = gather(partial, source, longest_edge, workers)
+        _check_usable(source, gathered)
+        _write_columns(partial, recipe, gathered, definition)
+        shards = fill(partial, gathered.crystals, definition, workers)
+        _finish(partial, recipe, shards)
+    _remove_rest(partial)
+    storage.clear(first=MANIFEST)
+    partial.take_place_of(storage, last=MANIFEST)
     return PairStore(path)
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute on one thread: a pair is too small to share out, and the other cores compress and write."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+def is_there(path: str | Path) -> bool:
+    """Return whether a store, whole or damaged, or anything else is at a place.
 
-
-def _provenance(
-    source: Source, definition: PairDefinition, longest_edge: float, source_config: dict[str, Any]
-) -> dict[str, Any]:
-    config = {"definition": definition.as_dict(), "longest_edge": longest_edge, "source": source_config}
-    return {
-        "schema": SCHEMA,
-        "schema_version": SCHEMA_VERSION,
-        "definition": definition.as_dict(),
-        "longest_edge": longest_edge,
-        "source": {
-            "name": source.name,
-            "licence": source.licence,
-            "attribution": source.attribution,
-            "fingerprint": source.fingerprint(),
-            "config": source_config,
-        },
-        "config_hash": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
-        "versions": {name: version(name) for name in _VERSIONS_OF},
-    }
-
-
-def _gather(source: Source, longest_edge: float) -> tuple[list[Crystal], list[LeftOut]]:
-    """Read and screen every entry of a source."""
-    kept: list[Crystal] = []
-    left_out: list[LeftOut] = []
-    for block in _blocks(track(source, "reading structures", len(source) or None), _CRYSTALS_A_SCREENING):
-        crystals = [entry for entry in block if isinstance(entry, Crystal)]
-        left_out += [entry for entry in block if isinstance(entry, LeftOut)]
-        for crystal, reason in zip(crystals, screen(crystals, longest_edge=longest_edge), strict=True):
-            if reason is None:
-                kept.append(crystal)
-            else:
-                left_out.append(LeftOut(crystal.id, reason))
-    return kept, left_out
-
-
-def _blocks(entries: Iterator[Crystal | LeftOut], size: int) -> Iterator[list[Crystal | LeftOut]]:
-    block: list[Crystal | LeftOut] = []
-    for entry in entries:
-        block.append(entry)
-        if len(block) == size:
-            yield block
-            block = []
-    if block:
-        yield block
-
-
-def _open_partial(
-    partial: Path,
-    provenance: dict[str, Any],
-    crystals: Sequence[Crystal],
-    left_out: Sequence[LeftOut],
-    definition: PairDefinition,
-) -> zarr.Group:
-    """Return the group under construction: the one that was left, if it is of the same build."""
-    if partial.exists():
-        try:
-            group = zarr.open_group(partial, mode="r+")
-            attributes = dict(group.attrs)
-            if {name: attributes.get(name) for name in provenance} == provenance and "shards_built" in attributes:
-                return group
-        except Exception:
-            # Killed before the group was whole: nothing in it is worth keeping.
-            pass
-        shutil.rmtree(partial)
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    group = zarr.open_group(partial, mode="w", zarr_format=3)
-    write_crystals(group, crystals)
-    create_pair_arrays(group, len(crystals), definition.size, PAIRS_A_SHARD)
-    reasons = Counter(entry.reason for entry in left_out)
-    group.attrs.update(
-        {
-            **provenance,
-            "complete": False,
-            "left_out": {
-                "counts": dict(sorted(reasons.items())),
-                "entries": [[entry.id, entry.reason] for entry in left_out],
-            },
-            "shards_built": 0,
-        }
-    )
-    return group
-
-
-def _fill(partial: Path, group: zarr.Group, crystals: Sequence[Crystal], definition: PairDefinition) -> None:
-    """Compute and write the shards that are missing, one a core at a time; they are noted as built in their order."""
-    length = group["density"].shards[0]
-    shards = range(int(group.attrs["shards_built"]), -(-len(crystals) // length))
-
-    def build(shard: int) -> int:
-        pairs = compute_pairs(crystals[shard * length : (shard + 1) * length], definition)
-        for name, values in zip(PAIR_ARRAYS, pairs, strict=True):
-            write_pairs(partial, group, name, shard, values)
-        return shard
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        # Not all at once: what is computed and not yet noted would be computed again after a kill.
-        building = deque(pool.submit(build, shard) for shard in shards[: cores + 1])
-        for shard in track(shards, f"pairs ({length} a step)", len(shards)):
-            group.attrs["shards_built"] = building.popleft().result() + 1
-            if shard + cores + 1 in shards:
-                building.append(pool.submit(build, shard + cores + 1))
-
-
-def compute_pairs(crystals: Sequence[Crystal], definition: PairDefinition) -> tuple[np.ndarray, np.ndarray]:
-    """Return intensity and density (k, N, N, N) float32 of crystals."""
-    shape = (len(crystals), *(definition.size,) * 3)
-    intensity, density = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    # Crystals of like size share a batch, so that little of it is padding. Gaussians at the voxels know no padding,
-    # and the more crystals, the more atoms are spread in one go.
-    order = np.argsort([len(crystal.numbers) for crystal in crystals], kind="stable")
-    spread = definition.sampling == "point" and definition.frame == "fractional"
-    for make, result, at_once in (
-        (make_intensity, intensity, _PAIRS_A_BATCH),
-        (make_density, density, PAIRS_A_SHARD if spread else _PAIRS_A_BATCH),
-    ):
-        for start in range(0, len(order), at_once):
-            rows = order[start : start + at_once]
-            lattice, numbers, positions = pad_atoms([crystals[row] for row in rows])
-            result[rows] = make(lattice.float(), numbers, positions, definition).numpy()
-    return intensity, density
-
-
-def repair_store(path: str | Path) -> list[str]:
-    """Rebuild the damaged and the missing shards of a store from the crystals that it holds.
-
-    Returns:
-        The shards that were rebuilt, relative to the store.
+    Files without a manifest beside a whole store that was about to replace them do not count.
     """
-    path = Path(path)
-    store = PairStore(path, check_shards=False)
-    group = zarr.open_group(path, mode="r+")
-    length = group["density"].shards[0]
-    repaired = []
-    for number in track(range(-(-len(store) // length)), "checking shards", -(-len(store) // length)):
-        rows = np.arange(number * length, min((number + 1) * length, len(store)))
-        damaged = [name for name in PAIR_ARRAYS if not _is_readable(store, name, number, rows)]
-        if not damaged:
-            continue
-        with _one_thread():
-            pairs = compute_pairs([store.crystal(row) for row in rows], store.definition)
-        for name, values in zip(PAIR_ARRAYS, pairs, strict=True):
-            if name in damaged:
-                write_pairs(path, group, name, number, values)
-                repaired.append(str(shard_file(Path(), name, number)))
-    return repaired
+    storage = open_storage(path)
+    if storage.has(MANIFEST):
+        return True
+    return bool(storage.sizes()) and not storage.beside().has(MANIFEST)
 
 
-def _is_readable(store: PairStore, name: str, shard: int, rows: np.ndarray) -> bool:
-    if not shard_file(store.path, name, shard).exists():
-        return False
+def _is_whole(partial: Storage, recipe: dict[str, Any]) -> bool:
     try:
-        store.read_pairs(name, rows)
-    except UserError:
+        manifest = read_manifest(partial)
+    except DamagedManifest:
         return False
-    return True
+    return manifest is not None and manifest.recipe == recipe
+
+
+def _start_or_go_on(partial: Storage, recipe: dict[str, Any]) -> None:
+    """Leave nothing there that is not of this build."""
+    encoded = json.dumps(recipe, sort_keys=True).encode()
+    if partial.has(_RECIPE) and partial.read(_RECIPE) == encoded:
+        return
+    partial.clear(first=_RECIPE)
+    partial.write(_RECIPE, encoded)
+
+
+def _check_usable(source: Source, gathered: Gathered) -> None:
+    if sum(gathered.crystals):
+        return
+    reasons = Counter(gathered.left_out).most_common(3)
+    told = "; ".join(f"{count} × {reason}" for reason, count in reasons) or "it yields nothing"
+    raise UserError(
+        f"source '{source.name}' has no usable structure ({told}): check source.path, or use the embedded "
+        f"`python train.py source=prototypes`"
+    )
+
+
+def _write_columns(partial: Storage, recipe: dict[str, Any], gathered: Gathered, definition: PairDefinition) -> None:
+    """Write the group, the crystals' arrays and the empty arrays of the pairs, all anew if that was stopped."""
+    if partial.has(_COLUMNS):
+        return
+    partial.delete(key for key in partial.sizes() if not key.startswith(f"{BUILDING}/"))
+    count = sum(gathered.crystals)
+    attributes = {**recipe, "left_out": gathered.left_out}
+    group = zarr.create_group(partial.zarr_store(read_only=False), attributes=attributes, zarr_format=3)
+    blocks = (read_block(partial, number) for number in range(len(gathered.crystals)))
+    write_columns(partial, group, blocks, count, gathered.atoms)
+    create_pair_arrays(group, count, definition.size, PAIRS_A_SHARD)
+    partial.write(_COLUMNS, b"")
+
+
+def _finish(partial: Storage, recipe: dict[str, Any], shards: dict[str, Entry]) -> None:
+    """Write the dataset card and the manifest."""
+    card = write_card(partial)
+    others = [
+        key
+        for key in partial.sizes()
+        # A process that was killed may have left a file that it had not finished.
+        if not key.startswith(f"{BUILDING}/") and key not in shards and not key.endswith(".partial")
+    ]
+    with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+        files = dict(zip(others, map(Entry.of, pool.map(partial.read, others)), strict=True))
+    Manifest(recipe, shards | files | {CARD: card}).write(partial)
+
+
+def write_card(storage: Storage) -> Entry:
+    """Write the dataset card of a store and return what its file must be."""
+    content = dataset_card(summarise(zarr.open_group(storage.zarr_store(), mode="r"))).encode()
+    storage.write(CARD, content)
+    return Entry.of(content)
+
+
+def _remove_rest(partial: Storage) -> None:
+    """Remove what is no part of the store."""
+    manifest = read_manifest(partial)
+    partial.delete(partial.sizes().keys() - manifest.files.keys() - {MANIFEST})

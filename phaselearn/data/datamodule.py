@@ -16,14 +16,16 @@ import torch
 
 from phaselearn.data.augmentation import Augmentation
 from phaselearn.data.batching import BATCHINGS, EpochBatches
-from phaselearn.data.build import build_store
+from phaselearn.data.build import build_store, is_there
 from phaselearn.data.dataset import PairDataset
 from phaselearn.data.endless import EndlessLoader, EndlessPairs
 from phaselearn.data.loader import PairLoader
 from phaselearn.data.observation import Observation
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.preparation import Preparation
+from phaselearn.data.processes import worker_context
 from phaselearn.data.split import SPLITS, nested_subset, split_rows
+from phaselearn.data.storage import store_path
 from phaselearn.data.store import PairStore, check_definition
 from phaselearn.data.structures import EndlessSource, Source
 from phaselearn.data.transforms import INPUTS, SCALINGS
@@ -45,7 +47,7 @@ class PairDataModule(pl.LightningDataModule):
         source_config: the source's configuration, for the store's name and provenance.
         observation: what is measured.
         training_observation: what is measured of training crystals; null for the same.
-        store: path of the store; null names one after the configuration under `store_folder`.
+        store: path of the store, or `s3://BUCKET/FOLDER`; null names one after the configuration under `store_folder`.
         store_folder: where stores that are not named lie.
         name: name of this data configuration.
         size, layout, scattering, b_iso, weight, sigma, frame, sampling: see `PairDefinition`.
@@ -60,6 +62,7 @@ class PairDataModule(pl.LightningDataModule):
         input_transform: `raw`, `amplitude`, `log` or `patterson`.
         input_scaling, target_scaling: `none`, `max`, `mean` or `deviation`, sample by sample.
         augmentation: see `Augmentation`.
+        build_workers: processes that build the store; null for one a core where it is worth it.
         seed: of the choice of training crystals, the order and everything drawn.
         endless: train on so many new crystals an epoch, made on the fly, in place of the store's; null for those.
     """
@@ -94,6 +97,7 @@ class PairDataModule(pl.LightningDataModule):
         augmentation: Augmentation,
         seed: int,
         training_observation: Observation | None = None,
+        build_workers: int | None = None,
         endless: int | None = None,
     ) -> None:
         super().__init__()
@@ -143,7 +147,8 @@ class PairDataModule(pl.LightningDataModule):
             "target_scaling": target_scaling,
         }
         self.seed = seed
-        self._given_store = Path(store) if store else None
+        self.build_workers = build_workers
+        self._given_store = store_path(store) if store else None
         self._store_folder = Path(store_folder)
         self._name = name
         self.training_prototypes: frozenset[str] | None = None
@@ -169,7 +174,7 @@ class PairDataModule(pl.LightningDataModule):
 
     def prepare_data(self) -> None:
         """Build the store if there is none."""
-        if not self.store_path.exists():
+        if not is_there(self.store_path):
             self.build()
 
     def build(self, overwrite: bool = False) -> PairStore:
@@ -181,7 +186,13 @@ class PairDataModule(pl.LightningDataModule):
         if self.source is None:
             raise UserError(f"no store at {self.store_path} and no source to build it from: add e.g. source=prototypes")
         return build_store(
-            self.source, self.definition, self.store_path, self.longest_edge, self.source_config, overwrite
+            self.source,
+            self.definition,
+            self.store_path,
+            self.longest_edge,
+            self.source_config,
+            overwrite,
+            self.build_workers,
         )
 
     @property
@@ -284,7 +295,8 @@ class PairDataModule(pl.LightningDataModule):
             rank=torch.distributed.get_rank() if shared else 0,
             lattice=self.store.lattice[dataset.rows] if shuffle and self.batching == "cell" else None,
         )
-        return PairLoader(dataset, batches, self.num_workers)
+        context = worker_context() if self.num_workers > 0 and self.store.is_remote else None
+        return PairLoader(dataset, batches, self.num_workers, context)
 
     def evaluation_loader(self, split: str, count: int | None) -> PairLoader:
         """Return batches of at most `count` crystals of a split: the same crystals for every method.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from phaselearn.data.build import compute_pairs
+from phaselearn.data.fill import compute_pairs
 from phaselearn.data.loader import as_is
 from phaselearn.data.pairs import PairDefinition, pad_atoms
 from phaselearn.data.preparation import Preparation

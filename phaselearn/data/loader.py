@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,17 +24,19 @@ class PairLoader(DataLoader):
         dataset: what is read.
         batches: in which order.
         num_workers: processes that read.
+        context: how they are started; null for the system's way.
     """
 
     batch_sampler: EpochBatches
 
-    def __init__(self, dataset: PairDataset, batches: EpochBatches, num_workers: int = 0) -> None:
+    def __init__(self, dataset: PairDataset, batches: EpochBatches, num_workers: int = 0, context: Any = None) -> None:
         super().__init__(
             dataset,
             batch_sampler=batches,
             num_workers=num_workers,
             collate_fn=as_is,
             persistent_workers=num_workers > 0,
+            multiprocessing_context=context,
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=_leave_interrupts_to_the_main_process,
         )

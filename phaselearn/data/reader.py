@@ -34,11 +34,11 @@ class ShardReader:
         wanted: (k,) rows that are going to be read, ascending. Where one of them is asked for, those in the same
             shard are fetched with it and kept until they are asked for.
         held: samples to keep at most; the shard that has been kept longest goes first.
-        damage: makes the error to raise where the chunk of a row cannot be read, of the row and the reason.
+        damage: makes the error to raise where the chunk of a row cannot be read, of the row and the cause.
     """
 
     def __init__(
-        self, array: zarr.Array, wanted: np.ndarray, held: int, damage: Callable[[int, str], Exception]
+        self, array: zarr.Array, wanted: np.ndarray, held: int, damage: Callable[[int, Exception], Exception]
     ) -> None:
         self._array = array
         self._length = array.shards[0]
@@ -63,7 +63,7 @@ class ShardReader:
                 try:
                     decode_chunk(self._held[row // self._length][row], self._zstd, sample)
                 except (ValueError, zstandard.ZstdError) as error:
-                    raise self._damage(row, str(error)) from error
+                    raise self._damage(row, error) from error
             self._forget(block)
         return samples
 
@@ -107,8 +107,8 @@ class ShardReader:
             spans = decode_index(await self._get(shard, SuffixByteRequest(size)), self._length)[places].tolist()
             ranges = _joined(span for span in spans if span[0] < span[1])
             parts = await asyncio.gather(*(self._get(shard, RangeByteRequest(*part)) for part in ranges))
-        except (ValueError, OSError) as error:
-            raise self._damage(rows[0], str(error)) from error
+        except Exception as error:  # a bucket has errors of its own
+            raise self._damage(rows[0], error) from error
         chunks = {}
         for row, (begin, end) in zip(rows, spans, strict=True):
             if begin == end:

@@ -7,9 +7,6 @@ that zarr writes: the encoded chunks one after another, then an index of (offset
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import google_crc32c
 import numpy as np
 import zstandard
@@ -85,11 +82,3 @@ def _checked(encoded: bytes) -> bytes:
     if not len(data) or google_crc32c.value(data) != int.from_bytes(checksum, "little"):
         raise ValueError("its checksum does not match" if len(data) else "it is absent")
     return data
-
-
-def write_shard(file: Path, samples: np.ndarray, chunks_in_shard: int) -> None:
-    """Write a shard's file, whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f"{file.name}.partial")
-    unfinished.write_bytes(encode_shard(samples, chunks_in_shard))
-    os.replace(unfinished, file)

@@ -7,13 +7,17 @@
     atom_position        (m, 3) float64          fractional
     id, formula, prototype (n,) str; space_group (n,) int64
 
-The attributes hold the schema, the definition of the pairs, the full provenance and what was left out and why.
+The attributes hold the recipe (schema, definition of the pairs, provenance) and how many entries were left out and why.
+Beside the group lie `left_out.csv` with each of those entries, `README.md`, the dataset card, and `manifest.json` with
+the length and SHA-256 of every file.
 """
 
 from __future__ import annotations
 
+import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -21,83 +25,83 @@ from typing import Any
 import numpy as np
 import zarr
 
+from phaselearn.data.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.reader import ShardReader
-from phaselearn.data.shards import ZSTD_LEVEL, write_shard
+from phaselearn.data.recipe import SCHEMA, SCHEMA_VERSION
+from phaselearn.data.shards import ZSTD_LEVEL
+from phaselearn.data.storage import Storage, open_storage
 from phaselearn.data.structures import Crystal
 from phaselearn.errors import UserError
 
-SCHEMA = "phaselearn.pairs"
-SCHEMA_VERSION = 1
 PAIR_ARRAYS = ("intensity", "density")
+METADATA = "zarr.json"
+LEFT_OUT = "left_out.csv"
+CARD = "README.md"
+BUILDING = "building"  # folder of what a store holds only until it is whole
+_FILES_AT_ONCE = 8
 
 
 class PairStore:
     """A finished store, opened for reading.
 
-    Safe to send to worker processes: arrays are opened on first use in each.
+    Safe to send to worker processes: arrays are opened on first use in each. On opening, the lengths of all files and
+    the metadata are compared with the manifest; the arrays carry checksums of their own, which reading them checks.
 
     Args:
-        path: the group.
-        check_shards: refuse a store of which a shard is missing.
+        path: the group: a folder, or `s3://BUCKET/FOLDER`.
+        check: compare it with the manifest.
 
     Raises:
         UserError: nothing there, half built, of another schema, or damaged.
     """
 
-    def __init__(self, path: str | Path, check_shards: bool = True) -> None:
-        self.path = Path(path)
-        self.attributes = self._check()
-        if check_shards:
-            self._check_shards()
+    def __init__(self, path: str | Path, check: bool = True) -> None:
+        self.storage = open_storage(path)
+        if check:
+            self.manifest = self._check()
+        self.attributes: dict[str, Any] = json.loads(self.storage.read(METADATA))["attributes"]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "attributes": self.attributes}
+        # The manifest of a large store is large, and only opening needs it.
+        return {"storage": self.storage, "attributes": self.attributes}
 
-    def _check(self) -> dict[str, Any]:
-        quoted = shlex.quote(str(self.path))
-        if not self.path.exists():
-            raise UserError(f"no store at {self.path}: build one with `phaselearn prepare data.store={quoted}`")
+    @property
+    def path(self) -> Path | str:
+        """Where the store is."""
+        return self.storage.path
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it lies in a bucket, whose client does not survive a fork."""
+        return "://" in str(self.path)
+
+    def _check(self) -> Manifest:
+        storage = self.storage
         try:
-            attributes = dict(zarr.open_group(self.path, mode="r").attrs)
-        except Exception as error:
-            raise UserError(
-                f"{self.path} is not a readable zarr v3 group ({_first_line(error)}): give a store that "
-                f"`phaselearn prepare data.store=PATH` has built"
-            ) from error
-        schema, version = attributes.get("schema"), attributes.get("schema_version")
-        if (schema, version) != (SCHEMA, SCHEMA_VERSION):
-            raise UserError(
-                f"{self.path} has schema {schema} version {version}, this version reads {SCHEMA} version "
-                f"{SCHEMA_VERSION}: rebuild it with `phaselearn prepare data.store={quoted} overwrite=true`"
-            )
-        if not attributes.get("complete"):
-            raise UserError(
-                f"{self.path} is half built: finish it with `phaselearn prepare data.store={quoted} overwrite=true`"
-            )
-        return attributes
-
-    def _check_shards(self) -> None:
-        quoted = shlex.quote(str(self.path))
-        # zarr reads a missing shard as zeros without a word.
-        group = zarr.open_group(self.path, mode="r")
-        for name in PAIR_ARRAYS:
-            if name not in group:
-                raise UserError(
-                    f"{self.path} has no array '{name}': rebuild it with "
-                    f"`phaselearn prepare data.store={quoted} overwrite=true`"
-                )
-            for shard in range(-(-group[name].shape[0] // group[name].shards[0])):
-                if not shard_file(self.path, name, shard).exists():
-                    raise UserError(
-                        f"{self.path} misses the shard {shard_file(Path(), name, shard)}: rebuild it with "
-                        f"`phaselearn prepare data.store={quoted} repair=true`"
-                    )
+            manifest = read_manifest(storage)
+        except DamagedManifest as error:
+            check_schema(storage)
+            raise damaged(storage, MANIFEST, str(error)) from error
+        if manifest is None:
+            check_schema(storage)
+            raise damaged(storage, MANIFEST, "it is missing")
+        check_version(storage, manifest.recipe)
+        sizes = storage.sizes()
+        for key, entry in manifest.files.items():
+            if sizes.get(key) != entry.size:
+                raise damaged(storage, key, wrong_size(sizes.get(key), entry.size))
+        metadata = [key for key in manifest.files if key.endswith(METADATA)]
+        with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+            for key, content in zip(metadata, pool.map(storage.read, metadata), strict=True):
+                if Entry.of(content) != manifest.files[key]:
+                    raise damaged(storage, key, "its checksum does not match")
+        return manifest
 
     @cached_property
     def group(self) -> zarr.Group:
         """The zarr group."""
-        return zarr.open_group(self.path, mode="r")
+        return zarr.open_group(self.storage.zarr_store(), mode="r")
 
     @cached_property
     def _pair_arrays(self) -> dict[str, zarr.Array]:
@@ -128,21 +132,19 @@ class PairStore:
         """Return a reader of one of the pair arrays; see `ShardReader`."""
         return ShardReader(self._pair_arrays[name], wanted, held, partial(self._damage, name))
 
-    def _damage(self, name: str, row: int, reason: str) -> UserError:
-        shard = shard_file(Path(), name, row // self._pair_arrays[name].shards[0])
-        return UserError(
-            f"chunk {row} of array '{name}' in {self.path} (shard {shard}) is damaged ({reason}): rebuild it with "
-            f"`phaselearn prepare data.store={shlex.quote(str(self.path))} repair=true`"
+    def _damage(self, name: str, row: int, error: Exception) -> UserError:
+        shard = shard_key(name, row // self._pair_arrays[name].shards[0])
+        return self.storage.not_damage(error) or UserError(
+            f"chunk {row} of array '{name}' in {self.path} (shard {shard}) is damaged ({_first_line(error)}): "
+            f"rebuild it with `{repair_command(self.storage)}`"
         )
 
     def _column(self, name: str) -> np.ndarray:
         try:
             return self.group[name][:]
         except Exception as error:
-            raise UserError(
-                f"array '{name}' of {self.path} is damaged or missing ({_first_line(error)}): rebuild the store with "
-                f"`phaselearn prepare data.store={shlex.quote(str(self.path))} overwrite=true`"
-            ) from error
+            told = self.storage.not_damage(error)
+            raise told or damaged(self.storage, f"{name}/", _first_line(error)) from error
 
     @cached_property
     def lattice(self) -> np.ndarray:
@@ -212,9 +214,93 @@ class PairStore:
         return 2 * 4 * self.definition.size**3
 
 
-def shard_file(path: Path, array: str, shard: int) -> Path:
-    """Return the file that holds a shard of one of the pair arrays."""
-    return path / array / "c" / str(shard) / "0" / "0" / "0"
+def shard_key(array: str, shard: int) -> str:
+    """Return the file that holds a shard of one of the pair arrays, relative to the store."""
+    return f"{array}/c/{shard}/0/0/0"
+
+
+def repair_command(storage: Storage) -> str:
+    """Return the command that mends a store."""
+    return f"phaselearn prepare data.store={storage.quoted} repair=true"
+
+
+def damaged(storage: Storage, key: str, why: str) -> UserError:
+    """Return the error that names a damaged file and the command that mends it."""
+    return UserError(f"{storage.path} is damaged: {key} ({why}): mend it with `{repair_command(storage)}`")
+
+
+def wrong_size(found: int | None, expected: int) -> str:
+    """Return what is wrong with the length of a file, None for a file that is not there."""
+    return "it is missing" if found is None else f"it has {found:,} bytes, not {expected:,}"
+
+
+def check_schema(storage: Storage) -> None:
+    """Refuse what is no store of this version; of a store whose manifest is not there.
+
+    Raises:
+        UserError: nothing there, no zarr group, another schema or version, or half built.
+    """
+    try:
+        content = storage.read(METADATA)
+    except FileNotFoundError:
+        files = storage.sizes()
+        if not files:
+            raise UserError(
+                f"no store at {storage.path}: build one with `phaselearn prepare data.store={storage.quoted}`"
+            ) from None
+        if MANIFEST in files:
+            raise damaged(storage, METADATA, "it is missing") from None
+        if _is_half_built(files):
+            raise _half_built(storage) from None
+        raise _not_a_group(storage, f"no {METADATA} in it") from None
+    try:
+        attributes = json.loads(content)["attributes"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _not_a_group(storage, f"{METADATA}: {_first_line(error)}") from error
+    if not isinstance(attributes, dict):
+        raise _not_a_group(storage, f"{METADATA} has no attributes")
+    check_version(storage, attributes)
+    if _is_half_built(storage.sizes()):
+        raise _half_built(storage)
+
+
+def check_version(storage: Storage, attributes: dict[str, Any]) -> None:
+    """Refuse a store of another schema.
+
+    Raises:
+        UserError: another schema or version; names the command that builds it anew.
+    """
+    schema, version = attributes.get("schema"), attributes.get("schema_version")
+    if schema != SCHEMA:
+        raise UserError(
+            f"{storage.path} has schema {schema} version {version}, this version reads {SCHEMA} version "
+            f"{SCHEMA_VERSION}: give another place, or replace it with "
+            f"`phaselearn prepare data.store={storage.quoted} overwrite=true`"
+        )
+    if version != SCHEMA_VERSION:
+        raise UserError(
+            f"{storage.path} has schema {schema} version {version}, this version reads version {SCHEMA_VERSION}: build "
+            f"it again from its source with `{repair_command(storage)}`"
+        )
+
+
+def _is_half_built(files: Iterable[str]) -> bool:
+    return any(key.startswith(f"{BUILDING}/") for key in files)
+
+
+def _half_built(storage: Storage) -> UserError:
+    place = shlex.quote(str(storage.path).removesuffix(".partial"))
+    return UserError(
+        f"{storage.path} is half built: finish it with the command that began it, `phaselearn prepare … "
+        f"data.store={place}`"
+    )
+
+
+def _not_a_group(storage: Storage, why: str) -> UserError:
+    return UserError(
+        f"{storage.path} is not a readable zarr v3 group ({why}): give a store that "
+        "`phaselearn prepare data.store=PATH` has built"
+    )
 
 
 def check_definition(store: PairStore, wanted: PairDefinition) -> None:
@@ -233,28 +319,6 @@ def check_definition(store: PairStore, wanted: PairDefinition) -> None:
         )
 
 
-def write_crystals(group: zarr.Group, crystals: Sequence[Crystal]) -> None:
-    """Write everything but the pairs."""
-    counts = [len(crystal.numbers) for crystal in crystals]
-    columns = {
-        "lattice": np.stack([crystal.lattice for crystal in crystals]).astype(np.float64),
-        "atom_offset": np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
-        "atom_number": np.concatenate([crystal.numbers for crystal in crystals]).astype(np.int64),
-        "atom_position": np.concatenate([crystal.positions for crystal in crystals]).astype(np.float64),
-        "space_group": np.array([crystal.space_group for crystal in crystals], dtype=np.int64),
-    }
-    for name, values in columns.items():
-        group.create_array(
-            name, data=values, chunks=(min(len(values), 65536), *values.shape[1:]), compressors=_compressors()
-        )
-    for name in ("id", "formula", "prototype"):
-        values = np.array([getattr(crystal, name) for crystal in crystals], dtype=object)
-        array = group.create_array(
-            name, shape=values.shape, dtype=str, chunks=(min(len(values), 65536),), compressors=_compressors()
-        )
-        array[:] = values
-
-
 def create_pair_arrays(group: zarr.Group, count: int, size: int, pairs_a_shard: int) -> None:
     """Create the empty arrays of the pairs."""
     for name in PAIR_ARRAYS:
@@ -264,16 +328,12 @@ def create_pair_arrays(group: zarr.Group, count: int, size: int, pairs_a_shard: 
             dtype="float32",
             chunks=(1, size, size, size),
             shards=(min(pairs_a_shard, count), size, size, size),
-            compressors=_compressors(),
+            compressors=compressors(),
         )
 
 
-def write_pairs(path: Path, group: zarr.Group, name: str, shard: int, values: np.ndarray) -> None:
-    """Write a whole shard of one of the pair arrays of the group at `path`; values (k, N, N, N) float32."""
-    write_shard(shard_file(path, name, shard), values, group[name].shards[0])
-
-
-def _compressors() -> list[zarr.abc.codec.BytesBytesCodec]:
+def compressors() -> list[zarr.abc.codec.BytesBytesCodec]:
+    """Return what every array is encoded with."""
     return [zarr.codecs.ZstdCodec(level=ZSTD_LEVEL), zarr.codecs.Crc32cCodec()]
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -77,6 +77,18 @@ class Source(ABC):
         """Return how many entries will be yielded, for progress bars; 0 where that is not known."""
         return 0
 
+    def raw_entries(self) -> Iterator[Any]:
+        """Yield what `reader` makes the entries of, in their order.
+
+        A source whose entries take long to read yields here what is quick to find (a path, a line), so that processes
+        share the reading.
+        """
+        yield from self
+
+    def reader(self) -> Callable[[Any], Iterable[Crystal | LeftOut]]:
+        """Return a function of a raw entry that gives its entries; it can be sent to another process."""
+        return _as_it_is
+
 
 class EndlessSource(Source):
     """A source that can make a crystal of any number; the first `count` are what it yields."""
@@ -84,3 +96,18 @@ class EndlessSource(Source):
     @abstractmethod
     def crystal(self, number: int) -> Crystal:
         """Return crystal `number`, 0 or more; it depends on the configuration, without the count, and on that alone."""
+
+    def raw_entries(self) -> Iterator[int]:
+        """Yield the numbers of the crystals."""
+        yield from range(len(self))
+
+    def reader(self) -> Callable[[int], Iterable[Crystal | LeftOut]]:
+        """Return what makes the crystal of a number."""
+        return self._numbered
+
+    def _numbered(self, number: int) -> tuple[Crystal]:
+        return (self.crystal(number),)
+
+
+def _as_it_is(entry: Crystal | LeftOut) -> tuple[Crystal | LeftOut]:
+    return (entry,)

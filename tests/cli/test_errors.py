@@ -12,7 +12,7 @@ import pytest
 import zarr
 from hydra.core.global_hydra import GlobalHydra
 
-from phaselearn.data.store import shard_file
+from phaselearn.data.store import shard_key
 from tests.cli.folders import PHASELEARN, SMALL, TRAIN, command
 
 QUICK = (*SMALL, "data=hkl10", "data.store=octant.zarr", "trainer.max_epochs=1")
@@ -52,9 +52,11 @@ def _break_things(folder: Path) -> None:
     (folder / "garbage.jsonl").write_text('not json\n{"lattice": 1}\n')
     zarr.open_group(folder / "other.zarr", mode="w").attrs.update({"schema": "other", "schema_version": 3})
     shutil.copytree(folder / "octant.zarr", folder / "half.zarr.partial")
-    zarr.open_group(folder / "half.zarr.partial", mode="r+").attrs["complete"] = False
+    (folder / "half.zarr.partial" / "manifest.json").unlink()
+    (folder / "half.zarr.partial" / "building").mkdir()
+    (folder / "half.zarr.partial" / "building" / "recipe.json").write_text("{}")
     shutil.copytree(folder / "octant.zarr", folder / "damaged.zarr")
-    file = shard_file(folder / "damaged.zarr", "density", 0)
+    file = folder / "damaged.zarr" / shard_key("density", 0)
     content = bytearray(file.read_bytes())
     # Everything but the index at the end of the shard.
     content[: len(content) // 2] = bytes(len(content) // 2)
@@ -130,13 +132,24 @@ DATA = [
     ("train source=file source.path=missing.jsonl", ["missing.jsonl", "is no file"]),
     ("train source=file source.path=garbage.jsonl", ["no usable structure"]),
     ("train data.store=other.zarr", ["schema other version 3", "overwrite=true"]),
-    ("train data.store=half.zarr.partial data=hkl10", ["half built", "overwrite=true"]),
+    ("train data.store=half.zarr.partial data=hkl10", ["half built", "finish it with the command that began it"]),
     ("train data=hkl10_full data.store=octant.zarr", ["octant", "asked full"]),
     ("train data=hkl10 data.store=octant.zarr data.train_size=9999", ["9999", "train_size"]),
     ("train data=hkl10 data.store=damaged.zarr data.cache=none", DAMAGED),
     ("train data=hkl10 data.store=damaged.zarr data.cache=ram", DAMAGED),
     ("train data=hkl10 data.store=damaged.zarr data.cache=none data.num_workers=1", DAMAGED),
     ("prepare data=hkl10 data.store=octant.zarr", ["exists already", "overwrite=true"]),
+    ("prepare data.store=new.zarr data.build_workers=0", ["data.build_workers=0", "at least 1"]),
+    ("prepare data.store=octant.zarr verify=true repair=true", ["verify=true and repair=true", "one at a time"]),
+    ("prepare verify=true", ["needs a store", "data.store=PATH verify=true"]),
+    ("prepare data.store=damaged.zarr verify=true", ["damaged.zarr", "density/c/0/0/0/0", "repair=true"]),
+    ("prepare data.store=missing.zarr verify=true", ["no store at missing.zarr"]),
+    ("train data.store=ftp://host/a data=hkl10", ["ftp://host/a", "s3://BUCKET/FOLDER"]),
+    ("data inof", ["data inof", "phaselearn data info data.store=PATH"]),
+    ("data info", ["a store is needed"]),
+    ("data info data.stoer=x", ["did you mean data.store"]),
+    ("data info data.store=missing.zarr", ["no store at missing.zarr"]),
+    ("data info data.store=other.zarr", ["schema other version 3"]),
 ]
 RUNS = [
     ("evaluate", ["run=outputs/FOLDER"]),
@@ -156,7 +169,10 @@ RUNS = [
     ("typed", "told"), [*CONFIGURATION, *DATA, *RUNS], ids=lambda value: value if isinstance(value, str) else ""
 )
 def test_a_mistake_is_one_line(failing: Failing, typed: str, told: list[str]) -> None:
-    line = failing(*typed.split(), *(["trainer.enable_model_summary=false"] if "damaged.zarr" in typed else []))
+    line = failing(
+        *typed.split(),
+        *(["trainer.enable_model_summary=false"] if typed.startswith("train") and "damaged.zarr" in typed else []),
+    )
     for snippet in told:
         assert snippet in line
 

@@ -1,20 +1,17 @@
 """Stores: what is written is what is read, whatever happens in between."""
 
-import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
 import torch
 import zarr
 
-from phaselearn.data.build import build_store, compute_pairs, repair_store
+from phaselearn.data.build import build_store
+from phaselearn.data.fill import compute_pairs
+from phaselearn.data.manifest import Manifest, read_manifest
 from phaselearn.data.pairs import make_pairs, pad_atoms
+from phaselearn.data.shards import encode_shard
 from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.data.store import (
     PAIR_ARRAYS,
@@ -22,8 +19,7 @@ from phaselearn.data.store import (
     PairStore,
     check_definition,
     create_pair_arrays,
-    shard_file,
-    write_pairs,
+    shard_key,
 )
 from phaselearn.data.structures import Crystal, LeftOut, Source
 from phaselearn.errors import UserError
@@ -100,7 +96,9 @@ def test_shards_are_those_that_zarr_writes(tmp_path, count):
         create_pair_arrays(group, count, 6, pairs_a_shard=8)
     length = ours["density"].shards[0]
     for shard, start in enumerate(range(0, count, length)):
-        write_pairs(tmp_path / "ours", ours, "density", shard, values[start : start + length])
+        file = tmp_path / "ours" / shard_key("density", shard)
+        file.parent.mkdir(parents=True)
+        file.write_bytes(encode_shard(values[start : start + length], length))
     theirs["density"][:] = values
     assert np.array_equal(ours["density"][:], values)
     assert _files(tmp_path / "ours") == _files(tmp_path / "theirs")
@@ -127,13 +125,20 @@ def test_unusable_structures_are_left_out_counted_and_listed(tmp_path):
     store = build_store(Listed(*entries), OCTANT, tmp_path / "s.zarr", 30.0, {})
     assert store.ids.tolist() == ["good"]
     left_out = store.attributes["left_out"]
-    assert left_out["counts"] == {
+    assert left_out == {
         "atoms closer than 0.5 Å": 1,
         "cell edge longer than 30 Å": 1,
         "disordered": 1,
         "no atoms": 1,
     }
-    assert ["bad.cif", "disordered"] in left_out["entries"]
+    lines = (store.path / "left_out.csv").read_text().splitlines()
+    assert lines[0] == "id,reason"
+    assert sorted(lines[1:]) == [
+        "bad.cif,disordered",
+        "empty,no atoms",
+        "long,cell edge longer than 30 Å",
+        "overlap,atoms closer than 0.5 Å",
+    ]
 
 
 def test_a_source_without_a_usable_structure_is_refused(tmp_path):
@@ -148,95 +153,21 @@ def test_an_existing_store_is_not_overwritten_unasked(copied_store):
     assert len(build_store(Listed(crystal()), OCTANT, copied_store.path, 30.0, {}, overwrite=True)) == 1
 
 
-_BUILD = """
-import sys
-from tests.conftest import OCTANT
-from phaselearn.data.build import build_store
-from phaselearn.data.sources.prototypes import Prototypes
-build_store(Prototypes(1500, 0, "primitive"), OCTANT, sys.argv[1], 30.0, {"count": 1500})
-"""
-
-
 def _files(path):
     return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
 
 
-def test_a_killed_build_goes_on_and_ends_the_same(tmp_path):
-    whole, killed = tmp_path / "whole.zarr", tmp_path / "killed.zarr"
-    command = [sys.executable, "-c", _BUILD]
-    subprocess.run([*command, whole], check=True)
-    partial = killed.with_name("killed.zarr.partial")
-    kills = 0
-    for shards in (1, 3):
-        process = subprocess.Popen([*command, killed])
-        while process.poll() is None:
-            try:
-                done = json.loads((partial / "zarr.json").read_text())["attributes"].get("shards_built", 0)
-            except (OSError, ValueError, KeyError):
-                done = 0
-            if done >= shards:
-                process.send_signal(signal.SIGKILL)
-                kills += 1
-                break
-            time.sleep(0.001)
-        process.wait()
-        if not killed.exists():
-            with pytest.raises(UserError, match="half built"):
-                PairStore(partial)
-    assert kills
-    first_shard = partial / "intensity" / "c" / "0" / "0" / "0" / "0"
-    before = os.stat(first_shard).st_mtime_ns if first_shard.exists() else None
-    subprocess.run([*command, killed], check=True)
-    assert _files(killed) == _files(whole)
-    assert not partial.exists()
-    if before is not None:
-        assert os.stat(killed / "intensity" / "c" / "0" / "0" / "0" / "0").st_mtime_ns == before
-
-
-@pytest.mark.parametrize("name", PAIR_ARRAYS)
-def test_a_damaged_chunk_is_named_and_repaired(copied_store, name):
-    path = copied_store.path
-    sound = _files(path)
-    shard = shard_file(path, name, 0)
-    damaged = bytearray(shard.read_bytes())
-    damaged[len(damaged) // 2] ^= 0xFF
-    shard.write_bytes(damaged)
-    with pytest.raises(UserError) as caught:
-        PairStore(path).read_pairs(name, np.arange(200))
-    message = str(caught.value)
-    assert f"array '{name}'" in message
-    assert "repair=true" in message
-    row = int(message.split("chunk ")[1].split(" ")[0])
-    with pytest.raises(UserError, match=f"chunk {row} "):
-        PairStore(path).read_pairs(name, np.array([row]))
-    assert repair_store(path) == [str(shard.relative_to(path))]
-    assert _files(path) == sound
-    assert repair_store(path) == []
-
-
-def test_truncated_and_missing_shards_are_noticed_and_repaired(copied_store):
-    path = copied_store.path
-    sound = _files(path)
-    truncated, missing = shard_file(path, "intensity", 1), shard_file(path, "density", 0)
-    truncated.write_bytes(truncated.read_bytes()[:-100])
-    with pytest.raises(UserError, match="chunk"):
-        PairStore(path).read_pairs("intensity", np.array([256]))
-    missing.unlink()
-    with pytest.raises(UserError, match="density/c/0/0/0/0"):
-        PairStore(path)
-    assert len(repair_store(path)) == 2
-    assert _files(path) == sound
-
-
 def test_stores_of_another_schema_are_refused(copied_store, tmp_path):
-    group = zarr.open_group(copied_store.path, mode="r+")
-    group.attrs["schema_version"] = SCHEMA_VERSION + 1
-    with pytest.raises(UserError, match="overwrite=true"):
+    storage = copied_store.storage
+    manifest = read_manifest(storage)
+    Manifest(manifest.recipe | {"schema_version": SCHEMA_VERSION + 1}, manifest.files).write(storage)
+    with pytest.raises(UserError, match=f"version {SCHEMA_VERSION + 1}.*repair=true"):
         PairStore(copied_store.path)
     zarr.create_group(tmp_path / "other.zarr")
     with pytest.raises(UserError, match="schema"):
         PairStore(tmp_path / "other.zarr")
     (tmp_path / "no.zarr").mkdir()
+    (tmp_path / "no.zarr" / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match="not a readable"):
         PairStore(tmp_path / "no.zarr")
     with pytest.raises(UserError, match="no store at"):

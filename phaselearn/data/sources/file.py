@@ -12,7 +12,7 @@ import heapq
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +72,16 @@ class File(Source):
         return digest.hexdigest()
 
     def __iter__(self) -> Iterator[Crystal | LeftOut]:
-        for number, line in self._lines() if self.count is None else self._choose(self.count):
-            yield self._read(number, line)
+        for line in self.raw_entries():
+            yield from self._read(line)
+
+    def raw_entries(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the lines that are taken, with their numbers."""
+        yield from self._lines() if self.count is None else self._choose(self.count)
+
+    def reader(self) -> Callable[[tuple[int, bytes]], Iterator[Crystal | LeftOut]]:
+        """Return what reads a line."""
+        return self._read
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         opener = gzip.open if self.path.suffix == ".gz" else open
@@ -91,8 +99,11 @@ class File(Source):
         keyed = ((order_of_choice(_key(line)), number, line) for number, line in self._lines())
         return sorted(place for _, *place in heapq.nsmallest(count, keyed))
 
-    def _read(self, number: int, line: bytes) -> Crystal | LeftOut:
-        place = f"{self.path.name}:{number}"
+    def _read(self, numbered: tuple[int, bytes]) -> Iterator[Crystal | LeftOut]:
+        number, line = numbered
+        yield self._entry(f"{self.path.name}:{number}", line)
+
+    def _entry(self, place: str, line: bytes) -> Crystal | LeftOut:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from phaselearn.data.sources.readers.ase_files import require_ase
 from phaselearn.data.sources.readers.formats import format_of, read_structures
@@ -83,6 +85,18 @@ class Folder(Source):
 
     def __iter__(self) -> Iterator[Crystal | LeftOut]:
         return islice((entry for file in self.files for entry in self._read(file)), self.count)
+
+    def raw_entries(self) -> Iterator[Any]:
+        """Yield the files; where entries are counted, the entries themselves."""
+        yield from self.files if self.count is None else self
+
+    def reader(self) -> Callable[[Any], Iterable[Crystal | LeftOut]]:
+        """Return what reads a file."""
+        if self.count is not None:
+            return super().reader()
+        alone = copy(self)
+        alone.files = []  # not sent along, there may be very many
+        return alone._read
 
     def _name(self, file: Path) -> str:
         return str(file.relative_to(self.path)) if self.path.is_dir() else file.name

@@ -1,0 +1,67 @@
+"""Crystals on their way from a source to a store: blocks of them in files, so that memory holds one at a time."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from phaselearn.data.structures import Crystal, LeftOut
+
+_TEXTS = ("id", "formula", "prototype")
+
+
+@dataclass(frozen=True)
+class Block:
+    """The usable crystals of some neighbouring entries of a source, and those that were left out.
+
+    Attributes:
+        crystals: in the order of the source.
+        left_out: in any order that is always the same.
+    """
+
+    crystals: Sequence[Crystal]
+    left_out: Sequence[LeftOut]
+
+    def encode(self) -> bytes:
+        """Return the block's file, without pickled objects."""
+        file = io.BytesIO()
+        columns = {name: _texts([getattr(crystal, name) for crystal in self.crystals]) for name in _TEXTS}
+        np.savez(
+            file,
+            **columns,
+            lattice=np.array([crystal.lattice for crystal in self.crystals], dtype=np.float64).reshape(-1, 3, 3),
+            atoms=np.array([len(crystal.numbers) for crystal in self.crystals], dtype=np.int64),
+            numbers=np.concatenate([crystal.numbers for crystal in self.crystals] or [np.empty(0, np.int64)]),
+            positions=np.concatenate([crystal.positions for crystal in self.crystals] or [np.empty((0, 3))]),
+            space_group=np.array([crystal.space_group for crystal in self.crystals], dtype=np.int64),
+            left_out_id=_texts([entry.id for entry in self.left_out]),
+            left_out_reason=_texts([entry.reason for entry in self.left_out]),
+        )
+        return file.getvalue()
+
+    @classmethod
+    def decode(cls, content: bytes) -> Block:
+        """Return the block of a file's content."""
+        with np.load(io.BytesIO(content), allow_pickle=False) as columns:
+            ends = np.cumsum(columns["atoms"])[:-1]
+            rows = zip(
+                *(columns[name].tolist() for name in _TEXTS),
+                columns["lattice"],
+                np.split(columns["numbers"], ends),
+                np.split(columns["positions"], ends),
+                columns["space_group"].tolist(),
+                strict=False,  # splitting no atoms gives one part, not none
+            )
+            crystals = [
+                Crystal(id_, formula, lattice, numbers, positions, prototype, space_group)
+                for id_, formula, prototype, lattice, numbers, positions, space_group in rows
+            ]
+            left_out = zip(columns["left_out_id"].tolist(), columns["left_out_reason"].tolist(), strict=True)
+            return cls(crystals, [LeftOut(*entry) for entry in left_out])
+
+
+def _texts(values: Sequence[str]) -> np.ndarray:
+    return np.array(values, dtype=np.str_)

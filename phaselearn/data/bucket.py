@@ -1,0 +1,166 @@
+"""Stores in a bucket of an object storage that speaks S3.
+
+Credentials, region and endpoint come from the usual variables: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL; AWS_SKIP_SIGNATURE=true reads a public bucket without any. Server
+errors (5xx) and broken connections are tried again with growing pauses.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import zarr.storage
+from zarr.abc.store import Store
+
+from phaselearn.data.storage import Storage
+from phaselearn.errors import UserError
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+T = TypeVar("T")
+
+_PARTIAL = ".partial"
+_COPIES_AT_ONCE = 16
+_RETRIES = {"max_retries": 8, "retry_timeout": timedelta(seconds=90)}
+_process_of_client: int | None = None
+
+
+class BucketStorage(Storage):
+    """The objects of a bucket below a prefix.
+
+    Args:
+        bucket: its name.
+        prefix: what the keys begin with, without a slash at its ends.
+
+    Raises:
+        UserError: the package is missing.
+    """
+
+    def __init__(self, bucket: str, prefix: str) -> None:
+        try:
+            import obstore  # noqa: F401
+        except ImportError as error:
+            raise UserError(
+                f"s3://{bucket}/{prefix} needs the package obstore: `pip install 'phaselearn[s3]'`"
+            ) from error
+        self.bucket = bucket
+        self.prefix = prefix
+        self.path: str = f"s3://{bucket}/{prefix}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"bucket": self.bucket, "prefix": self.prefix, "path": self.path}
+
+    @cached_property
+    def _client(self) -> S3Store:
+        return self._open(None)
+
+    def _open(self, prefix: str | None) -> S3Store:
+        from obstore.store import S3Store
+
+        global _process_of_client
+        # The client's threads do not survive a fork: a request from the child would wait for ever.
+        if _process_of_client not in (None, os.getpid()):
+            raise UserError(
+                f"{self.path} was opened before this process was forked, and cannot be read here: start processes with "
+                "multiprocessing's 'forkserver' or 'spawn', as `data.num_workers=2` does"
+            )
+        _process_of_client = os.getpid()
+        plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
+        return S3Store(
+            self.bucket, prefix=prefix, client_options={"allow_http": plain, "timeout": "60s"}, retry_config=_RETRIES
+        )
+
+    def _ask(self, request: Callable[[], T]) -> T:
+        try:
+            return request()
+        except Exception as error:
+            told = self.not_damage(error)
+            if told is None:
+                raise
+            raise told from error
+
+    def _key(self, key: str) -> str:
+        return f"{self.prefix}/{key}"
+
+    def read(self, key: str) -> bytes:
+        return self._ask(lambda: bytes(self._client.get(self._key(key)).bytes()))
+
+    def has(self, key: str) -> bool:
+        try:
+            self._ask(lambda: self._client.head(self._key(key)))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def write(self, key: str, content: bytes) -> None:
+        self._ask(lambda: self._client.put(self._key(key), content))
+
+    def sizes(self, folder: str = "") -> dict[str, int]:
+        prefix = f"{self.prefix}/{folder}".rstrip("/")
+        objects = self._ask(lambda: self._client.list(prefix).collect())
+        return {entry["path"].removeprefix(f"{self.prefix}/"): entry["size"] for entry in objects}
+
+    def delete(self, keys: Iterable[str]) -> None:
+        objects = [self._key(key) for key in keys]
+        if objects:
+            self._ask(lambda: self._client.delete(objects))
+
+    def clear(self, first: str) -> None:
+        keys = self.sizes()
+        if first in keys:
+            self.delete([first])
+            del keys[first]
+        self.delete(keys)
+
+    def zarr_store(self, read_only: bool = True) -> Store:
+        return zarr.storage.ObjectStore(self._open(self.prefix), read_only=read_only)
+
+    def beside(self) -> BucketStorage:
+        return BucketStorage(self.bucket, self.prefix + _PARTIAL)
+
+    def take_place_of(self, other: Storage, last: str) -> None:
+        def copy(key: str) -> None:
+            self._ask(lambda: self._client.copy(self._key(key), f"{other.prefix}/{key}"))
+
+        keys = self.sizes()
+        with ThreadPoolExecutor(_COPIES_AT_ONCE) as pool:
+            list(pool.map(copy, keys.keys() - {last}))
+        copy(last)
+        self.clear(first=last)
+
+    def not_damage(self, error: BaseException) -> UserError | None:
+        from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+
+        text = str(error)
+        if "NoSuchBucket" in text or "bucket does not exist" in text:
+            return UserError(
+                f"{self.path}: there is no bucket '{self.bucket}' at {_endpoint()}: see which there are with "
+                "`aws s3 ls`, or create it with `aws s3 mb`"
+            )
+        if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+            return UserError(
+                f"{self.path}: access denied by {_endpoint()}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to "
+                "credentials that may read and write it, and check with `aws s3 ls`"
+            )
+        if not isinstance(error, BaseError) or isinstance(error, FileNotFoundError):
+            return None
+        if "/latest/" in text:  # it asked the machine for a role, as there was nothing in the environment
+            return UserError(
+                f"{self.path}: no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+                "AWS_SKIP_SIGNATURE=true for a public bucket"
+            )
+        first = " ".join(text.split("Debug source")[0].split())
+        return UserError(
+            f"{self.path}: {_endpoint()} does not answer as it should ({first}): check the network and "
+            "AWS_ENDPOINT_URL, e.g. with `aws s3 ls`, and give the same command again"
+        )
+
+
+def _endpoint() -> str:
+    return os.environ.get("AWS_ENDPOINT_URL") or "AWS"

@@ -1,0 +1,93 @@
+"""The dataset card: what a store holds, for whoever finds it without the project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from phaselearn.data.summary import StoreSummary
+
+_BAR = 40  # characters
+_MOST = 20  # rows of a long table
+
+
+def dataset_card(summary: StoreSummary) -> str:
+    """Return the card as Markdown; the same store has the same card."""
+    attributes = summary.attributes
+    definition, source = attributes["definition"], attributes["source"]
+    size = definition["size"]
+    left_out = attributes["left_out"]
+    return "\n".join(
+        [
+            f"# {summary.crystals:,} pairs of diffraction intensities and electron densities, {size}³",
+            "",
+            f"Crystals of the source `{source['name']}`; {summary.formulas:,} formulas, {summary.prototypes:,} "
+            f"structure types. A zarr v3 group: `intensity` and `density` (n, N, N, N) float32, "
+            "`lattice` (n, 3, 3) in Å, `id`, `formula`, `prototype`, `space_group`; the atoms of row i are "
+            "`atom_offset[i]` to `atom_offset[i + 1]` of `atom_number` and `atom_position` (fractional). "
+            "`manifest.json` holds the length and SHA-256 of every file.",
+            "",
+            f"- licence of the structures: {source['licence']}",
+            f"- to cite: {source['attribution']}",
+            "",
+            "## Definition",
+            "",
+            *_table(("", ""), {**definition, "longest cell edge / Å": attributes["longest_edge"]}),
+            "",
+            "## Splits",
+            "",
+            "By the SHA-256 of the reduced formula modulo 100: below 10 test, 10–19 validation, the rest training.",
+            "",
+            *_table(("split", "crystals"), summary.splits),
+            "",
+            "## Left out",
+            "",
+            f"{sum(left_out.values()):,} entries, listed in `left_out.csv`.",
+            "",
+            *(_table(("reason", "entries"), left_out) if left_out else []),
+            "",
+            *_histogram("Atoms in the cell", summary.atoms),
+            *_histogram("Volume of the cell / Å³", summary.volumes),
+            *_histogram("Crystal systems", summary.systems),
+            *_histogram("Space groups", summary.space_groups),
+            *_histogram("Elements", summary.elements),
+            "## Provenance",
+            "",
+            *_table(("source", ""), source["config"] | {"fingerprint": source["fingerprint"]}),
+            "",
+            *_table(("package", "version"), attributes["versions"]),
+            "",
+        ]
+    )
+
+
+def _table(head: tuple[str, str], rows: Mapping[object, object]) -> list[str]:
+    return [f"| {head[0]} | {head[1]} |", "|---|---|", *(f"| {key} | {_cell(value)} |" for key, value in rows.items())]
+
+
+def _cell(value: object) -> str:
+    text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return text.replace("|", "\\|")
+
+
+def _histogram(title: str, counts: Mapping[object, int]) -> list[str]:
+    shown = dict(list(counts.items())[:_MOST])
+    rest = len(counts) - len(shown)
+    return [
+        f"## {title}",
+        "",
+        "```",
+        *bars(shown),
+        *([f"… and {rest} more"] if rest else []),
+        "```",
+        "",
+    ]
+
+
+def bars(counts: Mapping[object, int]) -> list[str]:
+    """Return a histogram of {label: count} as lines of text."""
+    labels, most = max((len(str(label)) for label in counts), default=0), max(counts.values(), default=0)
+    digits = len(f"{most:,}")
+    return [
+        f"{label!s:>{labels}}  {count:>{digits},}  {'█' * round(_BAR * count / most) or '▏' * (count > 0)}".rstrip()
+        for label, count in counts.items()
+    ]

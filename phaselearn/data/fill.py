@@ -1,0 +1,119 @@
+"""Compute the pairs of a store shard by shard, each noted when it is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from phaselearn.data.gather import read_block
+from phaselearn.data.manifest import Entry
+from phaselearn.data.pairs import PairDefinition, make_density, make_intensity, pad_atoms
+from phaselearn.data.processes import in_processes
+from phaselearn.data.shards import encode_shard
+from phaselearn.data.storage import Storage
+from phaselearn.data.store import BUILDING, PAIR_ARRAYS, shard_key
+from phaselearn.data.structures import Crystal
+from phaselearn.progress import Progress
+
+PAIRS_A_SHARD = 256
+_PAIRS_A_BATCH = 32
+_NOTES = f"{BUILDING}/shards"
+
+
+def fill(
+    storage: Storage, crystals_in_blocks: Sequence[int], definition: PairDefinition, workers: int | None
+) -> dict[str, Entry]:
+    """Compute and write the shards that are missing.
+
+    Args:
+        storage: of the store under construction.
+        crystals_in_blocks: crystals of each of its blocks.
+        definition: what to compute.
+        workers: see `in_processes`.
+
+    Returns:
+        What each shard's file must be.
+    """
+    ends = np.cumsum(crystals_in_blocks)
+    count = int(ends[-1])
+    there = set(storage.sizes(_NOTES))
+    shards = [shard for shard in range(-(-count // PAIRS_A_SHARD)) if _note_key(shard) not in there]
+    build = partial(_build_shard, storage, ends, definition)
+    with Progress("pairs", count) as progress:
+        progress.advance(count - sum(len(_rows(shard, count)) for shard in shards))
+        for shard in in_processes(build, shards, workers):
+            progress.advance(len(_rows(shard, count)))
+    return {
+        key: Entry(*entry) for note in storage.sizes(_NOTES) for key, entry in json.loads(storage.read(note)).items()
+    }
+
+
+def _note_key(shard: int) -> str:
+    return f"{_NOTES}/{shard:08}.json"
+
+
+def _rows(shard: int, count: int) -> range:
+    return range(shard * PAIRS_A_SHARD, min((shard + 1) * PAIRS_A_SHARD, count))
+
+
+def _build_shard(storage: Storage, ends: np.ndarray, definition: PairDefinition, shard: int) -> int:
+    rows = _rows(shard, int(ends[-1]))
+    first, last = np.searchsorted(ends, (rows[0], rows[-1]), side="right")
+    crystals = [crystal for number in range(first, last + 1) for crystal in read_block(storage, number).crystals]
+    skipped = rows[0] - (int(ends[first - 1]) if first else 0)
+    written = write_shards(storage, crystals[skipped : skipped + len(rows)], int(ends[-1]), definition, shard)
+    note = {key: [entry.size, entry.sha256] for key, entry in written.items()}
+    storage.write(_note_key(shard), json.dumps(note).encode())
+    return shard
+
+
+def write_shards(
+    storage: Storage,
+    crystals: Sequence[Crystal],
+    count: int,
+    definition: PairDefinition,
+    shard: int,
+    arrays: Sequence[str] = PAIR_ARRAYS,
+) -> dict[str, Entry]:
+    """Compute and write one shard of the pair arrays.
+
+    Args:
+        storage: of the store.
+        crystals: of the shard's rows.
+        count: crystals in the store.
+        definition: what to compute.
+        shard: its number.
+        arrays: which of the pair arrays.
+
+    Returns:
+        What each file must be.
+    """
+    written = {}
+    for name, values in zip(PAIR_ARRAYS, compute_pairs(crystals, definition), strict=True):
+        if name in arrays:
+            content = encode_shard(values, min(PAIRS_A_SHARD, count))
+            storage.write(shard_key(name, shard), content)
+            written[shard_key(name, shard)] = Entry.of(content)
+    return written
+
+
+def compute_pairs(crystals: Sequence[Crystal], definition: PairDefinition) -> tuple[np.ndarray, np.ndarray]:
+    """Return intensity and density (k, N, N, N) float32 of crystals."""
+    shape = (len(crystals), *(definition.size,) * 3)
+    intensity, density = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    # Crystals of like size share a batch, so that little of it is padding. Gaussians at the voxels know no padding,
+    # and the more crystals, the more atoms are spread in one go.
+    order = np.argsort([len(crystal.numbers) for crystal in crystals], kind="stable")
+    spread = definition.sampling == "point" and definition.frame == "fractional"
+    for make, result, at_once in (
+        (make_intensity, intensity, _PAIRS_A_BATCH),
+        (make_density, density, PAIRS_A_SHARD if spread else _PAIRS_A_BATCH),
+    ):
+        for start in range(0, len(order), at_once):
+            rows = order[start : start + at_once]
+            lattice, numbers, positions = pad_atoms([crystals[row] for row in rows])
+            result[rows] = make(lattice.float(), numbers, positions, definition).numpy()
+    return intensity, density

@@ -1,0 +1,118 @@
+"""Read and screen a source, block by block, into files of the store under construction."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from phaselearn.data.blocks import Block
+from phaselearn.data.processes import in_processes
+from phaselearn.data.screening import screen
+from phaselearn.data.storage import Storage
+from phaselearn.data.store import BUILDING
+from phaselearn.data.structures import Crystal, LeftOut, Source
+from phaselearn.progress import Progress
+
+ENTRIES_A_BLOCK = 256
+_GATHERED = f"{BUILDING}/gathered.json"
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What is in the blocks.
+
+    Attributes:
+        crystals: of each block.
+        atoms: in all crystals.
+        left_out: {reason: entries}.
+    """
+
+    crystals: list[int]
+    atoms: int
+    left_out: dict[str, int]
+
+
+def gather(storage: Storage, source: Source, longest_edge: float, workers: int | None) -> Gathered:
+    """Write the blocks of a source that are not there yet.
+
+    Args:
+        storage: of the store under construction.
+        source: where the crystals come from.
+        longest_edge: crystals with a longer cell edge (Å) are left out.
+        workers: see `in_processes`.
+    """
+    if storage.has(_GATHERED):
+        return Gathered(**json.loads(storage.read(_GATHERED)))
+    there = set(storage.sizes(f"{BUILDING}/blocks"))
+    counts: list[dict[str, Any]] = []
+    with Progress("reading structures", len(source) or None) as progress:
+        tasks = (
+            # What is there already is not sent to another process to be read again.
+            (number, None if block_key(number) in there else entries)
+            for number, entries in enumerate(_blocks(source.raw_entries()))
+        )
+        for size, counted in in_processes(
+            partial(_gather_block, storage, source.reader(), longest_edge), tasks, workers
+        ):
+            progress.advance(size)
+            counts.append(counted)
+    gathered = Gathered(
+        [counted["crystals"] for counted in counts],
+        sum(counted["atoms"] for counted in counts),
+        dict(sorted(sum((Counter(counted["left_out"]) for counted in counts), Counter()).items())),
+    )
+    storage.write(_GATHERED, json.dumps(vars(gathered)).encode())
+    return gathered
+
+
+def block_key(number: int) -> str:
+    """Return the file of a block."""
+    return f"{BUILDING}/blocks/{number:08}.npz"
+
+
+def read_block(storage: Storage, number: int) -> Block:
+    """Return a block."""
+    return Block.decode(storage.read(block_key(number)))
+
+
+def _blocks(entries: Iterable[Any]) -> Iterator[list[Any]]:
+    entries = iter(entries)
+    while block := list(islice(entries, ENTRIES_A_BLOCK)):
+        yield block
+
+
+def _gather_block(
+    storage: Storage,
+    read: Callable[[Any], Iterable[Crystal | LeftOut]],
+    longest_edge: float,
+    task: tuple[int, list[Any] | None],
+) -> tuple[int, dict[str, Any]]:
+    """Read, screen and write a block; return how many entries it had and what is in it."""
+    number, raw = task
+    if raw is None:
+        block = read_block(storage, number)
+    else:
+        block = _screened([entry for one in raw for entry in read(one)], longest_edge)
+        storage.write(block_key(number), block.encode())
+    return ENTRIES_A_BLOCK if raw is None else len(raw), {
+        "crystals": len(block.crystals),
+        "atoms": sum(len(crystal.numbers) for crystal in block.crystals),
+        "left_out": Counter(entry.reason for entry in block.left_out),
+    }
+
+
+def _screened(entries: list[Crystal | LeftOut], longest_edge: float) -> Block:
+    crystals = [entry for entry in entries if isinstance(entry, Crystal)]
+    left_out = [entry for entry in entries if isinstance(entry, LeftOut)]
+    kept = []
+    for crystal, reason in zip(crystals, screen(crystals, longest_edge=longest_edge), strict=True):
+        if reason is None:
+            kept.append(crystal)
+        else:
+            left_out.append(LeftOut(crystal.id, reason))
+    return Block(kept, left_out)

@@ -1,0 +1,90 @@
+"""The manifest of a store: every file with its length and SHA-256. It is written last, so a store with it is whole.
+
+zarr reads a missing chunk as zeros and cannot see a changed digit in its metadata; the manifest can.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from phaselearn.data.storage import Storage
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a file must be.
+
+    Attributes:
+        size: in bytes.
+        sha256: hexadecimal.
+    """
+
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, content: bytes) -> Entry:
+        """Return the entry of a file's content."""
+        return cls(len(content), hashlib.sha256(content).hexdigest())
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a store consists of.
+
+    Attributes:
+        recipe: what the store was built from and how (`phaselearn.data.recipe`).
+        files: {key: what the file must be}, of every file but the manifest.
+    """
+
+    recipe: dict[str, Any]
+    files: dict[str, Entry]
+
+    def encode(self) -> bytes:
+        """Return the manifest's file: JSON that ends with the SHA-256 of all before."""
+        body = {
+            "recipe": self.recipe,
+            "files": {key: [entry.size, entry.sha256] for key, entry in sorted(self.files.items())},
+        }
+        return _seal(body)
+
+    def write(self, storage: Storage) -> None:
+        """Write the manifest's file."""
+        storage.write(MANIFEST, self.encode())
+
+
+class DamagedManifest(Exception):
+    """A manifest that is not what was written."""
+
+
+def read_manifest(storage: Storage) -> Manifest | None:
+    """Return the manifest of a store, None where there is none.
+
+    Raises:
+        DamagedManifest: it is not what was written.
+    """
+    try:
+        content = storage.read(MANIFEST)
+    except FileNotFoundError:
+        return None
+    try:
+        body = json.loads(content)
+        del body["sha256"]
+        sound = _seal(body) == content
+        manifest = Manifest(body["recipe"], {key: Entry(*entry) for key, entry in body["files"].items()})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedManifest(f"{type(error).__name__} in {MANIFEST}") from error
+    if not sound:
+        raise DamagedManifest(f"checksum of {MANIFEST}")
+    return manifest
+
+
+def _seal(body: Mapping[str, Any]) -> bytes:
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return (json.dumps({**body, "sha256": digest}, indent=0, ensure_ascii=False) + "\n").encode()

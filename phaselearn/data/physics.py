@@ -1,0 +1,58 @@
+"""Does a store say what its definition says? Pairs of some crystals, computed again and by closed forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from phaselearn.crystal.layout import friedel_mate, held_reflections
+from phaselearn.data.pairs import PairDefinition, make_pairs, pad_atoms
+from phaselearn.data.screening import screen
+from phaselearn.data.store import PAIR_ARRAYS, PairStore
+from phaselearn.data.structures import Crystal
+
+_TOLERANCE = 1e-4  # of the largest value: pairs are kept in single precision
+
+
+def wrong_physics(store: PairStore, rows: np.ndarray) -> Iterator[tuple[int, str]]:
+    """Yield (row, what is wrong) for the rows (k,) of a store whose crystal or pair is not as defined."""
+    crystals = [store.crystal(int(row)) for row in rows]
+    stored = [store.read_pairs(name, rows) for name in PAIR_ARRAYS]
+    reasons = screen(crystals, store.attributes["longest_edge"])
+    for place, (row, crystal, reason) in enumerate(zip(rows.tolist(), crystals, reasons, strict=True)):
+        if reason is not None:
+            yield row, f"the crystal cannot be used: {reason}"
+            continue
+        intensity, density = (values[place].astype(np.float64) for values in stored)
+        for what in _wrong_pair(crystal, intensity, density, store.definition):
+            yield row, what
+
+
+def _wrong_pair(
+    crystal: Crystal, intensity: np.ndarray, density: np.ndarray, definition: PairDefinition
+) -> Iterator[str]:
+    for name, found, expected in zip(
+        PAIR_ARRAYS, (intensity, density), make_pairs(*pad_atoms([crystal]), definition), strict=True
+    ):
+        if not _agree(found, expected[0].numpy()):
+            yield f"{name} is not that of the crystal"
+    electrons = float(crystal.numbers.sum())
+    if definition.scattering == "atomic_number" and not _agree(intensity[0, 0, 0], np.array(electrons**2)):
+        yield f"I(000) is {intensity[0, 0, 0]:.6g}, not (ΣZ)² = {electrons**2:.6g}"
+    if definition.layout == "full":
+        if not _agree(friedel_mate(torch.from_numpy(intensity)).numpy(), intensity):
+            yield "Friedel mates differ in intensity"
+        if intensity[~held_reflections(definition.layout, definition.size).numpy()].any():
+            yield "a reflection on a Nyquist plane has an intensity"
+    if definition.sampling == "band_limited" and definition.frame == "fractional":
+        total = density.mean() * abs(np.linalg.det(crystal.lattice))
+        expected_total = electrons if definition.weight == "atomic_number" else len(crystal.numbers)
+        if not _agree(np.array(total), np.array(expected_total)):
+            yield f"the density adds up to F(000) = {total:.6g}, not {expected_total:.6g}"
+
+
+def _agree(found: np.ndarray, expected: np.ndarray) -> bool:
+    # Written so that NaN does not agree.
+    return bool((np.abs(found - expected) <= _TOLERANCE * np.abs(expected).max()).all())

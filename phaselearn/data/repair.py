@@ -1,0 +1,115 @@
+"""Mend a store: pairs and the dataset card from the crystals that it holds, everything else from its source."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from phaselearn.data.build import build_store, write_card
+from phaselearn.data.fill import write_shards
+from phaselearn.data.manifest import DamagedManifest, Manifest, read_manifest
+from phaselearn.data.pairs import PairDefinition
+from phaselearn.data.recipe import SCHEMA, SCHEMA_VERSION, is_sound
+from phaselearn.data.storage import Storage, open_storage
+from phaselearn.data.store import CARD, METADATA, PAIR_ARRAYS, PairStore, check_schema
+from phaselearn.data.structures import Source
+from phaselearn.data.verify import wrong_files
+from phaselearn.errors import UserError
+from phaselearn.progress import track
+
+
+def repair_store(
+    path: str | Path, make_source: Callable[[Mapping[str, Any]], Source], workers: int | None = None
+) -> list[str]:
+    """Mend what is damaged in a store, so that it is again what was built.
+
+    Args:
+        path: the store.
+        make_source: makes a source of its configuration, which the store holds.
+        workers: see `build_store`.
+
+    Returns:
+        The files that were made again, relative to the store; all of them, where it had to be built again.
+
+    Raises:
+        UserError: no store there, or one that must be built again from a source that is gone or has changed.
+    """
+    storage = open_storage(path)
+    recipe = _recipe(storage)
+    if recipe is None:
+        check_schema(storage)
+        raise UserError(
+            f"{storage.path} is damaged in both places that say what it was built from, {METADATA} and the manifest: "
+            f"build it again with `phaselearn prepare source=… data=… data.store={storage.quoted} overwrite=true`"
+        )
+    if recipe["schema_version"] != SCHEMA_VERSION:
+        return _rebuild(storage, recipe, make_source, workers)
+    damaged = [problem.file for problem in wrong_files(storage)]
+    shards = _shards_of(damaged)
+    if len(damaged) > sum(map(len, shards.values())) + (CARD in damaged):
+        return _rebuild(storage, recipe, make_source, workers)
+    manifest = read_manifest(storage)
+    files = dict(manifest.files)
+    # Opening would refuse the store for its missing shards; its crystals are sound.
+    store = PairStore(path, check=False)
+    for shard, arrays in track(shards.items(), "repairing shards", len(shards)):
+        length = store.group[PAIR_ARRAYS[0]].shards[0]
+        crystals = [store.crystal(row) for row in range(shard * length, min((shard + 1) * length, len(store)))]
+        files |= write_shards(storage, crystals, len(store), store.definition, shard, arrays)
+    if CARD in damaged:
+        files[CARD] = write_card(storage)
+    if files != manifest.files:  # by other versions of the libraries, in the last digits
+        Manifest(recipe, files).write(storage)
+    return damaged
+
+
+def _recipe(storage: Storage) -> dict[str, Any] | None:
+    """Return what a store was built from, of the manifest or, if that is damaged, of the group's attributes."""
+    try:
+        manifest = read_manifest(storage)
+    except DamagedManifest:
+        manifest = None
+    if manifest is not None:
+        return manifest.recipe
+    try:
+        attributes = json.loads(storage.read(METADATA))["attributes"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+    return attributes if isinstance(attributes, dict) and _is_ours(attributes) else None
+
+
+def _is_ours(attributes: Mapping[str, Any]) -> bool:
+    return attributes.get("schema") == SCHEMA and "schema_version" in attributes and is_sound(attributes)
+
+
+def _shards_of(files: list[str]) -> dict[int, list[str]]:
+    """Return {number of a shard: its arrays} of the files that are shards."""
+    shards = defaultdict(list)
+    for file in files:
+        match file.split("/"):
+            case [name, "c", number, *_] if name in PAIR_ARRAYS:
+                shards[int(number)].append(name)
+    return dict(sorted(shards.items()))
+
+
+def _rebuild(
+    storage: Storage, recipe: Mapping[str, Any], make_source: Callable[[Mapping[str, Any]], Source], workers: int | None
+) -> list[str]:
+    source_config = recipe["source"]["config"]
+    anew = f"phaselearn prepare source={recipe['source']['name']} … data.store={storage.quoted} overwrite=true"
+    if not source_config:
+        raise UserError(f"{storage.path} does not say how its source was configured: build it again with `{anew}`")
+    source = make_source(source_config)
+    if source.fingerprint() != recipe["source"]["fingerprint"]:
+        raise UserError(
+            f"{storage.path} cannot be mended: its source '{source.name}' no longer gives the structures that it was "
+            f"built from, or by another version of a library; build it from what there is now with `{anew}`"
+        )
+    definition = PairDefinition(**recipe["definition"])
+    store = build_store(
+        source, definition, storage.path, recipe["longest_edge"], source_config, overwrite=True, workers=workers
+    )
+    return sorted(store.manifest.files)

@@ -1,0 +1,117 @@
+"""What is in a store, in figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import zarr
+from pymatgen.core import Element
+
+from phaselearn.data.split import SPLITS, split_of
+
+_ROWS_AT_ONCE = 65536
+_ATOMS = (1, 3, 6, 11, 21, 41, 81, 161)
+_VOLUMES = (0, 25, 50, 100, 200, 400, 800, 1600)
+_SYSTEMS = {
+    "triclinic": 2,
+    "monoclinic": 15,
+    "orthorhombic": 74,
+    "tetragonal": 142,
+    "trigonal": 167,
+    "hexagonal": 194,
+    "cubic": 230,
+}
+
+
+@dataclass(frozen=True)
+class StoreSummary:
+    """Counts over the crystals of a store; each histogram is {label: crystals}.
+
+    Attributes:
+        attributes: of the store's group.
+        crystals: in all.
+        formulas, prototypes: how many different ones.
+        splits: crystals in each split.
+        atoms: by atoms in the cell.
+        volumes: by volume of the cell in Å³.
+        systems: by crystal system.
+        space_groups: by number, the most frequent first.
+        elements: crystals that hold each element, the most frequent first.
+    """
+
+    attributes: dict[str, Any]
+    crystals: int
+    formulas: int
+    prototypes: int
+    splits: dict[str, int]
+    atoms: dict[str, int]
+    volumes: dict[str, int]
+    systems: dict[str, int]
+    space_groups: dict[int, int]
+    elements: dict[str, int]
+
+
+def summarise(group: zarr.Group) -> StoreSummary:
+    """Return the summary of a store's group, read some rows at a time."""
+    formulas: Counter[str] = Counter()
+    prototypes: set[str] = set()
+    elements: Counter[int] = Counter()
+    space_groups: Counter[int] = Counter()
+    atoms = np.zeros(len(_ATOMS), dtype=np.int64)
+    volumes = np.zeros(len(_VOLUMES), dtype=np.int64)
+    for rows in _slices(group["lattice"].shape[0]):
+        formulas.update(group["formula"][rows].tolist())
+        prototypes.update(group["prototype"][rows].tolist())
+        space_groups.update(group["space_group"][rows].tolist())
+        volumes += _histogram(np.abs(np.linalg.det(group["lattice"][rows])), _VOLUMES)
+        offsets = group["atom_offset"][rows.start : rows.stop + 1]
+        atoms += _histogram(np.diff(offsets), _ATOMS)
+        owners = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+        numbers = group["atom_number"][int(offsets[0]) : int(offsets[-1])]
+        present = np.unique(np.stack([owners, numbers]), axis=1)[1]
+        elements.update(present.tolist())
+    splits: Counter[str] = Counter()
+    for formula, count in formulas.items():
+        splits[split_of(formula)] += count
+    return StoreSummary(
+        attributes=dict(group.attrs),
+        crystals=formulas.total(),
+        formulas=len(formulas),
+        prototypes=len(prototypes),
+        splits={split: splits[split] for split in SPLITS},
+        atoms=dict(zip(_labels(_ATOMS, whole=True), atoms.tolist(), strict=True)),
+        volumes=dict(zip(_labels(_VOLUMES, whole=False), volumes.tolist(), strict=True)),
+        systems=_by_system(space_groups),
+        space_groups=dict(sorted(space_groups.items(), key=lambda item: (-item[1], item[0]))),
+        elements={
+            Element.from_Z(number).symbol: count
+            for number, count in sorted(elements.items(), key=lambda item: (-item[1], item[0]))
+        },
+    )
+
+
+def _slices(count: int) -> Iterator[slice]:
+    for start in range(0, count, _ROWS_AT_ONCE):
+        yield slice(start, min(start + _ROWS_AT_ONCE, count))
+
+
+def _histogram(values: np.ndarray, edges: tuple[int, ...]) -> np.ndarray:
+    """Return how many values lie in [edge, next edge), the last without an end."""
+    return np.bincount(np.searchsorted(edges, values, side="right") - 1, minlength=len(edges))
+
+
+def _labels(edges: tuple[int, ...], whole: bool) -> list[str]:
+    inner = [f"{low}–{high - 1 if whole else high}" for low, high in pairwise(edges)]
+    return [*inner, f"{edges[-1]} or more"]
+
+
+def _by_system(space_groups: Counter[int]) -> dict[str, int]:
+    result = dict.fromkeys(_SYSTEMS, 0)
+    for number, count in space_groups.items():
+        result[next(system for system, last in _SYSTEMS.items() if number <= last)] += count
+    return result
