@@ -24,6 +24,7 @@ import torch
 import zarr
 from figures import Figures, state_machine
 
+from phaselearn.callbacks.peak_memory import peak_memory
 from phaselearn.commands.console import quiet_libraries
 from phaselearn.commands.memory import keep_freed_memory
 from phaselearn.commands.session import build_data
@@ -38,7 +39,6 @@ from phaselearn.data.observation import Observation
 from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.data.store import PAIR_ARRAYS, PairStore, create_pair_arrays
 from phaselearn.data.structures import Crystal, Source
-from phaselearn.peak_memory import peak_memory
 from phaselearn.testing.options import composed
 
 PROJECTED = (150_000, 5_000_000)

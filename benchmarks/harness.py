@@ -20,6 +20,7 @@ import pytorch_lightning as pl
 import torch
 from figures import Figures, state_machine
 
+from phaselearn.callbacks.peak_memory import peak_memory
 from phaselearn.commands.console import quiet_libraries
 from phaselearn.commands.memory import keep_freed_memory
 from phaselearn.commands.session import build_data, build_model
@@ -28,7 +29,6 @@ from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.models.base import DensityModel
-from phaselearn.peak_memory import peak_memory
 from phaselearn.testing.options import composed
 
 DEFINITION = PairDefinition(10, "octant", "atomic_number", 0.0, "atomic_number", 0.35, "fractional", "point")

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from figures import Figures, state_machine
 
+from phaselearn.callbacks.peak_memory import peak_memory
 from phaselearn.commands.console import quiet_libraries
 from phaselearn.commands.memory import keep_freed_memory
 from phaselearn.data.augmentation import Augmentation
@@ -32,7 +33,6 @@ from phaselearn.data.observation import Observation
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.sources.file import File
 from phaselearn.data.sources.prototypes import Prototypes
-from phaselearn.peak_memory import peak_memory
 
 SIZE = 20
 BATCH = 200

@@ -23,7 +23,7 @@ def main() -> None:
 def _prepare(config: DictConfig) -> None:
     from phaselearn.commands.memory import keep_freed_memory
     from phaselearn.commands.session import build_data, check
-    from phaselearn.data.storage import store_path
+    from phaselearn.data.location import store_path
 
     check(config, "prepare")
     keep_freed_memory()
@@ -47,7 +47,7 @@ def _prepare(config: DictConfig) -> None:
 
 
 def _verify(path: Path | str) -> None:
-    from phaselearn.data.storage import open_storage
+    from phaselearn.data.location import open_storage
     from phaselearn.data.store import repair_command
     from phaselearn.data.verify import verify_store
 

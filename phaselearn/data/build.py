@@ -20,10 +20,11 @@ from phaselearn.data.card import dataset_card
 from phaselearn.data.columns import write_columns
 from phaselearn.data.fill import PAIRS_A_SHARD, fill
 from phaselearn.data.gather import Gathered, gather, read_block
+from phaselearn.data.location import open_storage
 from phaselearn.data.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.recipe import make_recipe
-from phaselearn.data.storage import Storage, open_storage
+from phaselearn.data.storage import Storage
 from phaselearn.data.store import BUILDING, CARD, PairStore, create_pair_arrays
 from phaselearn.data.structures import Source
 from phaselearn.data.summary import summarise

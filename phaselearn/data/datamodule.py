@@ -20,12 +20,12 @@ from phaselearn.data.build import build_store, is_there
 from phaselearn.data.dataset import PairDataset
 from phaselearn.data.endless import EndlessLoader, EndlessPairs
 from phaselearn.data.loader import PairLoader
+from phaselearn.data.location import store_path
 from phaselearn.data.observation import Observation
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.preparation import Preparation
 from phaselearn.data.processes import worker_context
 from phaselearn.data.split import SPLITS, nested_subset, split_rows
-from phaselearn.data.storage import store_path
 from phaselearn.data.store import PairStore, check_definition
 from phaselearn.data.structures import EndlessSource, Source
 from phaselearn.data.transforms import INPUTS, SCALINGS

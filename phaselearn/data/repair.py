@@ -10,10 +10,11 @@ from typing import Any
 
 from phaselearn.data.build import build_store, write_card
 from phaselearn.data.fill import write_shards
+from phaselearn.data.location import open_storage
 from phaselearn.data.manifest import DamagedManifest, Manifest, read_manifest
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.recipe import SCHEMA, SCHEMA_VERSION, is_sound
-from phaselearn.data.storage import Storage, open_storage
+from phaselearn.data.storage import Storage
 from phaselearn.data.store import CARD, METADATA, PAIR_ARRAYS, PairStore, check_schema
 from phaselearn.data.structures import Source
 from phaselearn.data.verify import wrong_files

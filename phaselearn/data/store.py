@@ -25,12 +25,13 @@ from typing import Any
 import numpy as np
 import zarr
 
+from phaselearn.data.location import open_storage
 from phaselearn.data.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.reader import ShardReader
 from phaselearn.data.recipe import SCHEMA, SCHEMA_VERSION
 from phaselearn.data.shards import ZSTD_LEVEL
-from phaselearn.data.storage import Storage, open_storage
+from phaselearn.data.storage import Storage
 from phaselearn.data.structures import Crystal
 from phaselearn.errors import UserError
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import zarr
 
+from phaselearn.data.location import open_storage
 from phaselearn.data.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
 from phaselearn.data.physics import wrong_physics
-from phaselearn.data.storage import Storage, open_storage
+from phaselearn.data.storage import Storage
 from phaselearn.data.store import METADATA, PAIR_ARRAYS, PairStore, check_schema, check_version, wrong_size
 from phaselearn.progress import track
 

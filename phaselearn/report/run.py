@@ -17,11 +17,11 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from phaselearn.callbacks.peak_memory import peak_memory
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.dataset import PairDataset
 from phaselearn.metrics.phasing import summarise
 from phaselearn.models.base import DensityModel
-from phaselearn.peak_memory import peak_memory
 from phaselearn.report.comparison_tables import comparison_markdown, symmetry_rows, vector_rows
 from phaselearn.report.content import ResultRow
 from phaselearn.report.curves import read_curves

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from phaselearn.data.build import build_store
+from phaselearn.data.location import open_storage
 from phaselearn.data.processes import worker_context
 from phaselearn.data.repair import repair_store
 from phaselearn.data.sources.prototypes import Prototypes
-from phaselearn.data.storage import open_storage
 from phaselearn.data.store import PAIR_ARRAYS, PairStore, shard_key
 from phaselearn.data.verify import verify_store
 from phaselearn.errors import UserError

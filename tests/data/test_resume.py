@@ -8,10 +8,10 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from phaselearn.callbacks.last_checkpoint import LastCheckpoint
 from phaselearn.data.augmentation import Augmentation
 from phaselearn.data.observation import Observation
 from phaselearn.errors import UserError
-from phaselearn.last_checkpoint import LastCheckpoint
 from phaselearn.losses.mse import MeanSquaredError
 from phaselearn.models.mlp import MultilayerPerceptron
 from tests.conftest import OCTANT

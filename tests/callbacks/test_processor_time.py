@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from phaselearn import budget
-from phaselearn.budget import ProcessorTime
+from phaselearn.callbacks.processor_time import ProcessorTime
 
 
 class Slow(pl.LightningModule):

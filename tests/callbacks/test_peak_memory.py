@@ -8,11 +8,11 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from phaselearn.peak_memory import PeakMemory, peak_memory
+from phaselearn.callbacks.peak_memory import PeakMemory, peak_memory
 
 ALLOCATING = """
 import numpy
-from phaselearn.peak_memory import peak_memory
+from phaselearn.callbacks.peak_memory import peak_memory
 before = peak_memory()
 numpy.ones(200 * 2**20, dtype=numpy.uint8)  # freed at once: a peak remains
 print(peak_memory() - before)

@@ -1,0 +1,1 @@
+"""Lightning callbacks: one thing that a training does beside its steps, each."""
