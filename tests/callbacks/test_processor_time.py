@@ -5,7 +5,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from phaselearn import budget
+from phaselearn.callbacks import processor_time
 from phaselearn.callbacks.processor_time import ProcessorTime
 
 
@@ -31,7 +31,7 @@ class Slow(pl.LightningModule):
 @pytest.fixture
 def clock(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(budget.time, "process_time", lambda: now[0])
+    monkeypatch.setattr(processor_time.time, "process_time", lambda: now[0])
     return now
 
 
