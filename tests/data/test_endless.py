@@ -115,6 +115,7 @@ def test_a_batch_is_that_of_a_data_set_of_the_same_crystals(tmp_path) -> None:
         seen=frozenset(store.prototypes.tolist()),
         seed=0,
         in_memory=False,
+        held=64,
     )
     stored = dataset.__getitems__([(row, 0) for row in rows])
     [batch] = batches(pairs(preparation=preparation(*ideal), crystals=4))
