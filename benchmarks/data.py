@@ -208,7 +208,7 @@ def project(seconds_a_pair: float, bytes_a_pair: float) -> None:
     )
     print("| structures | hours on one core | store, GB |\n|---:|---:|---:|")
     for count in PROJECTED:
-        print(f"| {count:,} | {count * seconds_a_pair / 3600:.1f} | {count * bytes_a_pair / 1e9:.1f} |")
+        print(f"| {count:,} | {count * seconds_a_pair / 3600:.2f} | {count * bytes_a_pair / 1e9:.1f} |")
 
 
 def main() -> None:
