@@ -37,7 +37,8 @@ from phaselearn.data.fill import PAIRS_A_SHARD
 from phaselearn.data.loader import PairLoader
 from phaselearn.data.observation import Observation
 from phaselearn.data.sources.prototypes import Prototypes
-from phaselearn.data.store import PAIR_ARRAYS, PairStore, create_pair_arrays
+from phaselearn.data.store import PairStore
+from phaselearn.data.store_files import PAIR_ARRAYS, create_pair_arrays
 from phaselearn.data.structures import Crystal, Source
 from phaselearn.testing.options import composed
 

@@ -25,7 +25,8 @@ from phaselearn.data.fill import PAIRS_A_SHARD, compute_pairs
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.sources.file import File
 from phaselearn.data.sources.prototypes import Prototypes
-from phaselearn.data.store import PAIR_ARRAYS, PairStore, create_pair_arrays
+from phaselearn.data.store import PairStore
+from phaselearn.data.store_files import PAIR_ARRAYS, create_pair_arrays
 from phaselearn.data.structures import Crystal
 
 SIZE = 20

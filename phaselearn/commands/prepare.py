@@ -48,7 +48,7 @@ def _prepare(config: DictConfig) -> None:
 
 def _verify(path: Path | str) -> None:
     from phaselearn.data.location import open_storage
-    from phaselearn.data.store import repair_command
+    from phaselearn.data.store_checks import repair_command
     from phaselearn.data.verify import verify_store
 
     problems = verify_store(path)

@@ -25,7 +25,8 @@ from phaselearn.data.manifest import MANIFEST, DamagedManifest, Entry, Manifest,
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.recipe import make_recipe
 from phaselearn.data.storage import Storage
-from phaselearn.data.store import BUILDING, CARD, PairStore, create_pair_arrays
+from phaselearn.data.store import PairStore
+from phaselearn.data.store_files import BUILDING, CARD, create_pair_arrays
 from phaselearn.data.structures import Source
 from phaselearn.data.summary import summarise
 from phaselearn.errors import UserError

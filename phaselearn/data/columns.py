@@ -12,7 +12,7 @@ import zarr
 
 from phaselearn.data.blocks import Block
 from phaselearn.data.storage import Storage
-from phaselearn.data.store import LEFT_OUT, compressors
+from phaselearn.data.store_files import LEFT_OUT, compressors
 
 _ROWS_A_CHUNK = 65536
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -12,14 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
 
 from phaselearn.data.augmentation import Augmentation
 from phaselearn.data.batching import BATCHINGS, EpochBatches
 from phaselearn.data.build import build_store, is_there
 from phaselearn.data.dataset import PairDataset
-from phaselearn.data.endless import EndlessLoader, EndlessPairs
-from phaselearn.data.loader import PairLoader
+from phaselearn.data.endless import EndlessLoader, EndlessPairs, check_endless
+from phaselearn.data.free_memory import free_memory
+from phaselearn.data.loader import PairLoader, share_of_processes
 from phaselearn.data.location import store_path
 from phaselearn.data.observation import Observation
 from phaselearn.data.pairs import PairDefinition
@@ -27,7 +26,7 @@ from phaselearn.data.preparation import Preparation
 from phaselearn.data.processes import worker_context
 from phaselearn.data.split import SPLITS, nested_subset, split_rows
 from phaselearn.data.store import PairStore, check_definition
-from phaselearn.data.structures import EndlessSource, Source
+from phaselearn.data.structures import Source
 from phaselearn.data.transforms import INPUTS, SCALINGS
 from phaselearn.errors import UserError
 
@@ -222,23 +221,8 @@ class PairDataModule(pl.LightningDataModule):
         return self._rows[split]
 
     def check_endless(self) -> None:
-        """Refuse to train without end where that cannot be; before the store is built, which may take long.
-
-        Raises:
-            UserError: a source that ends, or batches of like cells, which need all crystals at once.
-        """
-        if self.endless is None:
-            return
-        if not isinstance(self.source, EndlessSource):
-            raise UserError(
-                f"data.endless={self.endless} needs a source without end, which {self.source_config.get('_target_')} "
-                f"is not: e.g. `python train.py source=synthetic data.endless={self.endless}`"
-            )
-        if self.batching != "random":
-            raise UserError(
-                f"data.batching={self.batching} sorts all training crystals, and with data.endless={self.endless} they "
-                "are never all there: add data.batching=random"
-            )
+        """Refuse `endless` where that cannot be, see `phaselearn.data.endless.check_endless`."""
+        check_endless(self.endless, self.source, self.batching)
 
     @property
     def crystals_an_epoch(self) -> int:
@@ -270,7 +254,7 @@ class PairDataModule(pl.LightningDataModule):
     def _dataset(self, rows: np.ndarray, observation: Observation, augmentation: Augmentation) -> PairDataset:
         self.setup()
         needed = len(rows) * self.store.bytes_a_pair()
-        fits = self.cache == "auto" and needed < self.cache_limit * _free_memory()
+        fits = self.cache == "auto" and needed < self.cache_limit * free_memory()
         return PairDataset(
             self.store,
             rows,
@@ -284,15 +268,13 @@ class PairDataModule(pl.LightningDataModule):
         )
 
     def _loader(self, dataset: PairDataset, shuffle: bool, distributed: bool) -> PairLoader:
-        shared = distributed and torch.distributed.is_available() and torch.distributed.is_initialized()
         batches = EpochBatches(
             dataset.shards,
             self.batch_size,
             self.seed if shuffle else None,
             len(dataset) if dataset.in_memory else self.shuffle_buffer,
             streams=1 if dataset.in_memory else max(self.num_workers, 1),
-            num_replicas=torch.distributed.get_world_size() if shared else 1,
-            rank=torch.distributed.get_rank() if shared else 0,
+            **share_of_processes(distributed),
             lattice=self.store.lattice[dataset.rows] if shuffle and self.batching == "cell" else None,
         )
         context = worker_context() if self.num_workers > 0 and self.store.is_remote else None
@@ -325,7 +307,6 @@ class PairDataModule(pl.LightningDataModule):
         return self._loader(dataset, shuffle=True, distributed=True)
 
     def _endless_loader(self, crystals: int) -> EndlessLoader:
-        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
         judged = np.concatenate([self.rows("validation"), self.rows("test")])
         pairs = EndlessPairs(
             self.source,
@@ -341,8 +322,7 @@ class PairDataModule(pl.LightningDataModule):
             ),
             crystals=crystals,
             batch_size=self.batch_size,
-            num_replicas=torch.distributed.get_world_size() if distributed else 1,
-            rank=torch.distributed.get_rank() if distributed else 0,
+            **share_of_processes(),
             needs=self.training_needs,
         )
         # Not `trainer.current_epoch`, which lags behind when a stopped run goes on.
@@ -355,14 +335,3 @@ class PairDataModule(pl.LightningDataModule):
     def test_dataloader(self) -> PairLoader:
         """Return the test batches."""
         return self._loader(self.dataset("test"), shuffle=False, distributed=True)
-
-
-def _free_memory() -> int:
-    """Return the bytes of memory that are free, or could be made free."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2

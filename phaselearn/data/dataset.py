@@ -14,7 +14,8 @@ from phaselearn.data.augmentation import Augmentation
 from phaselearn.data.observation import Observation
 from phaselearn.data.preparation import Preparation
 from phaselearn.data.reader import ShardReader
-from phaselearn.data.store import PAIR_ARRAYS, PairStore
+from phaselearn.data.store import PairStore
+from phaselearn.data.store_files import PAIR_ARRAYS
 
 # A batch names its crystals by (place in the data set, epoch): what is drawn for a crystal depends on these and
 # the seed alone, so workers, restarts and batch sizes change nothing.

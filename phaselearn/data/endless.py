@@ -9,12 +9,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from phaselearn.data.fill import compute_pairs
-from phaselearn.data.loader import as_is
+from phaselearn.data.loader import loader_options
 from phaselearn.data.pairs import PairDefinition, pad_atoms
 from phaselearn.data.preparation import Preparation
 from phaselearn.data.screening import screen
 from phaselearn.data.split import split_of
-from phaselearn.data.structures import Crystal, EndlessSource
+from phaselearn.data.structures import Crystal, EndlessSource, Source
+from phaselearn.errors import UserError
 
 # Where a crystal cannot train, that of its number plus this takes its place; no stream is so long.
 _LANE = 1 << 40
@@ -122,14 +123,7 @@ class EndlessLoader(DataLoader):
     """
 
     def __init__(self, pairs: EndlessPairs, epoch: Callable[[], int], num_workers: int) -> None:
-        super().__init__(
-            pairs,
-            batch_size=None,
-            num_workers=num_workers,
-            collate_fn=as_is,
-            persistent_workers=num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
-        )
+        super().__init__(pairs, batch_size=None, **loader_options(num_workers))
         self._epoch = epoch
         self._first = self._yielded = 0
 
@@ -147,3 +141,28 @@ class EndlessLoader(DataLoader):
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on with the next batch of an epoch that was stopped within it."""
         self._first = state["batch"] if state["batch"] < state["batches"] else 0
+
+
+def check_endless(crystals: int | None, source: Source | None, batching: str) -> None:
+    """Refuse to train without end where that cannot be; before a store is built, which may take long.
+
+    Args:
+        crystals: of an epoch, `data.endless`; None where it is not asked for.
+        source: of the crystals.
+        batching: `data.batching`.
+
+    Raises:
+        UserError: a source that ends, or batches of like cells, which need all crystals at once.
+    """
+    if crystals is None:
+        return
+    if not isinstance(source, EndlessSource):
+        raise UserError(
+            f"data.endless={crystals} needs a source without end, which {type(source).__name__} is not: e.g. "
+            f"`python train.py source=synthetic data.endless={crystals}`"
+        )
+    if batching != "random":
+        raise UserError(
+            f"data.batching={batching} sorts all training crystals, and with data.endless={crystals} they are never "
+            "all there: add data.batching=random"
+        )

@@ -14,7 +14,7 @@ from phaselearn.data.pairs import PairDefinition, make_density, make_intensity, 
 from phaselearn.data.processes import in_processes
 from phaselearn.data.shards import encode_shard
 from phaselearn.data.storage import Storage
-from phaselearn.data.store import BUILDING, PAIR_ARRAYS, shard_key
+from phaselearn.data.store_files import BUILDING, PAIR_ARRAYS, shard_key
 from phaselearn.data.structures import Crystal
 from phaselearn.progress import Progress
 

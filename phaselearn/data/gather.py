@@ -14,7 +14,7 @@ from phaselearn.data.blocks import Block
 from phaselearn.data.processes import in_processes
 from phaselearn.data.screening import screen
 from phaselearn.data.storage import Storage
-from phaselearn.data.store import BUILDING
+from phaselearn.data.store_files import BUILDING
 from phaselearn.data.structures import Crystal, LeftOut, Source
 from phaselearn.progress import Progress
 

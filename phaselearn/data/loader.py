@@ -30,16 +30,7 @@ class PairLoader(DataLoader):
     batch_sampler: EpochBatches
 
     def __init__(self, dataset: PairDataset, batches: EpochBatches, num_workers: int = 0, context: Any = None) -> None:
-        super().__init__(
-            dataset,
-            batch_sampler=batches,
-            num_workers=num_workers,
-            collate_fn=as_is,
-            persistent_workers=num_workers > 0,
-            multiprocessing_context=context,
-            pin_memory=torch.cuda.is_available(),
-            worker_init_fn=_leave_interrupts_to_the_main_process,
-        )
+        super().__init__(dataset, batch_sampler=batches, multiprocessing_context=context, **loader_options(num_workers))
         self._yielded = 0
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
@@ -77,7 +68,27 @@ class PairLoader(DataLoader):
         batches.epoch, batches.start, batches.streams = state["epoch"], state["batch"], state["streams"]
 
 
-def as_is(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+def loader_options(num_workers: int) -> dict[str, Any]:
+    """Return what every loader of whole batches asks of torch's."""
+    return {
+        "num_workers": num_workers,
+        "collate_fn": _as_is,
+        "persistent_workers": num_workers > 0,
+        "pin_memory": torch.cuda.is_available(),
+        "worker_init_fn": _leave_interrupts_to_the_main_process,
+    }
+
+
+def share_of_processes(shared: bool = True) -> dict[str, int]:
+    """Return how many processes train together and which of them this is; one alone where nothing is shared out."""
+    distributed = shared and torch.distributed.is_available() and torch.distributed.is_initialized()
+    return {
+        "num_replicas": torch.distributed.get_world_size() if distributed else 1,
+        "rank": torch.distributed.get_rank() if distributed else 0,
+    }
+
+
+def _as_is(batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """Collate what is a whole batch already."""
     return batch
 

@@ -10,7 +10,8 @@ import torch
 from phaselearn.crystal.layout import friedel_mate, held_reflections
 from phaselearn.data.pairs import PairDefinition, make_pairs, pad_atoms
 from phaselearn.data.screening import screen
-from phaselearn.data.store import PAIR_ARRAYS, PairStore
+from phaselearn.data.store import PairStore
+from phaselearn.data.store_files import PAIR_ARRAYS
 from phaselearn.data.structures import Crystal
 
 _TOLERANCE = 1e-4  # of the largest value: pairs are kept in single precision

@@ -15,7 +15,9 @@ from phaselearn.data.manifest import DamagedManifest, Manifest, read_manifest
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.recipe import SCHEMA, SCHEMA_VERSION, is_sound
 from phaselearn.data.storage import Storage
-from phaselearn.data.store import CARD, METADATA, PAIR_ARRAYS, PairStore, check_schema
+from phaselearn.data.store import PairStore
+from phaselearn.data.store_checks import check_schema
+from phaselearn.data.store_files import CARD, METADATA, PAIR_ARRAYS
 from phaselearn.data.structures import Source
 from phaselearn.data.verify import wrong_files
 from phaselearn.errors import UserError

@@ -15,8 +15,6 @@ the length and SHA-256 of every file.
 from __future__ import annotations
 
 import json
-import shlex
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from pathlib import Path
@@ -29,17 +27,18 @@ from phaselearn.data.location import open_storage
 from phaselearn.data.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.reader import ShardReader
-from phaselearn.data.recipe import SCHEMA, SCHEMA_VERSION
-from phaselearn.data.shards import ZSTD_LEVEL
-from phaselearn.data.storage import Storage
+from phaselearn.data.store_checks import (
+    check_schema,
+    check_version,
+    damaged,
+    first_line,
+    repair_command,
+    wrong_size,
+)
+from phaselearn.data.store_files import METADATA, PAIR_ARRAYS, shard_key
 from phaselearn.data.structures import Crystal
 from phaselearn.errors import UserError
 
-PAIR_ARRAYS = ("intensity", "density")
-METADATA = "zarr.json"
-LEFT_OUT = "left_out.csv"
-CARD = "README.md"
-BUILDING = "building"  # folder of what a store holds only until it is whole
 _FILES_AT_ONCE = 8
 
 
@@ -136,7 +135,7 @@ class PairStore:
     def _damage(self, name: str, row: int, error: Exception) -> UserError:
         shard = shard_key(name, row // self._pair_arrays[name].shards[0])
         return self.storage.not_damage(error) or UserError(
-            f"chunk {row} of array '{name}' in {self.path} (shard {shard}) is damaged ({_first_line(error)}): "
+            f"chunk {row} of array '{name}' in {self.path} (shard {shard}) is damaged ({first_line(error)}): "
             f"rebuild it with `{repair_command(self.storage)}`"
         )
 
@@ -145,7 +144,7 @@ class PairStore:
             return self.group[name][:]
         except Exception as error:
             told = self.storage.not_damage(error)
-            raise told or damaged(self.storage, f"{name}/", _first_line(error)) from error
+            raise told or damaged(self.storage, f"{name}/", first_line(error)) from error
 
     @cached_property
     def lattice(self) -> np.ndarray:
@@ -215,95 +214,6 @@ class PairStore:
         return 2 * 4 * self.definition.size**3
 
 
-def shard_key(array: str, shard: int) -> str:
-    """Return the file that holds a shard of one of the pair arrays, relative to the store."""
-    return f"{array}/c/{shard}/0/0/0"
-
-
-def repair_command(storage: Storage) -> str:
-    """Return the command that mends a store."""
-    return f"phaselearn prepare data.store={storage.quoted} repair=true"
-
-
-def damaged(storage: Storage, key: str, why: str) -> UserError:
-    """Return the error that names a damaged file and the command that mends it."""
-    return UserError(f"{storage.path} is damaged: {key} ({why}): mend it with `{repair_command(storage)}`")
-
-
-def wrong_size(found: int | None, expected: int) -> str:
-    """Return what is wrong with the length of a file, None for a file that is not there."""
-    return "it is missing" if found is None else f"it has {found:,} bytes, not {expected:,}"
-
-
-def check_schema(storage: Storage) -> None:
-    """Refuse what is no store of this version; of a store whose manifest is not there.
-
-    Raises:
-        UserError: nothing there, no zarr group, another schema or version, or half built.
-    """
-    try:
-        content = storage.read(METADATA)
-    except FileNotFoundError:
-        files = storage.sizes()
-        if not files:
-            raise UserError(
-                f"no store at {storage.path}: build one with `phaselearn prepare data.store={storage.quoted}`"
-            ) from None
-        if MANIFEST in files:
-            raise damaged(storage, METADATA, "it is missing") from None
-        if _is_half_built(files):
-            raise _half_built(storage) from None
-        raise _not_a_group(storage, f"no {METADATA} in it") from None
-    try:
-        attributes = json.loads(content)["attributes"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise _not_a_group(storage, f"{METADATA}: {_first_line(error)}") from error
-    if not isinstance(attributes, dict):
-        raise _not_a_group(storage, f"{METADATA} has no attributes")
-    check_version(storage, attributes)
-    if _is_half_built(storage.sizes()):
-        raise _half_built(storage)
-
-
-def check_version(storage: Storage, attributes: dict[str, Any]) -> None:
-    """Refuse a store of another schema.
-
-    Raises:
-        UserError: another schema or version; names the command that builds it anew.
-    """
-    schema, version = attributes.get("schema"), attributes.get("schema_version")
-    if schema != SCHEMA:
-        raise UserError(
-            f"{storage.path} has schema {schema} version {version}, this version reads {SCHEMA} version "
-            f"{SCHEMA_VERSION}: give another place, or replace it with "
-            f"`phaselearn prepare data.store={storage.quoted} overwrite=true`"
-        )
-    if version != SCHEMA_VERSION:
-        raise UserError(
-            f"{storage.path} has schema {schema} version {version}, this version reads version {SCHEMA_VERSION}: build "
-            f"it again from its source with `{repair_command(storage)}`"
-        )
-
-
-def _is_half_built(files: Iterable[str]) -> bool:
-    return any(key.startswith(f"{BUILDING}/") for key in files)
-
-
-def _half_built(storage: Storage) -> UserError:
-    place = shlex.quote(str(storage.path).removesuffix(".partial"))
-    return UserError(
-        f"{storage.path} is half built: finish it with the command that began it, `phaselearn prepare … "
-        f"data.store={place}`"
-    )
-
-
-def _not_a_group(storage: Storage, why: str) -> UserError:
-    return UserError(
-        f"{storage.path} is not a readable zarr v3 group ({why}): give a store that "
-        "`phaselearn prepare data.store=PATH` has built"
-    )
-
-
 def check_definition(store: PairStore, wanted: PairDefinition) -> None:
     """Refuse a store whose pairs are not what the configuration asks for.
 
@@ -318,25 +228,3 @@ def check_definition(store: PairStore, wanted: PairDefinition) -> None:
             f"{store.path} holds other pairs than data asks for ({told}): give another data.store, "
             f"`phaselearn prepare data.store=PATH`, or ask for what it holds: {keys}"
         )
-
-
-def create_pair_arrays(group: zarr.Group, count: int, size: int, pairs_a_shard: int) -> None:
-    """Create the empty arrays of the pairs."""
-    for name in PAIR_ARRAYS:
-        group.create_array(
-            name,
-            shape=(count, size, size, size),
-            dtype="float32",
-            chunks=(1, size, size, size),
-            shards=(min(pairs_a_shard, count), size, size, size),
-            compressors=compressors(),
-        )
-
-
-def compressors() -> list[zarr.abc.codec.BytesBytesCodec]:
-    """Return what every array is encoded with."""
-    return [zarr.codecs.ZstdCodec(level=ZSTD_LEVEL), zarr.codecs.Crc32cCodec()]
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -15,7 +15,9 @@ from phaselearn.data.location import open_storage
 from phaselearn.data.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
 from phaselearn.data.physics import wrong_physics
 from phaselearn.data.storage import Storage
-from phaselearn.data.store import METADATA, PAIR_ARRAYS, PairStore, check_schema, check_version, wrong_size
+from phaselearn.data.store import PairStore
+from phaselearn.data.store_checks import check_schema, check_version, wrong_size
+from phaselearn.data.store_files import METADATA, PAIR_ARRAYS
 from phaselearn.progress import track
 
 _FILES_AT_ONCE = 8

@@ -5,22 +5,20 @@ from __future__ import annotations
 import base64
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Any
 
 import gemmi
 import numpy as np
-from plotly.offline import get_plotlyjs
 
 from phaselearn.report.content import FLOOR_METHOD, ResultRow, ShownCrystal
 from phaselearn.report.curves import Curves
 from phaselearn.report.page_comparison import comparison_html
 from phaselearn.report.patterns import displayed_pattern
+from phaselearn.report.simple_page import asset, write_shell
 from phaselearn.report.surfaces import THRESHOLD, atoms_in_cell, drawing_shape
 from phaselearn.report.terminal import LEGEND, by_subset, cells, left_out_note, number, percent
 
@@ -61,30 +59,24 @@ def write_page(
         crystals: to be looked at; the files of their maps are expected in maps/ beside the page.
         config_text: config.yaml.
     """
-    path = Path(path)
     curve_data = _curve_data(curves) if curves is not None else {}
     data = {"curves": curve_data or None, "crystals": [_crystal_data(crystal) for crystal in crystals]}
-    page = Template(_asset("page.html")).substitute(
-        title=escape(title),
-        style=_asset("page.css"),
-        tiles=_tiles(table, facts.get("judged on", "")),
-        results=_results(table),
-        crystals=_crystal_section(crystals),
-        curves=_asset("page_curves.html") if curve_data else "",
-        facts=_definitions(facts),
-        config=escape(config_text),
-        # Inside a script element only a < can end it or open a comment.
-        data=json.dumps(data, allow_nan=False, ensure_ascii=False).replace("<", "\\u003c"),
-        plotly=get_plotlyjs(),
-        script="\n".join(_asset(name) for name in SCRIPTS),
+    # Inside a script element only a < can end it or open a comment.
+    text = json.dumps(data, allow_nan=False, ensure_ascii=False).replace("<", "\\u003c")
+    parts = [
+        _results(table),
+        _crystal_section(crystals),
+        asset("page_curves.html") if curve_data else "",
+        Template(asset("page_run.html")).substitute(facts=_definitions(facts), config=escape(config_text)),
+    ]
+    write_shell(
+        Path(path),
+        title,
+        _tiles(table, facts.get("judged on", "")),
+        parts,
+        f'<script type="application/json" id="report-data">{text}</script>',
+        "\n".join(asset(name) for name in SCRIPTS),
     )
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(page, encoding="utf-8")
-    os.replace(partial, path)
-
-
-def _asset(name: str) -> str:
-    return files("phaselearn.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _tiles(table: Sequence[ResultRow], judged_on: str) -> str:
@@ -139,7 +131,7 @@ def _result_row(row: ResultRow) -> str:
 def _crystal_section(crystals: Sequence[ShownCrystal]) -> str:
     if not crystals:
         return ""
-    template = Template(_asset("page_crystals.html"))
+    template = Template(asset("page_crystals.html"))
     return template.substitute(
         threshold=round(100 * THRESHOLD), size=crystals[0].truth.shape[0], comparison=comparison_html(crystals)
     )

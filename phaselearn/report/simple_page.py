@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
@@ -11,6 +10,8 @@ from string import Template
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
+
+from phaselearn.files import write_whole
 
 # Okabe and Ito's colours, which the colour-blind can tell apart on light and on dark ground.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8d969f")
@@ -26,18 +27,31 @@ def write_simple_page(path: Path, title: str, facts: Mapping[str, str], parts: S
         parts: HTML of `heading_html`, `table_html`, `figures_html` and `note_html`, in order.
     """
     definitions = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts.items())
-    page = Template(_asset("simple_page.html")).substitute(
+    opening = f'<dl class="facts">{definitions}</dl>' if facts else ""
+    write_shell(Path(path), title, "", [opening, *parts], "", asset("simple_page.js"))
+
+
+def write_shell(path: Path, title: str, tiles: str, parts: Sequence[str], data: str, script: str) -> None:
+    """Write what all pages are: a heading, parts, plotly and a script, in one file.
+
+    Args:
+        path: the HTML file, replaced in one step.
+        title: its heading.
+        tiles: HTML below it.
+        parts: HTML of the page.
+        data: HTML of the elements that the script reads.
+        script: JavaScript.
+    """
+    page = Template(asset("page_shell.html")).substitute(
         title=escape(title),
-        style=_asset("page.css"),
-        facts=f'<dl class="facts">{definitions}</dl>' if facts else "",
+        style=asset("page.css"),
+        tiles=tiles,
         parts="\n".join(part for part in parts if part),
+        data=data,
         plotly=get_plotlyjs(),
-        script=_asset("simple_page.js"),
+        script=script,
     )
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(page, encoding="utf-8")
-    os.replace(partial, path)
+    write_whole(path, page.encode())
 
 
 def heading_html(text: str) -> str:
@@ -96,5 +110,6 @@ def _figure_html(figure: go.Figure) -> str:
     )
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Return a file of this package that pages are made of."""
     return files("phaselearn.report").joinpath(name).read_text(encoding="utf-8")

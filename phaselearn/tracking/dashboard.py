@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phaselearn.errors import UserError
+from phaselearn.files import write_whole
 from phaselearn.tracking.packages import require
 from phaselearn.tracking.wandb_logger import OLDEST_WANDB
 
@@ -132,9 +132,7 @@ def _sweeps() -> list[Any]:
 def write_layout(layout: Workspace, path: Path) -> None:
     """Write a layout as the JSON that W&B keeps of it, without network."""
     text = layout._to_model().model_dump_json(by_alias=True, exclude_none=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(json.loads(text), indent=1), encoding="utf-8")
-    os.replace(partial, path)
+    write_whole(path, json.dumps(json.loads(text), indent=1).encode())
 
 
 def send(entity: str | None, project: str, name: str, crystals: int) -> str:

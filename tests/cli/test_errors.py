@@ -12,7 +12,7 @@ import pytest
 import zarr
 from hydra.core.global_hydra import GlobalHydra
 
-from phaselearn.data.store import shard_key
+from phaselearn.data.store_files import shard_key
 from tests.cli.folders import PHASELEARN, SMALL, TRAIN, command
 
 QUICK = (*SMALL, "data=hkl10", "data.store=octant.zarr", "trainer.max_epochs=1")

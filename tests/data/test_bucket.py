@@ -16,7 +16,8 @@ from phaselearn.data.location import open_storage
 from phaselearn.data.processes import worker_context
 from phaselearn.data.repair import repair_store
 from phaselearn.data.sources.prototypes import Prototypes
-from phaselearn.data.store import PAIR_ARRAYS, PairStore, shard_key
+from phaselearn.data.store import PairStore
+from phaselearn.data.store_files import PAIR_ARRAYS, shard_key
 from phaselearn.data.verify import verify_store
 from phaselearn.errors import UserError
 from tests.cli.folders import PHASELEARN, SMALL, TRAIN, command, table

@@ -19,7 +19,8 @@ from phaselearn.data.build import build_store
 from phaselearn.data.manifest import Entry, Manifest, read_manifest
 from phaselearn.data.shards import encode_shard
 from phaselearn.data.sources.prototypes import Prototypes
-from phaselearn.data.store import PAIR_ARRAYS, PairStore, shard_key
+from phaselearn.data.store import PairStore
+from phaselearn.data.store_files import PAIR_ARRAYS, shard_key
 from phaselearn.data.verify import verify_store
 from phaselearn.errors import UserError
 from tests.conftest import FULL

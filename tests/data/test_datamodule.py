@@ -1,7 +1,6 @@
-"""Splits, batches, observation and augmentation."""
+"""Splits, batches and augmentation."""
 
 import hashlib
-import itertools
 from collections import Counter
 
 import numpy as np
@@ -9,8 +8,6 @@ import pytest
 import torch
 from zarr.storage import LocalStore
 
-from phaselearn.crystal.density import band_limited_density
-from phaselearn.crystal.layout import friedel_mate, inside_nyquist
 from phaselearn.data.augmentation import Augmentation
 from phaselearn.data.build import build_store
 from phaselearn.data.datamodule import PairDataModule
@@ -19,7 +16,6 @@ from phaselearn.data.pairs import make_pairs
 from phaselearn.data.sources.file import File
 from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.data.split import nested_subset, split_of, split_rows
-from phaselearn.data.transforms import scale_samples, transform_input
 from phaselearn.errors import UserError
 from tests.conftest import FULL, OCTANT, random_crystals
 
@@ -233,87 +229,6 @@ def test_axes_of_an_octant_are_never_reversed():
 def test_cuboid_voxels_are_not_augmented(tiny_store):
     with pytest.raises(UserError, match="frame=cartesian"):
         datamodule(tiny_store, frame="cartesian", augmentation=Augmentation(origin=True))
-
-
-def test_resolution_limit_keeps_exactly_the_reflections_inside():
-    lattice, numbers, positions = random_crystals(3, 5, seed=3)
-    intensity, _ = make_pairs(lattice, numbers, positions, FULL)
-    seen, mask = Observation(d_min=1.5).apply(intensity, lattice, "full", [0, 1, 2])
-    h = torch.fft.fftfreq(10, 0.1).double()
-    hkl = torch.stack(torch.meshgrid(h, h, h, indexing="ij"), -1)
-    s = (hkl @ torch.linalg.inv(lattice).mT[:, None, None]).norm(dim=-1)
-    assert torch.equal(mask, (1 / s.clamp_min(1e-9) >= 1.5) & inside_nyquist(10))
-    torch.testing.assert_close(seen[mask], intensity[mask])
-    assert (seen[~mask] == 0).all()
-
-
-def test_incomplete_data_lose_friedel_pairs_at_the_stated_rate():
-    lattice, numbers, positions = random_crystals(20, 5, seed=4)
-    intensity, _ = make_pairs(lattice, numbers, positions, FULL)
-    _, mask = Observation(completeness=0.7).apply(intensity, lattice, "full", list(range(20)))
-    assert torch.equal(mask, friedel_mate(mask))
-    share = mask.sum().item() / (20 * inside_nyquist(10).sum().item())
-    assert share == pytest.approx(0.7, abs=0.02)
-    assert not torch.equal(mask[0], mask[1])
-
-
-def test_noise_has_the_stated_size_and_keeps_friedel_pairs():
-    lattice, numbers, positions = random_crystals(20, 5, seed=5)
-    intensity, _ = make_pairs(lattice, numbers, positions, FULL)
-    noisy, _ = Observation(noise=0.1).apply(intensity, lattice, "full", list(range(20)))
-    torch.testing.assert_close(noisy, friedel_mate(noisy))
-    strong = intensity > 1e-3 * intensity.amax()
-    error = (noisy[strong].sqrt() / intensity[strong].sqrt()) - 1
-    assert error.std().item() == pytest.approx(0.1, rel=0.05)
-    assert error.mean().item() == pytest.approx(0, abs=0.01)
-
-
-def test_displacement_damps_amplitudes_as_the_structure_factors_do():
-    lattice, numbers, positions = random_crystals(3, 5, seed=6)
-    from dataclasses import replace
-
-    still, _ = make_pairs(lattice, numbers, positions, FULL)
-    moving, _ = make_pairs(lattice, numbers, positions, replace(FULL, b_iso=2.0))
-    seen, _ = Observation(b_iso=2.0).apply(still, lattice, "full", [0, 1, 2])
-    torch.testing.assert_close(seen, moving)
-
-
-@pytest.mark.parametrize("changes", [{"d_min": -1.0}, {"completeness": 0.0}, {"completeness": 1.5}, {"noise": -0.1}])
-def test_impossible_observations_are_refused(changes):
-    with pytest.raises(UserError, match=f"observation.{next(iter(changes))}"):
-        Observation(**changes)
-
-
-def test_the_patterson_input_is_the_autocorrelation_of_the_density():
-    lattice, numbers, positions = random_crystals(2, 4, seed=7)
-    intensity, _ = make_pairs(lattice, numbers, positions, FULL)
-    patterson = transform_input(intensity, "patterson", "full")
-    points = band_limited_density(lattice, numbers, positions, 10, 1e-9)
-    spectrum = torch.fft.fftn(points, dim=(1, 2, 3)).abs().square()
-    expected = torch.fft.ifftn(spectrum, dim=(1, 2, 3)).real
-    scaled = patterson / patterson[:, :1, :1, :1]
-    torch.testing.assert_close(scaled, expected / expected[:, :1, :1, :1])
-
-
-def test_scalings_do_what_they_say_and_leave_empty_samples_empty():
-    values = torch.rand(3, 4, 4, 4) * torch.tensor([1.0, 50.0, 0.0])[:, None, None, None]
-    assert scale_samples(values, "max").amax((1, 2, 3)).tolist() == pytest.approx([1, 1, 0])
-    assert scale_samples(values, "mean").mean((1, 2, 3)).tolist() == pytest.approx([1, 1, 0])
-    assert scale_samples(values, "deviation").flatten(1).std(1).tolist() == pytest.approx([1, 1, 0])
-    assert scale_samples(values, "none") is values
-
-
-def test_the_patterson_input_of_an_octant_sums_cosines_over_the_reflections_that_both_hold():
-    size = 6
-    octant = torch.rand(1, size, size, size, dtype=torch.float64)
-    points = torch.arange(size, dtype=torch.float64) / size
-    expected = torch.zeros(size, size, size, dtype=torch.float64)
-    for index in itertools.product(range(size // 2), repeat=3):  # those from N/2 on are finer than the map
-        h, k, l_ = index
-        phase = 2 * torch.pi * (h * points[:, None, None] + k * points[None, :, None] + l_ * points)
-        expected += octant[0][index] * phase.cos() * (2 if any(index) else 1)  # with the Friedel mate
-    patterson = transform_input(octant, "patterson", "octant")[0]
-    torch.testing.assert_close(patterson * size**3, expected)
 
 
 def test_evaluation_takes_the_same_crystals_however_many_are_cached(tiny_store):

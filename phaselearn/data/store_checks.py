@@ -1,0 +1,103 @@
+"""What is wrong with a store, and the command that helps."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable
+from typing import Any
+
+from phaselearn.data.manifest import MANIFEST
+from phaselearn.data.recipe import SCHEMA, SCHEMA_VERSION
+from phaselearn.data.storage import Storage
+from phaselearn.data.store_files import BUILDING, METADATA
+from phaselearn.errors import UserError
+
+
+def repair_command(storage: Storage) -> str:
+    """Return the command that mends a store."""
+    return f"phaselearn prepare data.store={storage.quoted} repair=true"
+
+
+def damaged(storage: Storage, key: str, why: str) -> UserError:
+    """Return the error that names a damaged file and the command that mends it."""
+    return UserError(f"{storage.path} is damaged: {key} ({why}): mend it with `{repair_command(storage)}`")
+
+
+def wrong_size(found: int | None, expected: int) -> str:
+    """Return what is wrong with the length of a file, None for a file that is not there."""
+    return "it is missing" if found is None else f"it has {found:,} bytes, not {expected:,}"
+
+
+def check_schema(storage: Storage) -> None:
+    """Refuse what is no store of this version; of a store whose manifest is not there.
+
+    Raises:
+        UserError: nothing there, no zarr group, another schema or version, or half built.
+    """
+    try:
+        content = storage.read(METADATA)
+    except FileNotFoundError:
+        files = storage.sizes()
+        if not files:
+            raise UserError(
+                f"no store at {storage.path}: build one with `phaselearn prepare data.store={storage.quoted}`"
+            ) from None
+        if MANIFEST in files:
+            raise damaged(storage, METADATA, "it is missing") from None
+        if _is_half_built(files):
+            raise _half_built(storage) from None
+        raise _not_a_group(storage, f"no {METADATA} in it") from None
+    try:
+        attributes = json.loads(content)["attributes"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _not_a_group(storage, f"{METADATA}: {first_line(error)}") from error
+    if not isinstance(attributes, dict):
+        raise _not_a_group(storage, f"{METADATA} has no attributes")
+    check_version(storage, attributes)
+    if _is_half_built(storage.sizes()):
+        raise _half_built(storage)
+
+
+def check_version(storage: Storage, attributes: dict[str, Any]) -> None:
+    """Refuse a store of another schema.
+
+    Raises:
+        UserError: another schema or version; names the command that builds it anew.
+    """
+    schema, version = attributes.get("schema"), attributes.get("schema_version")
+    if schema != SCHEMA:
+        raise UserError(
+            f"{storage.path} has schema {schema} version {version}, this version reads {SCHEMA} version "
+            f"{SCHEMA_VERSION}: give another place, or replace it with "
+            f"`phaselearn prepare data.store={storage.quoted} overwrite=true`"
+        )
+    if version != SCHEMA_VERSION:
+        raise UserError(
+            f"{storage.path} has schema {schema} version {version}, this version reads version {SCHEMA_VERSION}: build "
+            f"it again from its source with `{repair_command(storage)}`"
+        )
+
+
+def _is_half_built(files: Iterable[str]) -> bool:
+    return any(key.startswith(f"{BUILDING}/") for key in files)
+
+
+def _half_built(storage: Storage) -> UserError:
+    place = shlex.quote(str(storage.path).removesuffix(".partial"))
+    return UserError(
+        f"{storage.path} is half built: finish it with the command that began it, `phaselearn prepare … "
+        f"data.store={place}`"
+    )
+
+
+def _not_a_group(storage: Storage, why: str) -> UserError:
+    return UserError(
+        f"{storage.path} is not a readable zarr v3 group ({why}): give a store that "
+        "`phaselearn prepare data.store=PATH` has built"
+    )
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says first."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
