@@ -15,10 +15,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from phaselearn.commands.keys import take_from_arguments, take_from_config
+from phaselearn.commands.precision import register_precision
 from phaselearn.commands.suggestions import explain
 from phaselearn.errors import UserError
 
 CONFIG_FILE = "config.yaml"
+register_precision()
 
 
 def config_directory() -> Path:

@@ -12,9 +12,10 @@ import zarr
 
 from phaselearn.data.blocks import Block
 from phaselearn.data.storage import Storage
-from phaselearn.data.store_files import LEFT_OUT, compressors
+from phaselearn.data.store_files import LEFT_OUT
 
 _ROWS_A_CHUNK = 65536
+_CODECS = (zarr.codecs.ZstdCodec(level=1), zarr.codecs.Crc32cCodec())
 
 
 class _Column:
@@ -23,7 +24,7 @@ class _Column:
     def __init__(self, group: zarr.Group, name: str, shape: tuple[int, ...], dtype: Any) -> None:
         self._rows = min(shape[0], _ROWS_A_CHUNK)
         self._array = group.create_array(
-            name, shape=shape, dtype=dtype, chunks=(self._rows, *shape[1:]), compressors=compressors()
+            name, shape=shape, dtype=dtype, chunks=(self._rows, *shape[1:]), compressors=_CODECS
         )
         self._dtype = object if dtype is str else dtype
         self._waiting: list[np.ndarray] = []

@@ -12,7 +12,7 @@ from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.structures import Source
 
 SCHEMA = "phaselearn.pairs"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _VERSIONS_OF = ("phaselearn", "gemmi", "numpy", "pymatgen", "spglib", "torch", "zarr")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zarr
 
-from phaselearn.data.shards import ZSTD_LEVEL
+from phaselearn.data.shards import CODECS
 
 PAIR_ARRAYS = ("intensity", "density")
 METADATA = "zarr.json"
@@ -27,10 +27,5 @@ def create_pair_arrays(group: zarr.Group, count: int, size: int, pairs_a_shard: 
             dtype="float32",
             chunks=(1, size, size, size),
             shards=(min(pairs_a_shard, count), size, size, size),
-            compressors=compressors(),
+            compressors=CODECS,
         )
-
-
-def compressors() -> list[zarr.abc.codec.BytesBytesCodec]:
-    """Return what every array is encoded with."""
-    return [zarr.codecs.ZstdCodec(level=ZSTD_LEVEL), zarr.codecs.Crc32cCodec()]

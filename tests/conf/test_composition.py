@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
@@ -68,3 +69,10 @@ def test_the_seed_reaches_the_data() -> None:
 def test_the_model_sets_its_batch_and_the_command_line_overrides_it() -> None:
     assert _checked("model=unet3d").data.batch_size == 4
     assert _checked("model=unet3d", "data.batch_size=2").data.batch_size == 2
+
+
+def test_a_precision_left_open_is_what_the_processor_computes_in():
+    supported = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    precision = composed("experiment=loss_study").trainer.precision
+    assert precision == ("bf16-mixed" if supported else "32-true")
+    assert composed("experiment=phaser_gpu").trainer.precision == "bf16-mixed"

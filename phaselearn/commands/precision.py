@@ -1,0 +1,20 @@
+"""The precision in which a processor trains fastest, for configurations that leave it open: `${cpu_precision:}`."""
+
+from __future__ import annotations
+
+from omegaconf import OmegaConf
+
+
+def cpu_precision() -> str:
+    """Return `bf16-mixed` where this processor computes in bfloat16, `32-true` elsewhere.
+
+    A processor that has to emulate bfloat16 takes three times as long for a linear layer and ten for a convolution.
+    """
+    import torch
+
+    return "bf16-mixed" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "32-true"
+
+
+def register_precision() -> None:
+    """Make `${cpu_precision:}` known to configurations."""
+    OmegaConf.register_new_resolver("cpu_precision", cpu_precision, replace=True)
