@@ -64,7 +64,6 @@ class PairDataset(Dataset):
         )
         self._held = held
         self._readers: dict[str, ShardReader] = {}
-        self._lattice = torch.from_numpy(store.lattice[rows])
         self._most_atoms = int(store.atom_counts(rows).max(initial=0))
         self._seen = torch.tensor([prototype in seen for prototype in store.prototypes[rows]], dtype=torch.bool)
         self._cache: dict[str, Tensor] | None = None
@@ -104,7 +103,7 @@ class PairDataset(Dataset):
             numbers, positions = self.store.atoms(rows, self._most_atoms)
             batch |= {"numbers": torch.from_numpy(numbers), "positions": torch.from_numpy(positions)}
         return batch | {
-            "lattice": self._lattice[index].float(),
+            "lattice": torch.from_numpy(self.store.lattice[rows]).float(),
             "prototype_seen": self._seen[index],
             "row": torch.from_numpy(rows),
         }
