@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from phaselearn.commands.application import config_directory
 from phaselearn.commands.session import check
+from phaselearn.errors import UserError
 from phaselearn.testing.options import composed, options
 
 GROUPS = sorted(entry.name for entry in config_directory().iterdir() if entry.is_dir())
@@ -68,3 +69,13 @@ def test_the_seed_reaches_the_data() -> None:
 def test_the_model_sets_its_batch_and_the_command_line_overrides_it() -> None:
     assert _checked("model=unet3d").data.batch_size == 4
     assert _checked("model=unet3d", "data.batch_size=2").data.batch_size == 2
+
+
+@pytest.mark.parametrize("given", ["highest", "high", "medium"])
+def test_every_matmul_precision_of_torch_is_allowed(given: str) -> None:
+    assert _checked(f"float32_matmul_precision={given}").float32_matmul_precision == given
+
+
+def test_an_unknown_matmul_precision_is_told_in_one_line() -> None:
+    with pytest.raises(UserError, match=r"^float32_matmul_precision=tf32 is unknown: allowed are highest, high"):
+        _checked("float32_matmul_precision=tf32")
