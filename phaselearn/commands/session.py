@@ -28,6 +28,8 @@ def check(config: DictConfig, name: str) -> None:
             "whose config.yaml has but one is older than this: evaluate it, or start anew with `python train.py`"
         )
     check_config(config, {key: defaults._get_node(key)._value() for key in defaults if _is_plain(defaults, key)})
+    if "float32_matmul_precision" in config:
+        _check_matmul_precision(config.float32_matmul_precision)
     if "evaluation" in config:
         _check_evaluation(config.evaluation, defaults.evaluation)
         _check_named(config)
@@ -36,6 +38,15 @@ def check(config: DictConfig, name: str) -> None:
 def _is_plain(defaults: DictConfig, key: str) -> bool:
     node = defaults._get_node(key)
     return not isinstance(node, DictConfig) and key not in ("defaults", "hydra")
+
+
+def _check_matmul_precision(given: Any) -> None:
+    allowed = ("highest", "high", "medium")
+    if given not in allowed:
+        raise UserError(
+            f"float32_matmul_precision={given} is unknown: allowed are {', '.join(allowed)}; "
+            f"for example float32_matmul_precision={allowed[0]}"
+        )
 
 
 def _check_evaluation(given: DictConfig, defaults: DictConfig) -> None:

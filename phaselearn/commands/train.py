@@ -35,7 +35,7 @@ def _train(config: DictConfig) -> float | None:
     check(config, "train")
     quiet_libraries()
     keep_freed_memory()
-    torch.set_float32_matmul_precision("highest")
+    torch.set_float32_matmul_precision(config.float32_matmul_precision)
     folder = Path(HydraConfig.get().runtime.output_dir)
     pl.seed_everything(config.seed, workers=True, verbose=False)
 

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from phaselearn.commands.application import config_directory
 from phaselearn.commands.session import check
+from phaselearn.errors import UserError
 from phaselearn.testing.options import composed, options
 
 GROUPS = sorted(entry.name for entry in config_directory().iterdir() if entry.is_dir())
@@ -76,3 +77,13 @@ def test_a_precision_left_open_is_what_the_processor_computes_in():
     precision = composed("experiment=loss_study").trainer.precision
     assert precision == ("bf16-mixed" if supported else "32-true")
     assert composed("experiment=phaser_gpu").trainer.precision == "bf16-mixed"
+
+
+@pytest.mark.parametrize("given", ["highest", "high", "medium"])
+def test_every_matmul_precision_of_torch_is_allowed(given: str) -> None:
+    assert _checked(f"float32_matmul_precision={given}").float32_matmul_precision == given
+
+
+def test_an_unknown_matmul_precision_is_told_in_one_line() -> None:
+    with pytest.raises(UserError, match=r"^float32_matmul_precision=tf32 is unknown: allowed are highest, high"):
+        _checked("float32_matmul_precision=tf32")
