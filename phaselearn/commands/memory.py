@@ -14,8 +14,8 @@ def keep_freed_memory() -> None:
     """Keep freed blocks of up to 1 GiB in the process; nothing where the C library is another than glibc.
 
     By default glibc maps each block above 32 MiB, and many below, from the kernel and gives it back: the page faults
-    cost a network of large and few layers a fifth of its time. All threads share one heap, since what each of those that
-    read a store would keep in a heap of its own adds up.
+    cost a network of large and few layers a fifth of its time. All threads share one heap: each of those that read
+    a store would keep a heap of its own.
     """
     if not sys.platform.startswith("linux"):
         return
