@@ -24,7 +24,7 @@ from phaselearn.benchmark.records import CrystalRecord
 from phaselearn.benchmark.regimes import Regime
 from phaselearn.benchmark.runner import RunSettings, run_contender
 from phaselearn.benchmark.table import Row, summarise_records
-from phaselearn.commands.application import config_directory
+from phaselearn.commands.options import config_directory
 from phaselearn.data.sources.file import File
 from phaselearn.data.structures import Crystal
 from phaselearn.losses.mse import MeanSquaredError

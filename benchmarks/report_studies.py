@@ -26,7 +26,7 @@ from omegaconf import OmegaConf
 from study import REPOSITORY, Training, hard_crystals, logged, run_all
 from study_plot import Panel, draw_curves, draw_points
 
-from phaselearn.commands.application import config_directory
+from phaselearn.commands.options import config_directory
 from phaselearn.commands.session import build_data
 from phaselearn.report.curves import read_curves
 from phaselearn.testing.options import composed

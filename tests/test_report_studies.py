@@ -12,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from matplotlib.image import imread
 from omegaconf import OmegaConf
 
-from phaselearn.commands.application import config_directory
+from phaselearn.commands.options import config_directory
 from phaselearn.commands.session import check
 from phaselearn.testing.options import composed, options
 from tests.cli.folders import REPO

@@ -10,23 +10,22 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from phaselearn.commands.help import print_help
 from phaselearn.commands.keys import take_from_arguments, take_from_config
+from phaselearn.commands.options import EVALUATED, config_directory
 from phaselearn.commands.precision import register_precision
 from phaselearn.commands.suggestions import explain
 from phaselearn.errors import UserError
 
 CONFIG_FILE = "config.yaml"
+_EARLIER = "earlier_run"
 register_precision()
-
-
-def config_directory() -> Path:
-    """Return conf/: inside an installed package, beside it in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    return package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
 
 
 def run_application(name: str, task: Callable[[DictConfig], Any]) -> None:
@@ -38,21 +37,22 @@ def run_application(name: str, task: Callable[[DictConfig], Any]) -> None:
     # Hydra prints its own rendering of errors and exits with 1 unless it is told to raise them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv[1:] = take_from_arguments(sys.argv[1:])
-    arguments = sys.argv[1:]
     try:
-        earlier = _earlier_run(name, arguments)
-        if earlier is None:
-            path, config = config_directory(), name
-            # argparse takes key=value arguments on one side of a flag only.
-            sys.argv[1:] = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
-        else:
-            path, config = earlier, CONFIG_FILE.removesuffix(".yaml")
-            sys.argv[1:] = _continue_arguments(name, earlier, arguments)
-        hydra.main(version_base="1.3", config_path=str(path.resolve()), config_name=config)(
+        flags, overrides = split_arguments(sys.argv[1:])
+        if "--help" in flags or "-h" in flags:
+            print_help(name)
+            return
+        earlier = _earlier_run(name, flags, overrides)
+        config = name
+        if earlier is not None:
+            overrides = _continue_overrides(name, earlier, overrides)
+            config = _EARLIER
+        sys.argv[1:] = [*flags, *overrides]
+        hydra.main(version_base="1.3", config_path=str(config_directory()), config_name=config)(
             _failing_in_one_line(task, name)
         )()
     except (UserError, HydraException, OmegaConfBaseException) as error:
-        fail(explain(error, name, config_directory()))
+        fail(explain(error, name))
     except KeyboardInterrupt:
         fail("stopped by Ctrl-C", code=130)
 
@@ -66,7 +66,7 @@ def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callab
             take_from_config(config)
             return task(config)
         except (UserError, HydraException, OmegaConfBaseException) as error:
-            fail(explain(error, name, config_directory()))
+            fail(explain(error, name))
 
     return run
 
@@ -77,12 +77,36 @@ def fail(message: str, code: int = 2) -> NoReturn:
     raise SystemExit(code)
 
 
-def _earlier_run(name: str, arguments: list[str]) -> Path | None:
-    """Return the run folder that the arguments name, checked."""
+def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Return Hydra's flags, with their values, and the overrides, in whichever order they were given.
+
+    Raises:
+        UserError: a flag that Hydra does not have, or flags that exclude each other.
+    """
+    parser = get_args_parser()
+    parser.error = _refuse_flag
+    parsed = parser.parse_intermixed_args(arguments)
+    modes = [mode for mode in ("run", "multirun", "cfg", "info", "shell_completion") if getattr(parsed, mode)]
+    if len(modes) > 1:
+        raise UserError(f"{' and '.join(f'--{mode}' for mode in modes)}: one at a time, e.g. --{modes[-1]} alone")
+    if parsed.resolve and not parsed.cfg:
+        raise UserError("--resolve goes with --cfg: --cfg job --resolve")
+    overrides, flags = parsed.overrides, list(arguments)
+    for override in overrides:
+        flags.remove(override)
+    return flags, overrides
+
+
+def _refuse_flag(message: str) -> NoReturn:
+    raise UserError(f"{message}: values are given as key=value, without dashes; the flags are listed by --hydra-help")
+
+
+def _earlier_run(name: str, flags: list[str], overrides: list[str]) -> Path | None:
+    """Return the run folder that the command line names, checked."""
     key = {"train": "resume", "evaluate": "run"}.get(name)
-    given = [argument.partition("=")[2] for argument in arguments if argument.partition("=")[0] == key]
+    given = [override.partition("=")[2] for override in overrides if override.partition("=")[0] == key]
     if not given or given[-1] in ("", "null"):
-        if name == "evaluate" and not any(argument.startswith("-") for argument in arguments):
+        if name == "evaluate":
             raise UserError("evaluate needs a finished run: `phaselearn evaluate run=outputs/FOLDER`")
         return None
     folder = Path(given[-1].strip("'\""))
@@ -90,37 +114,48 @@ def _earlier_run(name: str, arguments: list[str]) -> Path | None:
         known = sorted((path.parent for path in Path("outputs").glob(f"*/{CONFIG_FILE}")), key=os.path.getmtime)
         hint = f"the newest run here is {known[-1]}" if known else "there is none in outputs/; start with `make run`"
         raise UserError(f"{key}={folder} is not a run folder (it has no {CONFIG_FILE}): {hint}")
+    if "-m" in flags or "--multirun" in flags:
+        raise UserError(f"-m varies a new run, but {key}={folder} is one that is there: leave one of them out")
     return folder
 
 
-def _continue_arguments(name: str, folder: Path, arguments: list[str]) -> list[str]:
-    """Return the command line on top of an earlier run's configuration.
+def _continue_overrides(name: str, folder: Path, overrides: list[str]) -> list[str]:
+    """Return the overrides on top of an earlier run's configuration, which Hydra then finds as `_EARLIER`.
 
     That configuration has no defaults list, so options of groups are appended to it instead of chosen.
     """
+    try:
+        config = OmegaConf.load(folder / CONFIG_FILE)
+    except Exception as error:
+        raise UserError(
+            f"{folder / CONFIG_FILE} cannot be read ({type(error).__name__}): a run's settings are in it; "
+            f"train again with what {folder}/command.txt says"
+        ) from error
     # A run that is older than an option of the evaluation takes it all the same.
     newer = {f"evaluation.{option}" for option in OmegaConf.load(config_directory() / "train.yaml").evaluation}
     groups = {entry.name for entry in config_directory().iterdir() if entry.is_dir()}
     result = []
-    for argument in arguments:
-        key = argument.partition("=")[0]
+    for override in overrides:
+        key = override.partition("=")[0]
         if key in ("resume", "run"):
             continue
         if key in groups and name == "train":
-            raise UserError(f"{argument}: a resumed run keeps its {key}; start a new run to change it")
+            raise UserError(f"{override}: a resumed run keeps its {key}; start a new run to change it")
         if key == "model":
-            raise UserError(f"{argument}: a run is evaluated with its own model; leave it out")
-        if key in groups:
-            argument = f"+{argument}"
+            raise UserError(f"{override}: a run is evaluated with its own model; leave it out")
+        if key in groups and key not in EVALUATED:
+            raise UserError(
+                f"{override}: an evaluation takes other options of {', '.join(EVALUATED)}, not of {key}: "
+                f"`phaselearn evaluate run={folder}`"
+            )
+        if key in EVALUATED:
+            # The whole option: what only the run's own one has would be in its way.
+            config.pop(key, None)
+            override = f"+{override}"
         elif key in newer:
-            argument = f"++{argument}"
-        result.append(argument)
+            override = f"++{override}"
+        result.append(override)
+    ConfigStore.instance().store(_EARLIER, config)
     inside = "${now:%Y-%m-%d_%H-%M-%S}"
     where = folder if name == "train" else folder / "evaluations" / inside
-    return [
-        *result,
-        f"hydra.run.dir='{where}'",
-        "hydra.job.chdir=false",
-        "hydra.output_subdir=null",
-        f"hydra.searchpath=['file://{config_directory()}']",
-    ]
+    return [*result, f"hydra.run.dir='{where}'", "hydra.job.chdir=false", "hydra.output_subdir=null"]

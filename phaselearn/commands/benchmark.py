@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phaselearn.commands.application import CONFIG_FILE, config_directory, run_application
+from phaselearn.commands.application import CONFIG_FILE, run_application
+from phaselearn.commands.options import config_directory, option_file
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -90,8 +91,8 @@ def _contender(name: str, device: str) -> Contender:
 
     folder = Path(name)
     if not (folder / CONFIG_FILE).is_file():
-        path = config_directory() / "model" / f"{name}.yaml"
-        config = OmegaConf.load(path) if path.is_file() else OmegaConf.create()
+        path = option_file("model", name)
+        config = OmegaConf.load(path) if path else OmegaConf.create()
         return parameter_free(name, config, lambda data: build_method(name, data), device)
     checkpoint = checkpoint_path(folder, "best")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from phaselearn.commands.application import config_directory, fail
+from phaselearn.commands.application import fail, split_arguments
+from phaselearn.commands.options import config_directory, first_comment
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -20,14 +21,16 @@ def main() -> None:
     from phaselearn.commands.suggestions import explain
     from phaselearn.errors import UserError
 
-    overrides = sys.argv[1:]
-    if any(argument in ("-h", "--help") for argument in overrides):
-        print("usage: phaselearn config [group=option …] [key=value …]   as for python train.py")
-        return
     try:
+        flags, overrides = split_arguments(sys.argv[1:])
+        if "-h" in flags or "--help" in flags:
+            print("usage: phaselearn config [group=option …] [key=value …]   as for python train.py")
+            return
+        if flags:
+            raise UserError(f"{' '.join(flags)}: config shows one run, e.g. `phaselearn config model=unet3d`")
         _explain(overrides)
     except (UserError, HydraException, OmegaConfBaseException) as error:
-        fail(explain(error, "train", config_directory()))
+        fail(explain(error, "train"))
 
 
 def _explain(overrides: list[str]) -> None:
@@ -89,7 +92,7 @@ def _choices_table(choices: dict[str, str], overrides: list[str]) -> Table:
         table.add_column(column, overflow="fold")
     for group, option in choices.items():
         why = "given" if group in given else "default" if defaults.get(group) == option else "experiment"
-        table.add_row(group, option, why, _first_comment(group, option))
+        table.add_row(group, option, why, first_comment(group.partition("@")[0], option))
     return table
 
 
@@ -136,10 +139,3 @@ def _defaults() -> dict[str, str]:
     return {
         str(group): str(option) for entry in listed if not isinstance(entry, str) for group, option in entry.items()
     }
-
-
-def _first_comment(group: str, option: str) -> str:
-    """Return the first sentence of an option's file."""
-    lines = (config_directory() / group.partition("@")[0] / f"{option}.yaml").read_text(encoding="utf-8").splitlines()
-    comments = [line.lstrip("# ") for line in lines if line.startswith("#") and "@package" not in line]
-    return comments[0].partition(". ")[0].rstrip(".:") if comments else ""

@@ -26,6 +26,12 @@ def main() -> None:
         print("usage: phaselearn COMMAND [group=option …] [key=value …]\n")
         print("\n".join(f"  {command:<10} {what}" for command, what in COMMANDS.items()))
         print("\n`phaselearn COMMAND --help` lists the choices, `--cfg job` prints the configuration.")
+        print('Completion by the shell: eval "$(phaselearn -sc install=bash)"')
+        return
+    if name in ("-sc", "--shell-completion"):
+        from phaselearn.commands.completion import complete
+
+        complete(COMMANDS)
         return
     if name not in COMMANDS:
         best = closest(name, list(COMMANDS))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from phaselearn.commands.application import config_directory
 from phaselearn.commands.checks import check_config
-from phaselearn.commands.suggestions import options_of, unknown_option
+from phaselearn.commands.options import config_directory, option_file, options_of
+from phaselearn.commands.suggestions import unknown_option
 from phaselearn.errors import UserError
 
 if TYPE_CHECKING:
@@ -114,10 +114,11 @@ def build_method(name: str, data: PairDataModule) -> DensityModel:
 
     from phaselearn.losses.mse import MeanSquaredError
 
-    path = config_directory() / "model" / f"{name}.yaml"
-    if not path.exists():
-        options = options_of(config_directory(), "model")
-        raise UserError(unknown_option("evaluation.methods", name, options, "phaselearn evaluate run=FOLDER"))
+    path = option_file("model", name)
+    if path is None:
+        raise UserError(
+            unknown_option("evaluation.methods", name, options_of("model"), "phaselearn evaluate run=FOLDER")
+        )
     node = OmegaConf.load(path)
     if "model" in node:
         raise UserError(

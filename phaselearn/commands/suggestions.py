@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from pathlib import Path
 
 from hydra.errors import OverrideParseException
 
+from phaselearn.commands.options import config_directory, options_of
 from phaselearn.errors import UserError
 
 
-def explain(error: Exception, name: str, directory: Path) -> str:
+def explain(error: Exception, name: str) -> str:
     """Return one line about a user's mistake.
 
     Args:
         error: what the task, Hydra or OmegaConf raised.
         name: the application: train, prepare, evaluate …
-        directory: conf/.
     """
     mistake = _user_error(error)
     if mistake is not None:
@@ -32,12 +31,12 @@ def explain(error: Exception, name: str, directory: Path) -> str:
         )
     if match := re.search(r"Could not find '([\w/.]+)/([^'/]+)'", text):
         group, option = match.groups()
-        return unknown_option(group, option, options_of(directory, group), command)
+        return unknown_option(group, option, options_of(group), command)
     if match := re.search(r"Could not override '([^']+)'", text):
-        return _unknown_key(match[1], name, directory, command)
+        return _unknown_key(match[1], name, command)
     if match := re.search(r"Key '([^']+)' is not in struct", text):
         full = re.search(r"full_key: (\S+)", text)
-        return _unknown_key(full[1] if full else match[1], name, directory, command)
+        return _unknown_key(full[1] if full else match[1], name, command)
     cause = error.__cause__
     if "Error locating target" in text and cause is not None:
         return f"{_lines(text)} ({type(cause).__name__}: {_lines(str(cause))}); see `{command} --cfg job`"
@@ -60,19 +59,14 @@ def closest(given: str, allowed: list[str]) -> str | None:
     return found[0] if found else None
 
 
-def options_of(directory: Path, group: str) -> list[str]:
-    """Return the options of a config group; names with an underscore in front are not for choosing."""
-    return sorted(path.stem for path in (directory / group).glob("*.yaml") if not path.stem.startswith("_"))
-
-
-def _unknown_key(key: str, name: str, directory: Path, command: str) -> str:
+def _unknown_key(key: str, name: str, command: str) -> str:
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(directory), version_base="1.3"):
+    with initialize_config_dir(str(config_directory()), version_base="1.3"):
         known = _keys(compose(config_name="train" if name == "evaluate" else name))
-    groups = [entry.name for entry in directory.iterdir() if entry.is_dir()]
+    groups = [entry.name for entry in config_directory().iterdir() if entry.is_dir()]
     parent, _, last = key.rpartition(".")
     siblings = [other for other in known if other.rpartition(".")[0] == parent]
     best = closest(key, known + groups) or closest(last, [other.rpartition(".")[2] for other in siblings])

@@ -67,6 +67,7 @@ def _fit_and_judge(
     from phaselearn.commands.loggers import run_facts, store_facts
     from phaselearn.commands.session import TRAINING_SET_FILE, load_weights, read_checkpoint
     from phaselearn.commands.summary import print_summary
+    from phaselearn.files import write_whole
     from phaselearn.report.run import COMMAND_FILE, write_command, write_run, write_training_set
     from phaselearn.tracking.tracker import EpochStarts, trackers
 
@@ -86,7 +87,8 @@ def _fit_and_judge(
 
     plain = _without_paths(config)
     if trainer.is_global_zero:
-        OmegaConf.save(plain, folder / CONFIG_FILE, resolve=True)
+        # Whole at any moment: a run without it, or with a part of it, could not be resumed.
+        write_whole(folder / CONFIG_FILE, OmegaConf.to_yaml(plain, resolve=True).encode())
         write_training_set(folder / TRAINING_SET_FILE, data)
         write_command(folder / COMMAND_FILE, HydraConfig.get().overrides.task)
     last = folder / "last.ckpt"

@@ -16,7 +16,7 @@ from phaselearn.benchmark.regimes import InputPreparation, Regime, batches
 from phaselearn.benchmark.run import BenchmarkPlan, run_benchmark
 from phaselearn.benchmark.runner import ModelContender, RunSettings, run_contender
 from phaselearn.benchmark.table import COLUMNS, is_centrosymmetric, markdown_table, summarise_records
-from phaselearn.commands.application import config_directory
+from phaselearn.commands.options import config_directory
 from phaselearn.commands.session import build_method
 from phaselearn.data.observation import Observation
 from phaselearn.data.sources.prototypes import Prototypes

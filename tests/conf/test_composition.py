@@ -11,7 +11,7 @@ import yaml
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from phaselearn.commands.application import config_directory
+from phaselearn.commands.options import config_directory
 from phaselearn.commands.session import check
 from phaselearn.errors import UserError
 from phaselearn.testing.options import composed, options

@@ -7,7 +7,7 @@ import re
 import pytest
 from omegaconf import OmegaConf
 
-from phaselearn.commands.application import config_directory
+from phaselearn.commands.options import config_directory
 from phaselearn.commands.session import build_data
 from phaselearn.data.store import PairStore
 from phaselearn.testing.options import composed, options

@@ -2,7 +2,7 @@
 
 import yaml
 
-from phaselearn.commands.application import config_directory
+from phaselearn.commands.options import config_directory
 from phaselearn.testing.options import options
 
 

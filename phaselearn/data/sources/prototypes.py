@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import json
 import math
 import random
 from collections import Counter
@@ -10,11 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import spglib
-from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY
 from pymatgen.core import Composition, Element, Structure
 
 from phaselearn.data.sources.substitution import (
@@ -189,14 +192,23 @@ def _strained(lattice: np.ndarray, rotations: np.ndarray, draw: np.random.Genera
     return lattice @ (np.eye(3) + strain)
 
 
+def _library() -> Iterator[tuple[str, Structure]]:
+    """Return pymatgen's `AFLOW_PROTOTYPE_LIBRARY`: AFLOW labels and structures.
+
+    From its file: pymatgen parses every entry's BibTeX on import, which takes longer than a short training.
+    """
+    file = Path(find_spec("pymatgen.analysis.prototypes").origin).with_name("aflow_prototypes.json.gz")
+    with gzip.open(file, "rt", encoding="utf-8") as text:
+        for entry in json.load(text):
+            yield entry["tags"]["aflow"], Structure.from_dict(entry["snl"])
+
+
 @cache
 def _parents(cell: str) -> tuple[_Parent, ...]:
     """Return the prototypes that can be decorated, in the library's order."""
     found: list[_Parent] = []
     names: Counter[str] = Counter()
-    for entry in AFLOW_PROTOTYPE_LIBRARY:
-        structure: Structure = entry["snl"].structure if hasattr(entry["snl"], "structure") else entry["snl"]
-        label = entry["tags"]["aflow"]
+    for label, structure in _library():
         names[label] += 1
         # Some labels stand for several structures that differ in their axial ratios or free coordinates.
         name = label if names[label] == 1 else f"{label}.{names[label]}"

@@ -1,0 +1,67 @@
+"""What `--help` prints: the options of each group with what they are, then the single values with their comments.
+
+Hydra's own page names the options without a word on them, and copies every configuration for each group that it lists.
+"""
+
+from __future__ import annotations
+
+from shutil import get_terminal_size
+
+from omegaconf import OmegaConf
+
+from phaselearn.commands.options import EVALUATED, config_directory, first_comment, options_of
+
+_EVALUATE = (
+    "# phaselearn evaluate run=outputs/FOLDER [group=option …] [key=value …]\n"
+    "# Any value of the run's config.yaml may be changed, and these:\n"
+)
+_FLAGS = """\
+flags
+  --cfg job               print the configuration instead of running; -p KEY a part of it
+  -m                      run every combination of key=a,b,… (a multirun)
+  -sc install=bash        completion of commands by the shell: zsh and fish too
+  --config-dir FOLDER     more options from a folder like conf/
+  --hydra-help            the others, and Hydra's own values"""
+
+
+def print_help(name: str) -> None:
+    """Print the help of an application: train, prepare, evaluate …"""
+    text = (config_directory() / f"{'train' if name == 'evaluate' else name}.yaml").read_text(encoding="utf-8")
+    blocks = _blocks(text)
+    if name == "evaluate":
+        blocks = {"": _EVALUATE, "evaluation": blocks["evaluation"]}
+    print("\n".join(line.removeprefix("# ") for line in blocks.pop("").splitlines()))
+    listed = OmegaConf.create(blocks.pop("defaults", "{}")).get("defaults", [])
+    groups = {str(key): str(value) for entry in listed if not isinstance(entry, str) for key, value in entry.items()}
+    for group in EVALUATED if name == "evaluate" else groups:
+        _print_group(group, groups.get(group))
+    blocks.pop("hydra", None)
+    values = "".join(blocks.values()).strip()
+    if values:
+        print(f"\nvalues (those of the options, too, are set by key=value)\n{_indented(values)}")
+    print(f"\n{_FLAGS}")
+
+
+def _print_group(group: str, default: str | None) -> None:
+    options = options_of(group)
+    if not options:
+        return
+    print(f"\n{group}=")
+    width = max(map(len, options)) + 2
+    for option in options:
+        mark = "*" if option == default else " "
+        print(f" {mark}{option:<{width}}{first_comment(group, option)}"[: get_terminal_size((160, 24)).columns])
+
+
+def _blocks(text: str) -> dict[str, str]:
+    """Return the top-level entries of a YAML file by key, comments and all; what stands before them by ""."""
+    blocks, key = {"": ""}, ""
+    for line in text.splitlines(keepends=True):
+        if line[:1].isalpha():
+            key = line.partition(":")[0]
+        blocks[key] = blocks.get(key, "") + line
+    return blocks
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}".rstrip() for line in text.splitlines())

@@ -1,0 +1,104 @@
+"""The options of the config groups: those of conf/, and those of installed packages that bring a conf/ of their own.
+
+A package says so in its pyproject.toml:
+
+    [project.entry-points."phaselearn.conf"]
+    my_phasing = "my_phasing.conf"
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+from phaselearn.errors import UserError
+
+ENTRY_POINTS = "phaselearn.conf"
+OWN = "phaselearn"
+EVALUATED = ("source", "data", "observation", "loss")  # groups of which an evaluation may take another option
+
+
+def config_directory() -> Path:
+    """Return conf/: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    return package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
+
+
+@cache
+def config_directories() -> dict[str, Path]:
+    """Return conf/ and those of other packages, by the package's name; Hydra takes an option from the first.
+
+    Raises:
+        UserError: a package names a folder that it does not have, or an option by a name that is taken.
+    """
+    found = {OWN: config_directory()}
+    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
+        folder = _folder(point)
+        for file in folder.glob("*/*.yaml"):
+            option = file.relative_to(folder)
+            for name, other in found.items():
+                if (other / option).exists():
+                    raise UserError(
+                        f"{file}: {name} has {option.parent}={option.stem} already: give the option another name, or "
+                        f"`pip uninstall {point.name}`"
+                    )
+        found[point.name] = folder
+    return found
+
+
+def option_file(group: str, option: str) -> Path | None:
+    """Return the YAML file of an option, or None where there is no such option."""
+    files = (folder / group / f"{option}.yaml" for folder in config_directories().values())
+    return next((file for file in files if file.is_file()), None)
+
+
+def options_of(group: str, package: str | None = None) -> list[str]:
+    """Return the options of a config group; names with an underscore in front are not for choosing.
+
+    Args:
+        group: model, loss …
+        package: only its options; null for all.
+    """
+    folders = [folder for name, folder in config_directories().items() if package in (None, name)]
+    files = (file for folder in folders for file in (folder / group).glob("*.yaml"))
+    return sorted(file.stem for file in files if not file.stem.startswith("_"))
+
+
+def first_comment(group: str, option: str) -> str:
+    """Return what an option's file says first of it, one sentence."""
+    file = option_file(group, option)
+    lines = file.read_text(encoding="utf-8").splitlines() if file else []
+    comments = [line.lstrip("# ") for line in lines if line.startswith("#") and "@package" not in line]
+    return comments[0].partition(". ")[0].rstrip(".:") if comments else ""
+
+
+def _folder(point: EntryPoint) -> Path:
+    """Return the folder that an entry point names; nothing of the package is imported, which may take long."""
+    root, *inner = point.value.split(".")
+    spec = find_spec(root)
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        if (folder := Path(place).joinpath(*inner)).is_dir():
+            return folder
+    raise UserError(
+        f"the installed package {point.name} says that options of its own are in {point.value}, but that is no folder "
+        f"(entry point {ENTRY_POINTS}): mend its pyproject.toml, or `pip uninstall {point.name}`"
+    )
+
+
+class OptionsOfPackages(SearchPathPlugin):
+    """Hydra plugin: lets every command find the options of other packages."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append their folders behind conf/."""
+        for name, folder in config_directories().items():
+            if name != OWN:
+                search_path.append(provider=name, path=f"file://{folder}")
+
+
+Plugins.instance().register(OptionsOfPackages)
