@@ -119,7 +119,7 @@ def _session(leader: int) -> list[int]:
 
 
 def reference(work: Workplace, seed: int) -> Path:
-    """Run a seed without a kill; return its folder. Later seeds are the slower ones, with more beside them: keep those."""
+    """Run a seed without a kill; return its folder."""
     run = work.folder / f"whole_{seed}"
     process = work.start(*SHORT, f"seed={seed}", f"run={run.name}")
     begun = {"": time.monotonic()}

@@ -11,6 +11,10 @@ import torch
 from phaselearn.errors import UserError
 
 
+class Diverged(UserError):
+    """The loss of a training is no number any more."""
+
+
 class FiniteLoss(pl.Callback):
     """Ends the training with one line once its loss is not finite; checkpoints then hold the last validated epoch.
 
@@ -19,7 +23,7 @@ class FiniteLoss(pl.Callback):
             every validation, after which checkpoints are written.
 
     Raises:
-        UserError: while training, naming epoch, step and what helps.
+        Diverged: while training, naming epoch, step and what helps.
     """
 
     def __init__(self, every: int = 50) -> None:
@@ -55,7 +59,7 @@ class FiniteLoss(pl.Callback):
             if (folder / "last.ckpt").exists()
             else ""
         )
-        raise UserError(
+        raise Diverged(
             f"the training loss is not finite in epoch {trainer.current_epoch}, by step {trainer.global_step}: {kept}"
             f"train anew with a lower rate than {rate:.1e}, e.g. `python train.py optim.optimizer.lr={rate / 10:.1e}`"
         )

@@ -20,6 +20,7 @@ from phaselearn.commands.help import print_help
 from phaselearn.commands.keys import take_from_arguments, take_from_config
 from phaselearn.commands.options import EVALUATED, config_directory
 from phaselearn.commands.precision import register_precision
+from phaselearn.commands.processes import check_started
 from phaselearn.commands.suggestions import explain
 from phaselearn.errors import UserError
 
@@ -38,6 +39,8 @@ def run_application(name: str, task: Callable[[DictConfig], Any]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv[1:] = take_from_arguments(sys.argv[1:])
     try:
+        if name == "train":
+            check_started(sys.argv[1:])
         flags, overrides = split_arguments(sys.argv[1:])
         if "--help" in flags or "-h" in flags:
             print_help(name)
@@ -53,6 +56,11 @@ def run_application(name: str, task: Callable[[DictConfig], Any]) -> None:
         )()
     except (UserError, HydraException, OmegaConfBaseException) as error:
         fail(explain(error, name))
+    except RuntimeError as error:
+        # All that Hydra says of a launcher or sweeper whose package is not there.
+        if "Unknown plugin class" not in str(error):
+            raise
+        fail(f"{' '.join(str(error).split())}: it is not installed, `pip install 'phaselearn[sweep]'`")
     except KeyboardInterrupt:
         fail("stopped by Ctrl-C", code=130)
 

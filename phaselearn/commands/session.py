@@ -33,6 +33,15 @@ def check(config: DictConfig, name: str) -> None:
     if "evaluation" in config:
         _check_evaluation(config.evaluation, defaults.evaluation)
         _check_named(config)
+    if "optimize" in config:
+        _check_objective(config.optimize, config.direction)
+
+
+def _check_objective(metric: str, direction: str) -> None:
+    if direction not in ("max", "min"):
+        raise UserError(f"direction={direction} is unknown: allowed are max, min; for example direction=max")
+    if direction == "max" and metric.endswith(("loss", "error")):
+        raise UserError(f"optimize={metric} direction=max looks for the worst run: add direction=min")
 
 
 def _is_plain(defaults: DictConfig, key: str) -> bool:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from phaselearn.data.datamodule import PairDataModule
     from phaselearn.models.base import DensityModel
+    from phaselearn.search.trial import SearchTrial
 
 
 def main() -> None:
@@ -21,7 +22,16 @@ def main() -> None:
 
 
 def _train(config: DictConfig) -> float | None:
-    """Train and return the best validation score, which sweeps maximise."""
+    """Train and return the best value of `optimize`."""
+    from functools import partial
+
+    from phaselearn.search.trial import current_trial
+
+    trial = current_trial()
+    return _run(config, None) if trial is None else trial.carry_out(partial(_run, config, trial))
+
+
+def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
     import pytorch_lightning as pl
     import torch
     from hydra.core.hydra_config import HydraConfig
@@ -45,7 +55,7 @@ def _train(config: DictConfig) -> float | None:
     methods = {name: build_method(name, data) for name in config.evaluation.methods}
     loggers = build_loggers(config, folder)
     with tracked(loggers):
-        return _fit_and_judge(config, folder, data, model, methods, loggers)
+        return _fit_and_judge(config, folder, data, model, methods, loggers, trial)
 
 
 def _fit_and_judge(
@@ -55,6 +65,7 @@ def _fit_and_judge(
     model: DensityModel,
     methods: dict[str, DensityModel],
     loggers: list[Logger],
+    trial: SearchTrial | None,
 ) -> float | None:
     import time
 
@@ -64,18 +75,23 @@ def _fit_and_judge(
     from omegaconf import OmegaConf
     from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+    from phaselearn.callbacks.objective import Objective
+    from phaselearn.callbacks.requeue import Requeued
     from phaselearn.commands.loggers import run_facts, store_facts
+    from phaselearn.commands.processes import together
     from phaselearn.commands.session import TRAINING_SET_FILE, load_weights, read_checkpoint
     from phaselearn.commands.summary import print_summary
     from phaselearn.files import write_whole
     from phaselearn.report.run import COMMAND_FILE, write_command, write_run, write_training_set
+    from phaselearn.report.run_records import PRUNED_FILE
     from phaselearn.tracking.tracker import EpochStarts, trackers
 
     data.check_endless()
     data.prepare_data()
     data.check_trainable()
     callbacks = [instantiate(node) for node in config.callbacks.values()] if config.callbacks else []
-    callbacks.append(EpochStarts())
+    objective = Objective(config.optimize, config.direction, trial.is_hopeless if trial is not None else None)
+    callbacks += [EpochStarts(), objective]
     for callback in callbacks:
         if isinstance(callback, pl.callbacks.ModelCheckpoint) and callback.dirpath is None:
             callback.dirpath = str(folder)
@@ -87,6 +103,7 @@ def _fit_and_judge(
 
     plain = _without_paths(config)
     if trainer.is_global_zero:
+        (folder / PRUNED_FILE).unlink(missing_ok=True)  # a run that was given up may be taken up again
         # Whole at any moment: a run without it, or with a part of it, could not be resumed.
         write_whole(folder / CONFIG_FILE, OmegaConf.to_yaml(plain, resolve=True).encode())
         write_training_set(folder / TRAINING_SET_FILE, data)
@@ -99,14 +116,21 @@ def _fit_and_judge(
         tracker.log_run(run_facts(OmegaConf.to_container(plain)), store_facts(data))
     start = time.monotonic()
     try:
-        trainer.fit(model, datamodule=data, ckpt_path=resumed, weights_only=True)
+        with together():
+            trainer.fit(model, datamodule=data, ckpt_path=resumed, weights_only=True)
+    except Requeued:
+        raise
     except SystemExit as stop:
         # Lightning leaves so on Ctrl-C and on SIGTERM, on the latter as if all had gone well.
         stopped, code = ("SIGTERM", 143) if isinstance(stop, SIGTERMException) else ("Ctrl-C", 130)
-        fail(f"stopped by {stopped}: go on with `python train.py resume={folder}`", code)
+        again = f"`python train.py resume={folder}`" if trial is None else "the same command"
+        fail(f"stopped by {stopped}: go on with {again}", code)
     seconds = time.monotonic() - start
     if not trainer.is_global_zero:
         return None
+    if trial is not None and trial.is_pruned:
+        print(f"folder: {folder} (trial {trial.number}, given up)")
+        return objective.best
 
     best = folder / f"{config.evaluation.checkpoint}.ckpt"
     if best.exists():
@@ -119,8 +143,7 @@ def _fit_and_judge(
     for tracker in trackers(loggers):
         tracker.log_results(folder, rows, trainer.global_step - 1)
     print_summary(folder, rows)
-    score = trainer.checkpoint_callback.best_model_score if trainer.checkpoint_callback else None
-    return None if score is None else float(score)
+    return objective.best
 
 
 def _without_paths(config: DictConfig) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from torchmetrics import MeanMetric
 
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.pairs import PairDefinition
@@ -59,6 +60,7 @@ class DensityModel(pl.LightningModule):
         self._optimizer = optimizer
         self._scheduler = scheduler
         self._so_far: dict[str, Any] = {}  # of an epoch that another run has begun
+        self.validation_loss = MeanMetric(nan_strategy="disable")
         self.validation_metric = PhasingMetric(definition, refine=False)
         self.test_metric = PhasingMetric(definition, refine=True)
 
@@ -124,14 +126,17 @@ class DensityModel(pl.LightningModule):
 
     def _log_training_loss(self) -> None:
         # Once an epoch: Lightning's own sum over the steps takes a quarter of a small network's time.
-        mean = self._loss_sum / max(self._crystals, 1)
-        self.log("train/loss", mean, on_step=False, on_epoch=True, batch_size=max(self._crystals, 1), sync_dist=True)
+        # And of several processes it takes their mean to the nearest whole crystal.
+        totals = torch.stack([self._loss_sum, torch.tensor(float(self._crystals), device=self.device)])
+        total, crystals = self.trainer.strategy.reduce(totals, reduce_op="sum")
+        mean = total / crystals.clamp(min=1)
+        self.log("train/loss", mean, on_step=False, on_epoch=True, batch_size=1, sync_dist=True)
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Log the loss and judge the prediction."""
         prediction = self(batch)
-        loss = self._losses(prediction, batch).mean()
-        self.log("val/loss", loss, on_epoch=True, batch_size=len(batch["input"]), sync_dist=True, prog_bar=True)
+        self.validation_loss.update(self._losses(prediction, batch))
+        self.log("val/loss", self.validation_loss, on_epoch=True, prog_bar=True)
         self.validation_metric.update(prediction, batch)
 
     def on_validation_epoch_end(self) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -13,6 +15,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from phaselearn.callbacks.objective import DIRECTION, METRIC
 from phaselearn.errors import UserError
 from phaselearn.report.content import FLOOR_METHOD, ResultRow
 from phaselearn.report.curves import Curves, read_curves
@@ -20,6 +23,7 @@ from phaselearn.report.run import COMMAND_FILE, CRYSTALS_FILE, REPORT_FILE, RESU
 
 CONFIG_FILE = "config.yaml"
 METRICS_FILE = "metrics.csv"
+PRUNED_FILE = "pruned.txt"  # of a run that a search has given up
 # They say nothing of what was trained, or repeat what another key says.
 _NOT_SETTINGS = ("data.name", "data.seed", "data.store", "data.store_folder", "evaluation", "logger")
 
@@ -86,13 +90,27 @@ class RunRecord:
     @property
     def best_correlation(self) -> float:
         """Highest median map correlation of a validation; NaN before the first."""
-        values = self.curves["val/median_cc"].values
-        return float(max(values)) if len(values) else float("nan")
+        return self.best(METRIC, DIRECTION)
+
+    @property
+    def objective(self) -> tuple[str, str]:
+        """The metric that it was judged by, and its direction."""
+        return self.config.get("optimize", METRIC), self.config.get("direction", DIRECTION)
+
+    def best(self, metric: str, direction: str) -> float:
+        """Return the best value of a metric over the validations; NaN before the first."""
+        values = [value for value in self.curves[metric].values.tolist() if math.isfinite(value)]
+        return {"max": max, "min": min}[direction](values, default=math.nan)
 
     @property
     def is_finished(self) -> bool:
         """Whether it was tested."""
         return bool(self.results)
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether a search has given it up."""
+        return (self.folder / PRUNED_FILE).exists()
 
     @property
     def last_change(self) -> float:
@@ -134,7 +152,7 @@ def find_runs(folder: Path) -> list[RunRecord]:
 def differing_settings(runs: Sequence[RunRecord]) -> dict[str, list[str]]:
     """Return the settings in which runs differ: {dotted key: its value in each run, "–" where it has none}.
 
-    Where the class of a part differs, the part itself is named, not each of its options.
+    Where the class of a part differs, the part itself is named, not each of its options but those that were given.
     """
     flat = [_settings(run.config) for run in runs]
     keys = dict.fromkeys(key for settings in flat for key in settings)
@@ -144,7 +162,8 @@ def differing_settings(runs: Sequence[RunRecord]) -> dict[str, list[str]]:
     outermost = [part for part in classes if not any(part.startswith(f"{other}.") for other in classes)]
     named = {part: [value.rpartition(".")[2] for value in different[f"{part}._target_"]] for part in outermost}
     within = tuple(f"{part}." for part in outermost)
-    return named | {key: values for key, values in different.items() if not key.startswith(within)}
+    given = {argument.partition("=")[0].lstrip("+") for run in runs for argument in shlex.split(run.command)}
+    return named | {key: values for key, values in different.items() if not key.startswith(within) or key in given}
 
 
 def _settings(config: Mapping[str, Any], above: str = "") -> dict[str, str]:

@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 from rich import box
 from rich.table import Table
 
+from phaselearn.callbacks.objective import DIRECTION, METRIC
 from phaselearn.report.run_curves import draw_curves
 from phaselearn.report.run_records import RunRecord, differing_settings
 from phaselearn.report.simple_page import (
@@ -53,10 +54,14 @@ def write_runs_page(path: Path, title: str, runs: Sequence[RunRecord]) -> None:
         title: its heading.
         runs: at least one.
     """
-    best = best_run(runs)
-    facts = {"runs": f"{len(runs)}, {sum(run.is_finished for run in runs)} of them finished"}
+    best, metric = best_run(runs), objective(runs)[0]
+    given_up = sum(run.is_pruned for run in runs)
+    facts = {
+        "runs": f"{len(runs)}, {sum(run.is_finished for run in runs)} of them finished"
+        + (f", {given_up} given up (pruned)" if given_up else "")
+    }
     if best is not None:
-        facts["best"] = f"{best.name}: median CC {number(best.best_correlation)} of the validation"
+        facts["best"] = f"{best.name}: {metric} {number(_score(best, runs))}"
         facts["train it again"] = best.command
     settings = dict(list(differing_settings(runs).items())[:_MOST_SETTINGS])
     newest = list(runs)[:_MOST_CURVES]
@@ -71,13 +76,17 @@ def write_runs_page(path: Path, title: str, runs: Sequence[RunRecord]) -> None:
     ]
     if settings:
         rows = [
-            [_link(run, path.parent), *(escape(values[place]) for values in settings.values()), *_short_results(run)]
+            [
+                _link(run, path.parent),
+                *(escape(values[place]) for values in settings.values()),
+                *_short_results(run, runs),
+            ]
             for place, run in enumerate(runs)
         ]
         parts += [
             heading_html("What they differ in"),
             figures_html([_parallel_coordinates(runs, settings)]),
-            table_html(["run", *settings, "val. CC", "solved"], rows, sortable=True),
+            table_html(["run", *settings, metric, "solved"], rows, sortable=True),
         ]
     curves = figures_html(
         [
@@ -92,8 +101,19 @@ def write_runs_page(path: Path, title: str, runs: Sequence[RunRecord]) -> None:
 
 def best_run(runs: Sequence[RunRecord]) -> RunRecord | None:
     """Return the run with the best validation; None where none was validated."""
-    judged = [run for run in runs if math.isfinite(run.best_correlation)]
-    return max(judged, key=lambda run: run.best_correlation, default=None)
+    judged = [run for run in runs if math.isfinite(_score(run, runs))]
+    better = {"max": max, "min": min}[objective(runs)[1]]
+    return better(judged, key=lambda run: _score(run, runs), default=None)
+
+
+def objective(runs: Sequence[RunRecord]) -> tuple[str, str]:
+    """Return the metric that runs are compared by and its direction: their own where they have but one."""
+    own = {run.objective for run in runs}
+    return own.pop() if len(own) == 1 else (METRIC, DIRECTION)
+
+
+def _score(run: RunRecord, runs: Sequence[RunRecord]) -> float:
+    return run.best(*objective(runs))
 
 
 def _parts(run: RunRecord) -> tuple[str, str, str]:
@@ -111,7 +131,7 @@ def _results(run: RunRecord) -> list[str]:
     return [
         str(run.epochs),
         number(run.best_correlation),
-        number(network.median_cc) if network else "–",
+        number(network.median_cc) if network else "pruned" if run.is_pruned else "–",
         number(floor.median_cc) if floor else "–",
         percent(network.solved) if network else "–",
         percent(hard.solved) if hard else "–",
@@ -119,9 +139,10 @@ def _results(run: RunRecord) -> list[str]:
     ]
 
 
-def _short_results(run: RunRecord) -> list[str]:
+def _short_results(run: RunRecord, runs: Sequence[RunRecord]) -> list[str]:
     network = run.result("all")
-    return [number(run.best_correlation), percent(network.solved) if network else "–"]
+    solved = percent(network.solved) if network else "pruned" if run.is_pruned else "–"
+    return [number(_score(run, runs)), solved]
 
 
 def _link(run: RunRecord, folder: Path) -> str:
@@ -132,12 +153,12 @@ def _link(run: RunRecord, folder: Path) -> str:
 
 def _parallel_coordinates(runs: Sequence[RunRecord], settings: dict[str, list[str]]) -> go.Figure:
     """Draw a line a validated run: its settings, and at the end what came of them."""
-    places = [place for place, run in enumerate(runs) if math.isfinite(run.best_correlation)]
+    places = [place for place, run in enumerate(runs) if math.isfinite(_score(run, runs))]
     if len(places) < 2:
         return go.Figure()
-    scores = [runs[place].best_correlation for place in places]
+    scores = [_score(runs[place], runs) for place in places]
     axes = [_axis(name, [values[place] for place in places]) for name, values in settings.items()]
-    axes.append({"label": "val. CC", "values": scores})
+    axes.append({"label": objective(runs)[0], "values": scores})
     lines = {"color": scores, "colorscale": "Cividis", "showscale": True}
     figure = go.Figure(go.Parcoords(dimensions=axes, line=lines), layout={"title": "Settings and what came of them"})
     return figure.update_layout(margin={"t": 60, "l": 140})

@@ -105,6 +105,14 @@ def test_settings_that_differ_name_the_part_whose_class_differs_and_not_its_opti
     assert differing_settings(chosen[1:]) == {"optim.lr": ["0.1", "0.2"]}
 
 
+def test_an_option_that_was_given_is_named_within_a_part_of_another_class(outputs):
+    write_run(outputs / "wide", "unet.UNet", 0.1, [0.5], None)
+    write_command(outputs / "wide" / "command.txt", ["model.width=9"])
+    runs = by_name(outputs)
+    different = differing_settings([runs["wide"], runs["first"]])
+    assert different == {"model": ["UNet", "CNN"], "model.width": ["9", "7"]}
+
+
 def test_the_crystals_of_both_runs_are_compared_and_no_others(outputs):
     runs = by_name(outputs)
     compared = compared_crystals(runs["first"], runs["sweep/0"])

@@ -1,0 +1,67 @@
+"""Several processes that train together: how they are started, find the same run folder, and part."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from phaselearn.errors import UserError
+
+# Lightning sets them for the processes that it starts, and would take them for another's at the next job.
+_VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
+
+
+def check_started(arguments: list[str]) -> None:
+    """Refuse a training that torchrun or srun starts as several processes without one folder for all of them.
+
+    The name of a folder that is not given holds the time, which passes between their starts.
+
+    Raises:
+        UserError: no `run=` and no `resume=`, or a multirun.
+    """
+    processes = max(int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS"))
+    keys = {argument.partition("=")[0] for argument in arguments}
+    # Those that Lightning starts are told the folder.
+    if processes == 1 or "hydra.run.dir" in keys:
+        return
+    if keys & {"-m", "--multirun"}:
+        raise UserError(
+            f"{processes} processes were started, and a multirun starts those of each job itself: leave torchrun or "
+            "srun out, `python train.py -m … trainer=ddp`"
+        )
+    if not keys & {"run", "resume"}:
+        raise UserError(f"{processes} processes were started that need one run folder: add run=outputs/NAME")
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Let processes train together that Lightning starts beside this one, and part from them afterwards.
+
+    They get its command line, which in a multirun is that of all jobs, and the folder `hydra.run.dir`. Afterwards the
+    first process judges alone, and may train the next job.
+    """
+    import torch
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+    from omegaconf import open_dict, read_write
+
+    hydra = HydraConfig.get()
+    arguments, variables = sys.argv, {name: os.environ.get(name) for name in _VARIABLES}
+    if hydra.mode == RunMode.MULTIRUN:
+        sys.argv = [arguments[0], *hydra.overrides.task]
+        with read_write(hydra), open_dict(hydra):
+            hydra.run.dir = hydra.runtime.output_dir
+    try:
+        yield
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.barrier()
+            torch.distributed.destroy_process_group()
+    finally:
+        sys.argv = arguments
+        for name, value in variables.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,94 @@
+"""The study of a search in its storage: what was tried and what came of it, kept whatever is killed."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from phaselearn.errors import UserError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+    from phaselearn.search.space import Space
+
+_MEANING = "search"  # the study's attribute that says what is searched
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Let one process at a time go on with the search in a folder.
+
+    Raises:
+        UserError: another does.
+    """
+    with open(folder / "search.lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(
+                f"another process goes on with the search in {folder}: wait for it, or search elsewhere with "
+                "`hydra.sweep.dir=outputs/NAME`"
+            ) from error
+        yield
+
+
+def open_study(storage: str, name: str, direction: str, meaning: dict[str, Any]) -> Study:
+    """Return the study of a name, a new one where there is none.
+
+    Args:
+        storage: URL of a database that SQLAlchemy knows.
+        name: of the study in it.
+        direction: `max` or `min`.
+        meaning: what is searched; the study of another search is not gone on with.
+
+    Raises:
+        UserError: the study is of another search.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    directions = {"max": "maximize", "min": "minimize"}
+    known = name in optuna.get_all_study_names(storage)
+    if not known:
+        study = optuna.create_study(storage=storage, study_name=name, direction=directions[direction])
+        study.set_user_attr(_MEANING, meaning)
+        return study
+    study = optuna.load_study(storage=storage, study_name=name)
+    earlier = study.user_attrs.get(_MEANING, {})
+    different = next((key for key in meaning if earlier.get(key) != meaning[key]), None)
+    if different is not None:
+        raise UserError(
+            f"{name} holds a search with {different} {earlier.get(different)}, and this one has {meaning[different]}: "
+            "give the same command to go on with that, or this one a folder, `hydra.sweep.dir=outputs/NAME`"
+        )
+    return study
+
+
+def next_trials(
+    study: Study, space: Space, n_trials: int, n_jobs: int, sampler: DictConfig, seed: int
+) -> list[FrozenTrial]:
+    """Return the trials to carry out next: those that a killed process has left, else new ones; none at the end.
+
+    Each trial draws with a seed of its own, so that a search that was killed and went on tries what one that never
+    stopped would try.
+    """
+    from hydra.utils import instantiate
+    from optuna.trial import TrialState
+
+    trials = study.get_trials(deepcopy=False)
+    left = [trial for trial in trials if trial.state == TrialState.RUNNING]
+    if left:
+        return left[:n_jobs]
+    numbers = range(len(trials), min(len(trials) + n_jobs, n_trials))
+    for number in numbers:
+        study.sampler = instantiate(sampler, seed=int(np.random.SeedSequence([seed, number]).generate_state(1)[0]))
+        study.ask(space)
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.number in numbers]

@@ -1,0 +1,102 @@
+"""The trial of a search, as the run sees that carries it out; the storage is all that it shares with the search."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phaselearn.callbacks.finite_loss import Diverged
+from phaselearn.files import write_whole
+from phaselearn.report.run_records import PRUNED_FILE
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+SWEEPER = "hydra_plugins.phaselearn_optuna_sweeper.OptunaSweeper"
+
+
+def current_trial() -> SearchTrial | None:
+    """Return the trial that this job of a multirun is, of whichever launcher; None outside a search."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+    from hydra.utils import instantiate
+
+    hydra = HydraConfig.get()
+    if hydra.mode != RunMode.MULTIRUN or hydra.sweeper._target_ != SWEEPER:
+        return None
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.load_study(
+        study_name=Path(hydra.sweep.dir).name,
+        storage=hydra.sweeper.storage,
+        pruner=instantiate(hydra.sweeper.pruner) or optuna.pruners.NopPruner(),
+    )
+    return SearchTrial(study, int(hydra.job.num), Path(hydra.runtime.output_dir))
+
+
+class SearchTrial:
+    """A trial of a search.
+
+    Args:
+        study: in its storage.
+        number: of the trial.
+        folder: of its run.
+
+    Attributes:
+        number: of the trial.
+    """
+
+    def __init__(self, study: Study, number: int, folder: Path) -> None:
+        from optuna.trial import Trial
+
+        self._study = study
+        self.number = number
+        self._pruned = folder / PRUNED_FILE
+        frozen = study.get_trials(deepcopy=False)[number]
+        self._trial = Trial(study, frozen._trial_id)
+        self._known = set(frozen.intermediate_values)
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether it was given up."""
+        return self._pruned.exists()
+
+    def is_hopeless(self, value: float, epoch: int) -> bool:
+        """Report what a validation gave, and return whether the trial is to be given up."""
+        # An epoch may come again where a run was killed before its checkpoint was written.
+        if epoch not in self._known:
+            self._trial.report(value, epoch)
+        if not self._trial.should_prune():
+            return False
+        write_whole(self._pruned, f"given up after epoch {epoch + 1}, at {value:.6g}\n".encode())
+        return True
+
+    def carry_out(self, run: Callable[[], float | None]) -> float | None:
+        """Run, tell the study what came of it, and return the score.
+
+        A trial that diverges or needs too much memory has failed, and the search goes on. A run that is stopped by a
+        signal tells nothing: its trial waits for the search to go on.
+        """
+        import torch
+        from optuna.trial import TrialState
+
+        try:
+            score = run()
+        except (Diverged, torch.OutOfMemoryError) as error:
+            self._study.tell(self.number, state=TrialState.FAIL)
+            print(f"trial {self.number} failed: {' '.join(str(error).split())}", file=sys.stderr)
+            return None
+        except Exception:
+            self._study.tell(self.number, state=TrialState.FAIL)
+            raise
+        if self.is_pruned:
+            self._study.tell(self.number, state=TrialState.PRUNED)
+        elif score is None or not math.isfinite(score):
+            self._study.tell(self.number, state=TrialState.FAIL)
+        else:
+            self._study.tell(self.number, score)
+        return score
