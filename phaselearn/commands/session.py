@@ -35,6 +35,8 @@ def check(config: DictConfig, name: str) -> None:
         _check_named(config)
     if "optimize" in config:
         _check_objective(config.optimize, config.direction)
+    if name == "train":
+        _check_clipping(config)
 
 
 def _check_objective(metric: str, direction: str) -> None:
@@ -55,6 +57,17 @@ def _check_matmul_precision(given: Any) -> None:
         raise UserError(
             f"float32_matmul_precision={given} is unknown: allowed are {', '.join(allowed)}; "
             f"for example float32_matmul_precision={allowed[0]}"
+        )
+
+
+def _check_clipping(config: DictConfig) -> None:
+    """Refuse what Lightning refuses at the first step: a fused optimiser undoes the scaling of a gradient itself."""
+    clips = config.trainer.get("gradient_clip_val")
+    mixed = str(config.trainer.get("precision", "")).endswith("mixed")
+    if clips and mixed and config.optim.optimizer.get("fused"):
+        raise UserError(
+            f"trainer.gradient_clip_val={clips} with trainer.precision={config.trainer.precision} clips what a fused "
+            "optimiser has not unscaled yet: add optim.optimizer.fused=false"
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from phaselearn.callbacks.objective import Objective
     from phaselearn.report.content import ResultRow
 
 
@@ -22,3 +23,22 @@ def print_summary(folder: Path, rows: Sequence[ResultRow]) -> None:
     # Paths are printed whole: a wrapped path cannot be clicked or copied.
     print(f"page:   {folder / REPORT_FILE}")
     print(f"folder: {folder}")
+
+
+def print_training(folder: Path, weights: str, objective: Objective, trained: str, seconds: float) -> None:
+    """Print what a training took and gave, and the commands that go on from it.
+
+    Args:
+        folder: of the run.
+        weights: file in it whose weights were judged.
+        objective: the metric that the run was judged by while it trained.
+        trained: epochs, crystals and time of the training.
+        seconds: that judging and the page took.
+    """
+    from phaselearn.callbacks.peak_memory import peak_memory
+
+    if objective.best is not None:
+        print(f"best:   {objective.metric} {objective.best:.3f} of the validations")
+    print(f"took:   {trained}, {seconds:.0f} s to judge {weights}, at most {peak_memory():.0f} MiB of memory")
+    print(f"more:   python train.py resume={folder} trainer.max_epochs=N")
+    print(f"again:  phaselearn evaluate run={folder}")

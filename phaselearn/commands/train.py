@@ -80,7 +80,7 @@ def _fit_and_judge(
     from phaselearn.commands.loggers import run_facts, store_facts
     from phaselearn.commands.processes import together
     from phaselearn.commands.session import TRAINING_SET_FILE, load_weights, read_checkpoint
-    from phaselearn.commands.summary import print_summary
+    from phaselearn.commands.summary import print_summary, print_training
     from phaselearn.files import write_whole
     from phaselearn.report.run import COMMAND_FILE, write_command, write_run, write_training_set
     from phaselearn.report.run_records import PRUNED_FILE
@@ -95,8 +95,13 @@ def _fit_and_judge(
     for callback in callbacks:
         if isinstance(callback, pl.callbacks.ModelCheckpoint) and callback.dirpath is None:
             callback.dirpath = str(folder)
-    if not config.trainer.get("enable_progress_bar", True):
-        callbacks = [callback for callback in callbacks if not isinstance(callback, pl.callbacks.ProgressBar)]
+    # Lightning refuses, or goes on printing, where a callback is there that its own switch turns off.
+    for key, kind in (
+        ("enable_progress_bar", pl.callbacks.ProgressBar),
+        ("enable_model_summary", pl.callbacks.ModelSummary),
+    ):
+        if not config.trainer.get(key, True):
+            callbacks = [callback for callback in callbacks if not isinstance(callback, kind)]
     trainer: pl.Trainer = instantiate(
         config.trainer, callbacks=callbacks, logger=loggers or False, default_root_dir=str(folder)
     )
@@ -139,10 +144,12 @@ def _fit_and_judge(
         "trained": f"{trainer.current_epoch} epochs of {data.crystals_an_epoch} crystals in {seconds:.0f} s",
         "weights": best.name,
     }
+    start = time.monotonic()
     rows = write_run(folder, plain, data, model, methods, folder / "metrics.csv", facts)
     for tracker in trackers(loggers):
         tracker.log_results(folder, rows, trainer.global_step - 1)
     print_summary(folder, rows)
+    print_training(folder, best.name, objective, facts["trained"], time.monotonic() - start)
     return objective.best
 
 

@@ -101,6 +101,17 @@ def test_a_run_prints_the_table_and_its_page(trained: tuple[Path, str]) -> None:
     run, printed = trained
     assert "phase-zero floor" in printed
     assert f"page:   {run / 'report.html'}" in printed
+    best = max(float(row["val/median_cc"]) for row in metric_rows(run) if "val/median_cc" in row)
+    assert f"best:   val/median_cc {best:.3f}" in printed
+    assert f"more:   python train.py resume={run}" in printed
+
+
+def test_a_run_counts_its_parameters_in_one_line(trained: tuple[Path, str]) -> None:
+    run, printed = trained
+    count = sum(values.numel() for name, values in weights(run).items() if name.startswith("layers."))
+    assert f"MultilayerPerceptron: {count:,} parameters\n" in printed
+    assert "FLOPs" not in printed
+    assert "val/loss" not in printed  # of the bar, which stands on one line
 
 
 def test_a_resumed_run_is_the_run_that_never_stopped(workplace: Path, trained: tuple[Path, str]) -> None:

@@ -102,6 +102,8 @@ CONFIGURATION = [
     ("train +model.hidden_size=[10]", ["did you mean hidden_sizes"]),
     ("train trainer.max_epochs=abc", ["trainer.max_epochs='abc'", "int"]),
     ("train data.batch_size=1.5", ["data.batch_size=1.5", "int"]),
+    ("train trainer.precision=bf16-mixed trainer.gradient_clip_val=1.0", ["add optim.optimizer.fused=false"]),
+    ("train float32_matmul_precision=tf32", ["highest, high, medium"]),
     ("train seed=x", ["seed='x'", "int"]),
     ("train model.hidden_sizes=abc", ["model.hidden_sizes='abc'"]),
     ("train data.layout=sphere", ["sphere", "octant", "full"]),
