@@ -1,4 +1,4 @@
-"""Progress of long work, on a terminal only."""
+"""Progress of long work: bars on a terminal, and lines."""
 
 from __future__ import annotations
 
@@ -8,6 +8,24 @@ from types import TracebackType
 from typing import TypeVar
 
 T = TypeVar("T")
+_shown = True
+
+
+def show_progress(shown: bool) -> None:
+    """Choose whether this process tells of its progress at all."""
+    global _shown
+    _shown = shown
+
+
+def is_watched() -> bool:
+    """Return whether bars are drawn: somebody sits before a terminal and wants to know."""
+    return _shown and sys.stderr.isatty()
+
+
+def announce(text: str) -> None:
+    """Say in a line what is done next."""
+    if _shown:
+        print(text, file=sys.stderr, flush=True)
 
 
 class Progress:
@@ -36,8 +54,9 @@ class Progress:
             rich_progress.TimeElapsedColumn(),
             rich_progress.TimeRemainingColumn(),
         )
-        watched = sys.stderr.isatty()
-        self._bar = rich_progress.Progress(*columns, console=Console(stderr=True), transient=True, disable=not watched)
+        self._bar = rich_progress.Progress(
+            *columns, console=Console(stderr=True), transient=True, disable=not is_watched()
+        )
         self._task = self._bar.add_task(description, total=total)
 
     def __enter__(self) -> Progress:

@@ -52,10 +52,13 @@ class FiniteLoss(pl.Callback):
             self._sum = None
             return
         folder = Path(trainer.default_root_dir)
-        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        options = trainer.optimizers[0].param_groups[0]
+        rate = options["lr"]
+        # Under autocast a fused step cannot clip.
+        unfused = " optim.optimizer.fused=false" if options.get("fused") else ""
         kept = (
             f"{folder / 'last.ckpt'} holds the last validated epoch, to go on from with "
-            f"`python train.py resume={folder} trainer.gradient_clip_val=1.0`, or "
+            f"`python train.py resume={folder} trainer.gradient_clip_val=1.0{unfused}`, or "
             if (folder / "last.ckpt").exists()
             else ""
         )

@@ -11,8 +11,10 @@ import pytorch_lightning as pl
 
 from phaselearn.errors import UserError
 
-# Of runs whose configuration is older than the choice.
+# What runs are compared by that were judged by different metrics, or that are older than the choice.
 METRIC, DIRECTION = "val/median_cc", "max"
+# What the map with all phases zero reaches: metrics of the validation, and of its subsets.
+_FLOORS = {"val/median_cc": "val/floor", "val/solved": "val/floor_solved"}
 
 
 class Objective(pl.Callback):
@@ -22,23 +24,27 @@ class Objective(pl.Callback):
         metric: name in the validation, such as `val/median_cc`.
         direction: `max` or `min`.
         hopeless: called after each validation with its value and the epoch (from 0), by one process; True ends the
-            training.
+            training. None: it is never given up.
 
     Raises:
         UserError: while training, the validation logs no such metric.
 
     Attributes:
         best: the best value so far; None before the first that is a number.
+        epoch: of the best value, from 0.
+        floor: of the same validation, the metric of maps with all phases zero; None where the metric has no floor.
     """
 
     def __init__(
         self,
-        metric: str = METRIC,
-        direction: str = DIRECTION,
-        hopeless: Callable[[float, int], bool] | None = None,
+        metric: str,
+        direction: str,
+        hopeless: Callable[[float, int], bool] | None,
     ) -> None:
         self.metric = metric
         self.best: float | None = None
+        self.epoch: int | None = None
+        self.floor: float | None = None
         self._better = {"max": max, "min": min}[direction]
         self._hopeless = hopeless
 
@@ -47,8 +53,8 @@ class Objective(pl.Callback):
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         value = self._value(trainer)
-        if math.isfinite(value):
-            self.best = value if self.best is None else self._better(value, self.best)
+        if math.isfinite(value) and (self.best is None or self._better(value, self.best) != self.best):
+            self.best, self.epoch, self.floor = value, trainer.current_epoch, self._floor(trainer)
         hopeless = self._hopeless is not None and self._hopeless(value, trainer.current_epoch)
         # All processes stop together.
         if trainer.strategy.broadcast(hopeless):
@@ -65,10 +71,17 @@ class Objective(pl.Callback):
             + f" For example `python train.py optimize={best or METRIC}`"
         )
 
+    def _floor(self, trainer: pl.Trainer) -> float | None:
+        for metric, floor in _FLOORS.items():
+            name = floor + self.metric.removeprefix(metric)
+            if self.metric.startswith(metric) and name in trainer.callback_metrics:
+                return float(trainer.callback_metrics[name])
+        return None
+
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs to know."""
-        return {"best": self.best}
+        return {"best": self.best, "epoch": self.epoch, "floor": self.floor}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from an earlier run's validations."""
-        self.best = state["best"]
+        self.best, self.epoch, self.floor = state["best"], state["epoch"], state["floor"]

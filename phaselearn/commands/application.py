@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -23,6 +24,7 @@ from phaselearn.commands.precision import register_precision
 from phaselearn.commands.processes import check_started
 from phaselearn.commands.suggestions import explain
 from phaselearn.errors import UserError
+from phaselearn.files import without_room
 
 CONFIG_FILE = "config.yaml"
 _EARLIER = "earlier_run"
@@ -75,6 +77,14 @@ def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callab
             return task(config)
         except (UserError, HydraException, OmegaConfBaseException) as error:
             fail(explain(error, name))
+        except OSError as error:
+            lost = without_room(error)
+            if lost is None:
+                raise
+            folder = Path(HydraConfig.get().runtime.output_dir)
+            resumable = name == "train" and (folder / CONFIG_FILE).exists()
+            again = f"`python train.py resume={folder}`" if resumable else "the same command"
+            fail(f"{lost}: make room on that disk, then go on with {again}")
 
     return run
 

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 def cpu_precision() -> str:
     """Return `bf16-mixed` where this processor computes in bfloat16, `32-true` elsewhere.
 
-    A processor that has to emulate bfloat16 takes three times as long for a linear layer and ten for a convolution.
+    A processor that has to emulate bfloat16 takes several times as long as in float32.
     """
     import torch
 

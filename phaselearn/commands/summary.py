@@ -11,8 +11,11 @@ if TYPE_CHECKING:
     from phaselearn.report.content import ResultRow
 
 
-def print_summary(folder: Path, rows: Sequence[ResultRow]) -> None:
-    """Print the table, and where the page and everything else lie."""
+def print_summary(folder: Path, rows: Sequence[ResultRow], quiet: bool) -> None:
+    """Print the table, and where the page and everything else lie; quietly, the folder alone."""
+    if quiet:
+        print(folder)
+        return
     from rich.console import Console
 
     from phaselearn.report.run import REPORT_FILE
@@ -38,7 +41,8 @@ def print_training(folder: Path, weights: str, objective: Objective, trained: st
     from phaselearn.callbacks.peak_memory import peak_memory
 
     if objective.best is not None:
-        print(f"best:   {objective.metric} {objective.best:.3f} of the validations")
+        floor = "" if objective.floor is None else f" (phase zero {objective.floor:.3f})"
+        print(f"best:   {objective.metric} {objective.best:.3f}{floor} in epoch {objective.epoch + 1}")
     print(f"took:   {trained}, {seconds:.0f} s to judge {weights}, at most {peak_memory():.0f} MiB of memory")
     print(f"more:   python train.py resume={folder} trainer.max_epochs=N")
     print(f"again:  phaselearn evaluate run={folder}")

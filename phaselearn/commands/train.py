@@ -40,10 +40,13 @@ def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
     from phaselearn.commands.loggers import build_loggers
     from phaselearn.commands.memory import keep_freed_memory
     from phaselearn.commands.session import build_data, build_method, build_model, check
+    from phaselearn.commands.trainer import compile_forward
+    from phaselearn.progress import show_progress
     from phaselearn.tracking.tracker import tracked
 
     check(config, "train")
     quiet_libraries()
+    show_progress(not config.quiet)
     keep_freed_memory()
     torch.set_float32_matmul_precision(config.float32_matmul_precision)
     folder = Path(HydraConfig.get().runtime.output_dir)
@@ -52,6 +55,8 @@ def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
     data = build_data(config)
     # Before the data are built, which may take long: a mistake in them shows at once.
     model = build_model(config, data)
+    if config.compile is not None:
+        compile_forward(model, config.compile)
     methods = {name: build_method(name, data) for name in config.evaluation.methods}
     loggers = build_loggers(config, folder)
     with tracked(loggers):
@@ -69,18 +74,19 @@ def _fit_and_judge(
 ) -> float | None:
     import time
 
-    import pytorch_lightning as pl
     from hydra.core.hydra_config import HydraConfig
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
     from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+    from phaselearn.callbacks.learning_rate_finder import RateFound
     from phaselearn.callbacks.objective import Objective
     from phaselearn.callbacks.requeue import Requeued
     from phaselearn.commands.loggers import run_facts, store_facts
     from phaselearn.commands.processes import together
     from phaselearn.commands.session import TRAINING_SET_FILE, load_weights, read_checkpoint
     from phaselearn.commands.summary import print_summary, print_training
+    from phaselearn.commands.trainer import build_trainer
     from phaselearn.files import write_whole
     from phaselearn.report.run import COMMAND_FILE, write_command, write_run, write_training_set
     from phaselearn.report.run_records import PRUNED_FILE
@@ -92,19 +98,7 @@ def _fit_and_judge(
     callbacks = [instantiate(node) for node in config.callbacks.values()] if config.callbacks else []
     objective = Objective(config.optimize, config.direction, trial.is_hopeless if trial is not None else None)
     callbacks += [EpochStarts(), objective]
-    for callback in callbacks:
-        if isinstance(callback, pl.callbacks.ModelCheckpoint) and callback.dirpath is None:
-            callback.dirpath = str(folder)
-    # Lightning refuses, or goes on printing, where a callback is there that its own switch turns off.
-    for key, kind in (
-        ("enable_progress_bar", pl.callbacks.ProgressBar),
-        ("enable_model_summary", pl.callbacks.ModelSummary),
-    ):
-        if not config.trainer.get(key, True):
-            callbacks = [callback for callback in callbacks if not isinstance(callback, kind)]
-    trainer: pl.Trainer = instantiate(
-        config.trainer, callbacks=callbacks, logger=loggers or False, default_root_dir=str(folder)
-    )
+    trainer = build_trainer(config, folder, callbacks, loggers)
 
     plain = _without_paths(config)
     if trainer.is_global_zero:
@@ -123,7 +117,7 @@ def _fit_and_judge(
     try:
         with together():
             trainer.fit(model, datamodule=data, ckpt_path=resumed, weights_only=True)
-    except Requeued:
+    except (Requeued, RateFound):
         raise
     except SystemExit as stop:
         # Lightning leaves so on Ctrl-C and on SIGTERM, on the latter as if all had gone well.
@@ -148,8 +142,9 @@ def _fit_and_judge(
     rows = write_run(folder, plain, data, model, methods, folder / "metrics.csv", facts)
     for tracker in trackers(loggers):
         tracker.log_results(folder, rows, trainer.global_step - 1)
-    print_summary(folder, rows)
-    print_training(folder, best.name, objective, facts["trained"], time.monotonic() - start)
+    print_summary(folder, rows, config.quiet)
+    if not config.quiet:
+        print_training(folder, best.name, objective, facts["trained"], time.monotonic() - start)
     return objective.best
 
 

@@ -44,7 +44,8 @@ class ShardReader:
         self._wanted = wanted
         self._limit = held
         self._damage = damage
-        # Encoded, as they take less of the memory so, and as parts of what was read: {shard: {row: bytes}}.
+        # {shard: {row: bytes}}, encoded, as they take less of the memory so; and parts of what was read, which stays
+        # there until the last of its rows has been asked for.
         self._held: OrderedDict[int, dict[int, memoryview]] = OrderedDict()
 
     def read(self, rows: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Shards of the pair arrays, encoded in one go and decoded chunk by chunk.
 
 zarr sends each chunk through its event loop and two threads, which takes longer than compressing it, and holds Python's
-lock meanwhile. The bytes are those of the zarr v3 specification's `sharding_indexed` codec, the same
-that zarr writes: the encoded chunks one after another, then an index of (offset, length) and its CRC-32C.
+lock meanwhile. The bytes are those of the zarr v3 specification's `sharding_indexed` codec, the same that zarr writes:
+the encoded chunks one after another, then an index of (offset, length) and its CRC-32C.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import numpy as np
 from numcodecs import blosc
 from zarr.codecs import BloscCodec, Crc32cCodec
 
-# As small as zstd makes such maps, and decoded three times as fast: bytes of like significance lie side by side.
-CODECS = (BloscCodec(typesize=4, cname="lz4", clevel=5, shuffle="shuffle"), Crc32cCodec())
-_BLOSC = blosc.Blosc(cname="lz4", clevel=5, shuffle=blosc.SHUFFLE)
+# As small as zstd makes such maps, and decoded in less time: bytes of like significance lie side by side.
+_LZ4 = {"cname": "lz4", "clevel": 5}
+CODECS = (BloscCodec(typesize=4, shuffle="shuffle", **_LZ4), Crc32cCodec())
+_BLOSC = blosc.Blosc(shuffle=blosc.SHUFFLE, **_LZ4)
 _ABSENT = np.iinfo(np.uint64).max
 _CHECKSUM = 4  # bytes of a CRC-32C
 _LENGTH = slice(4, 8)  # where the header of a Blosc buffer tells how many bytes it decodes to

@@ -60,6 +60,7 @@ class DensityModel(pl.LightningModule):
         self._optimizer = optimizer
         self._scheduler = scheduler
         self._so_far: dict[str, Any] = {}  # of an epoch that another run has begun
+        self._loss_sum, self._crystals = torch.zeros(()), 0
         self.validation_loss = MeanMetric(nan_strategy="disable")
         self.validation_metric = PhasingMetric(definition, refine=False)
         self.test_metric = PhasingMetric(definition, refine=True)

@@ -22,6 +22,7 @@ from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.dataset import PairDataset
 from phaselearn.metrics.phasing import summarise
 from phaselearn.models.base import DensityModel
+from phaselearn.progress import announce, is_watched
 from phaselearn.report.comparison_tables import comparison_markdown, symmetry_rows, vector_rows
 from phaselearn.report.content import ResultRow
 from phaselearn.report.curves import read_curves
@@ -50,9 +51,9 @@ def judge_methods(
             logger=False,
             enable_checkpointing=False,
             enable_model_summary=False,
-            enable_progress_bar=sys.stderr.isatty(),
+            enable_progress_bar=is_watched(),
         )
-        print(f"testing {name} on {len(loader.dataset)} crystals", file=sys.stderr, flush=True)
+        announce(f"testing {name} on {len(loader.dataset)} crystals")
         trainer.test(model, dataloaders=loader, verbose=False)
         judged[name] = {key: values.cpu() for key, values in model.test_metric.crystals().items()}
     return judged

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from tests.cli.warm import run_warm
+
 REPO = Path(__file__).resolve().parents[2]
 TRAIN = (sys.executable, str(REPO / "train.py"))
 PHASELEARN = (sys.executable, "-c", "from phaselearn.commands.main import main; main()")
@@ -33,8 +35,8 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def command(folder: Path, *arguments: str, succeeds: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run a command in a folder."""
-    done = subprocess.run(arguments, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=300)
+    """Run a command in a folder, as a process of its own."""
+    done = run_warm(arguments, folder, environment(folder), timeout=300)
     assert not succeeds or done.returncode == 0, done.stdout + done.stderr
     return done
 

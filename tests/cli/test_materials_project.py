@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from phaselearn.commands.keys import take_from_arguments, take_from_config
 from tests.cli.folders import PHASELEARN, TRAIN, environment
+from tests.cli.warm import run_warm
 from tests.data.materials_project.server import KEY, MaterialsProjectServer, document, rock_salt
 
 pytest.importorskip("mp_api.client", reason="the client is not here: pip install 'phaselearn[materials_project]'")
@@ -35,7 +36,7 @@ def server() -> Iterator[MaterialsProjectServer]:
 def run(folder: Path, *arguments: str, key: str | None = None) -> subprocess.CompletedProcess[str]:
     variables = {name: value for name, value in environment(folder).items() if name != "MP_API_KEY"}
     variables |= {"NO_PROXY": "127.0.0.1"} | ({"MP_API_KEY": key} if key else {})
-    return subprocess.run(arguments, cwd=folder, env=variables, capture_output=True, text=True, timeout=300)
+    return run_warm(arguments, folder, variables, timeout=300)
 
 
 def files_with_the_key(folder: Path) -> list[Path]:

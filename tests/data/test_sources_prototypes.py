@@ -18,7 +18,7 @@ import spglib
 from pymatgen.core import Composition, Element, Lattice, Structure
 
 from phaselearn.data.screening import screen
-from phaselearn.data.sources.prototypes import Prototypes
+from phaselearn.data.sources.prototypes import Prototypes, aflow_library
 from phaselearn.data.sources.substitution import bond_radius, electronegativity_spread, replacements
 from phaselearn.data.sources.symmetry import structure_type
 from phaselearn.data.structures import Crystal
@@ -41,6 +41,16 @@ def crystals() -> list[Crystal]:
 
 def same(first: Crystal, second: Crystal) -> bool:
     return first.id == second.id and np.array_equal(first.lattice, second.lattice)
+
+
+def test_the_library_is_pymatgens() -> None:
+    from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY  # which takes seconds
+
+    ours = list(aflow_library())
+    assert len(ours) == len(AFLOW_PROTOTYPE_LIBRARY) > 200
+    for (label, structure), entry in zip(ours, AFLOW_PROTOTYPE_LIBRARY, strict=True):
+        assert label == entry["tags"]["aflow"]
+        assert structure == entry["snl"].structure
 
 
 def test_fewer_are_the_first_of_more(crystals: list[Crystal]) -> None:

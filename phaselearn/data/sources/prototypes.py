@@ -192,7 +192,7 @@ def _strained(lattice: np.ndarray, rotations: np.ndarray, draw: np.random.Genera
     return lattice @ (np.eye(3) + strain)
 
 
-def _library() -> Iterator[tuple[str, Structure]]:
+def aflow_library() -> Iterator[tuple[str, Structure]]:
     """Return pymatgen's `AFLOW_PROTOTYPE_LIBRARY`: AFLOW labels and structures.
 
     From its file: pymatgen parses every entry's BibTeX on import, which takes longer than a short training.
@@ -208,7 +208,7 @@ def _parents(cell: str) -> tuple[_Parent, ...]:
     """Return the prototypes that can be decorated, in the library's order."""
     found: list[_Parent] = []
     names: Counter[str] = Counter()
-    for label, structure in _library():
+    for label, structure in aflow_library():
         names[label] += 1
         # Some labels stand for several structures that differ in their axial ratios or free coordinates.
         name = label if names[label] == 1 else f"{label}.{names[label]}"

@@ -1,0 +1,44 @@
+"""How far a training is, in lines, where no terminal shows a bar: for the log of a cluster's job."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+
+import pytorch_lightning as pl
+
+
+class ProgressLines(pl.Callback):
+    """Prints a line after a validation, the first one and then one in so many seconds.
+
+    Args:
+        metric: that stands in it.
+        seconds: between two lines, at least.
+    """
+
+    def __init__(self, metric: str, seconds: float) -> None:
+        self.metric = metric
+        self.seconds = seconds
+        self._start = 0.0
+        self._told = -math.inf
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self._start = time.monotonic()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Print it, where it is time."""
+        now = time.monotonic()
+        watched = sys.stderr.isatty()
+        if watched or trainer.state.fn != "fit" or not trainer.is_global_zero or now - self._told < self.seconds:
+            return
+        self._told = now
+        of = f" of {trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
+        value = trainer.callback_metrics.get(self.metric)
+        shown = "" if value is None else f", {self.metric} {float(value):.3f}"
+        print(
+            f"epoch {trainer.current_epoch + 1}{of}, step {trainer.global_step}{shown}, {now - self._start:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )

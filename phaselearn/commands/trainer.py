@@ -1,0 +1,72 @@
+"""The Lightning trainer of a run, and how the model is compiled for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phaselearn.errors import UserError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+    from pytorch_lightning import Callback, Trainer
+    from pytorch_lightning.loggers import Logger
+
+    from phaselearn.models.base import DensityModel
+
+
+def build_trainer(config: DictConfig, folder: Path, callbacks: list[Callback], loggers: list[Logger]) -> Trainer:
+    """Return the trainer, which keeps all that it writes in the run folder."""
+    from hydra.utils import instantiate
+    from pytorch_lightning.callbacks import ModelCheckpoint, ModelSummary, ProgressBar
+
+    from phaselearn.callbacks.progress_lines import ProgressLines
+    from phaselearn.checkpoints import WholeCheckpoints
+    from phaselearn.progress import is_watched
+
+    for callback in callbacks:
+        if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
+            callback.dirpath = str(folder)
+    summary, progress = (
+        config.trainer.get(switch, True) and not config.quiet
+        for switch in ("enable_model_summary", "enable_progress_bar")
+    )
+    bar = progress and is_watched()
+    # Lightning refuses, or goes on printing, where a callback is there that its own switch turns off.
+    off = tuple(
+        kind for kind, shown in ((ModelSummary, summary), (ProgressLines, progress), (ProgressBar, bar)) if not shown
+    )
+    trainer: Trainer = instantiate(
+        config.trainer,
+        callbacks=[callback for callback in callbacks if not isinstance(callback, off)],
+        logger=loggers or False,
+        default_root_dir=str(folder),
+        plugins=[WholeCheckpoints(), *instantiate(config.trainer.get("plugins") or [])],
+        enable_model_summary=summary,
+        enable_progress_bar=bar,
+    )
+    if getattr(trainer.profiler, "dirpath", folder) is None:
+        trainer.profiler.dirpath = folder
+    return trainer
+
+
+def compile_forward(model: DensityModel, backend: str) -> None:
+    """Have `torch.compile` translate the model's forward pass at its first call; weights and their names stay.
+
+    Raises:
+        UserError: no such backend, or the compiler that it needs is not here.
+    """
+    import torch
+
+    allowed = torch.compiler.list_backends(exclude_tags=("experimental",))
+    if backend not in allowed:
+        raise UserError(f"compile={backend} is unknown: allowed are {', '.join(allowed)}; for example compile=inductor")
+    compilers = [os.environ[name] for name in ("CXX",) if name in os.environ] or ["g++", "clang++", "c++"]
+    if backend == "inductor" and not any(map(shutil.which, compilers)):
+        raise UserError(
+            f"compile=inductor needs a C++ compiler and finds none of {', '.join(compilers)}: install one, name it by "
+            "CXX=PATH, or leave compile out"
+        )
+    model.compile(backend=backend)

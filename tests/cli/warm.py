@@ -1,0 +1,68 @@
+"""Commands as processes of their own that do not begin with ten seconds of imports: forks of one that has them done."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import runpy
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+LIBRARIES = (
+    "gemmi",
+    "matplotlib.pyplot",
+    "pytorch_lightning",
+    "scipy.ndimage",
+    "scipy.optimize",
+    "spglib",
+    "torch",
+    "torchmetrics",
+    "zarr",
+)
+"""What a command imports before it works; nothing of PhaseLearn, whose own imports are part of what is tested."""
+
+
+def run_warm(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], timeout: float
+) -> subprocess.CompletedProcess[str]:
+    """Run `python SCRIPT …`, `python -c CODE …` or `python -m MODULE …`, and return what `subprocess.run` would.
+
+    Raises:
+        subprocess.TimeoutExpired: it took longer than `timeout` seconds, and was killed.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(LIBRARIES))
+    with tempfile.TemporaryDirectory() as streams:
+        paths = [str(Path(streams) / name) for name in ("stdout", "stderr")]
+        process = context.Process(target=_run, args=(list(arguments), str(folder), dict(environment), *paths))
+        process.start()
+        process.join(timeout)
+        if process.exitcode is None:
+            process.kill()
+            raise subprocess.TimeoutExpired(arguments, timeout)
+        texts = [Path(path).read_text() if Path(path).exists() else "" for path in paths]
+    return subprocess.CompletedProcess(arguments, process.exitcode, *texts)
+
+
+def _run(arguments: list[str], folder: str, environment: dict[str, str], stdout: str, stderr: str) -> None:
+    for number, path in ((1, stdout), (2, stderr)):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path[:0] = environment["PYTHONPATH"].split(os.pathsep)
+    program = arguments[1:]
+    if program[0] == "-c":
+        sys.argv = ["-c", *program[2:]]
+        exec(program[1], {"__name__": "__main__"})
+    elif program[0] == "-m":
+        sys.argv = program[1:]
+        runpy.run_module(program[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = program
+        runpy.run_path(program[0], run_name="__main__")
