@@ -7,6 +7,7 @@ const PageCurves = (() => {
   function drawCurve(id, lines, axis) {
     const colours = ink();
     const ruled = { gridcolor: colours.grid, zeroline: false, linecolor: colours.line };
+    const epochs = Object.values(report.curves).flatMap((curve) => curve.epochs);
     const traces = lines
       .filter((line) => report.curves[line.series])
       .map((line) => ({
@@ -30,7 +31,8 @@ const PageCurves = (() => {
         hoverlabel: { bgcolor: colours.panel, font: { color: colours.ink } },
         legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
         showlegend: true,
-        xaxis: { title: { text: "epoch" }, tickformat: "d", ...ruled },
+        // Between few epochs there would be ticks, too: 1.5 would read 2.
+        xaxis: { title: { text: "epoch" }, tickformat: "d", dtick: Math.max(...epochs) < 8 ? 1 : undefined, ...ruled },
         yaxis: { ...ruled, ...axis },
       },
       CONFIG,

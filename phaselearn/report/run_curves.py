@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from phaselearn.report.run_records import RunRecord
 
 _HEIGHT, _LINE = 300, 20  # pixels: of the plot, and of a line of its legend
+_FEW = 8  # epochs, which would have ticks between them
 
 
 def draw_curves(runs: Sequence[RunRecord], name: str, title: str, scale: str) -> go.Figure:
@@ -29,8 +30,12 @@ def draw_curves(runs: Sequence[RunRecord], name: str, title: str, scale: str) ->
     figure.update_layout(height=_HEIGHT + _LINE * len(runs))
     figure.update_xaxes(title="epoch", tickformat="d")
     figure.update_yaxes(type=scale)
+    last = 0
     for run in runs:
         series = run.curves[name]
         if len(series.epochs):
+            last = max(last, int(series.epochs[-1]))
             figure.add_trace(go.Scatter(x=series.epochs.tolist(), y=series.values.tolist(), name=run.name))
+    if last < _FEW:
+        figure.update_xaxes(dtick=1)  # or a tick at 1.5 would read 2, too
     return figure

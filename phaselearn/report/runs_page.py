@@ -29,6 +29,8 @@ from phaselearn.report.terminal import LEGEND, number, percent
 RESULTS = ("epochs", "val. CC", "CC", "floor", "solved", "hard", "gain")
 _MOST_CURVES = 12  # that an eye can follow
 _MOST_SETTINGS = 8  # columns and axes
+_AXIS = 130  # pixels for an axis and its labels
+_SCALE = ((0.0, "#56b4e9"), (0.5, "#8d969f"), (1.0, "#d55e00"))  # seen on light and on dark ground
 _NOTE = (
     f"{LEGEND} Val. CC: the best median of a validation, origins searched on the voxels only. Floor: median CC of the "
     "phase-zero map on the same test crystals; hard: solved of those with CC₀ < 0.9. A heading sorts."
@@ -159,9 +161,10 @@ def _parallel_coordinates(runs: Sequence[RunRecord], settings: dict[str, list[st
     scores = [_score(runs[place], runs) for place in places]
     axes = [_axis(name, [values[place] for place in places]) for name, values in settings.items()]
     axes.append({"label": objective(runs)[0], "values": scores})
-    lines = {"color": scores, "colorscale": "Cividis", "showscale": True}
+    lines = {"color": scores, "colorscale": _SCALE, "showscale": True}
     figure = go.Figure(go.Parcoords(dimensions=axes, line=lines), layout={"title": "Settings and what came of them"})
-    return figure.update_layout(margin={"t": 60, "l": 140})
+    # On a phone it is scrolled: axes any closer would write over each other.
+    return figure.update_layout(margin={"t": 60, "l": 140}, meta={"narrowest": 240 + _AXIS * len(axes)})
 
 
 def _axis(name: str, values: Sequence[str]) -> dict[str, object]:

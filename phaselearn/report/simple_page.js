@@ -24,6 +24,7 @@
     for (const place of document.querySelectorAll(".plot")) {
       const { data, layout } = JSON.parse(place.nextElementSibling.textContent);
       if (layout.height) place.style.height = `${layout.height}px`;
+      if (layout.meta) place.style.minWidth = `${layout.meta.narrowest}px`;
       Plotly.react(place, data, themed(layout), CONFIG);
     }
   }

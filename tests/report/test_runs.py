@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from phaselearn.errors import UserError
 from phaselearn.report.content import ResultRow
 from phaselearn.report.run import write_command
 from phaselearn.report.run_comparison import compared_crystals, write_comparison_page
+from phaselearn.report.run_curves import draw_curves
 from phaselearn.report.run_records import RunRecord, differing_settings, find_runs
 from phaselearn.report.runs_page import best_run, write_runs_page
 
@@ -141,6 +144,17 @@ def test_the_command_is_noted_once_and_without_the_folder(tmp_path):
 def test_no_folder_is_one_line(tmp_path):
     with pytest.raises(UserError, match="is no folder"):
         find_runs(tmp_path / "nothing")
+
+
+def test_few_epochs_have_a_tick_each_and_many_settings_have_room(outputs):
+    write_run(outputs / "long", "mlp.MLP", 0.3, [0.1] * 40, None)
+    runs = by_name(outputs)
+    ticks = [draw_curves([runs[name]], "val/median_cc", "", "linear").layout.xaxis.dtick for name in ("first", "long")]
+    assert ticks == [1, None]
+    write_runs_page(outputs / "index.html", "Runs", list(runs.values()))
+    plots = re.findall(r'<script type="application/json">(.*?)</script>', (outputs / "index.html").read_text())
+    [coordinates] = (plot for plot in map(json.loads, plots) if plot["data"][0]["type"] == "parcoords")
+    assert coordinates["layout"]["meta"]["narrowest"] / len(coordinates["data"][0]["dimensions"]) >= 130
 
 
 @needs_chromium
