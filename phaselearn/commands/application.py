@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from phaselearn.commands.help import print_help
 from phaselearn.commands.keys import take_from_arguments, take_from_config
-from phaselearn.commands.options import EVALUATED, config_directory
+from phaselearn.commands.options import EVALUATED, config_directory, option_groups
+from phaselearn.commands.overrides import check_choices
 from phaselearn.commands.precision import register_precision
 from phaselearn.commands.processes import check_started
 from phaselearn.commands.suggestions import explain
@@ -47,6 +49,7 @@ def run_application(name: str, task: Callable[[DictConfig], Any]) -> None:
         if "--help" in flags or "-h" in flags:
             print_help(name)
             return
+        check_choices(overrides)
         earlier = _earlier_run(name, flags, overrides)
         config = name
         if earlier is not None:
@@ -63,6 +66,11 @@ def run_application(name: str, task: Callable[[DictConfig], Any]) -> None:
         if "Unknown plugin class" not in str(error):
             raise
         fail(f"{' '.join(str(error).split())}: it is not installed, `pip install 'phaselearn[sweep]'`")
+    except OSError as error:
+        # Before the task begins Hydra makes the folder.
+        if HydraConfig.initialized():
+            raise
+        fail(f"the folder {error.filename} cannot be made ({error.strerror}): name another, e.g. run=outputs/NAME")
     except KeyboardInterrupt:
         fail("stopped by Ctrl-C", code=130)
 
@@ -85,8 +93,20 @@ def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callab
             resumable = name == "train" and (folder / CONFIG_FILE).exists()
             again = f"`python train.py resume={folder}`" if resumable else "the same command"
             fail(f"{lost}: make room on that disk, then go on with {again}")
+        except (RuntimeError, MemoryError) as error:
+            if not _is_want_of_memory(error):
+                raise
+            said = next(iter(str(error).strip().splitlines()), "MemoryError")
+            fail(
+                f"there is not enough memory ({said}): take smaller batches, e.g. data.batch_size=8, a smaller model, "
+                "or data.cache=none"
+            )
 
     return run
+
+
+def _is_want_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or re.search("can't allocate memory|out of memory", str(error)) is not None
 
 
 def fail(message: str, code: int = 2) -> NoReturn:
@@ -151,7 +171,7 @@ def _continue_overrides(name: str, folder: Path, overrides: list[str]) -> list[s
         ) from error
     # A run that is older than an option of the evaluation takes it all the same.
     newer = {f"evaluation.{option}" for option in OmegaConf.load(config_directory() / "train.yaml").evaluation}
-    groups = {entry.name for entry in config_directory().iterdir() if entry.is_dir()}
+    groups = option_groups()
     result = []
     for override in overrides:
         key = override.partition("=")[0]

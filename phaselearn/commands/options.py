@@ -58,6 +58,11 @@ def option_file(group: str, option: str) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
+def option_groups() -> set[str]:
+    """Return the names of the config groups."""
+    return {entry.name for folder in config_directories().values() for entry in folder.iterdir() if entry.is_dir()}
+
+
 def options_of(group: str, package: str | None = None) -> list[str]:
     """Return the options of a config group; names with an underscore in front are not for choosing.
 

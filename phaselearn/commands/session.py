@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +36,11 @@ def check(config: DictConfig, name: str) -> None:
         _check_named(config)
     if "optimize" in config:
         _check_objective(config.optimize, config.direction)
+    if not 0 <= config.get("seed", 0) < 2**32:
+        raise UserError(f"seed={config.seed}: a whole number from 0 to {2**32 - 1} is needed, e.g. seed=1")
     if name == "train":
         _check_clipping(config)
+        _check_counts(config.trainer)
 
 
 def _check_objective(metric: str, direction: str) -> None:
@@ -69,6 +73,13 @@ def _check_clipping(config: DictConfig) -> None:
             f"trainer.gradient_clip_val={clips} with trainer.precision={config.trainer.precision} clips what a fused "
             "optimiser has not unscaled yet: add optim.optimizer.fused=false"
         )
+
+
+def _check_counts(trainer: DictConfig) -> None:
+    """Refuse what Lightning divides by."""
+    for key in ("check_val_every_n_epoch", "accumulate_grad_batches", "log_every_n_steps"):
+        if trainer.get(key) is not None and trainer[key] < 1:
+            raise UserError(f"trainer.{key}={trainer[key]}: at least 1 is needed, e.g. trainer.{key}=1")
 
 
 def _check_evaluation(given: DictConfig, defaults: DictConfig) -> None:
@@ -117,6 +128,7 @@ def build_model(config: DictConfig, data: PairDataModule) -> DensityModel:
     from hydra.utils import instantiate
 
     optim = instantiate(config.optim)
+    _check_optimizer(optim["optimizer"])
     # Passed as ordinary arguments: Hydra would turn a dataclass among them into a configuration.
     return instantiate(config.model, _partial_=True)(
         loss=instantiate(config.loss),
@@ -124,6 +136,19 @@ def build_model(config: DictConfig, data: PairDataModule) -> DensityModel:
         optimizer=optim["optimizer"],
         scheduler=optim["scheduler"],
     )
+
+
+def _check_optimizer(optimizer: Callable[..., Any]) -> None:
+    """Try the settings on a weight of its own: the model's are there when the data are built, which may take long."""
+    import torch
+
+    try:
+        optimizer([torch.nn.Parameter(torch.zeros(1))])
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"optim.optimizer cannot be built ({error}): see `python train.py --cfg job -p optim`, "
+            "or e.g. optim.optimizer.lr=1e-3"
+        ) from error
 
 
 def build_method(name: str, data: PairDataModule) -> DensityModel:

@@ -29,7 +29,7 @@ def explain(error: Exception, name: str) -> str:
             f"{error.override} cannot be read as key=value ({_lines(text.splitlines()[0])}); lists are written "
             f"'key=[a,b]', special characters quoted: see `{command} --help`"
         )
-    if match := re.search(r"Could not find '([\w/.]+)/([^'/]+)'", text):
+    if match := re.search(r"Could not (?:find|load) '([\w/.]+)/([^'/]+)'", text):
         group, option = match.groups()
         return unknown_option(group, option, options_of(group), command)
     if match := re.search(r"Could not override '([^']+)'", text):

@@ -33,7 +33,7 @@ def print_training(folder: Path, weights: str, objective: Objective, trained: st
 
     Args:
         folder: of the run.
-        weights: file in it whose weights were judged.
+        weights: which were judged, such as a file in it.
         objective: the metric that the run was judged by while it trained.
         trained: epochs, crystals and time of the training.
         seconds: that judging and the page took.

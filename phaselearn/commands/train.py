@@ -134,9 +134,10 @@ def _fit_and_judge(
     best = folder / f"{config.evaluation.checkpoint}.ckpt"
     if best.exists():
         load_weights(model, best)
+    weights = best.name if best.exists() else "the weights as they were drawn"
     facts = {
         "trained": f"{trainer.current_epoch} epochs of {data.crystals_an_epoch} crystals in {seconds:.0f} s",
-        "weights": best.name,
+        "weights": weights,
     }
     start = time.monotonic()
     rows = write_run(folder, plain, data, model, methods, folder / "metrics.csv", facts)
@@ -144,7 +145,7 @@ def _fit_and_judge(
         tracker.log_results(folder, rows, trainer.global_step - 1)
     print_summary(folder, rows, config.quiet)
     if not config.quiet:
-        print_training(folder, best.name, objective, facts["trained"], time.monotonic() - start)
+        print_training(folder, weights, objective, facts["trained"], time.monotonic() - start)
     return objective.best
 
 

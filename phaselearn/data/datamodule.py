@@ -118,6 +118,8 @@ class PairDataModule(pl.LightningDataModule):
                 f"data.batch_size={batch_size}, data.num_workers={num_workers}: at least 1 and 0, "
                 "e.g. `python train.py data.batch_size=32 data.num_workers=0`"
             )
+        if not 0 <= cache_limit <= 1:
+            raise UserError(f"data.cache_limit={cache_limit}: a share of the memory, from 0 to 1, is needed, e.g. 0.25")
         if endless is not None and endless < 1:
             raise UserError(f"data.endless={endless}: at least 1 is needed, or null, e.g. data.endless=4000")
         if shuffle_buffer < batch_size:

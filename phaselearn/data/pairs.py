@@ -70,6 +70,8 @@ class PairDefinition:
             raise UserError(f"data.size={self.size}: an even number of at least 4 is needed, e.g. data=hkl10")
         if self.sigma <= 0:
             raise UserError(f"data.sigma={self.sigma}: a positive width in Å is needed, e.g. data.sigma=0.35")
+        if self.b_iso < 0:
+            raise UserError(f"data.b_iso={self.b_iso}: at least 0 Å² is needed, e.g. data.b_iso=1.0")
 
     def as_dict(self) -> dict[str, object]:
         """Return the definition as plain values."""

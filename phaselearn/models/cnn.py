@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from phaselearn.errors import UserError
 from phaselearn.models.base import Batch, DensityModel
 
 
@@ -38,12 +39,20 @@ class PeriodicConvolutions(DensityModel):
         blocks: residual blocks of two convolutions; their dilations run through 1, 2, 4.
         kernel_size: odd.
         options: of `DensityModel`.
+
+    Raises:
+        UserError: no channel, or a kernel that has no centre.
     """
 
     needs: ClassVar[frozenset[str] | None] = frozenset({"input"})
 
     def __init__(self, width: int, blocks: int, kernel_size: int, **options: Any) -> None:
         super().__init__(**options)
+        if width < 1 or blocks < 0 or kernel_size < 3 or kernel_size % 2 == 0:
+            raise UserError(
+                f"model.width={width}, model.blocks={blocks}, model.kernel_size={kernel_size}: at least 1, at least 0, "
+                "and an odd number from 3 on are needed, e.g. model.width=32 model.blocks=6 model.kernel_size=3"
+            )
         largest = max(1, (self.definition.size - 1) // (kernel_size - 1))
         dilations = [min((1, 2, 4)[block % 3], largest) for block in range(blocks)]
         same = (kernel_size - 1) // 2

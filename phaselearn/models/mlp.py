@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from phaselearn.errors import UserError
 from phaselearn.models.base import Batch, DensityModel
 
 
@@ -22,12 +23,19 @@ class MultilayerPerceptron(DensityModel):
         residual: add the input of a hidden layer to its output where both have one width, so that a hundred
             layers can be trained.
         options: of `DensityModel`.
+
+    Raises:
+        UserError: a hidden layer without a unit.
     """
 
     needs: ClassVar[frozenset[str] | None] = frozenset({"input"})
 
     def __init__(self, hidden_sizes: Sequence[int], residual: bool, **options: Any) -> None:
         super().__init__(**options)
+        if any(width < 1 for width in hidden_sizes):
+            raise UserError(
+                f"model.hidden_sizes={list(hidden_sizes)}: each at least 1, e.g. 'model.hidden_sizes=[100,100]'"
+            )
         voxels = self.definition.size**3
         sizes = [voxels, *hidden_sizes, voxels]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))

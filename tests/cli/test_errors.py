@@ -17,6 +17,14 @@ from tests.cli.folders import PHASELEARN, SMALL, TRAIN, command
 
 QUICK = (*SMALL, "data=hkl10", "data.store=octant.zarr", "trainer.max_epochs=1")
 Failing = Callable[..., str]
+HUNGRY = """
+import torch
+from pytorch_lightning import Callback
+
+class Hungry(Callback):
+    def on_fit_start(self, *_):
+        torch.empty(10**15)
+"""
 
 
 def _call(*arguments: str) -> None:
@@ -61,6 +69,7 @@ def _break_things(folder: Path) -> None:
     # Everything but the index at the end of the shard.
     content[: len(content) // 2] = bytes(len(content) // 2)
     file.write_bytes(content)
+    (folder / "needs_memory.py").write_text(HUNGRY)
     (folder / "needs_missing.py").write_text("import a_package_that_nobody_has\n\nclass Net: ...\n")
 
 
@@ -126,6 +135,32 @@ CONFIGURATION = [
     ("train data.batch_size=[", ["data.batch_size=["]),
     ("prepare sorce=file", ["did you mean source"]),
     ("trian", ["did you mean `phaselearn train`"]),
+    ("train model=mlp model=cnn", ["model=mlp and model=cnn", "chosen twice"]),
+    ("train loss=null", ["loss=null chooses nothing", "mse"]),
+    ("train ~loss", ["no run without a loss"]),
+    ("train =3", ["a value without a key"]),
+    ("train callbacks=[default,emma]", ["callbacks=emma", "did you mean ema"]),
+    ("train callbacks=[default,ema] callbacks.ema.decay=2.0", ["decay value 2.0"]),
+    ("train profiler=slow", ["profiler=slow", "simple"]),
+    ("train compile=indcutor", ["compile=indcutor", "compile=inductor"]),
+    ("train quiet=maybe", ["quiet='maybe'", "bool"]),
+    ("train optim.optimizer.lr=-1", ["Invalid learning rate: -1", "optim.optimizer.lr=1e-3"]),
+    ("train optim.optimizer.lr=fast", ["optim.optimizer cannot be built", "optim.optimizer.lr=1e-3"]),
+    ("train seed=-1", ["seed=-1", "4294967295"]),
+    ("train trainer.accumulate_grad_batches=0", ["trainer.accumulate_grad_batches=0", "at least 1"]),
+    ("train trainer.max_time=10min", ["10min"]),
+    ("train data.cache_limit=5", ["data.cache_limit=5", "from 0 to 1"]),
+    ("train data.b_iso=-1", ["data.b_iso=-1", "at least 0"]),
+    ("train model=cnn model.width=0", ["model.width=0"]),
+    ("train model.hidden_sizes=[0]", ["model.hidden_sizes=[0]", "at least 1"]),
+    (
+        "train trainer.enable_model_summary=false +callbacks.hungry._target_=needs_memory.Hungry",
+        ["there is not enough memory", "data.batch_size=8"],
+    ),
+    ("train run=empty/../garbage.jsonl/run", ["garbage.jsonl", "run=outputs/NAME"]),
+    ("benchmark count=0", ["count=0", "at least 1"]),
+    ("benchmark models=[nothing]", ["nothing", "charge_flipping"]),
+    ("benchmark regimes=[nothing]", ["regimes=[nothing]", "d1.5"]),
 ]
 DATA = [
     ("train source=folder source.path=empty", ["empty"]),
