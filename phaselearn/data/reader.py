@@ -55,10 +55,11 @@ class ShardReader:
             Exception: what `damage` makes, where a chunk cannot be read.
         """
         samples = np.empty((len(rows), *self._array.shape[1:]), dtype="<f4")
+        flat = samples.reshape(len(rows), -1)
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             block = rows[start : start + _ROWS_AT_ONCE].tolist()
             self._fetch(block)
-            for row, sample in zip(block, samples[start : start + _ROWS_AT_ONCE], strict=True):
+            for row, sample in zip(block, flat[start : start + _ROWS_AT_ONCE], strict=True):
                 try:
                     decode_chunk(self._held[row // self._length][row], sample)
                 except (ValueError, RuntimeError) as error:

@@ -65,7 +65,7 @@ def decode_index(encoded: memoryview, chunks_in_shard: int) -> np.ndarray:
 
 
 def decode_chunk(encoded: memoryview, sample: np.ndarray) -> None:
-    """Decode a chunk into a contiguous little-endian float32 sample.
+    """Decode a chunk into a contiguous little-endian float32 sample of one axis.
 
     Raises:
         ValueError: damaged, or absent.
@@ -75,7 +75,7 @@ def decode_chunk(encoded: memoryview, sample: np.ndarray) -> None:
     if size != sample.nbytes:
         raise ValueError(f"it holds {size} bytes, not {sample.nbytes}")
     # Not through the codec's object, which looks at its arguments for as long as a chunk takes to decode.
-    blosc.decompress(compressed, sample.reshape(-1))
+    blosc.decompress(compressed, sample)
 
 
 def _checked(encoded: memoryview) -> bytes:
