@@ -16,5 +16,6 @@ def quiet_libraries() -> None:
         ".*The number of training batches.*",
         ".*Checkpoint directory .* exists and is not empty.*",
         ".*treespec, LeafSpec.*",
+        ".*when logging on epoch level in distributed setting.*",  # judgements are gathered before they are logged
     ):
         warnings.filterwarnings("ignore", message=message)

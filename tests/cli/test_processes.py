@@ -27,7 +27,9 @@ def test_two_processes_train_and_judge_as_one(tmp_path: Path) -> None:
     for ours, theirs in zip(table(two / "results.csv"), table(one / "results.csv"), strict=True):
         assert ours["n"] == theirs["n"]
         assert float(ours["median_cc"]) == pytest.approx(float(theirs["median_cc"]), abs=1e-4)
-    # One process writes and prints.
+    # One process writes and prints, and no library has a word to say.
+    assert "Warning" not in done.stderr
+    assert "recommended" not in done.stderr
     assert done.stdout.count("page:   ") == 1
     written = {path.name for path in two.iterdir() if path.suffix != ".log"}
     assert written == {path.name for path in one.iterdir() if path.suffix != ".log"}
