@@ -18,7 +18,7 @@ from zarr.abc.store import RangeByteRequest, SuffixByteRequest
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 
-from phaselearn.data.shards import decode_chunk, decode_index, index_size
+from phaselearn.data.shards import Chunk, decode_chunk, decode_index, index_size, split_chunk
 
 # Bytes between two wanted chunks that are read along: another request would take longer.
 _READ_ALONG = 1 << 16
@@ -44,9 +44,9 @@ class ShardReader:
         self._wanted = wanted
         self._limit = held
         self._damage = damage
-        # {shard: {row: bytes}}, encoded, as they take less of the memory so; and parts of what was read, which stays
-        # there until the last of its rows has been asked for.
-        self._held: OrderedDict[int, dict[int, memoryview]] = OrderedDict()
+        # {shard: {row: chunk}}, encoded, as they take less of the memory so. Copies: parts of what was read would keep
+        # all of it, until the last of a shard's rows has been asked for, which takes a shuffled epoch long.
+        self._held: OrderedDict[int, dict[int, Chunk]] = OrderedDict()
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Return the samples at rows (k,), float32 (k, …).
@@ -92,10 +92,10 @@ class ShardReader:
         while sum(map(len, self._held.values())) > self._limit:
             self._held.popitem(last=False)
 
-    async def _request(self, missing: dict[int, set[int]]) -> Sequence[dict[int, memoryview]]:
+    async def _request(self, missing: dict[int, set[int]]) -> Sequence[dict[int, Chunk]]:
         return await asyncio.gather(*(self._read_chunks(shard, sorted(rows)) for shard, rows in missing.items()))
 
-    async def _read_chunks(self, shard: int, rows: list[int]) -> dict[int, memoryview]:
+    async def _read_chunks(self, shard: int, rows: list[int]) -> dict[int, Chunk]:
         """Return the encoded chunks at some rows of a shard."""
         places = [row - shard * self._length for row in rows]
         size = index_size(self._length)
@@ -103,7 +103,7 @@ class ShardReader:
             if 2 * len(rows) > self._length:
                 whole = await self._get(shard, None)
                 spans = decode_index(whole[-size:], self._length)[places].tolist()
-                return {row: whole[begin:end] for row, (begin, end) in zip(rows, spans, strict=True)}
+                return {row: split_chunk(whole[begin:end]) for row, (begin, end) in zip(rows, spans, strict=True)}
             spans = decode_index(await self._get(shard, SuffixByteRequest(size)), self._length)[places].tolist()
             ranges = _joined(span for span in spans if span[0] < span[1])
             parts = await asyncio.gather(*(self._get(shard, RangeByteRequest(*part)) for part in ranges))
@@ -112,11 +112,11 @@ class ShardReader:
         chunks = {}
         for row, (begin, end) in zip(rows, spans, strict=True):
             if begin == end:
-                chunks[row] = memoryview(b"")  # absent, which decoding it tells
+                chunks[row] = b"", b""  # absent, which decoding it tells
                 continue
             number = bisect_right(ranges, begin, key=itemgetter(0)) - 1
             offset = ranges[number][0]
-            chunks[row] = parts[number][begin - offset : end - offset]
+            chunks[row] = split_chunk(parts[number][begin - offset : end - offset])
         return chunks
 
     async def _get(self, shard: int, part: RangeByteRequest | SuffixByteRequest | None) -> memoryview:

@@ -12,6 +12,8 @@ import numpy as np
 from numcodecs import blosc
 from zarr.codecs import BloscCodec, Crc32cCodec
 
+Chunk = tuple[bytes, bytes]
+
 # As small as zstd makes such maps, and decoded in less time: bytes of like significance lie side by side.
 _LZ4 = {"cname": "lz4", "clevel": 5}
 CODECS = (BloscCodec(typesize=4, shuffle="shuffle", **_LZ4), Crc32cCodec())
@@ -58,19 +60,27 @@ def decode_index(encoded: memoryview, chunks_in_shard: int) -> np.ndarray:
     """
     if len(encoded) != index_size(chunks_in_shard):
         raise ValueError("the shard is cut short")
-    index = np.frombuffer(_checked(encoded), dtype="<u8").reshape(-1, 2)
+    data, checksum = split_chunk(encoded)
+    _check(data, checksum)
+    index = np.frombuffer(data, dtype="<u8").reshape(-1, 2)
     absent = index[:, 0] == _ABSENT
     begin, length = np.where(absent[:, None], 0, index).astype(np.int64).T
     return np.stack([begin, begin + length], axis=1)
 
 
-def decode_chunk(encoded: memoryview, sample: np.ndarray) -> None:
+def split_chunk(encoded: memoryview) -> Chunk:
+    """Return a chunk's compressed bytes and its checksum, as copies: the shard that they lay in may be let go."""
+    return bytes(encoded[:-_CHECKSUM]), bytes(encoded[-_CHECKSUM:])
+
+
+def decode_chunk(chunk: Chunk, sample: np.ndarray) -> None:
     """Decode a chunk into a contiguous little-endian float32 sample of one axis.
 
     Raises:
         ValueError: damaged, or absent.
     """
-    compressed = _checked(encoded)
+    compressed, checksum = chunk
+    _check(compressed, checksum)
     size = int.from_bytes(compressed[_LENGTH], "little")
     if size != sample.nbytes:
         raise ValueError(f"it holds {size} bytes, not {sample.nbytes}")
@@ -78,8 +88,6 @@ def decode_chunk(encoded: memoryview, sample: np.ndarray) -> None:
     blosc.decompress(compressed, sample)
 
 
-def _checked(encoded: memoryview) -> bytes:
-    data, checksum = bytes(encoded[:-_CHECKSUM]), encoded[-_CHECKSUM:]
-    if not len(data) or google_crc32c.value(data) != int.from_bytes(checksum, "little"):
-        raise ValueError("its checksum does not match" if len(data) else "it is absent")
-    return data
+def _check(data: bytes, checksum: bytes) -> None:
+    if not data or google_crc32c.value(data) != int.from_bytes(checksum, "little"):
+        raise ValueError("its checksum does not match" if data else "it is absent")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import zarr
@@ -9,6 +11,7 @@ from zarr.storage import LocalStore
 
 from phaselearn.data.reader import ShardReader
 from phaselearn.data.store import PairStore
+from phaselearn.data.store_files import create_pair_arrays
 from phaselearn.errors import UserError
 
 
@@ -52,3 +55,23 @@ def test_an_absent_chunk_is_told(tmp_path) -> None:
         reader = ShardReader(array, np.array(wanted), 8, lambda row, reason: UserError(f"row {row}: {reason}"))
         with pytest.raises(UserError, match="row 6: it is absent"):
             reader.read(np.array([6]))
+
+
+def test_shards_that_are_nearly_read_are_not_kept_whole(tmp_path) -> None:
+    """A shuffled epoch comes back for the last crystal of a shard when dozens of others have been begun."""
+    shards, length, size = 16, 64, 8
+    group = zarr.open_group(tmp_path / "pairs.zarr", mode="w")
+    create_pair_arrays(group, shards * length, size, length)
+    array = group["density"]
+    array[:] = np.random.default_rng(0).random(array.shape, dtype=np.float32)
+    everything = np.arange(shards * length)
+    reader = ShardReader(array, everything, len(everything), lambda row, reason: UserError(f"row {row}: {reason}"))
+    tracemalloc.start()
+    try:
+        for shard in range(shards):
+            reader.read(everything[shard * length + 1 : (shard + 1) * length])
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < array.nbytes / 4  # of noise, which cannot be compressed, a chunk in 64 is left
+    assert np.array_equal(reader.read(everything[::length]), array[:][::length])
