@@ -36,7 +36,7 @@ class RateFinder(LearningRateFinder):
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Search, draw, tell, and end."""
-        if trainer.global_step:
+        if trainer.ckpt_path is not None:
             raise UserError("a run that is resumed has its learning rate: leave callbacks.learning_rate_finder out")
         trainer.fit_loop.max_epochs = -1  # as many as the search takes
         self.lr_find(trainer, pl_module)

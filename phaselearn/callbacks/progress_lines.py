@@ -8,6 +8,8 @@ import time
 
 import pytorch_lightning as pl
 
+from phaselearn.progress import is_watched
+
 
 class ProgressLines(pl.Callback):
     """Prints a line after a validation, the first one and then one in so many seconds.
@@ -30,8 +32,7 @@ class ProgressLines(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Print it, where it is time."""
         now = time.monotonic()
-        watched = sys.stderr.isatty()
-        if watched or trainer.state.fn != "fit" or not trainer.is_global_zero or now - self._told < self.seconds:
+        if is_watched() or trainer.state.fn != "fit" or not trainer.is_global_zero or now - self._told < self.seconds:
             return
         self._told = now
         of = f" of {trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""

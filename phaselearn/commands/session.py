@@ -77,7 +77,7 @@ def _check_clipping(config: DictConfig) -> None:
 
 def _check_counts(trainer: DictConfig) -> None:
     """Refuse what Lightning divides by."""
-    for key in ("check_val_every_n_epoch", "accumulate_grad_batches", "log_every_n_steps"):
+    for key in ("check_val_every_n_epoch", "accumulate_grad_batches"):
         if trainer.get(key) is not None and trainer[key] < 1:
             raise UserError(f"trainer.{key}={trainer[key]}: at least 1 is needed, e.g. trainer.{key}=1")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,15 @@ def test_the_rate_finder_tells_a_rate_and_trains_nothing(workplace: Path) -> Non
     )
     assert refused.returncode == 2
     assert "num_training_steps=300" in refused.stderr
+
+
+def test_the_rate_of_a_resumed_run_is_not_searched(workplace: Path, plain: Path) -> None:
+    shutil.copytree(plain, workplace / "outputs" / "begun")
+    finder = "+callbacks.finder={_target_: phaselearn.callbacks.learning_rate_finder.RateFinder, min_lr: 1e-6"
+    asked = (f"{finder}, max_lr: 1.0, num_training_steps: 50}}", "trainer.max_epochs=3")
+    refused = command(workplace, *TRAIN, "resume=outputs/begun", *asked, succeeds=False)
+    assert refused.returncode == 2
+    assert "a run that is resumed has its learning rate" in refused.stderr
 
 
 @pytest.mark.parametrize("profiler", ["simple", "pytorch"])
