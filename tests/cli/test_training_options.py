@@ -15,7 +15,8 @@ from phaselearn.models.mlp import MultilayerPerceptron
 from tests.cli.folders import SMALL, TRAIN, assert_same_training, command, metric_rows, table, weights
 from tests.conftest import OCTANT
 
-BARE = (*SMALL[:3], "evaluation.shown=0", "evaluation.methods=[]", "data=hkl10")
+QUICK = ("evaluation.shown=0", "evaluation.methods=[]")
+BARE = (*SMALL[:3], *QUICK, "data=hkl10")
 STOPPED = """
 import os, signal
 from pytorch_lightning import Callback
@@ -176,8 +177,9 @@ def test_bfloat16_reaches_the_result_of_float32(workplace: Path) -> None:
     """The median CC of the test within 0.02, and the last training loss within 3 %."""
     results = []
     for precision in ("32-true", "bf16-mixed"):
-        longer = ("source.count=600", "data=hkl10_full", "data.batch_size=64", "trainer.max_epochs=12")
-        _, run = train(workplace, precision, *longer, "evaluation.crystals=64", f"trainer.precision={precision}")
+        run = workplace / "outputs" / precision
+        longer = ("source.count=600", "data.batch_size=64", "trainer.max_epochs=12", "evaluation.crystals=64", *QUICK)
+        command(workplace, *TRAIN, *longer, f"trainer.precision={precision}", f"run={run}")
         row = next(row for row in table(run / "results.csv") if row["subset"] == "all")
         loss = [float(row["train/loss"]) for row in metric_rows(run) if "train/loss" in row][-1]
         results.append((float(row["median_cc"]), loss))
