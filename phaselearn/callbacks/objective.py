@@ -84,4 +84,4 @@ class Objective(pl.Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from an earlier run's validations."""
-        self.best, self.epoch, self.floor = state["best"], state["epoch"], state["floor"]
+        self.best, self.epoch, self.floor = (state.get(name) for name in ("best", "epoch", "floor"))

@@ -41,7 +41,7 @@ def _evaluate(config: DictConfig) -> None:
         config.pop("logger", None)
     check(config, "train")
     quiet_libraries()
-    show_progress(not config.quiet)
+    show_progress(not config.get("quiet", False))
     keep_freed_memory()
     folder = Path(HydraConfig.get().runtime.output_dir)
     run = folder.parent.parent
@@ -57,4 +57,4 @@ def _evaluate(config: DictConfig) -> None:
     known = sum(formula in formulas for formula in data.store.formulas[data.rows(config.evaluation.split)])
     facts = {"checkpoint": str(checkpoint), "formulas seen in training": f"{known} crystals of the split"}
     rows = write_run(folder, config, data, model, methods, run / "metrics.csv", facts)
-    print_summary(folder, rows, config.quiet)
+    print_summary(folder, rows, config.get("quiet", False))

@@ -42,7 +42,8 @@ def print_training(folder: Path, weights: str, objective: Objective, trained: st
 
     if objective.best is not None:
         floor = "" if objective.floor is None else f" (phase zero {objective.floor:.3f})"
-        print(f"best:   {objective.metric} {objective.best:.3f}{floor} in epoch {objective.epoch + 1}")
+        epoch = "" if objective.epoch is None else f" in epoch {objective.epoch + 1}"
+        print(f"best:   {objective.metric} {objective.best:.3f}{floor}{epoch}")
     print(f"took:   {trained}, {seconds:.0f} s to judge {weights}, at most {peak_memory():.0f} MiB of memory")
     print(f"more:   python train.py resume={folder} trainer.max_epochs=N")
     print(f"again:  phaselearn evaluate run={folder}")

@@ -46,7 +46,7 @@ def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
 
     check(config, "train")
     quiet_libraries()
-    show_progress(not config.quiet)
+    show_progress(not config.get("quiet", False))
     keep_freed_memory()
     torch.set_float32_matmul_precision(config.float32_matmul_precision)
     folder = Path(HydraConfig.get().runtime.output_dir)
@@ -55,7 +55,7 @@ def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
     data = build_data(config)
     # Before the data are built, which may take long: a mistake in them shows at once.
     model = build_model(config, data)
-    if config.compile is not None:
+    if config.get("compile") is not None:
         compile_forward(model, config.compile)
     methods = {name: build_method(name, data) for name in config.evaluation.methods}
     loggers = build_loggers(config, folder)
@@ -134,7 +134,7 @@ def _fit_and_judge(
     best = folder / f"{config.evaluation.checkpoint}.ckpt"
     if best.exists():
         load_weights(model, best)
-    weights = best.name if best.exists() else "the weights as they were drawn"
+    weights = best.name if best.exists() else "the weights that it began with"
     facts = {
         "trained": f"{trainer.current_epoch} epochs of {data.crystals_an_epoch} crystals in {seconds:.0f} s",
         "weights": weights,
@@ -143,8 +143,8 @@ def _fit_and_judge(
     rows = write_run(folder, plain, data, model, methods, folder / "metrics.csv", facts)
     for tracker in trackers(loggers):
         tracker.log_results(folder, rows, trainer.global_step - 1)
-    print_summary(folder, rows, config.quiet)
-    if not config.quiet:
+    print_summary(folder, rows, config.get("quiet", False))
+    if not config.get("quiet", False):
         print_training(folder, weights, objective, facts["trained"], time.monotonic() - start)
     return objective.best
 

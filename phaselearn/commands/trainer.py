@@ -30,7 +30,7 @@ def build_trainer(config: DictConfig, folder: Path, callbacks: list[Callback], l
         if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
             callback.dirpath = str(folder)
     summary, progress = (
-        config.trainer.get(switch, True) and not config.quiet
+        config.trainer.get(switch, True) and not config.get("quiet", False)
         for switch in ("enable_model_summary", "enable_progress_bar")
     )
     bar = progress and is_watched()

@@ -207,11 +207,12 @@ def test_evaluate_with_another_observation_and_split(workplace: Path, trained: t
 
 
 def test_a_named_crystal_is_judged_with_any_run(workplace: Path, trained: tuple[Path, str]) -> None:
-    """Also with a run that is older than the option, and that was logged by what is not here."""
+    """Also with a run that is older than the option and others, and that was logged by what is not here."""
     run = workplace / "outputs" / "older"
     shutil.copytree(trained[0], run, ignore=shutil.ignore_patterns("evaluations"))
     config = OmegaConf.load(run / "config.yaml")
     del config.evaluation["also_shown"]
+    del config["quiet"], config["compile"]
     config.logger = {"_target_": "nowhere.Logger"}
     OmegaConf.save(config, run / "config.yaml")
     command(workplace, *PHASELEARN, "evaluate", "run=outputs/older", "evaluation.also_shown=[alpha_F2]")
