@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 
 import pytorch_lightning as pl
 
-from phaselearn.progress import is_watched
+from phaselearn.progress import announce, is_watched
 
 
 class ProgressLines(pl.Callback):
@@ -38,8 +37,4 @@ class ProgressLines(pl.Callback):
         of = f" of {trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
         value = trainer.callback_metrics.get(self.metric)
         shown = "" if value is None else f", {self.metric} {float(value):.3f}"
-        print(
-            f"epoch {trainer.current_epoch + 1}{of}, step {trainer.global_step}{shown}, {now - self._start:.0f} s",
-            file=sys.stderr,
-            flush=True,
-        )
+        announce(f"epoch {trainer.current_epoch + 1}{of}, step {trainer.global_step}{shown}, {now - self._start:.0f} s")

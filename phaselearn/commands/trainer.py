@@ -63,7 +63,7 @@ def compile_forward(model: DensityModel, backend: str) -> None:
     allowed = torch.compiler.list_backends(exclude_tags=("experimental",))
     if backend not in allowed:
         raise UserError(f"compile={backend} is unknown: allowed are {', '.join(allowed)}; for example compile=inductor")
-    compilers = [os.environ[name] for name in ("CXX",) if name in os.environ] or ["g++", "clang++", "c++"]
+    compilers = [os.environ["CXX"]] if "CXX" in os.environ else ["g++", "clang++", "c++"]
     if backend == "inductor" and not any(map(shutil.which, compilers)):
         raise UserError(
             f"compile=inductor needs a C++ compiler and finds none of {', '.join(compilers)}: install one, name it by "

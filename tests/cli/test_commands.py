@@ -254,22 +254,6 @@ def test_a_sweep_makes_a_folder_for_each_run(workplace: Path) -> None:
     assert f"page:   {page.relative_to(workplace)}" in done.stdout
 
 
-def test_config_says_what_would_run_and_why(workplace: Path) -> None:
-    before = sorted(workplace.rglob("*"))
-    asked = ("experiment=report_mlp10_150", "loss=l1", "optim.optimizer.lr=0.01")
-    rows = [" ".join(line.split()) for line in command(workplace, *PHASELEARN, "config", *asked).stdout.splitlines()]
-    # In the order: given on the command line, by the experiment, by default; then single values.
-    for start in ("loss l1 given", "data hkl10 experiment", "source prototypes default"):
-        assert any(row.startswith(start) for row in rows), start
-    assert "optim.optimizer.lr 0.01 0.001 given" in rows
-    assert "data.train_size 150 None experiment" in rows
-    assert "model: MultilayerPerceptron, 201,100 weights to train" in rows  # 1,000 · 100 + 100 + 100 · 1,000 + 1,000
-    assert sorted(workplace.rglob("*")) == before
-    failed = command(workplace, *PHASELEARN, "config", "model=mlpp", succeeds=False)
-    assert failed.returncode == 2
-    assert "did you mean mlp" in failed.stderr
-
-
 def test_runs_are_listed_and_compared(workplace: Path, trained: tuple[Path, str], whole: Path) -> None:
     listed = command(workplace, *PHASELEARN, "runs").stdout
     assert "trained" in listed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -26,13 +27,26 @@ class Stopped(Callback):
         if (trainer.current_epoch, batch_index) == (1, 3):
             os.kill(os.getpid(), signal.SIGINT)
 """
+TOLD = """
+import json, torch
+from pytorch_lightning import Callback
+
+class Told(Callback):
+    def on_train_end(self, trainer, model):
+        compiled = torch._dynamo.utils.counters["frames"]["ok"] > 0
+        facts = {"compiled": compiled, "deterministic": torch.are_deterministic_algorithms_enabled()}
+        with open(f"{trainer.default_root_dir}/told.json", "w") as file:
+            json.dump(facts, file)
+"""
+TELL = "+callbacks.told._target_=told.Told"
 
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a class of the user's own, which stops a training in its second epoch."""
+    """A folder with classes of the user's own: one stops a training in its second epoch, one tells how it ran."""
     folder = tmp_path_factory.mktemp("workplace")
     (folder / "stopped.py").write_text(STOPPED)
+    (folder / "told.py").write_text(TOLD)
     return folder
 
 
@@ -107,16 +121,17 @@ def test_the_rate_of_a_resumed_run_is_not_searched(workplace: Path, plain: Path)
     assert "a run that is resumed has its learning rate" in refused.stderr
 
 
-@pytest.mark.parametrize("profiler", ["simple", "pytorch"])
-def test_a_profile_is_in_the_run_folder(workplace: Path, plain: Path, profiler: str) -> None:
+@pytest.mark.parametrize(("profiler", "named"), [("simple", "optimizer_step"), ("pytorch", "aten::addmm")])
+def test_a_profile_is_in_the_run_folder(workplace: Path, plain: Path, profiler: str, named: str) -> None:
     _, run = train(workplace, profiler, f"profiler={profiler}")
     [profile] = run.glob("fit-profile*.txt")
-    assert "MultilayerPerceptron" in profile.read_text() or "addmm" in profile.read_text()
+    assert named in profile.read_text()
     assert_same_training(run, plain)
 
 
 def test_a_compiled_model_trains_as_before(workplace: Path, plain: Path) -> None:
-    _, run = train(workplace, "compiled", "compile=eager")
+    _, run = train(workplace, "compiled", "compile=eager", TELL)
+    assert json.loads((run / "told.json").read_text()) == {"compiled": True, "deterministic": False}
     assert_close(run, plain)
 
 
@@ -137,7 +152,8 @@ def test_accumulated_batches_train_as_one_large_one(workplace: Path) -> None:
 
 
 def test_clipping_and_determinism_are_one_override_each(workplace: Path, plain: Path) -> None:
-    _, run = train(workplace, "deterministic", "trainer.deterministic=true", "trainer.gradient_clip_val=1e9")
+    _, run = train(workplace, "deterministic", "trainer.deterministic=true", "trainer.gradient_clip_val=1e9", TELL)
+    assert json.loads((run / "told.json").read_text()) == {"compiled": False, "deterministic": True}
     assert_same_training(run, plain)
     _, clipped = train(workplace, "clipped", "trainer.gradient_clip_val=1e-9")
     assert any(not torch.equal(value, weights(plain)[name]) for name, value in weights(clipped).items())

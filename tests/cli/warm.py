@@ -1,4 +1,4 @@
-"""Commands as processes of their own that do not begin with ten seconds of imports: forks of one that has them done."""
+"""Commands as processes of their own that do not begin with imports: forks of one that has them done."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+# What a command imports before it works; nothing of PhaseLearn, whose own imports are part of what is tested.
 LIBRARIES = (
     "gemmi",
     "matplotlib.pyplot",
@@ -22,7 +23,6 @@ LIBRARIES = (
     "torchmetrics",
     "zarr",
 )
-"""What a command imports before it works; nothing of PhaseLearn, whose own imports are part of what is tested."""
 
 
 def run_warm(
