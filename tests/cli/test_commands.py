@@ -255,6 +255,7 @@ def test_a_sweep_makes_a_folder_for_each_run(workplace: Path) -> None:
 
 
 def test_runs_are_listed_and_compared(workplace: Path, trained: tuple[Path, str], whole: Path) -> None:
+    before = set(workplace.iterdir())
     listed = command(workplace, *PHASELEARN, "runs").stdout
     assert "trained" in listed
     assert "whole" in listed
@@ -267,6 +268,7 @@ def test_runs_are_listed_and_compared(workplace: Path, trained: tuple[Path, str]
         failed = command(workplace, *PHASELEARN, "runs", wrong, succeeds=False)
         assert failed.returncode == 2
         assert said in failed.stderr
+    assert set(workplace.iterdir()) == before
 
 
 @pytest.mark.parametrize(
