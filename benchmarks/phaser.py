@@ -29,17 +29,18 @@ from phaselearn.data.sources.file import File
 from phaselearn.data.structures import Crystal
 from phaselearn.losses.mse import MeanSquaredError
 
-NO_NETWORK, NO_SYMMETRY = {"weights": None}, {"symmetry": {"passes": 0}}
+NO_NETWORK, NO_REFINEMENT = {"weights": None}, {"refinement": None}
 VARIANTS = {
     "as shipped": {},
     "without network": NO_NETWORK,
-    "without symmetry": NO_SYMMETRY,
-    "without both": NO_NETWORK | NO_SYMMETRY,
-    "not recycled": {"recycles": 0},
+    "without refinement": NO_REFINEMENT,
+    "without symmetry": {"symmetry": {"passes": 0}},
+    "without network and refinement": NO_NETWORK | NO_REFINEMENT,
+    "the best start alone refined": {"refined": 1},
     "chosen by R alone": {"trust": 0.0},
     "chosen by the network alone": {"trust": 1e6},
     "one start": {"starts": 1},
-    "five starts": {"starts": 5},
+    "ten starts": {"starts": 10},
     "random starts": {"flipping": None},
 }
 

@@ -3,7 +3,7 @@
     python benchmarks/phaser_study.py --structures FILE [--seconds 180] [--jobs 1] [--count 400] [--seeds 0 1]
 
 Every training is a run folder of `train.py experiment=phaser_study` under --folder; finished ones are skipped and
-killed ones resumed. Networks are judged from one start a crystal, that of charge flipping, without symmetry: what is
+killed ones resumed. Networks are judged from one start a crystal, that of charge flipping, without symmetry or refinement: what is
 solved beyond the row "without network" is the network's own. Prints a Markdown table; `--jobs 0` trains nothing.
 """
 
@@ -45,7 +45,7 @@ VARIANTS = {
     "four times the time": (),
 }
 TIME = {"a quarter of the time": 0.25, "four times the time": 4.0}
-JUDGED = {"starts": 1, "symmetry": {"passes": 0}}
+JUDGED = {"starts": 1, "symmetry": {"passes": 0}, "refinement": None}
 REFERENCES = {"without network": {"weights": None}, "shipped weights": {}}
 
 

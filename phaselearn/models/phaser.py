@@ -23,6 +23,7 @@ from phaselearn.phaser.multistart import MultiStart
 from phaselearn.phaser.network import PhasingNetwork, State
 from phaselearn.phaser.starts import FlippedStarts, random_phases
 from phaselearn.phaser.weights import load_network
+from phaselearn.phasing.refinement import Refinement
 from phaselearn.phasing.solution import Solution
 
 
@@ -40,7 +41,7 @@ class Phaser(DensityModel):
         cycles: of a trajectory.
         starts: of a crystal, where nothing is trained.
         seconds: for each crystal; null for all starts, however long they take, see `MultiStart`.
-        recycles: how often the network goes over its best two results again, where nothing is trained.
+        refined: starts of a crystal that are refined as atoms, the best, where nothing is trained.
         trust: weight of the map correlation that the network expects, beside R, in the choice of the best start.
         flipping: makes the starting phases; null for random ones.
         resolution: [finest, coarsest] in Å: each training batch is cut at a resolution drawn between them. Data
@@ -51,6 +52,7 @@ class Phaser(DensityModel):
             `impose_symmetry`; no passes leave it out.
         density_share: share of the voxels that hold density, for the extension.
         extension: cycles of the extension.
+        refinement: fits atoms to |F| from what the network has found; null leaves that as it is.
         judge_weight: of the cross entropy of the predicted map correlation, beside the loss.
         seed: of starting phases and resolutions.
         weights: `default` (those of the package), the path of a checkpoint, or null for fresh ones.
@@ -67,7 +69,7 @@ class Phaser(DensityModel):
         cycles: int,
         starts: int,
         seconds: float | None,
-        recycles: int,
+        refined: int,
         trust: float,
         flipping: FlippedStarts | None,
         resolution: Sequence[float],
@@ -75,6 +77,7 @@ class Phaser(DensityModel):
         symmetry: Mapping[str, float],
         density_share: float,
         extension: int,
+        refinement: Refinement | None,
         judge_weight: float,
         seed: int,
         weights: str | None,
@@ -83,7 +86,7 @@ class Phaser(DensityModel):
         super().__init__(**options)
         for name, value, least in (
             *(("width", width, 1), ("hidden", hidden, 0)),
-            *(("cycles", cycles, 1), ("starts", starts, 1), ("recycles", recycles, 0)),
+            *(("cycles", cycles, 1), ("starts", starts, 1), ("refined", refined, 1)),
         ):
             if value < least:
                 raise UserError(f"model.{name}={value}: a whole number of at least {least}, e.g. model.{name}=8")
@@ -102,12 +105,13 @@ class Phaser(DensityModel):
             self._run,
             starts,
             seconds,
-            recycles,
+            refined,
             trust,
             flipping,
             self.finest,
             density_share,
             extension,
+            refinement,
             symmetry["least"],
             symmetry["passes"],
             seed,

@@ -1,4 +1,4 @@
-"""Phases from several starts of each crystal: trajectories are run, finished on all data, and the best is chosen."""
+"""Phases from several starts of each crystal: run, finished on all data, the best refined as atoms, one chosen."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from phaselearn.phaser.starts import FlippedStarts, random_phases
 from phaselearn.phasing.figures_of_merit import DENSITY_SHARE, likeness, r_factor
 from phaselearn.phasing.laue import with_equivalents
 from phaselearn.phasing.measurement import Measurement, resized
+from phaselearn.phasing.refinement import Refinement
 from phaselearn.phasing.solution import Solution
 from phaselearn.phasing.symmetry import impose_symmetry
 
 _VOXELS_AT_ONCE = 1 << 18  # of the boxes of all trajectories together; bounds the memory
 # Of the reflections, within the network's resolution: where it sees fewer, flipping sees enough, and one start will do.
 _ENOUGH = 0.5
-_KEPT = 2  # starts of a crystal that are recycled
+_ABOVE_ALL = 1e3  # of the score of fitting atoms: any choice without atoms comes after them
 
 Trajectories = Callable[[ReflectionGrid, Tensor], tuple[Tensor, Tensor]]
 
@@ -52,12 +53,13 @@ class MultiStart:
             correlations (B,) that the network expects of them.
         starts: of a crystal, at most.
         seconds: of the clock on the wall, for each crystal: after the first start as many as they allow; None for all.
-        recycles: how often the best two of a crystal are run again from what they led to.
+        refined: how many of a crystal, the best, are refined as atoms.
         trust: weight of the map correlation that the network expects, beside R, where the best start is chosen.
         flipping: makes the starting phases; None for random ones.
         finest: resolution in Å down to which the network works.
         density_share: share of the voxels that hold density, for the extension to finer data.
         extension: cycles of the extension.
+        refinement: fits atoms; None leaves the phases as the network has found them.
         least, passes: see `impose_symmetry`.
         seed: of the starting phases.
     """
@@ -65,12 +67,13 @@ class MultiStart:
     run: Trajectories
     starts: int
     seconds: float | None
-    recycles: int
+    refined: int
     trust: float
     flipping: FlippedStarts | None
     finest: float
     density_share: float
     extension: int
+    refinement: Refinement | None
     least: float
     passes: int
     seed: int
@@ -136,12 +139,8 @@ class MultiStart:
         else:
             phases = grid.taken(owner).on_grid(begun)
         found = self._led_to(grid.taken(owner), taken(observed, owner), phases, begun)
-        for _ in range(self.recycles):
-            kept = _highest(found.score.view(len(crystals), -1), _KEPT)
-            owner, begun = owner[kept], None if begun is None else begun[kept]
-            again = grid.taken(owner)
-            phases = again.on_grid(found.solution.factors[kept])
-            found = self._led_to(again, taken(observed, owner), phases, begun)
+        if self.refinement is not None:
+            self._refine(found, observed, self.refinement)
         best = _highest(found.score.view(len(crystals), -1), 1)
         fine = Measurement.of(taken(observed, owner), (2 * observed.mask.shape[-1],) * 3)
         phased = fine.phased(found.solution.factors)
@@ -158,6 +157,21 @@ class MultiStart:
         fine = Measurement.of(observed, (2 * observed.mask.shape[-1],) * 3)
         score = self.trust * expected - r_factor(fine.phased(factors), fine, DENSITY_SHARE)
         return Found(Solution(factors, None, None, expected), score)
+
+    def _refine(self, found: Found, observed: Observed, refinement: Refinement) -> None:
+        """Refine the best starts of each crystal, one after the other until atoms explain its amplitudes; in place."""
+        score = found.score.view(len(observed.mask), -1)
+        places = _highest(score, self.refined).view(len(score), -1)
+        rows = refinement.suits(observed).nonzero()[:, 0]
+        for rank in range(places.shape[1]):
+            if not len(rows):
+                break
+            place = places[rows, rank]
+            refined = refinement(found.solution.factors[place], taken(observed, rows))
+            fits = refined.r_factor < refinement.largest_r
+            found.solution.factors[place[fits]] = refined.factors[fits]
+            found.score[place[fits]] = _ABOVE_ALL + refined.evidence[fits]
+            rows = rows[refined.r_factor > refinement.exact_r]
 
     def _finished(self, found: Tensor, observed: Observed, begun: Tensor | None) -> Tensor:
         """Return FFT boxes with all that is measured phased, beyond the network's resolution too, and symmetric."""

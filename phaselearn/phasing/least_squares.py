@@ -1,0 +1,98 @@
+"""Atoms fitted to amplitudes by damped least squares (Levenberg 1944, Marquardt 1963), all crystals at once."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from phaselearn.phasing.atomic_model import AtomicModel
+from phaselearn.phasing.reflections import ReflectionList
+
+_LONGEST_STEP = 0.3  # Å, of an atom
+_MOST_B = 20.0  # Å²
+_B_UNIT = 4.0  # Å², in which B is of the size of the other parameters
+_FITTED = 1e-6  # of Σ|F|²: nothing is left to fit
+_SLOW = 1e-4  # of the residual, a step that gains less is the last
+_DAMPING, _LESS, _MORE = 1e-2, 0.4, 4.0
+
+
+def fit_atoms(model: AtomicModel, reflections: ReflectionList, steps: int) -> AtomicModel:
+    """Move, weigh and blur atoms until Σ(|F_model| − |F|)² is least; weights that would be negative become 0.
+
+    Args:
+        model: where it begins. Atoms of weight 0 stay without.
+        reflections: of the same crystals.
+        steps: at most.
+    """
+    damping = torch.full_like(model.b_iso, _DAMPING)
+    jacobian, difference = _linearised(model, reflections)
+    residual = difference.square().sum(1)
+    for _ in range(steps):
+        moved = _step(model, reflections, jacobian, difference, damping)
+        jacobian_there, difference_there = _linearised(moved, reflections)
+        residual_there = difference_there.square().sum(1)
+        better = residual_there < residual
+        slow = better & (residual - residual_there < _SLOW * residual)
+        model = _where(better, moved, model)
+        jacobian = torch.where(better[:, None, None], jacobian_there, jacobian)
+        difference = torch.where(better[:, None], difference_there, difference)
+        residual = torch.where(better, residual_there, residual)
+        damping = torch.where(better, damping * _LESS, damping * _MORE).clamp(1e-7, 1e4)
+        if (slow | (residual < _FITTED)).all():
+            break
+    return model
+
+
+def _linearised(model: AtomicModel, reflections: ReflectionList) -> tuple[Tensor, Tensor]:
+    """Return ∂|F|/∂(weights, positions in Å, B) as (B, H, 4K + 1), in the units of `_units`, and |F_model| − |F|."""
+    cosine, sine = model.waves(reflections)
+    fall, weight = model.fall(reflections), model.weight[:, :, None]
+    real, imaginary = (cosine @ weight)[..., 0] * fall, (sine @ weight)[..., 0] * fall
+    magnitude = (real.square() + imaginary.square() + 1e-12).sqrt()
+    along, across = (real / magnitude * fall)[..., None], (imaginary / magnitude * fall)[..., None]
+    by_weight = (cosine * along + sine * across) * (_unit_of_weight(model)[:, None] * (model.weight > 0)[:, None])
+    by_angle = (cosine * across - sine * along) * model.weight[:, None]
+    gradient = 2 * math.pi * reflections.index @ torch.linalg.inv(reflections.lattice).transpose(1, 2)
+    by_position = (by_angle[..., None] * gradient[:, :, None]).flatten(2)
+    by_b = -_B_UNIT / 4 * reflections.inverse_square * magnitude * reflections.measured
+    jacobian = torch.cat((by_weight, by_position, by_b[..., None]), 2)
+    return jacobian, (magnitude - reflections.amplitude) * reflections.measured
+
+
+def _unit_of_weight(model: AtomicModel) -> Tensor:
+    """Return (B, 1) the root mean square of the weights, so that weights and positions are of one size."""
+    count = model.count().clamp_min(1)[:, None]
+    return (model.weight.square().sum(1, keepdim=True) / count).sqrt()
+
+
+def _step(
+    model: AtomicModel, reflections: ReflectionList, jacobian: Tensor, difference: Tensor, damping: Tensor
+) -> AtomicModel:
+    """Return the model after one damped step."""
+    curvature = jacobian.transpose(1, 2) @ jacobian
+    slope = jacobian.transpose(1, 2) @ difference[..., None]
+    diagonal = curvature.diagonal(dim1=1, dim2=2)
+    mean = diagonal.mean(1, keepdim=True)
+    # Parameters that nothing depends on, those of absent atoms, need some damping of their own.
+    added = damping[:, None] * (diagonal + 1e-2 * mean) + 1e-6 * mean + 1e-12
+    factor, _ = torch.linalg.cholesky_ex(curvature + torch.diag_embed(added))
+    change = -torch.cholesky_solve(slope, factor)[..., 0].nan_to_num(0.0, 0.0, 0.0)
+    atoms = model.weight.shape[1]
+    shift = change[:, atoms:-1].unflatten(1, (atoms, 3))
+    shift = shift * (_LONGEST_STEP / shift.norm(dim=2, keepdim=True).clamp_min(_LONGEST_STEP))
+    weight = model.weight + change[:, :atoms] * _unit_of_weight(model)
+    return AtomicModel(
+        model.position + shift @ torch.linalg.inv(reflections.lattice),
+        weight.clamp_min(0) * (model.weight > 0),
+        (model.b_iso + change[:, -1].clamp(-1, 1) * _B_UNIT).clamp(0, _MOST_B),
+    )
+
+
+def _where(chosen: Tensor, first: AtomicModel, second: AtomicModel) -> AtomicModel:
+    return AtomicModel(
+        torch.where(chosen[:, None, None], first.position, second.position),
+        torch.where(chosen[:, None], first.weight, second.weight),
+        torch.where(chosen, first.b_iso, second.b_iso),
+    )

@@ -1,0 +1,177 @@
+"""Rough phases made exact: atoms are put where the map has its peaks and fitted to |F|, first few, then more.
+
+A map of low resolution is nearly right long before its phases are; that a crystal is a sum of atoms then says more
+than its amplitudes do. Peaks, least squares, peaks of the difference map and least squares again are how structures
+are completed (SHELXL: Sheldrick, Acta Cryst. C71, 2015); that wrong phases do not get away with it is seen to by the
+number of atoms, which may never be more than the reflections can hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from phaselearn.crystal.density import map_from_structure_factors
+from phaselearn.crystal.judgement import MAP_B_ISO, Observed, with_phases_of
+from phaselearn.crystal.lattice import volume
+from phaselearn.crystal.peaks import find_peaks, fourier_upsample, minimum_image_distance
+from phaselearn.phasing.atomic_model import AtomicModel
+from phaselearn.phasing.least_squares import fit_atoms
+from phaselearn.phasing.reflections import ReflectionList
+
+_OVERSAMPLING = 2  # voxels along an axis of the maps whose peaks are looked for, for each of the data's
+_SMALLEST_R = 1e-3  # that counts: below it one model is as good as another
+_PARAMETERS = 4  # of an atom
+
+
+@dataclass(frozen=True)
+class Refined:
+    """What atoms make of phases.
+
+    Attributes:
+        factors: FFT boxes (B, N, N, N): the measured amplitudes of the judged maps with the phases of the atoms.
+        r_factor: (B,) R of the atoms' amplitudes.
+        evidence: (B,) for the model, higher is better: minus the Bayesian information criterion a reflection.
+    """
+
+    factors: Tensor
+    r_factor: Tensor
+    evidence: Tensor
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """Rounds of peaks and least squares.
+
+    Attributes:
+        reflections_per_atom: how many there are at least, in each round.
+        weakest: weight of an atom, in that of the heaviest, below which it is left out.
+        separation: of atoms, at least, in Å.
+        steps: of least squares in a round.
+        volume_per_atom: in Å³, at least.
+        most_atoms: of a cell.
+        most_reflections: of a crystal that is refined, since the work grows with their cube. Where there are more,
+            they say enough.
+        exact_r: R of the atoms at which nothing is left to be explained.
+        largest_r: R of the atoms from which on they are not to be believed.
+    """
+
+    reflections_per_atom: Sequence[float]
+    weakest: float
+    separation: float
+    steps: int
+    volume_per_atom: float
+    most_atoms: int
+    most_reflections: int
+    exact_r: float
+    largest_r: float
+
+    def suits(self, observed: Observed) -> Tensor:
+        """Return (B,) which crystals have few enough reflections."""
+        return observed.unique_reflections() <= self.most_reflections
+
+    def __call__(self, factors: Tensor, observed: Observed) -> Refined:
+        """Refine phases.
+
+        Args:
+            factors: FFT boxes (B, N, N, N); only their phases count.
+            observed: of the same crystals.
+        """
+        reflections = ReflectionList.of(observed)
+        phased = reflections.amplitude * torch.exp(1j * reflections.values(factors).angle())
+        room = volume(observed.lattice) / self.volume_per_atom
+        model = _none(reflections)
+        found = _judged(model, reflections)
+        for least in self.reflections_per_atom:
+            rows = (found.r_factor > self.exact_r).nonzero()[:, 0]
+            if not len(rows):
+                break
+            most = torch.minimum(reflections.counts() / least, room).clamp(1, self.most_atoms).long()
+            part = self._completed(model.take(rows), reflections.take(rows), phased[rows], most[rows])
+            part = fit_atoms(part, reflections.take(rows), self.steps)
+            model = _put(model, rows, part)
+            found = _put_better(found, rows, _judged(part, reflections.take(rows)))
+        factors = with_phases_of(observed.map_amplitude(), reflections.boxes(found.factors))
+        return Refined(factors, found.r_factor, found.evidence)
+
+    def _completed(
+        self, model: AtomicModel, reflections: ReflectionList, phased: Tensor, most: Tensor
+    ) -> AtomicModel:
+        """Add atoms at the peaks of the difference map, that of `phased` (B, H) where there are no atoms yet."""
+        weight = model.weight
+        model = AtomicModel(model.position, weight * (weight > self.weakest * _highest(weight)), model.b_iso)
+        calculated = model.structure_factors(reflections)
+        is_begun = (model.count() > 0)[:, None]
+        magnitude = calculated.abs()
+        unit = calculated / magnitude.clamp_min(torch.finfo(magnitude.dtype).tiny)
+        difference = torch.where(is_begun, (reflections.amplitude - magnitude) * unit, phased)
+        blur = torch.exp(-MAP_B_ISO / 4 * reflections.inverse_square) * reflections.measured
+        density = map_from_structure_factors(reflections.boxes(difference * blur), reflections.lattice)
+        peaks = find_peaks(
+            fourier_upsample(density, _OVERSAMPLING), reflections.lattice, int(most.max()), self.separation
+        )
+        # An atom of weight one peaks at 2 Σ exp(−B s²/4) / V: a Friedel pair counts twice.
+        height = 2 * blur.sum(1) / volume(reflections.lattice)
+        added = peaks.heights.nan_to_num(0.0, 0.0, 0.0).clamp_min(0) / height[:, None]
+        added = added * (added > self.weakest * torch.maximum(_highest(weight), _highest(added)))
+        near = minimum_image_distance(peaks.positions, model.position, reflections.lattice) < self.separation
+        added = added * ~(near & (model.weight > 0)[:, None]).any(2)
+        completed = model.with_atoms(peaks.positions, added).heaviest(most)
+        return _scaled(completed, reflections)
+
+
+def _none(reflections: ReflectionList) -> AtomicModel:
+    amplitude = reflections.amplitude
+    return AtomicModel(
+        amplitude.new_zeros((len(amplitude), 1, 3)),
+        amplitude.new_zeros((len(amplitude), 1)),
+        amplitude.new_zeros(len(amplitude)),
+    )
+
+
+def _highest(weight: Tensor) -> Tensor:
+    return weight.amax(1, keepdim=True)
+
+
+def _scaled(model: AtomicModel, reflections: ReflectionList) -> AtomicModel:
+    """Return the atoms with weights that bring their amplitudes to the scale of the measured ones."""
+    magnitude = model.structure_factors(reflections).abs()
+    power = magnitude.square().sum(1).clamp_min(torch.finfo(magnitude.dtype).tiny)
+    scale = (magnitude * reflections.amplitude).sum(1) / power
+    return AtomicModel(model.position, model.weight * scale[:, None], model.b_iso)
+
+
+def _judged(model: AtomicModel, reflections: ReflectionList) -> Refined:
+    """Judge atoms; the factors are lists (B, H)."""
+    r_factor = model.r_factor(reflections)
+    count = reflections.counts().clamp_min(2).to(r_factor.dtype)
+    penalty = _PARAMETERS * model.count() * count.log() / count
+    return Refined(model.structure_factors(reflections), r_factor, -(r_factor.square() + _SMALLEST_R**2).log() - penalty)
+
+
+def _put(model: AtomicModel, rows: Tensor, part: AtomicModel) -> AtomicModel:
+    """Return the models with those of some rows exchanged, on as many places for atoms as are needed."""
+    width = max(model.weight.shape[1], part.weight.shape[1])
+
+    def widened(values: Tensor) -> Tensor:
+        return torch.nn.functional.pad(values, (0, 0) * (values.ndim - 2) + (0, width - values.shape[1]))
+
+    return AtomicModel(
+        widened(model.position).index_copy(0, rows, widened(part.position)),
+        widened(model.weight).index_copy(0, rows, widened(part.weight)),
+        model.b_iso.index_copy(0, rows, part.b_iso),
+    )
+
+
+def _put_better(found: Refined, rows: Tensor, part: Refined) -> Refined:
+    """Return what was found, with `part` for some rows where there is more evidence for it."""
+    better = part.evidence > found.evidence[rows]
+    rows = rows[better]
+    return Refined(
+        found.factors.index_copy(0, rows, part.factors[better]),
+        found.r_factor.index_copy(0, rows, part.r_factor[better]),
+        found.evidence.index_copy(0, rows, part.evidence[better]),
+    )

@@ -1,0 +1,80 @@
+"""The measured reflections of crystals as lists, one of each Friedel pair: what a model of atoms is fitted to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from phaselearn.crystal.judgement import Observed
+from phaselearn.crystal.lattice import inverse_d_squared
+from phaselearn.crystal.layout import friedel_mate, miller_indices
+
+
+@dataclass(frozen=True)
+class ReflectionList:
+    """Measured reflections of B crystals, padded to the longest list.
+
+    Attributes:
+        index: (B, H, 3) Miller indices, zero in the padding.
+        amplitude: (B, H) |F|, scaled so that its squares add up to one; zero in the padding.
+        inverse_square: (B, H) 1/d² in Å⁻².
+        measured: (B, H) bool, False in the padding.
+        place: (B, H) in the flattened FFT box.
+        lattice: (B, 3, 3) in Å.
+        box: (B,) N of the FFT box, the same for all.
+    """
+
+    index: Tensor
+    amplitude: Tensor
+    inverse_square: Tensor
+    measured: Tensor
+    place: Tensor
+    lattice: Tensor
+    box: Tensor
+
+    @classmethod
+    def of(cls, observed: Observed) -> ReflectionList:
+        """List what is observed."""
+        size, device = observed.mask.shape[-1], observed.mask.device
+        along = miller_indices("full", size).to(device)
+        h, k, l = (part.flatten() for part in torch.meshgrid(along, along, along, indexing="ij"))  # noqa: E741
+        first_of_pair = (h > 0) | ((h == 0) & ((k > 0) | ((k == 0) & (l > 0))))
+        chosen = observed.mask.flatten(1) & first_of_pair
+        longest = max(1, int(chosen.sum(1).max()))
+        place = (~chosen).to(torch.uint8).argsort(dim=1, stable=True)[:, :longest]
+        measured = chosen.gather(1, place)
+        amplitude = observed.amplitude.flatten(1).gather(1, place) * measured
+        total = amplitude.square().sum(1, keepdim=True).sqrt()
+        return cls(
+            torch.stack((h, k, l), -1)[place].to(amplitude.dtype) * measured[..., None],
+            amplitude / total.clamp_min(torch.finfo(amplitude.dtype).tiny),
+            inverse_d_squared(observed.lattice, along).flatten(1).gather(1, place).to(amplitude.dtype),
+            measured,
+            place,
+            observed.lattice,
+            torch.full((len(place),), size, device=device),
+        )
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def take(self, rows: Tensor) -> ReflectionList:
+        """Return the lists of some crystals, in the order and as often as `rows` (R,) names them."""
+        return ReflectionList(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def counts(self) -> Tensor:
+        """Return (B,) how many reflections there are."""
+        return self.measured.sum(1)
+
+    def values(self, boxes: Tensor) -> Tensor:
+        """Return (B, H) what FFT boxes (B, N, N, N) hold at the reflections."""
+        return boxes.flatten(1).gather(1, self.place) * self.measured
+
+    def boxes(self, values: Tensor) -> Tensor:
+        """Return complex FFT boxes (B, N, N, N) of values (B, H) and of their mates, zero elsewhere."""
+        size = int(self.box[0])
+        half = values.new_zeros((len(values), size**3)).scatter(1, self.place, values * self.measured)
+        half = half.unflatten(1, (size, size, size))
+        return half + friedel_mate(half).conj()
