@@ -3,8 +3,8 @@
     python benchmarks/phaser_study.py --structures FILE [--seconds 180] [--jobs 1] [--count 400] [--seeds 0 1]
 
 Every training is a run folder of `train.py experiment=phaser_study` under --folder; finished ones are skipped and
-killed ones resumed. Networks are judged from one start a crystal, that of charge flipping, without symmetry or refinement: what is
-solved beyond the row "without network" is the network's own. Prints a Markdown table; `--jobs 0` trains nothing.
+killed ones resumed. Networks are judged from one start a crystal, that of charge flipping, without symmetry or atoms:
+what is solved beyond the row "without network" is the network's own. Prints a Markdown table; `--jobs 0` trains none.
 """
 
 from __future__ import annotations

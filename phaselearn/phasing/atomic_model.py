@@ -65,6 +65,4 @@ class AtomicModel:
 
     def with_atoms(self, position: Tensor, weight: Tensor) -> AtomicModel:
         """Add atoms (B, K, 3) of weights (B, K)."""
-        return AtomicModel(
-            torch.cat((self.position, position), 1), torch.cat((self.weight, weight), 1), self.b_iso
-        )
+        return AtomicModel(torch.cat((self.position, position), 1), torch.cat((self.weight, weight), 1), self.b_iso)

@@ -97,9 +97,7 @@ class Refinement:
         factors = with_phases_of(observed.map_amplitude(), reflections.boxes(found.factors))
         return Refined(factors, found.r_factor, found.evidence)
 
-    def _completed(
-        self, model: AtomicModel, reflections: ReflectionList, phased: Tensor, most: Tensor
-    ) -> AtomicModel:
+    def _completed(self, model: AtomicModel, reflections: ReflectionList, phased: Tensor, most: Tensor) -> AtomicModel:
         """Add atoms at the peaks of the difference map, that of `phased` (B, H) where there are no atoms yet."""
         weight = model.weight
         model = AtomicModel(model.position, weight * (weight > self.weakest * _highest(weight)), model.b_iso)
@@ -149,7 +147,8 @@ def _judged(model: AtomicModel, reflections: ReflectionList) -> Refined:
     r_factor = model.r_factor(reflections)
     count = reflections.counts().clamp_min(2).to(r_factor.dtype)
     penalty = _PARAMETERS * model.count() * count.log() / count
-    return Refined(model.structure_factors(reflections), r_factor, -(r_factor.square() + _SMALLEST_R**2).log() - penalty)
+    evidence = -(r_factor.square() + _SMALLEST_R**2).log() - penalty
+    return Refined(model.structure_factors(reflections), r_factor, evidence)
 
 
 def _put(model: AtomicModel, rows: Tensor, part: AtomicModel) -> AtomicModel:
