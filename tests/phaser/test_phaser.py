@@ -22,6 +22,7 @@ from phaselearn.phaser.starts import FlippedStarts, random_phases
 from phaselearn.phasing.charge_flipping import ChargeFlipping
 from phaselearn.testing.models import DEFINITION, small_batch
 from tests.phaser.crystals import factors_of, observed_to, triclinic
+from tests.phasing import atoms
 from tests.phasing.plan import PLAN
 
 
@@ -118,6 +119,25 @@ def test_starts_are_as_many_as_there_is_time_for() -> None:
     torch.testing.assert_close(patient.factors, all_of_them.factors, rtol=1e-3, atol=1e-2)
     torch.testing.assert_close(patient.expected_correlation, all_of_them.expected_correlation, rtol=1e-3, atol=1e-3)
     assert not torch.allclose(one.factors, all_of_them.factors, atol=0.1)
+
+
+def test_the_best_starts_are_refined_as_atoms_where_that_is_believed() -> None:
+    lattice, numbers, positions = atoms.crystals()
+    observed = atoms.observed_to(1.6, lattice, numbers, positions)
+    rough = [atoms.disturbed(observed, numbers, positions, degrees) for degrees in (30, 1000)]
+    options = {"starts": 2, "flipping": lambda *arguments: rough[arguments[-1]], "resolution": [1.4, 2.0]}
+
+    def solved(**changes) -> Tensor:
+        model = phaser(**options | changes)
+        torch.nn.init.zeros_(model.network.last.weight)
+        return model.solve(observed, [0, 1, 2]).factors
+
+    refined, not_refined = solved(refined=2, refinement=atoms.REFINEMENT), solved()
+    assert (atoms.correlation(not_refined, observed, numbers, positions) < 0.95).all()
+    assert (atoms.correlation(refined, observed, numbers, positions) > 0.99).all()
+    for changes in ({"largest_r": 1e-9}, {"most_reflections": 1}):
+        kept = solved(refined=2, refinement=replace(atoms.REFINEMENT, **changes))
+        torch.testing.assert_close(kept, not_refined)
 
 
 def test_a_network_that_changes_nothing_hands_on_what_flipping_found() -> None:
