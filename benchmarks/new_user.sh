@@ -31,7 +31,9 @@ step own_package pip install -q -e '.[test]'
 step own_contracts pytest -q
 step own_training phaselearn train model=mine loss=mine run=outputs/first
 
-search=(phaselearn train -m sweep=optuna model=mine,mlp,cnn loss=mine,mse,l1 hydra.sweeper.n_trials=6 hydra.sweep.dir=outputs/search)
+search=(phaselearn train -m sweep=optuna model=mine,mlp,cnn loss=mine,mse,l1
+    experiment=quick_look hydra.sweeper.n_trials=6
+    hydra.sweep.dir=outputs/search)
 half_of_it() {
     setsid "${search[@]}" &
     local leader=$!
@@ -48,10 +50,10 @@ best_two() {
 import csv
 from pathlib import Path
 
-rows = {path.parent: [row for row in csv.DictReader(path.open()) if row["subset"] == "all crystals"][0]
-        for path in Path("outputs/search").glob("*/results.csv")}
-print(*sorted(rows, key=lambda run: -float(rows[run]["median_cc"]))[:2], sep=",")
+network = {run.parent: next(csv.DictReader(run.open())) for run in Path("outputs/search").glob("*/results.csv")}
+print(*sorted(network, key=lambda run: -float(network[run]["median_cc"]))[:2], sep=",")
 PYTHON
 }
-step compare phaselearn runs "compare=[$(best_two)]"
+best=$(best_two)
+step compare phaselearn runs "compare=[$best]"
 cat compare.log
