@@ -26,7 +26,7 @@ from phaselearn.phasing.symmetry import impose_symmetry
 _VOXELS_AT_ONCE = 1 << 18  # of the boxes of all trajectories together; bounds the memory
 # Of the reflections, within the network's resolution: where it sees fewer, flipping sees enough, and one start will do.
 _ENOUGH = 0.5
-_ABOVE_ALL = 1e3  # of the score of fitting atoms: any choice without atoms comes after them
+_ABOVE_ALL = 1e3  # added to the score of atoms that fit: what was not refined comes after them
 
 Trajectories = Callable[[ReflectionGrid, Tensor], tuple[Tensor, Tensor]]
 
@@ -170,7 +170,7 @@ class MultiStart:
             refined = refinement(found.solution.factors[place], taken(observed, rows))
             fits = refined.r_factor < refinement.largest_r
             found.solution.factors[place[fits]] = refined.factors[fits]
-            found.score[place[fits]] = _ABOVE_ALL + refined.evidence[fits]
+            found.score[place[fits]] = _ABOVE_ALL + self.trust + refined.evidence[fits]
             rows = rows[refined.r_factor > refinement.exact_r]
 
     def _finished(self, found: Tensor, observed: Observed, begun: Tensor | None) -> Tensor:
