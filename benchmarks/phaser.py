@@ -40,7 +40,7 @@ VARIANTS = {
     "chosen by R alone": {"trust": 0.0},
     "chosen by the network alone": {"trust": 1e6},
     "one start": {"starts": 1},
-    "ten starts": {"starts": 10},
+    "one round of starts": {"rounds": 1},
     "random starts": {"flipping": None},
 }
 

@@ -39,8 +39,10 @@ class Phaser(DensityModel):
     Args:
         width, hidden, patterson: of `PhasingNetwork`.
         cycles: of a trajectory.
-        starts: of a crystal, where nothing is trained.
-        seconds: for each crystal; null for all starts, however long they take, see `MultiStart`.
+        starts: of a crystal in a round, where nothing is trained.
+        rounds: at most, for the crystals that one does not settle, see `MultiStart`.
+        settled: map correlation with the best start from which another agrees with it.
+        seconds: for each crystal; null for all rounds, however long they take, see `MultiStart`.
         refined: starts of a crystal that are refined as atoms, the best, where nothing is trained.
         trust: weight of the map correlation that the network expects, beside R, in the choice of the best start.
         flipping: makes the starting phases; null for random ones.
@@ -68,6 +70,8 @@ class Phaser(DensityModel):
         patterson: bool,
         cycles: int,
         starts: int,
+        rounds: int,
+        settled: float,
         seconds: float | None,
         refined: int,
         trust: float,
@@ -86,7 +90,7 @@ class Phaser(DensityModel):
         super().__init__(**options)
         for name, value, least in (
             *(("width", width, 1), ("hidden", hidden, 0)),
-            *(("cycles", cycles, 1), ("starts", starts, 1), ("refined", refined, 1)),
+            *(("cycles", cycles, 1), ("starts", starts, 1), ("rounds", rounds, 1), ("refined", refined, 1)),
         ):
             if value < least:
                 raise UserError(f"model.{name}={value}: a whole number of at least {least}, e.g. model.{name}=8")
@@ -104,6 +108,8 @@ class Phaser(DensityModel):
         self.search = MultiStart(
             self._run,
             starts,
+            rounds,
+            settled,
             seconds,
             refined,
             trust,

@@ -1,4 +1,7 @@
-"""Phases from several starts of each crystal: run, finished on all data, the best refined as atoms, one chosen."""
+"""Phases from several starts of each crystal: run, finished on all data, the best refined as atoms, one chosen.
+
+Crystals of which that settles nothing get another round of starts.
+"""
 
 from __future__ import annotations
 
@@ -38,10 +41,12 @@ class Found:
     Attributes:
         solution: the phases.
         score: (B,) what is chosen by, higher is better.
+        explained: (B,) whether atoms explain all amplitudes.
     """
 
     solution: Solution
     score: Tensor
+    explained: Tensor
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,11 @@ class MultiStart:
     Attributes:
         run: takes trajectories from half boxes with starting phases to half boxes with phases, and to the map
             correlations (B,) that the network expects of them.
-        starts: of a crystal, at most.
-        seconds: of the clock on the wall, for each crystal: after the first start as many as they allow; None for all.
+        starts: of a crystal, in a round.
+        rounds: at most, for crystals that atoms do not explain and whose best start no other agrees with.
+        settled: map correlation with the best start from which another agrees with it.
+        seconds: of the clock on the wall, for each crystal: after the first start as many of a
+            round as they allow; None for all rounds.
         refined: how many of a crystal, the best, are refined as atoms.
         trust: weight of the map correlation that the network expects, beside R, where the best start is chosen.
         flipping: makes the starting phases; None for random ones.
@@ -66,6 +74,8 @@ class MultiStart:
 
     run: Trajectories
     starts: int
+    rounds: int
+    settled: float
     seconds: float | None
     refined: int
     trust: float
@@ -94,17 +104,31 @@ class MultiStart:
             rows = some.nonzero()[:, 0]
             if len(rows):
                 names = [crystals[row] for row in rows.tolist()]
-                _put(found, rows, self._in_time(taken(observed, rows), names, starts))
+                _put(found, rows, self._searched(taken(observed, rows), names, starts))
         return replace(found.solution, factors=found.solution.factors * measured)
 
-    def _in_time(self, observed: Observed, crystals: list[int], starts: int) -> Found:
-        """Phase crystals with so many starts each, or as many as there is time for."""
-        if self.seconds is None or starts == 1:
-            return self._best(observed, crystals, range(starts))
+    def _searched(self, observed: Observed, crystals: list[int], starts: int) -> Found:
+        """Phase crystals in rounds of so many starts each, or in what there is time for."""
+        if starts == 1:
+            return self._best(observed, crystals, range(1))
+        return self._in_rounds(observed, crystals) if self.seconds is None else self._in_time(observed, crystals)
+
+    def _in_rounds(self, observed: Observed, crystals: list[int]) -> Found:
+        found = self._best(observed, crystals, range(self.starts))
+        for number in range(1, self.rounds):
+            rows = (~found.explained & (found.solution.agreement < self.settled)).nonzero()[:, 0]
+            if not len(rows):
+                break
+            part, names = taken(observed, rows), [crystals[row] for row in rows.tolist()]
+            further = self._best(part, names, range(number * self.starts, (number + 1) * self.starts))
+            _put(found, rows, _better(_taken(found, rows), further, part))
+        return found
+
+    def _in_time(self, observed: Observed, crystals: list[int]) -> Found:
         began = time.perf_counter()
         first = self._best(observed, crystals, range(1))
         taken_by_one = time.perf_counter() - began
-        more = min(starts - 1, int(self.seconds * len(crystals) / taken_by_one) - 1)
+        more = min(self.starts - 1, int(self.seconds * len(crystals) / taken_by_one) - 1)
         return _better(first, self._best(observed, crystals, range(1, 1 + more)), observed) if more > 0 else first
 
     def _best(self, observed: Observed, crystals: list[int], starts: range) -> Found:
@@ -148,7 +172,7 @@ class MultiStart:
         alike[best] = 0
         agreement = alike.view(len(crystals), -1).amax(1)
         factors, expected = found.solution.factors[best], found.solution.expected_correlation[best]
-        return Found(Solution(factors, agreement, None, expected), found.score[best])
+        return Found(Solution(factors, agreement, None, expected), found.score[best], found.explained[best])
 
     def _led_to(self, grid: ReflectionGrid, observed: Observed, phases: Tensor, begun: Tensor | None) -> Found:
         """Run trajectories, one for each entry."""
@@ -156,7 +180,7 @@ class MultiStart:
         factors = self._finished(grid.full_box(half, observed.mask.shape[-1]), observed, begun)
         fine = Measurement.of(observed, (2 * observed.mask.shape[-1],) * 3)
         score = self.trust * expected - r_factor(fine.phased(factors), fine, DENSITY_SHARE)
-        return Found(Solution(factors, None, None, expected), score)
+        return Found(Solution(factors, None, None, expected), score, torch.zeros_like(score, dtype=torch.bool))
 
     def _refine(self, found: Found, observed: Observed, refinement: Refinement) -> None:
         """Refine the best starts of each crystal, one after the other until atoms explain its amplitudes; in place."""
@@ -171,7 +195,8 @@ class MultiStart:
             fits = refined.r_factor < refinement.largest_r
             found.solution.factors[place[fits]] = refined.factors[fits]
             found.score[place[fits]] = _ABOVE_ALL + self.trust + refined.evidence[fits]
-            rows = rows[refined.r_factor > refinement.exact_r]
+            found.explained[place] = refined.r_factor <= refinement.exact_r
+            rows = rows[~found.explained[place]]
 
     def _finished(self, found: Tensor, observed: Observed, begun: Tensor | None) -> Tensor:
         """Return FFT boxes with all that is measured phased, beyond the network's resolution too, and symmetric."""
@@ -206,11 +231,20 @@ def _nothing(observed: Observed) -> Found:
     """Return what says nothing yet."""
     figure = observed.amplitude.new_zeros(len(observed.amplitude))
     factors = torch.zeros_like(observed.amplitude, dtype=torch.complex64)
-    return Found(Solution(factors, figure, None, figure.clone()), figure.clone())
+    solution = Solution(factors, figure, None, figure.clone())
+    return Found(solution, figure.clone(), torch.zeros_like(figure, dtype=torch.bool))
+
+
+def _taken(found: Found, rows: Tensor) -> Found:
+    """Return what was found for some crystals."""
+    solution = found.solution
+    figures = (solution.factors[rows], solution.agreement[rows], None, solution.expected_correlation[rows])
+    return Found(Solution(*figures), found.score[rows], found.explained[rows])
 
 
 def _put(found: Found, rows: Tensor, part: Found) -> None:
     found.score[rows] = part.score
+    found.explained[rows] = part.explained
     for name in ("factors", "agreement", "expected_correlation"):
         getattr(found.solution, name)[rows] = getattr(part.solution, name).to(getattr(found.solution, name).dtype)
 
@@ -227,7 +261,8 @@ def _better(first: Found, second: Found, observed: Observed) -> Found:
     alike = likeness(*(fine.phased(found.solution.factors) for found in (first, second)))
     agreement = torch.maximum(chosen("agreement"), alike)
     solution = Solution(chosen("factors"), agreement, None, chosen("expected_correlation"))
-    return Found(solution, torch.maximum(first.score, second.score))
+    explained = torch.where(later, second.explained, first.explained)
+    return Found(solution, torch.maximum(first.score, second.score), explained)
 
 
 def _smallest_box(mask: Tensor) -> int:

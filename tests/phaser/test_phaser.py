@@ -20,6 +20,7 @@ from phaselearn.phaser.extension import extend
 from phaselearn.phaser.grid import ReflectionGrid, grid_shapes
 from phaselearn.phaser.starts import FlippedStarts, random_phases
 from phaselearn.phasing.charge_flipping import ChargeFlipping
+from phaselearn.phasing.solution import Solution
 from phaselearn.testing.models import DEFINITION, small_batch
 from tests.phaser.crystals import factors_of, observed_to, triclinic
 from tests.phasing import atoms
@@ -33,6 +34,8 @@ def phaser(**changes) -> Phaser:
         "patterson": True,
         "cycles": 4,
         "starts": 1,
+        "rounds": 1,
+        "settled": 0.95,
         "seconds": None,
         "refined": 1,
         "trust": 0.5,
@@ -138,6 +141,33 @@ def test_the_best_starts_are_refined_as_atoms_where_that_is_believed() -> None:
     for changes in ({"largest_r": 1e-9}, {"most_reflections": 1}):
         kept = solved(refined=2, refinement=replace(atoms.REFINEMENT, **changes))
         torch.testing.assert_close(kept, not_refined)
+
+
+def test_only_crystals_that_a_round_of_starts_does_not_settle_get_another() -> None:
+    lattice, numbers, positions = atoms.crystals()
+    observed = atoms.observed_to(1.6, lattice, numbers, positions)
+    wrong, also_wrong, rough = (atoms.disturbed(observed, numbers, positions, degrees) for degrees in (1000, 700, 30))
+    is_first = (torch.arange(3) == 0)[:, None, None, None]
+    asked = []
+
+    def given(some: Observed, names: list[int], seed: int, start: int) -> Tensor:
+        asked.append((start, names))
+        # Atoms explain the first crystal, two starts of the second agree, and the third is in doubt.
+        first_round = [torch.where(is_first, rough, wrong), torch.where(is_first, rough, also_wrong)]
+        first_round[1][1] = wrong[1]
+        return [*first_round, also_wrong, rough][start][names]
+
+    def solved(rounds: int) -> Solution:
+        options = {"starts": 2, "refined": 2, "refinement": atoms.REFINEMENT, "flipping": given}
+        model = phaser(**options, rounds=rounds, resolution=[1.4, 2.0])
+        torch.nn.init.zeros_(model.network.last.weight)
+        return model.solve(observed, [0, 1, 2])
+
+    once, twice = (atoms.correlation(solved(n).factors, observed, numbers, positions) for n in (1, 2))
+    assert asked == [(0, [0, 1, 2]), (1, [0, 1, 2])] * 2 + [(2, [2]), (3, [2])]
+    torch.testing.assert_close(twice[:2], once[:2])
+    assert once[2] < 0.95
+    assert twice[2] > 0.99
 
 
 def test_a_network_that_changes_nothing_hands_on_what_flipping_found() -> None:
@@ -283,6 +313,7 @@ def test_weights_of_a_run_are_loaded(tmp_path) -> None:
         ({"resolution": [2.0, 1.0]}, "resolution"),
         ({"cycles": 0}, "model.cycles=0"),
         ({"seconds": 0}, "model.seconds=0"),
+        ({"rounds": 0}, "model.rounds=0"),
     ],
 )
 def test_mistakes_are_named(changes: dict, named: str) -> None:
