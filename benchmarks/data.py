@@ -102,10 +102,9 @@ def build(name: str, store: Path, structures: str | None, count: int, processes:
 
 
 def built(name: str, store: Path, structures: str | None, count: int, workers: int) -> float:
-    data = data_module(name, store, structures, count)
-    data.build_workers = workers
-    next(iter(data.source))  # loads the prototypes' library
-    return seconds(data.build)
+    stored = replace(data_module(name, store, structures, count).configured_store, build_workers=workers)
+    next(iter(stored.source))  # loads the prototypes' library
+    return seconds(stored.build)
 
 
 def copy(store: PairStore, path: Path) -> float:
@@ -184,7 +183,7 @@ class Repeated(Source):
 def write_many_pairs(path: Path, count: int) -> None:
     """Build a store of so many pairs at 10³."""
     data = data_module("hkl10", path, None, 64)
-    build_store(Repeated(count), data.definition, path, data.longest_edge, {}, workers=1)
+    build_store(Repeated(count), data.definition, path, data.configured_store.longest_edge, {}, workers=1)
 
 
 def peak_of_streaming(store: Path) -> float:

@@ -55,12 +55,12 @@ def _explain(overrides: list[str]) -> None:
         console.print(values)
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     definition = data.definition
-    built = "is there" if data.store_path.exists() else "will be built"
+    built = "is there" if data.configured_store.path.exists() else "will be built"
     print(f"model:  {type(model).__name__}, {trained:,} weights to train")
     print(
         f"pairs:  {definition.size}³, {definition.layout} layout, {definition.sampling} density, σ {definition.sigma} Å"
     )
-    print(f"store:  {data.store_path} ({built})")
+    print(f"store:  {data.configured_store.path} ({built})")
     print(f"run it: python train.py {' '.join(overrides)}".rstrip())
 
 

@@ -67,4 +67,4 @@ def store_facts(data: PairDataModule) -> StoreFacts:
     from phaselearn.tracking.tracker import StoreFacts
 
     crystals = {"all": len(data.store), **{split: len(data.rows(split)) for split in SPLITS}}
-    return StoreFacts(str(data.store_path), data.store.attributes, crystals)
+    return StoreFacts(str(data.configured_store.path), data.store.attributes, crystals)

@@ -40,7 +40,7 @@ def _prepare(config: DictConfig) -> None:
         else:
             _repair(path, config.data.build_workers)
         return
-    store = build_data(config).build(overwrite=config.overwrite)
+    store = build_data(config).configured_store.build(overwrite=config.overwrite)
     print(f"{store.path}: {len(store)} pairs of {store.definition.size}³, {store.definition.layout} layout")
     for reason, count in store.attributes["left_out"].items():
         print(f"  left out: {count} × {reason}")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +11,17 @@ import pytorch_lightning as pl
 
 from phaselearn.data.augmentation import Augmentation
 from phaselearn.data.batching import BATCHINGS, EpochBatches
-from phaselearn.data.build import build_store, is_there
+from phaselearn.data.configured_store import ConfiguredStore
 from phaselearn.data.dataset import PairDataset
 from phaselearn.data.endless import EndlessLoader, EndlessPairs, check_endless
 from phaselearn.data.free_memory import free_memory
 from phaselearn.data.loader import PairLoader, share_of_processes
-from phaselearn.data.location import store_path
 from phaselearn.data.observation import Observation
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.preparation import Preparation
 from phaselearn.data.processes import worker_context
 from phaselearn.data.split import SPLITS, nested_subset, split_rows
-from phaselearn.data.store import PairStore, check_definition
+from phaselearn.data.store import PairStore
 from phaselearn.data.structures import Source
 from phaselearn.data.transforms import INPUTS, SCALINGS
 from phaselearn.errors import UserError
@@ -129,12 +125,9 @@ class PairDataModule(pl.LightningDataModule):
             )
         augmentation.check(frame)
         self.endless = endless
-        self.source = source
-        self.source_config = dict(source_config)
         self.observation = observation
         self.training_observation = training_observation or observation
         self.augmentation = augmentation
-        self.longest_edge = longest_edge
         self.train_size = train_size
         self.batch_size = batch_size
         self.batching = batching
@@ -148,62 +141,29 @@ class PairDataModule(pl.LightningDataModule):
             "target_scaling": target_scaling,
         }
         self.seed = seed
-        self.build_workers = build_workers
-        self._given_store = store_path(store) if store else None
-        self._store_folder = Path(store_folder)
-        self._name = name
+        self.configured_store = ConfiguredStore(
+            self.definition,
+            source,
+            dict(source_config),
+            longest_edge,
+            store,
+            Path(store_folder),
+            name,
+            build_workers,
+        )
         self.training_prototypes: frozenset[str] | None = None
-        self._store: PairStore | None = None
         self._rows: dict[str, np.ndarray] = {}
         self._datasets: dict[str, PairDataset] = {}
         self.training_needs: frozenset[str] | None = None
 
-    @cached_property
-    def store_path(self) -> Path:
-        """Where the store is, or will be; a source may have to fetch its structures before it has a name."""
-        return self._given_store or self._store_folder / f"{self._name}_{self._configuration_hash()}.zarr"
-
-    def _configuration_hash(self) -> str:
-        # With the source's fingerprint: a file that has changed since is not answered by the old store.
-        config = {
-            "definition": self.definition.as_dict(),
-            "longest_edge": self.longest_edge,
-            "source": self.source_config,
-            "fingerprint": self.source.fingerprint() if self.source is not None else None,
-        }
-        return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:10]
+    @property
+    def store(self) -> PairStore:
+        """The open store."""
+        return self.configured_store.opened
 
     def prepare_data(self) -> None:
         """Build the store if there is none."""
-        if not is_there(self.store_path):
-            self.build()
-
-    def build(self, overwrite: bool = False) -> PairStore:
-        """Build the store.
-
-        Raises:
-            UserError: no source, or nothing usable in it.
-        """
-        if self.source is None:
-            raise UserError(f"no store at {self.store_path} and no source to build it from: add e.g. source=prototypes")
-        return build_store(
-            self.source,
-            self.definition,
-            self.store_path,
-            self.longest_edge,
-            self.source_config,
-            overwrite,
-            self.build_workers,
-        )
-
-    @property
-    def store(self) -> PairStore:
-        """The open store; its pairs are what this configuration defines."""
-        if self._store is None:
-            store = PairStore(self.store_path)
-            check_definition(store, self.definition)
-            self._store = store
-        return self._store
+        self.configured_store.prepare()
 
     def setup(self, stage: str | None = None) -> None:
         """Open the store and split it by formula."""
@@ -224,7 +184,7 @@ class PairDataModule(pl.LightningDataModule):
 
     def check_endless(self) -> None:
         """Refuse `endless` where that cannot be, see `phaselearn.data.endless.check_endless`."""
-        check_endless(self.endless, self.source, self.batching)
+        check_endless(self.endless, self.configured_store.source, self.batching)
 
     @property
     def crystals_an_epoch(self) -> int:
@@ -240,8 +200,9 @@ class PairDataModule(pl.LightningDataModule):
         for split in ("train", "validation") if self.endless is None else ("validation",):
             if len(self.rows(split)) == 0:
                 raise UserError(
-                    f"none of the {len(self.store)} crystals of {self.store_path} is in the {split} split, which is "
-                    "by formula: prepare a larger store, e.g. `python train.py source=prototypes source.count=1000`"
+                    f"none of the {len(self.store)} crystals of {self.configured_store.path} is in the {split} split, "
+                    "which is by formula: prepare a larger store, "
+                    "e.g. `python train.py source=prototypes source.count=1000`"
                 )
 
     def dataset(self, split: str) -> PairDataset:
@@ -293,7 +254,7 @@ class PairDataModule(pl.LightningDataModule):
         rows = self.rows(split)
         if len(rows) == 0:
             raise UserError(
-                f"{self.store_path} has no crystal in the {split} split, which is by formula: try "
+                f"{self.configured_store.path} has no crystal in the {split} split, which is by formula: try "
                 "`evaluation.split=validation` or `evaluation.split=all`"
             )
         if count is not None and count < len(rows):
@@ -311,9 +272,9 @@ class PairDataModule(pl.LightningDataModule):
     def _endless_loader(self, crystals: int) -> EndlessLoader:
         judged = np.concatenate([self.rows("validation"), self.rows("test")])
         pairs = EndlessPairs(
-            self.source,
+            self.configured_store.source,
             self.definition,
-            self.longest_edge,
+            self.configured_store.longest_edge,
             held_out=frozenset(self.store.prototypes[judged].tolist()) - self.training_prototypes,
             preparation=Preparation(
                 self.training_observation,

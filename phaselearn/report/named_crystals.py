@@ -37,8 +37,9 @@ def named_loader(data: PairDataModule, names: Sequence[str], cell: str, store: P
         UserError: a structure that is not there or cannot be used.
     """
     data.setup()
-    source = Named(names, cell, data.longest_edge)
-    pairs = build_store(source, data.definition, store, data.longest_edge, {"names": list(names)}, overwrite=True)
+    longest_edge = data.configured_store.longest_edge
+    source = Named(names, cell, longest_edge)
+    pairs = build_store(source, data.definition, store, longest_edge, {"names": list(names)}, overwrite=True)
     dataset = PairDataset(
         pairs,
         np.arange(len(pairs)),

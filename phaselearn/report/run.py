@@ -126,7 +126,7 @@ def write_run(
     curves = read_curves(curves_from) if curves_from.exists() else None
     facts = {
         "model": f"{name} ({sum(p.numel() for p in model.parameters()):,} parameters)",
-        "data": f"{data.store_path}: {data.definition.size}³, {data.definition.layout} layout, "
+        "data": f"{data.configured_store.path}: {data.definition.size}³, {data.definition.layout} layout, "
         f"{data.store.attributes['source']['name']}",
         "observation": str(OmegaConf.to_container(config.observation)) if "observation" in config else "ideal",
         "judged on": f"{len(dataset)} crystals of the {split} split",

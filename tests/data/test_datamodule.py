@@ -81,10 +81,10 @@ def test_no_formula_is_on_two_sides_and_every_row_on_one(tiny_store):
 def test_a_file_that_has_changed_is_not_answered_by_the_old_store(tiny_store, tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text("{}")
-    before = datamodule(tiny_store, store=None, source=File(str(path), None, "", "")).store_path
-    assert datamodule(tiny_store, store=None, source=File(str(path), None, "", "")).store_path == before
+    before = datamodule(tiny_store, store=None, source=File(str(path), None, "", "")).configured_store.path
+    assert datamodule(tiny_store, store=None, source=File(str(path), None, "", "")).configured_store.path == before
     path.write_text("{} ")
-    assert datamodule(tiny_store, store=None, source=File(str(path), None, "", "")).store_path != before
+    assert datamodule(tiny_store, store=None, source=File(str(path), None, "", "")).configured_store.path != before
 
 
 @pytest.mark.parametrize("cache", ["none", "ram"])

@@ -2,70 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
-
 import pytest
 import torch
 from torch import Tensor
 
-from phaselearn.benchmark.runner import figures_of
 from phaselearn.crystal.judgement import Observed, judge
 from phaselearn.crystal.layout import friedel_mate, miller_indices
 from phaselearn.errors import UserError
-from phaselearn.losses.shift_invariant import ShiftInvariant
 from phaselearn.models.phaser import Phaser
 from phaselearn.phaser.coverage import cut, cut_box
 from phaselearn.phaser.extension import extend
 from phaselearn.phaser.grid import ReflectionGrid, grid_shapes
-from phaselearn.phaser.starts import FlippedStarts, random_phases
-from phaselearn.phasing.charge_flipping import ChargeFlipping
-from phaselearn.phasing.solution import Solution
-from phaselearn.testing.models import DEFINITION, small_batch
+from phaselearn.phaser.starts import random_phases
+from phaselearn.testing.models import small_batch
 from tests.phaser.crystals import factors_of, observed_to, triclinic
-from tests.phasing import atoms
-from tests.phasing.plan import PLAN
-
-
-def phaser(**changes) -> Phaser:
-    options = {
-        "width": 8,
-        "hidden": 4,
-        "patterson": True,
-        "cycles": 4,
-        "starts": 1,
-        "rounds": 1,
-        "settled": 0.95,
-        "seconds": None,
-        "refined": 1,
-        "trust": 0.5,
-        "flipping": None,
-        "resolution": [1.2, 1.6],
-        "box": {"largest_index": 4, "share": 0.0},
-        "symmetry": {"least": 0.5, "passes": 0},
-        "density_share": 0.08,
-        "extension": 10,
-        "refinement": None,
-        "judge_weight": 0.1,
-        "seed": 0,
-        "weights": None,
-    }
-    torch.manual_seed(0)
-    model = Phaser(
-        **options | changes,
-        loss=ShiftInvariant("correlation"),
-        definition=DEFINITION,
-        optimizer=partial(torch.optim.Adam, lr=1e-3),
-    )
-    # A fresh network's last layer is zero: it would hand every phase on as it is.
-    torch.nn.init.normal_(model.network.last.weight, std=0.3)
-    return model.eval()
-
-
-def flipped_starts(share: float = 0.5) -> FlippedStarts:
-    plan = replace(PLAN, restarts=1, rounds=1, check_every=20, settled=0.98, polishing=2, finishing=4)
-    # Ten cycles: more let rounding, which depends on the batch, grow.
-    return FlippedStarts(ChargeFlipping(10, (0.7, 1.0), 0.2, 0.7, 0.2), plan, share)
+from tests.phaser.model import flipped_starts, phaser
 
 
 def test_axes_in_another_order_give_the_same_map_in_that_order() -> None:
@@ -97,120 +48,6 @@ def test_phases_are_those_of_a_real_map_with_the_measured_amplitudes() -> None:
     torch.testing.assert_close(factors, friedel_mate(factors).conj(), rtol=1e-3, atol=1e-2)
     found, wanted = factors.abs().flatten(1), observed.map_amplitude().flatten(1)
     assert torch.nn.functional.cosine_similarity(found, wanted).min() > 0.999
-
-
-def test_more_starts_hold_the_fewer_and_the_score_rises() -> None:
-    lattice, numbers, positions = triclinic(4)
-    observed = observed_to(1.2, lattice, factors_of(lattice, numbers, positions))
-
-    def score(starts: int) -> torch.Tensor:
-        solution = phaser(starts=starts).solve(observed, [0, 1, 2, 3])
-        return solution.expected_correlation / 2 - figures_of(solution.factors, observed)["r_factor"]
-
-    one, many = score(1), score(4)
-    assert (many >= one - 1e-3).all()
-    assert (many > one + 1e-2).any()
-
-
-def test_starts_are_as_many_as_there_is_time_for() -> None:
-    lattice, numbers, positions = triclinic(4)
-    observed = observed_to(1.2, lattice, factors_of(lattice, numbers, positions))
-    options = {"starts": 4, "flipping": flipped_starts()}
-    hurried, patient = (phaser(**options, seconds=seconds).solve(observed, [0, 1, 2, 3]) for seconds in (1e-9, 1e9))
-    one, all_of_them = (phaser(**options | {"starts": n}).solve(observed, [0, 1, 2, 3]) for n in (1, 4))
-    torch.testing.assert_close(hurried.factors, one.factors)
-    torch.testing.assert_close(patient.factors, all_of_them.factors, rtol=1e-3, atol=1e-2)
-    torch.testing.assert_close(patient.expected_correlation, all_of_them.expected_correlation, rtol=1e-3, atol=1e-3)
-    assert not torch.allclose(one.factors, all_of_them.factors, atol=0.1)
-
-
-def test_the_best_starts_are_refined_as_atoms_where_that_is_believed() -> None:
-    lattice, numbers, positions = atoms.crystals()
-    observed = atoms.observed_to(1.6, lattice, numbers, positions)
-    rough = [atoms.disturbed(observed, numbers, positions, degrees) for degrees in (30, 1000)]
-    options = {"starts": 2, "flipping": lambda *arguments: rough[arguments[-1]], "resolution": [1.4, 2.0]}
-
-    def solved(**changes) -> Tensor:
-        model = phaser(**options | changes)
-        torch.nn.init.zeros_(model.network.last.weight)
-        return model.solve(observed, [0, 1, 2]).factors
-
-    refined, not_refined = solved(refined=2, refinement=atoms.REFINEMENT), solved()
-    assert (atoms.correlation(not_refined, observed, numbers, positions) < 0.95).all()
-    assert (atoms.correlation(refined, observed, numbers, positions) > 0.99).all()
-    for changes in ({"largest_r": 1e-9}, {"most_reflections": 1}):
-        kept = solved(refined=2, refinement=replace(atoms.REFINEMENT, **changes))
-        torch.testing.assert_close(kept, not_refined)
-
-
-def test_only_crystals_that_a_round_of_starts_does_not_settle_get_another() -> None:
-    lattice, numbers, positions = atoms.crystals()
-    observed = atoms.observed_to(1.6, lattice, numbers, positions)
-    wrong, also_wrong, rough = (atoms.disturbed(observed, numbers, positions, degrees) for degrees in (1000, 700, 30))
-    is_first = (torch.arange(3) == 0)[:, None, None, None]
-    asked = []
-
-    def given(some: Observed, names: list[int], seed: int, start: int) -> Tensor:
-        asked.append((start, names))
-        # Atoms explain the first crystal, two starts of the second agree, and the third is in doubt.
-        first_round = [torch.where(is_first, rough, wrong), torch.where(is_first, rough, also_wrong)]
-        first_round[1][1] = wrong[1]
-        return [*first_round, also_wrong, rough][start][names]
-
-    def solved(rounds: int) -> Solution:
-        options = {"starts": 2, "refined": 2, "refinement": atoms.REFINEMENT, "flipping": given}
-        model = phaser(**options, rounds=rounds, resolution=[1.4, 2.0])
-        torch.nn.init.zeros_(model.network.last.weight)
-        return model.solve(observed, [0, 1, 2])
-
-    once, twice = (atoms.correlation(solved(n).factors, observed, numbers, positions) for n in (1, 2))
-    assert asked == [(0, [0, 1, 2]), (1, [0, 1, 2])] * 2 + [(2, [2]), (3, [2])]
-    torch.testing.assert_close(twice[:2], once[:2])
-    assert once[2] < 0.95
-    assert twice[2] > 0.99
-
-
-def test_a_network_that_changes_nothing_hands_on_what_flipping_found() -> None:
-    lattice, numbers, positions = triclinic(3)
-    observed = observed_to(1.2, lattice, factors_of(lattice, numbers, positions))
-    flipping = flipped_starts()
-    model = phaser(flipping=flipping)
-    torch.nn.init.zeros_(model.network.last.weight)
-    found = model.solve(observed, [0, 1, 2]).factors
-    torch.testing.assert_close(found, flipping(observed, [0, 1, 2], 0, 0), rtol=1e-3, atol=1e-2)
-
-
-def test_reflections_beyond_the_network_keep_the_phases_of_flipping() -> None:
-    lattice, numbers, positions = triclinic(3)
-    observed = observed_to(0.9, lattice, factors_of(lattice, numbers, positions))
-    flipping = flipped_starts()
-    model = phaser(flipping=flipping, resolution=[1.4, 1.6], extension=0)
-    beyond = observed.mask & ~cut(observed, 1.4).mask
-    found, given = (
-        factors[beyond] for factors in (model.solve(observed, [0, 1, 2]).factors, flipping(observed, [0, 1, 2], 0, 0))
-    )
-    torch.testing.assert_close(found, given, rtol=1e-3, atol=1e-2)
-    assert len(found) > 100
-
-
-def test_starts_of_flipping_differ_and_do_not_depend_on_the_batch() -> None:
-    lattice, numbers, positions = triclinic(3)
-    observed = observed_to(1.6, lattice, factors_of(lattice, numbers, positions))
-    flipping = flipped_starts()
-    last = Observed(observed.amplitude[2:], observed.mask[2:], observed.lattice[2:])
-    first, second = (flipping(observed, [0, 1, 2], 0, start) for start in (0, 1))
-    assert not torch.allclose(first, second, atol=1.0)
-    torch.testing.assert_close(flipping(last, [2], 0, 1), second[2:], rtol=1e-3, atol=1e-2)
-
-
-@pytest.mark.parametrize("flipping", [None, flipped_starts()])
-def test_a_crystal_does_not_depend_on_its_batch(flipping: FlippedStarts | None) -> None:
-    lattice, numbers, positions = triclinic(3)
-    observed = observed_to(1.6, lattice, factors_of(lattice, numbers, positions))
-    last = Observed(observed.amplitude[2:], observed.mask[2:], observed.lattice[2:])
-    model = phaser(flipping=flipping)
-    both = model.solve(observed, [0, 1, 2]).factors[2:], model.solve(last, [2]).factors
-    torch.testing.assert_close(*both, rtol=1e-3, atol=1e-2)
 
 
 def test_phases_are_found_in_float32_whatever_the_precision_of_training() -> None:
