@@ -26,7 +26,8 @@ from phaselearn.phasing.refinement import Refinement
 from phaselearn.phasing.solution import Solution
 from phaselearn.phasing.symmetry import impose_symmetry
 
-_VOXELS_AT_ONCE = 1 << 18  # of the boxes of all trajectories together; bounds the memory
+_VOXELS_KEPT = 1 << 22  # of the boxes of all starts that are compared with each other; bounds the memory
+_VOXELS_AT_ONCE = 1 << 18  # of the boxes of all trajectories of the network together
 # Of the reflections, within the network's resolution: where it sees fewer, flipping sees enough, and one start will do.
 _ENOUGH = 0.5
 _ABOVE_ALL = 1e3  # added to the score of atoms that fit: what was not refined comes after them
@@ -137,32 +138,21 @@ class MultiStart:
         if self.flipping is not None:
             begun = torch.stack([self.flipping(observed, crystals, self.seed, start) for start in starts], 1)
         found = _nothing(observed)
-        shapes, group = grid_shapes(cut(observed, self.finest)).unique(dim=0, return_inverse=True)
-        for number, shape in enumerate(shapes.tolist()):
-            rows = (group == number).nonzero()[:, 0]
-            part = crop(taken(observed, rows), _smallest_box(observed.mask[rows]))
-            at_once = max(1, _VOXELS_AT_ONCE // (len(starts) * part.mask[0].numel()))
-            for chosen in torch.arange(len(rows), device=rows.device).split(at_once):
-                places = rows[chosen]
-                names = [crystals[row] for row in places.tolist()]
-                first = None if begun is None else resized(begun[places].flatten(0, 1), tuple(part.mask.shape[1:]))
-                best = self._best_on_grid(taken(part, chosen), tuple(shape), names, starts, first)
+        boxes = _smallest_boxes(observed.mask)
+        for box in boxes.unique().tolist():
+            at_once = max(1, _VOXELS_KEPT // (len(starts) * box**3))
+            for rows in (boxes == box).nonzero()[:, 0].split(at_once):
+                names = [crystals[row] for row in rows.tolist()]
+                first = None if begun is None else resized(begun[rows].flatten(0, 1), (box, box, box))
+                best = self._best_in_box(crop(taken(observed, rows), box), names, starts, first)
                 factors = resized(best.solution.factors, tuple(observed.mask.shape[1:]))
-                _put(found, places, replace(best, solution=replace(best.solution, factors=factors)))
+                _put(found, rows, replace(best, solution=replace(best.solution, factors=factors)))
         return found
 
-    def _best_on_grid(
-        self, observed: Observed, shape: tuple[int, int, int], crystals: list[int], starts: range, begun: Tensor | None
-    ) -> Found:
-        """Run these starts of crystals that share a grid, the starts of a crystal one after the other in `begun`."""
-        grid = ReflectionGrid.of(cut(observed, self.finest), shape)
+    def _best_in_box(self, observed: Observed, crystals: list[int], starts: range, begun: Tensor | None) -> Found:
+        """Run these starts of crystals, the starts of a crystal one after the other in `begun`."""
         owner = torch.arange(len(crystals), device=observed.mask.device).repeat_interleave(len(starts))
-        if begun is None:
-            names = [crystals[row] for row in owner.tolist()]
-            phases = random_phases(grid.taken(owner), self.seed, names, list(starts) * len(crystals))
-        else:
-            phases = grid.taken(owner).on_grid(begun)
-        found = self._led_to(grid.taken(owner), taken(observed, owner), phases, begun)
+        found = self._led_to(observed, crystals, starts, begun)
         if self.refinement is not None:
             self._refine(found, observed, self.refinement)
         best = _highest(found.score.view(len(crystals), -1), 1)
@@ -174,29 +164,48 @@ class MultiStart:
         factors, expected = found.solution.factors[best], found.solution.expected_correlation[best]
         return Found(Solution(factors, agreement, None, expected), found.score[best], found.explained[best])
 
-    def _led_to(self, grid: ReflectionGrid, observed: Observed, phases: Tensor, begun: Tensor | None) -> Found:
-        """Run trajectories, one for each entry."""
-        half, expected = self.run(grid, phases)
-        factors = self._finished(grid.full_box(half, observed.mask.shape[-1]), observed, begun)
-        fine = Measurement.of(observed, (2 * observed.mask.shape[-1],) * 3)
+    def _led_to(self, observed: Observed, crystals: list[int], starts: range, begun: Tensor | None) -> Found:
+        """Run trajectories, an entry for each start, those of a crystal one after the other."""
+        count, box = len(starts), observed.mask.shape[-1]
+        owner = torch.arange(len(crystals), device=observed.mask.device).repeat_interleave(count)
+        everything = taken(observed, owner)
+        factors = torch.zeros_like(everything.amplitude, dtype=torch.complex64)
+        expected = everything.amplitude.new_zeros(len(owner))
+        shapes, group = grid_shapes(cut(observed, self.finest)).unique(dim=0, return_inverse=True)
+        for number, shape in enumerate(shapes.tolist()):
+            for rows in (group == number).nonzero()[:, 0].split(max(1, _VOXELS_AT_ONCE // (count * box**3))):
+                names = [crystals[row] for row in rows.tolist()]
+                entries = (count * rows[:, None] + torch.arange(count, device=rows.device)).flatten()
+                grid = ReflectionGrid.of(cut(taken(observed, owner[entries]), self.finest), tuple(shape))
+                if begun is None:
+                    each = [name for name in names for _ in starts]
+                    phases = random_phases(grid, self.seed, each, list(starts) * len(names))
+                else:
+                    phases = grid.on_grid(begun[entries])
+                half, expected[entries] = self.run(grid, phases)
+                factors[entries] = grid.full_box(half, box)
+        factors = self._finished(factors, everything, begun)
+        fine = Measurement.of(everything, (2 * box,) * 3)
         score = self.trust * expected - r_factor(fine.phased(factors), fine, DENSITY_SHARE)
         return Found(Solution(factors, None, None, expected), score, torch.zeros_like(score, dtype=torch.bool))
 
     def _refine(self, found: Found, observed: Observed, refinement: Refinement) -> None:
-        """Refine the best starts of each crystal, one after the other until atoms explain its amplitudes; in place."""
-        score = found.score.view(len(observed.mask), -1)
-        places = _highest(score, self.refined).view(len(score), -1)
-        rows = refinement.suits(observed).nonzero()[:, 0]
-        for rank in range(places.shape[1]):
-            if not len(rows):
-                break
-            place = places[rows, rank]
-            refined = refinement(found.solution.factors[place], taken(observed, rows))
-            fits = refined.r_factor < refinement.largest_r
-            found.solution.factors[place[fits]] = refined.factors[fits]
-            found.score[place[fits]] = _ABOVE_ALL + self.trust + refined.evidence[fits]
-            found.explained[place] = refined.r_factor <= refinement.exact_r
-            rows = rows[~found.explained[place]]
+        """Refine the best start of each crystal, and further ones where its atoms do not explain all; in place."""
+        starts = len(found.score) // len(observed.mask)
+        places = _highest(found.score.view(-1, starts), self.refined).view(len(observed.mask), -1)
+        places = places[refinement.suits(observed)]
+        self._refine_at(places[:, 0], found, observed, refinement)
+        self._refine_at(places[~found.explained[places[:, 0]], 1:].flatten(), found, observed, refinement)
+
+    def _refine_at(self, places: Tensor, found: Found, observed: Observed, refinement: Refinement) -> None:
+        if not len(places):
+            return
+        starts = len(found.score) // len(observed.mask)
+        refined = refinement(found.solution.factors[places], taken(observed, places // starts))
+        fits = refined.r_factor < refinement.largest_r
+        found.solution.factors[places[fits]] = refined.factors[fits]
+        found.score[places[fits]] = _ABOVE_ALL + self.trust + refined.evidence[fits]
+        found.explained[places] = refined.r_factor <= refinement.exact_r
 
     def _finished(self, found: Tensor, observed: Observed, begun: Tensor | None) -> Tensor:
         """Return FFT boxes with all that is measured phased, beyond the network's resolution too, and symmetric."""
@@ -265,9 +274,8 @@ def _better(first: Found, second: Found, observed: Observed) -> Found:
     return Found(solution, torch.maximum(first.score, second.score), explained)
 
 
-def _smallest_box(mask: Tensor) -> int:
-    """Return the voxels an axis of the smallest FFT box that holds the reflections of masks (B, N, N, N)."""
+def _smallest_boxes(mask: Tensor) -> Tensor:
+    """Return (B,) the voxels an axis of the smallest FFT boxes that hold the reflections of masks (B, N, N, N)."""
     index = miller_indices("full", mask.shape[-1]).abs().to(mask.device)
-    along = [mask.movedim(axis, 1).flatten(2).any(2).any(0) for axis in (1, 2, 3)]
-    largest = int((torch.stack(along) * index).max())
-    return min(2 * largest + 2, mask.shape[-1])
+    along = torch.stack([mask.movedim(axis, 1).flatten(2).any(2) for axis in (1, 2, 3)], 1)
+    return (2 * (along * index).amax((1, 2)) + 2).clamp_max(mask.shape[-1])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from phaselearn.phasing.reflections import ReflectionList
 
@@ -28,6 +29,19 @@ class AtomicModel:
     def take(self, rows: Tensor) -> AtomicModel:
         """Return the models of some crystals, in the order and as often as `rows` (R,) names them."""
         return AtomicModel(self.position[rows], self.weight[rows], self.b_iso[rows])
+
+    def put(self, rows: Tensor, part: AtomicModel) -> AtomicModel:
+        """Return the models with those of some crystals (R,) exchanged, on as many places for atoms as are needed."""
+        width = max(self.weight.shape[1], part.weight.shape[1])
+
+        def widened(values: Tensor) -> Tensor:
+            return functional.pad(values, (0, 0) * (values.ndim - 2) + (0, width - values.shape[1]))
+
+        return AtomicModel(
+            widened(self.position).index_copy(0, rows, widened(part.position)),
+            widened(self.weight).index_copy(0, rows, widened(part.weight)),
+            self.b_iso.index_copy(0, rows, part.b_iso),
+        )
 
     def count(self) -> Tensor:
         """Return (B,) how many atoms there are."""

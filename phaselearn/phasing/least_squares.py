@@ -26,6 +26,8 @@ def fit_atoms(model: AtomicModel, reflections: ReflectionList, steps: int) -> At
         reflections: of the same crystals.
         steps: at most.
     """
+    fitted = model
+    going = torch.arange(len(model.weight), device=model.weight.device)
     damping = torch.full_like(model.b_iso, _DAMPING)
     jacobian, difference = _linearised(model, reflections)
     residual = difference.square().sum(1)
@@ -34,15 +36,22 @@ def fit_atoms(model: AtomicModel, reflections: ReflectionList, steps: int) -> At
         jacobian_there, difference_there = _linearised(moved, reflections)
         residual_there = difference_there.square().sum(1)
         better = residual_there < residual
-        slow = better & (residual - residual_there < _SLOW * residual)
+        done = (better & (residual - residual_there < _SLOW * residual)) | (residual_there < _FITTED)
         model = _where(better, moved, model)
+        fitted = fitted.put(going, model)
+        if done.all():
+            break
         jacobian = torch.where(better[:, None, None], jacobian_there, jacobian)
         difference = torch.where(better[:, None], difference_there, difference)
         residual = torch.where(better, residual_there, residual)
         damping = torch.where(better, damping * _LESS, damping * _MORE).clamp(1e-7, 1e4)
-        if (slow | (residual < _FITTED)).all():
-            break
-    return model
+        if done.any():
+            rows = (~done).nonzero()[:, 0]
+            model, reflections, going = model.take(rows), reflections.take(rows), going[rows]
+            jacobian, difference, residual, damping = (
+                values[rows] for values in (jacobian, difference, residual, damping)
+            )
+    return fitted
 
 
 def _linearised(model: AtomicModel, reflections: ReflectionList) -> tuple[Tensor, Tensor]:

@@ -92,7 +92,7 @@ class Refinement:
             most = torch.minimum(reflections.counts() / least, room).clamp(1, self.most_atoms).long()
             part = self._completed(model.take(rows), reflections.take(rows), phased[rows], most[rows])
             part = fit_atoms(part, reflections.take(rows), self.steps)
-            model = _put(model, rows, part)
+            model = model.put(rows, part)
             found = _put_better(found, rows, _judged(part, reflections.take(rows)))
         factors = with_phases_of(observed.map_amplitude(), reflections.boxes(found.factors))
         return Refined(factors, found.r_factor, found.evidence)
@@ -149,20 +149,6 @@ def _judged(model: AtomicModel, reflections: ReflectionList) -> Refined:
     penalty = _PARAMETERS * model.count() * count.log() / count
     evidence = -(r_factor.square() + _SMALLEST_R**2).log() - penalty
     return Refined(model.structure_factors(reflections), r_factor, evidence)
-
-
-def _put(model: AtomicModel, rows: Tensor, part: AtomicModel) -> AtomicModel:
-    """Return the models with those of some rows exchanged, on as many places for atoms as are needed."""
-    width = max(model.weight.shape[1], part.weight.shape[1])
-
-    def widened(values: Tensor) -> Tensor:
-        return torch.nn.functional.pad(values, (0, 0) * (values.ndim - 2) + (0, width - values.shape[1]))
-
-    return AtomicModel(
-        widened(model.position).index_copy(0, rows, widened(part.position)),
-        widened(model.weight).index_copy(0, rows, widened(part.weight)),
-        model.b_iso.index_copy(0, rows, part.b_iso),
-    )
 
 
 def _put_better(found: Refined, rows: Tensor, part: Refined) -> Refined:
