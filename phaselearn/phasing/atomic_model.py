@@ -30,6 +30,12 @@ class AtomicModel:
         """Return the models of some crystals, in the order and as often as `rows` (R,) names them."""
         return AtomicModel(self.position[rows], self.weight[rows], self.b_iso[rows])
 
+    def trimmed(self) -> AtomicModel:
+        """Leave out the last places, on which no crystal has an atom."""
+        occupied = (self.weight > 0).any(0).nonzero()
+        width = int(occupied[-1]) + 1 if len(occupied) else 1
+        return AtomicModel(self.position[:, :width], self.weight[:, :width], self.b_iso)
+
     def put(self, rows: Tensor, part: AtomicModel) -> AtomicModel:
         """Return the models with those of some crystals (R,) exchanged, on as many places for atoms as are needed."""
         width = max(self.weight.shape[1], part.weight.shape[1])

@@ -64,6 +64,12 @@ class ReflectionList:
         """Return the lists of some crystals, in the order and as often as `rows` (R,) names them."""
         return ReflectionList(*(getattr(self, field.name)[rows] for field in fields(self)))
 
+    def trimmed(self) -> ReflectionList:
+        """Return the same, padded no further than to the longest list."""
+        longest = max(1, int(self.counts().max()))
+        lists = (values[:, :longest] for values in (self.index, self.amplitude, self.inverse_square, self.measured))
+        return ReflectionList(*lists, self.place[:, :longest], self.lattice, self.box)
+
     def counts(self) -> Tensor:
         """Return (B,) how many reflections there are."""
         return self.measured.sum(1)
