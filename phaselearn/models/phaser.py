@@ -40,6 +40,7 @@ class Phaser(DensityModel):
         width, hidden, patterson: of `PhasingNetwork`.
         cycles: of a trajectory.
         starts: of a crystal in a round, where nothing is trained.
+        first: of them, those that are run before the others, see `MultiStart`.
         rounds: at most, for the crystals that one does not settle, see `MultiStart`.
         settled: map correlation with the best start from which another agrees with it.
         seconds: for each crystal; null for all rounds, however long they take, see `MultiStart`.
@@ -70,6 +71,7 @@ class Phaser(DensityModel):
         patterson: bool,
         cycles: int,
         starts: int,
+        first: int,
         rounds: int,
         settled: float,
         seconds: float | None,
@@ -90,7 +92,7 @@ class Phaser(DensityModel):
         super().__init__(**options)
         for name, value, least in (
             *(("width", width, 1), ("hidden", hidden, 0)),
-            *(("cycles", cycles, 1), ("starts", starts, 1), ("rounds", rounds, 1), ("refined", refined, 1)),
+            *(("cycles", cycles, 1), ("starts", starts, 1), ("first", first, 1), ("rounds", rounds, 1), ("refined", refined, 1)),
         ):
             if value < least:
                 raise UserError(f"model.{name}={value}: a whole number of at least {least}, e.g. model.{name}=8")
@@ -108,6 +110,7 @@ class Phaser(DensityModel):
         self.search = MultiStart(
             self._run,
             starts,
+            first,
             rounds,
             settled,
             seconds,

@@ -58,6 +58,7 @@ class MultiStart:
         run: takes trajectories from half boxes with starting phases to half boxes with phases, and to the map
             correlations (B,) that the network expects of them.
         starts: of a crystal, in a round.
+        first: of them, those that are run before the others: crystals that atoms then explain are done.
         rounds: at most, for crystals that atoms do not explain and whose best start no other agrees with.
         settled: map correlation with the best start from which another agrees with it.
         seconds: of the clock on the wall, for each crystal: after the first start as many of a
@@ -75,6 +76,7 @@ class MultiStart:
 
     run: Trajectories
     starts: int
+    first: int
     rounds: int
     settled: float
     seconds: float | None
@@ -115,15 +117,23 @@ class MultiStart:
         return self._in_rounds(observed, crystals) if self.seconds is None else self._in_time(observed, crystals)
 
     def _in_rounds(self, observed: Observed, crystals: list[int]) -> Found:
-        found = self._best(observed, crystals, range(self.starts))
+        first = min(self.first, self.starts)
+        found = self._best(observed, crystals, range(first))
+        if first < self.starts:
+            self._go_on(found, ~found.explained, observed, crystals, range(first, self.starts))
         for number in range(1, self.rounds):
-            rows = (~found.explained & (found.solution.agreement < self.settled)).nonzero()[:, 0]
-            if not len(rows):
-                break
-            part, names = taken(observed, rows), [crystals[row] for row in rows.tolist()]
-            further = self._best(part, names, range(number * self.starts, (number + 1) * self.starts))
-            _put(found, rows, _better(_taken(found, rows), further, part))
+            unsettled = ~found.explained & (found.solution.agreement < self.settled)
+            self._go_on(
+                found, unsettled, observed, crystals, range(number * self.starts, (number + 1) * self.starts)
+            )
         return found
+
+    def _go_on(self, found: Found, wanted: Tensor, observed: Observed, crystals: list[int], starts: range) -> None:
+        """Put what these starts lead to in the place of what was found, for the wanted crystals, where it is better."""
+        rows = wanted.nonzero()[:, 0]
+        if len(rows):
+            part, names = taken(observed, rows), [crystals[row] for row in rows.tolist()]
+            _put(found, rows, _better(_taken(found, rows), self._best(part, names, starts), part))
 
     def _in_time(self, observed: Observed, crystals: list[int]) -> Found:
         began = time.perf_counter()
