@@ -92,7 +92,13 @@ class Phaser(DensityModel):
         super().__init__(**options)
         for name, value, least in (
             *(("width", width, 1), ("hidden", hidden, 0)),
-            *(("cycles", cycles, 1), ("starts", starts, 1), ("first", first, 1), ("rounds", rounds, 1), ("refined", refined, 1)),
+            *(
+                ("cycles", cycles, 1),
+                ("starts", starts, 1),
+                ("first", first, 1),
+                ("rounds", rounds, 1),
+                ("refined", refined, 1),
+            ),
         ):
             if value < least:
                 raise UserError(f"model.{name}={value}: a whole number of at least {least}, e.g. model.{name}=8")

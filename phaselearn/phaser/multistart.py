@@ -19,35 +19,20 @@ from phaselearn.phaser.coverage import crop, cut, taken, within_resolution
 from phaselearn.phaser.extension import extend
 from phaselearn.phaser.grid import ReflectionGrid, grid_shapes
 from phaselearn.phaser.starts import FlippedStarts, random_phases
-from phaselearn.phasing.figures_of_merit import DENSITY_SHARE, likeness, r_factor
+from phaselearn.phaser.trials import Found, Trial, better, refine
+from phaselearn.phasing.figures_of_merit import DENSITY_SHARE, r_factor
 from phaselearn.phasing.laue import with_equivalents
 from phaselearn.phasing.measurement import Measurement, resized
 from phaselearn.phasing.refinement import Refinement
 from phaselearn.phasing.solution import Solution
 from phaselearn.phasing.symmetry import impose_symmetry
 
-_VOXELS_KEPT = 1 << 22  # of the boxes of all starts that are compared with each other; bounds the memory
+_VOXELS_KEPT = 1 << 24  # of the boxes of all starts of the crystals that are phased together; bounds the memory
 _VOXELS_AT_ONCE = 1 << 18  # of the boxes of all trajectories of the network together
 # Of the reflections, within the network's resolution: where it sees fewer, flipping sees enough, and one start will do.
 _ENOUGH = 0.5
-_ABOVE_ALL = 1e3  # added to the score of atoms that fit: what was not refined comes after them
 
 Trajectories = Callable[[ReflectionGrid, Tensor], tuple[Tensor, Tensor]]
-
-
-@dataclass(frozen=True)
-class Found:
-    """What starts led to, or the best of them for each crystal.
-
-    Attributes:
-        solution: the phases.
-        score: (B,) what is chosen by, higher is better.
-        explained: (B,) whether atoms explain all amplitudes.
-    """
-
-    solution: Solution
-    score: Tensor
-    explained: Tensor
 
 
 @dataclass(frozen=True)
@@ -102,12 +87,12 @@ class MultiStart:
         observed = _completed(observed)
         seen = (observed.mask & within_resolution(observed, self.finest)).flatten(1).sum(1)
         enough = seen >= _ENOUGH * observed.mask.flatten(1).sum(1)
-        found = _nothing(observed)
+        found = Found.nothing(observed)
         for some, starts in ((enough, self.starts), (~enough, 1)):
             rows = some.nonzero()[:, 0]
             if len(rows):
                 names = [crystals[row] for row in rows.tolist()]
-                _put(found, rows, self._searched(taken(observed, rows), names, starts))
+                found.put(rows, self._searched(taken(observed, rows), names, starts))
         return replace(found.solution, factors=found.solution.factors * measured)
 
     def _searched(self, observed: Observed, crystals: list[int], starts: int) -> Found:
@@ -123,9 +108,7 @@ class MultiStart:
             self._go_on(found, ~found.explained, observed, crystals, range(first, self.starts))
         for number in range(1, self.rounds):
             unsettled = ~found.explained & (found.solution.agreement < self.settled)
-            self._go_on(
-                found, unsettled, observed, crystals, range(number * self.starts, (number + 1) * self.starts)
-            )
+            self._go_on(found, unsettled, observed, crystals, range(number * self.starts, (number + 1) * self.starts))
         return found
 
     def _go_on(self, found: Found, wanted: Tensor, observed: Observed, crystals: list[int], starts: range) -> None:
@@ -133,46 +116,41 @@ class MultiStart:
         rows = wanted.nonzero()[:, 0]
         if len(rows):
             part, names = taken(observed, rows), [crystals[row] for row in rows.tolist()]
-            _put(found, rows, _better(_taken(found, rows), self._best(part, names, starts), part))
+            found.put(rows, better(found.take(rows), self._best(part, names, starts), part))
 
     def _in_time(self, observed: Observed, crystals: list[int]) -> Found:
         began = time.perf_counter()
         first = self._best(observed, crystals, range(1))
         taken_by_one = time.perf_counter() - began
         more = min(self.starts - 1, int(self.seconds * len(crystals) / taken_by_one) - 1)
-        return _better(first, self._best(observed, crystals, range(1, 1 + more)), observed) if more > 0 else first
+        return better(first, self._best(observed, crystals, range(1, 1 + more)), observed) if more > 0 else first
 
     def _best(self, observed: Observed, crystals: list[int], starts: range) -> Found:
         """Phase crystals with these starts."""
+        found = Found.nothing(observed)
+        at_once = max(1, _VOXELS_KEPT // (len(starts) * observed.mask[0].numel()))
+        for rows in torch.arange(len(crystals), device=observed.mask.device).split(at_once):
+            trials = self._trials(taken(observed, rows), [crystals[row] for row in rows.tolist()], starts)
+            if self.refinement is not None:
+                refine(trials, self.refinement, self.refined, self.trust)
+            for trial in trials:
+                found.put(rows[trial.rows], trial.best())
+        return found
+
+    def _trials(self, observed: Observed, crystals: list[int], starts: range) -> list[Trial]:
+        """Run these starts of crystals, those of which the reflections fit into the same box together."""
         begun = None
         if self.flipping is not None:
             begun = torch.stack([self.flipping(observed, crystals, self.seed, start) for start in starts], 1)
-        found = _nothing(observed)
         boxes = _smallest_boxes(observed.mask)
+        trials = []
         for box in boxes.unique().tolist():
-            at_once = max(1, _VOXELS_KEPT // (len(starts) * box**3))
-            for rows in (boxes == box).nonzero()[:, 0].split(at_once):
-                names = [crystals[row] for row in rows.tolist()]
-                first = None if begun is None else resized(begun[rows].flatten(0, 1), (box, box, box))
-                best = self._best_in_box(crop(taken(observed, rows), box), names, starts, first)
-                factors = resized(best.solution.factors, tuple(observed.mask.shape[1:]))
-                _put(found, rows, replace(best, solution=replace(best.solution, factors=factors)))
-        return found
-
-    def _best_in_box(self, observed: Observed, crystals: list[int], starts: range, begun: Tensor | None) -> Found:
-        """Run these starts of crystals, the starts of a crystal one after the other in `begun`."""
-        owner = torch.arange(len(crystals), device=observed.mask.device).repeat_interleave(len(starts))
-        found = self._led_to(observed, crystals, starts, begun)
-        if self.refinement is not None:
-            self._refine(found, observed, self.refinement)
-        best = _highest(found.score.view(len(crystals), -1), 1)
-        fine = Measurement.of(taken(observed, owner), (2 * observed.mask.shape[-1],) * 3)
-        phased = fine.phased(found.solution.factors)
-        alike = likeness(phased, phased[best[owner]])
-        alike[best] = 0
-        agreement = alike.view(len(crystals), -1).amax(1)
-        factors, expected = found.solution.factors[best], found.solution.expected_correlation[best]
-        return Found(Solution(factors, agreement, None, expected), found.score[best], found.explained[best])
+            rows = (boxes == box).nonzero()[:, 0]
+            names = [crystals[row] for row in rows.tolist()]
+            first = None if begun is None else resized(begun[rows].flatten(0, 1), (box, box, box))
+            part = crop(taken(observed, rows), box)
+            trials.append(Trial(rows, part, self._led_to(part, names, starts, first)))
+        return trials
 
     def _led_to(self, observed: Observed, crystals: list[int], starts: range, begun: Tensor | None) -> Found:
         """Run trajectories, an entry for each start, those of a crystal one after the other."""
@@ -199,24 +177,6 @@ class MultiStart:
         score = self.trust * expected - r_factor(fine.phased(factors), fine, DENSITY_SHARE)
         return Found(Solution(factors, None, None, expected), score, torch.zeros_like(score, dtype=torch.bool))
 
-    def _refine(self, found: Found, observed: Observed, refinement: Refinement) -> None:
-        """Refine the best start of each crystal, and further ones where its atoms do not explain all; in place."""
-        starts = len(found.score) // len(observed.mask)
-        places = _highest(found.score.view(-1, starts), self.refined).view(len(observed.mask), -1)
-        places = places[refinement.suits(observed)]
-        self._refine_at(places[:, 0], found, observed, refinement)
-        self._refine_at(places[~found.explained[places[:, 0]], 1:].flatten(), found, observed, refinement)
-
-    def _refine_at(self, places: Tensor, found: Found, observed: Observed, refinement: Refinement) -> None:
-        if not len(places):
-            return
-        starts = len(found.score) // len(observed.mask)
-        refined = refinement(found.solution.factors[places], taken(observed, places // starts))
-        fits = refined.r_factor < refinement.largest_r
-        found.solution.factors[places[fits]] = refined.factors[fits]
-        found.score[places[fits]] = _ABOVE_ALL + self.trust + refined.evidence[fits]
-        found.explained[places] = refined.r_factor <= refinement.exact_r
-
     def _finished(self, found: Tensor, observed: Observed, begun: Tensor | None) -> Tensor:
         """Return FFT boxes with all that is measured phased, beyond the network's resolution too, and symmetric."""
         amplitude = observed.map_amplitude()
@@ -238,50 +198,6 @@ def _completed(observed: Observed) -> Observed:
     part = with_equivalents(taken(observed, rows))
     amplitude = observed.amplitude.index_copy(0, rows, part.amplitude)
     return Observed(amplitude, observed.mask.index_copy(0, rows, part.mask), observed.lattice)
-
-
-def _highest(score: Tensor, count: int) -> Tensor:
-    """Return the flat places of the highest scores (B, S) of each row, so many or all."""
-    places = score.topk(min(count, score.shape[1]), dim=1).indices
-    return (places + score.shape[1] * torch.arange(len(score), device=score.device)[:, None]).flatten()
-
-
-def _nothing(observed: Observed) -> Found:
-    """Return what says nothing yet."""
-    figure = observed.amplitude.new_zeros(len(observed.amplitude))
-    factors = torch.zeros_like(observed.amplitude, dtype=torch.complex64)
-    solution = Solution(factors, figure, None, figure.clone())
-    return Found(solution, figure.clone(), torch.zeros_like(figure, dtype=torch.bool))
-
-
-def _taken(found: Found, rows: Tensor) -> Found:
-    """Return what was found for some crystals."""
-    solution = found.solution
-    figures = (solution.factors[rows], solution.agreement[rows], None, solution.expected_correlation[rows])
-    return Found(Solution(*figures), found.score[rows], found.explained[rows])
-
-
-def _put(found: Found, rows: Tensor, part: Found) -> None:
-    found.score[rows] = part.score
-    found.explained[rows] = part.explained
-    for name in ("factors", "agreement", "expected_correlation"):
-        getattr(found.solution, name)[rows] = getattr(part.solution, name).to(getattr(found.solution, name).dtype)
-
-
-def _better(first: Found, second: Found, observed: Observed) -> Found:
-    """Return the better of two for each crystal; its agreement may be that with the other."""
-    later = second.score > first.score
-
-    def chosen(name: str) -> Tensor:
-        one, other = (getattr(found.solution, name) for found in (first, second))
-        return torch.where(later.view(-1, *[1] * (one.ndim - 1)), other, one)
-
-    fine = Measurement.of(observed, (2 * observed.mask.shape[-1],) * 3)
-    alike = likeness(*(fine.phased(found.solution.factors) for found in (first, second)))
-    agreement = torch.maximum(chosen("agreement"), alike)
-    solution = Solution(chosen("factors"), agreement, None, chosen("expected_correlation"))
-    explained = torch.where(later, second.explained, first.explained)
-    return Found(solution, torch.maximum(first.score, second.score), explained)
 
 
 def _smallest_boxes(mask: Tensor) -> Tensor:

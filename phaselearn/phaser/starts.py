@@ -36,11 +36,13 @@ class FlippedStarts:
     Attributes:
         method: the flipping; its thresholds are gone through by single runs in turn.
         plan: of the search.
+        iterations: of single runs.
         share: of the crystals of a training batch that begin with a single run, the others with random phases.
     """
 
     method: ChargeFlipping
     plan: SearchPlan
+    iterations: int
     share: float
 
     def __call__(self, observed: Observed, crystals: Sequence[int], seed: int, start: int) -> Tensor:
@@ -62,5 +64,5 @@ class FlippedStarts:
         """Return the phases of a single run of flipping; `number` makes runs differ."""
         thresholds = self.method.thresholds
         turn = number % len(thresholds)
-        method = replace(self.method, thresholds=(*thresholds[turn:], *thresholds[:turn]))
+        method = replace(self.method, iterations=self.iterations, thresholds=(*thresholds[turn:], *thresholds[:turn]))
         return search(observed, method, replace(self.plan, restarts=1, rounds=1), seed + number, crystals).factors

@@ -51,8 +51,8 @@ def _fitted(model: AtomicModel, reflections: ReflectionList, steps: int) -> Atom
         fitted = fitted.put(going, model)
         if done.all():
             break
-        jacobian = torch.where(better[:, None, None], jacobian_there, jacobian)
-        difference = torch.where(better[:, None], difference_there, difference)
+        jacobian_there[~better] = jacobian[~better]
+        jacobian, difference = jacobian_there, torch.where(better[:, None], difference_there, difference)
         residual = torch.where(better, residual_there, residual)
         damping = torch.where(better, damping * _LESS, damping * _MORE).clamp(1e-7, 1e4)
         if done.any():
@@ -71,12 +71,15 @@ def _linearised(model: AtomicModel, reflections: ReflectionList) -> tuple[Tensor
     real, imaginary = (cosine @ weight)[..., 0] * fall, (sine @ weight)[..., 0] * fall
     magnitude = (real.square() + imaginary.square() + 1e-12).sqrt()
     along, across = (real / magnitude * fall)[..., None], (imaginary / magnitude * fall)[..., None]
-    by_weight = (cosine * along + sine * across) * (_unit_of_weight(model)[:, None] * (model.weight > 0)[:, None])
-    by_angle = (cosine * across - sine * along) * model.weight[:, None]
+    atoms = model.weight.shape[1]
+    jacobian = cosine.new_empty((*magnitude.shape, 4 * atoms + 1))
+    by_weight, by_position = jacobian[..., :atoms], jacobian[..., atoms:-1].unflatten(2, (atoms, 3))
+    torch.addcmul(cosine * along, sine, across, out=by_weight)
+    by_weight *= (_unit_of_weight(model) * (model.weight > 0))[:, None]
+    by_angle = torch.addcmul(cosine * across, sine, along, value=-1) * model.weight[:, None]
     gradient = 2 * math.pi * reflections.index @ torch.linalg.inv(reflections.lattice).transpose(1, 2)
-    by_position = (by_angle[..., None] * gradient[:, :, None]).flatten(2)
-    by_b = -_B_UNIT / 4 * reflections.inverse_square * magnitude * reflections.measured
-    jacobian = torch.cat((by_weight, by_position, by_b[..., None]), 2)
+    torch.mul(by_angle[..., None], gradient[:, :, None], out=by_position)
+    jacobian[..., -1] = -_B_UNIT / 4 * reflections.inverse_square * magnitude * reflections.measured
     return jacobian, (magnitude - reflections.amplitude) * reflections.measured
 
 
@@ -91,7 +94,7 @@ def _step(
 ) -> AtomicModel:
     """Return the model after one damped step."""
     curvature = jacobian.transpose(1, 2) @ jacobian
-    slope = jacobian.transpose(1, 2) @ difference[..., None]
+    slope = (difference[:, None] @ jacobian).transpose(1, 2)
     diagonal = curvature.diagonal(dim1=1, dim2=2)
     mean = diagonal.mean(1, keepdim=True)
     # Parameters that nothing depends on, those of absent atoms, need some damping of their own.

@@ -20,7 +20,7 @@ from phaselearn.crystal.lattice import volume
 from phaselearn.crystal.peaks import find_peaks, fourier_upsample, minimum_image_distance
 from phaselearn.phasing.atomic_model import AtomicModel
 from phaselearn.phasing.least_squares import fit_atoms
-from phaselearn.phasing.reflections import ReflectionList
+from phaselearn.phasing.reflections import ReflectionList, joined_lists
 
 _OVERSAMPLING = 2  # voxels along an axis of the maps whose peaks are looked for, for each of the data's
 _SMALLEST_R = 1e-3  # that counts: below it one model is as good as another
@@ -73,29 +73,47 @@ class Refinement:
         """Return (B,) which crystals have few enough reflections."""
         return observed.unique_reflections() <= self.most_reflections
 
-    def __call__(self, factors: Tensor, observed: Observed) -> Refined:
-        """Refine phases.
+    def __call__(self, factors: Sequence[Tensor], observed: Sequence[Observed]) -> list[Refined]:
+        """Refine phases of sets of crystals, all at once; the FFT boxes of each set have a size of their own.
 
         Args:
-            factors: FFT boxes (B, N, N, N); only their phases count.
+            factors: FFT boxes (B, N, N, N) for each set; only their phases count.
             observed: of the same crystals.
         """
-        reflections = ReflectionList.of(observed)
-        phased = reflections.amplitude * torch.exp(1j * reflections.values(factors).angle())
-        room = volume(observed.lattice) / self.volume_per_atom
+        lists = [ReflectionList.of(part) for part in observed]
+        reflections = ReflectionList.joined(lists)
+        phases = [each.values(part).angle() for each, part in zip(lists, factors, strict=True)]
+        phased = torch.polar(reflections.amplitude, joined_lists(phases))
+        found = self._refined(phased, reflections)
+        ends = torch.tensor([len(each) for each in lists]).cumsum(0).tolist()
+        parts = []
+        for part, each, end in zip(observed, lists, ends, strict=True):
+            rows = slice(end - len(each), end)
+            values = found.factors[rows, : each.place.shape[1]]
+            boxes = with_phases_of(part.map_amplitude(), each.boxes(values))
+            parts.append(Refined(boxes, found.r_factor[rows], found.evidence[rows]))
+        return parts
+
+    def _refined(self, phased: Tensor, reflections: ReflectionList) -> Refined:
+        """Refine lists (B, H); so are the factors of the result."""
+        room = volume(reflections.lattice) / self.volume_per_atom
         model = _none(reflections)
         found = _judged(model, reflections)
         for least in self.reflections_per_atom:
             rows = (found.r_factor > self.exact_r).nonzero()[:, 0]
             if not len(rows):
                 break
-            most = torch.minimum(reflections.counts() / least, room).clamp(1, self.most_atoms).long()
-            part = self._completed(model.take(rows), reflections.take(rows), phased[rows], most[rows])
-            part = fit_atoms(part, reflections.take(rows), self.steps)
-            model = model.put(rows, part)
-            found = _put_better(found, rows, _judged(part, reflections.take(rows)))
-        factors = with_phases_of(observed.map_amplitude(), reflections.boxes(found.factors))
-        return Refined(factors, found.r_factor, found.evidence)
+            part = reflections.take(rows)
+            most = torch.minimum(part.counts() / least, room[rows]).clamp(1, self.most_atoms).long()
+            completed = model.take(rows)
+            for box in part.box.unique():
+                some = (part.box == box).nonzero()[:, 0]
+                of_box = self._completed(completed.take(some), part.take(some), phased[rows[some]], most[some])
+                completed = completed.put(some, of_box)
+            fitted = fit_atoms(completed, part, self.steps)
+            model = model.put(rows, fitted)
+            found = _put_better(found, rows, _judged(fitted, part))
+        return found
 
     def _completed(self, model: AtomicModel, reflections: ReflectionList, phased: Tensor, most: Tensor) -> AtomicModel:
         """Add atoms at the peaks of the difference map, that of `phased` (B, H) where there are no atoms yet."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from phaselearn.crystal.judgement import Observed
 from phaselearn.crystal.lattice import inverse_d_squared
@@ -14,7 +16,7 @@ from phaselearn.crystal.layout import friedel_mate, miller_indices
 
 @dataclass(frozen=True)
 class ReflectionList:
-    """Measured reflections of B crystals, padded to the longest list.
+    """Measured reflections of B crystals, whose FFT boxes may differ in size, padded to the longest list.
 
     Attributes:
         index: (B, H, 3) Miller indices, zero in the padding.
@@ -23,7 +25,7 @@ class ReflectionList:
         measured: (B, H) bool, False in the padding.
         place: (B, H) in the flattened FFT box.
         lattice: (B, 3, 3) in Å.
-        box: (B,) N of the FFT box, the same for all.
+        box: (B,) N of the FFT box.
     """
 
     index: Tensor
@@ -57,6 +59,13 @@ class ReflectionList:
             torch.full((len(place),), size, device=device),
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence[ReflectionList]) -> ReflectionList:
+        """Put the lists of several sets of crystals one after the other."""
+        lists = ("index", "amplitude", "inverse_square", "measured", "place")
+        columns = [joined_lists([getattr(part, name) for part in parts]) for name in lists]
+        return cls(*columns, *(torch.cat([getattr(part, name) for part in parts]) for name in ("lattice", "box")))
+
     def __len__(self) -> int:
         return len(self.index)
 
@@ -79,8 +88,15 @@ class ReflectionList:
         return boxes.flatten(1).gather(1, self.place) * self.measured
 
     def boxes(self, values: Tensor) -> Tensor:
-        """Return complex FFT boxes (B, N, N, N) of values (B, H) and of their mates, zero elsewhere."""
+        """Return complex FFT boxes (B, N, N, N), of one size, of values (B, H) and of their mates, zero elsewhere."""
         size = int(self.box[0])
         half = values.new_zeros((len(values), size**3)).scatter(1, self.place, values * self.measured)
         half = half.unflatten(1, (size, size, size))
         return half + friedel_mate(half).conj()
+
+
+def joined_lists(parts: Sequence[Tensor]) -> Tensor:
+    """Return lists (B, H, …), one after the other, padded with zeros to the longest."""
+    longest = max(part.shape[1] for part in parts)
+    padding = [(0, 0) * (part.ndim - 2) + (0, longest - part.shape[1]) for part in parts]
+    return torch.cat([functional.pad(part, pad) for part, pad in zip(parts, padding, strict=True)])

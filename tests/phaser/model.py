@@ -22,6 +22,7 @@ def phaser(**changes) -> Phaser:
         "patterson": True,
         "cycles": 4,
         "starts": 1,
+        "first": 8,
         "rounds": 1,
         "settled": 0.95,
         "seconds": None,
@@ -53,4 +54,4 @@ def phaser(**changes) -> Phaser:
 def flipped_starts(share: float = 0.5) -> FlippedStarts:
     plan = replace(PLAN, restarts=1, rounds=1, check_every=20, settled=0.98, polishing=2, finishing=4)
     # Ten cycles: more let rounding, which depends on the batch, grow.
-    return FlippedStarts(ChargeFlipping(10, (0.7, 1.0), 0.2, 0.7, 0.2), plan, share)
+    return FlippedStarts(ChargeFlipping(10, (0.7, 1.0), 0.2, 0.7, 0.2), plan, 10, share)

@@ -89,6 +89,25 @@ def test_only_crystals_that_a_round_of_starts_does_not_settle_get_another() -> N
     assert twice[2] > 0.99
 
 
+def test_crystals_that_atoms_of_the_first_starts_explain_get_no_others() -> None:
+    lattice, numbers, positions = atoms.crystals()
+    observed = atoms.observed_to(1.6, lattice, numbers, positions)
+    wrong, rough = (atoms.disturbed(observed, numbers, positions, degrees) for degrees in (1000, 30))
+    is_first = (torch.arange(3) == 0)[:, None, None, None]
+    asked = []
+
+    def given(some: Observed, names: list[int], seed: int, start: int) -> Tensor:
+        asked.append((start, names))
+        return (torch.where(is_first, rough, wrong) if start == 0 else rough)[names]
+
+    options = {"starts": 3, "first": 1, "refined": 3, "refinement": atoms.REFINEMENT, "flipping": given}
+    model = phaser(**options, resolution=[1.4, 2.0])
+    torch.nn.init.zeros_(model.network.last.weight)
+    solution = model.solve(observed, [0, 1, 2])
+    assert asked == [(0, [0, 1, 2]), (1, [1, 2]), (2, [1, 2])]
+    assert (atoms.correlation(solution.factors, observed, numbers, positions) > 0.99).all()
+
+
 def test_a_network_that_changes_nothing_hands_on_what_flipping_found() -> None:
     lattice, numbers, positions = triclinic(3)
     observed = observed_to(1.2, lattice, factors_of(lattice, numbers, positions))

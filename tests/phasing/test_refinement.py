@@ -12,12 +12,15 @@ from scipy.optimize import least_squares
 from torch import Tensor
 
 from phaselearn.crystal.alignment import align
-from phaselearn.crystal.judgement import true_map_factors
+from phaselearn.crystal.judgement import Observed, true_map_factors
 from phaselearn.crystal.lattice import inverse_d_squared
 from phaselearn.crystal.layout import miller_indices
 from phaselearn.crystal.structure_factors import structure_factors
+from phaselearn.phaser.coverage import crop, taken
 from phaselearn.phasing.atomic_model import AtomicModel
 from phaselearn.phasing.least_squares import fit_atoms
+from phaselearn.phasing.measurement import resized
+from phaselearn.phasing.refinement import Refined, Refinement
 from phaselearn.phasing.reflections import ReflectionList
 from tests.phasing.atoms import REFINEMENT, SIZE, correlation, crystals, disturbed, observed_to
 
@@ -75,26 +78,31 @@ def test_displaced_atoms_go_back_as_far_as_with_scipy() -> None:
     assert fitted.b_iso.item() == pytest.approx(0, abs=0.02)
 
 
+def refined_by(refinement: Refinement, factors: Tensor, observed: Observed) -> Refined:
+    (refined,) = refinement([factors], [observed])
+    return refined
+
+
 def test_rough_phases_become_right_and_random_ones_have_less_evidence() -> None:
     lattice, numbers, positions = crystals()
     observed = observed_to(1.6, lattice, numbers, positions)
     rough, random = (disturbed(observed, numbers, positions, degrees) for degrees in (40, 1000))
     before = correlation(rough, observed, numbers, positions)
-    refined = REFINEMENT(rough, observed)
+    refined = refined_by(REFINEMENT, rough, observed)
     assert (before < 0.9).all()
     assert (correlation(refined.factors, observed, numbers, positions) > 0.99).all()
     assert (refined.r_factor < 0.01).all()
-    assert (REFINEMENT(random, observed).evidence < refined.evidence - 1).all()
+    assert (refined_by(REFINEMENT, random, observed).evidence < refined.evidence - 1).all()
 
 
 def test_amplitudes_are_the_measured_ones_and_where_the_cell_begins_does_not_matter() -> None:
     lattice, numbers, positions = crystals()
     observed = observed_to(1.6, lattice, numbers, positions)
     rough = disturbed(observed, numbers, positions, 30)
-    refined = REFINEMENT(rough, observed)
+    refined = refined_by(REFINEMENT, rough, observed)
     torch.testing.assert_close(refined.factors.abs(), observed.map_amplitude(), rtol=1e-4, atol=1e-3)
     for moved in (rough.conj(), rough * torch.exp(2j * math.pi * 3 / SIZE * miller_indices("full", SIZE))):
-        again = REFINEMENT(moved, observed)
+        again = refined_by(REFINEMENT, moved, observed)
         assert (align(again.factors, refined.factors).correlation > 0.999).all()
 
 
@@ -104,8 +112,8 @@ def test_form_factors_are_made_up_for_by_displacement() -> None:
     true = structure_factors(lattice, numbers, positions, miller_indices("full", SIZE), "xray", b_iso=1.0)
     observed = replace(observed, amplitude=true.abs() * observed.mask)
     rough = disturbed(observed, numbers, positions, 30)
-    assert (REFINEMENT(rough, observed).r_factor < 0.06).all()
-    assert (correlation(REFINEMENT(rough, observed).factors, observed, numbers, positions) > 0.98).all()
+    assert (refined_by(REFINEMENT, rough, observed).r_factor < 0.06).all()
+    assert (correlation(refined_by(REFINEMENT, rough, observed).factors, observed, numbers, positions) > 0.98).all()
 
 
 @pytest.mark.parametrize(
@@ -115,8 +123,8 @@ def test_there_are_no_more_atoms_than_allowed(bound: dict[str, object]) -> None:
     lattice, numbers, positions = crystals()
     observed = observed_to(1.6, lattice, numbers, positions)
     true = true_map_factors(observed, numbers, positions, "atomic_number")
-    assert (REFINEMENT(true, observed).r_factor < 0.01).all()
-    assert (replace(REFINEMENT, **bound)(true, observed).r_factor > 0.05).all()
+    assert (refined_by(REFINEMENT, true, observed).r_factor < 0.01).all()
+    assert (refined_by(replace(REFINEMENT, **bound), true, observed).r_factor > 0.05).all()
 
 
 def test_crystals_with_many_reflections_are_left_alone_and_few_do_no_harm() -> None:
@@ -128,6 +136,32 @@ def test_crystals_with_many_reflections_are_left_alone_and_few_do_no_harm() -> N
     assert 0 < some.suits(observed).sum() < 3
     scarce = observed_to(6.0, lattice, numbers, positions)
     assert (scarce.unique_reflections() < 8).all()
-    refined = REFINEMENT(scarce.amplitude.to(torch.complex64), scarce)
+    refined = refined_by(REFINEMENT, scarce.amplitude.to(torch.complex64), scarce)
     assert torch.isfinite(refined.factors.abs()).all()
     assert torch.isfinite(refined.evidence).all()
+
+
+def test_sets_of_crystals_with_boxes_of_their_own_are_refined_as_each_by_itself() -> None:
+    lattice, numbers, positions = crystals()
+    fine, coarse = (observed_to(d_min, lattice, numbers, positions) for d_min in (1.6, 2.0))
+    coarse = crop(taken(coarse, torch.tensor([2, 0])), SIZE - 2)
+    rough = disturbed(fine, numbers, positions, 40)
+    small = resized(rough[[2, 0]], (SIZE - 2,) * 3)
+    together = REFINEMENT([rough, small], [fine, coarse])
+    for refined, *alone in zip(together, (rough, small), (fine, coarse), strict=True):
+        by_itself = refined_by(REFINEMENT, *alone)
+        torch.testing.assert_close(refined.factors, by_itself.factors, rtol=1e-3, atol=1e-2)
+        torch.testing.assert_close(refined.r_factor, by_itself.r_factor, rtol=1e-2, atol=1e-4)
+
+
+def test_fitted_together_or_alone_crystals_of_different_sizes_become_the_same() -> None:
+    lattice, numbers, positions = crystals()
+    reflections = ReflectionList.of(observed_to(1.6, lattice, numbers, positions))
+    weight = numbers / 100 * torch.tensor([[1, 1, 1, 1, 1, 1], [1, 0, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0]])
+    begun = AtomicModel(positions + 0.01, weight, torch.full((3,), 2.0))
+    together = fit_atoms(begun, reflections, 6)
+    for row in range(3):
+        alone = fit_atoms(begun.take(torch.tensor([row])), reflections.take(torch.tensor([row])), 6)
+        torch.testing.assert_close(alone.weight[0], together.weight[row], rtol=1e-3, atol=1e-4)
+        there = alone.weight[0] > 0
+        torch.testing.assert_close(alone.position[0][there], together.position[row][there], rtol=1e-3, atol=1e-4)
