@@ -22,7 +22,7 @@ from phaselearn.benchmark.contenders import parameter_free, regime_from
 from phaselearn.benchmark.crystals import choose, crystals_of_source
 from phaselearn.benchmark.records import CrystalRecord
 from phaselearn.benchmark.regimes import Regime
-from phaselearn.benchmark.runner import RunSettings, run_contender
+from phaselearn.benchmark.runner import ModelContender, RunSettings, run_contender
 from phaselearn.benchmark.table import Row, summarise_records
 from phaselearn.commands.options import config_directory
 from phaselearn.data.sources.file import File
@@ -42,6 +42,8 @@ VARIANTS = {
     "one start": {"starts": 1},
     "one round of starts": {"rounds": 1},
     "random starts": {"flipping": None},
+    "all starts for every crystal": {"first": 6},
+    "single runs of 100 cycles": {"flipping": {"iterations": 100}},
 }
 
 
@@ -50,15 +52,19 @@ def shipped() -> DictConfig:
     return OmegaConf.load(config_directory() / "model" / "phaser.yaml")
 
 
-def judge(model: DictConfig, regime: Regime, crystals: Sequence[Crystal], folder: Path) -> list[CrystalRecord]:
-    """Return the records of a phaser with these options, from the folder where it was judged before."""
+def contender_of(model: DictConfig) -> ModelContender:
+    """Return a method without a run folder, with these options of conf/model."""
     from hydra.utils import instantiate
 
     def build(data: SimpleNamespace):
         return instantiate(model, _partial_=True)(loss=MeanSquaredError(), definition=data.definition)
 
-    contender = parameter_free("phaser", model, build, "cpu")
-    return run_contender(contender, regime, crystals, frozenset(), RunSettings(folder, 128, seed=0))
+    return parameter_free("phaser", model, build, "cpu")
+
+
+def judge(model: DictConfig, regime: Regime, crystals: Sequence[Crystal], folder: Path) -> list[CrystalRecord]:
+    """Return the records of a phaser with these options, from the folder where it was judged before."""
+    return run_contender(contender_of(model), regime, crystals, frozenset(), RunSettings(folder, 128, seed=0))
 
 
 def tested_crystals(structures: Path, count: int) -> tuple[Crystal, ...]:
