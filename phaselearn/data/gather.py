@@ -29,7 +29,7 @@ class Gathered:
     Attributes:
         crystals: of each block.
         atoms: in all crystals.
-        left_out: {reason: entries}.
+        left_out: {cause: entries}.
     """
 
     crystals: list[int]
@@ -102,7 +102,7 @@ def _gather_block(
     return ENTRIES_A_BLOCK if raw is None else len(raw), {
         "crystals": len(block.crystals),
         "atoms": sum(len(crystal.numbers) for crystal in block.crystals),
-        "left_out": Counter(entry.reason for entry in block.left_out),
+        "left_out": Counter(entry.cause for entry in block.left_out),
     }
 
 

@@ -12,9 +12,9 @@ import spglib
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.scattering import LARGEST_ATOMIC_NUMBER
+from phaselearn.data.admission import refusal
 from phaselearn.data.pairs import pad_atoms
-from phaselearn.data.structures import Crystal
+from phaselearn.data.structures import Crystal, Unusable
 
 SHORTEST_DISTANCE = 0.5  # Å
 _ATOM_PAIRS_AT_ONCE = 1 << 21
@@ -30,17 +30,22 @@ def screen(
         longest_edge: longest cell edge in Å.
         shortest_distance: closest that two atoms may come, periodic images included, in Å.
     """
-    if not crystals:
-        return []
-    lattices = np.stack([crystal.lattice for crystal in crystals])
-    reasons = _reasons(crystals, lattices, longest_edge, shortest_distance)
-    sound = np.array([place for place, reason in enumerate(reasons) if reason is None], dtype=np.int64)
+    reasons = [_reason(crystal, longest_edge, shortest_distance) for crystal in crystals]
+    plain: dict[int, Crystal] = {}
+    reduced: dict[int, Crystal] = {}
+    for place, crystal in enumerate(crystals):
+        if reasons[place] is not None:
+            continue
+        if _reach(crystal.lattice, shortest_distance).max() < 0.5:
+            plain[place] = crystal
+        else:
+            try:
+                reduced[place] = _reduced(crystal, shortest_distance)
+            except Unusable as error:
+                reasons[place] = str(error)
     # Thin cells need more images than others, so they go by themselves.
-    thin = _reach(lattices[sound], shortest_distance).max(-1) >= 0.5
-    for places, candidates in (
-        (sound[~thin], [crystals[place] for place in sound[~thin]]),
-        (sound[thin], [_reduced(crystals[place]) for place in sound[thin]]),
-    ):
+    for group in (plain, reduced):
+        places, candidates = list(group), list(group.values())
         for block in _blocks([len(crystal.numbers) for crystal in candidates]):
             batch = pad_atoms([candidates[entry] for entry in block])
             for entry, near in zip(block, overlaps(*batch, shortest_distance).tolist(), strict=True):
@@ -60,16 +65,22 @@ def _blocks(sizes: Sequence[int]) -> Iterator[list[int]]:
         del order[: len(block)]
 
 
-def _reach(lattices: np.ndarray, shortest: float) -> np.ndarray:
-    """Return the largest fractional components (…, 3) that a vector of length `shortest` can have: r·|a*|."""
-    return shortest * np.linalg.norm(np.linalg.inv(lattices), axis=-2)
+def _reach(lattice: np.ndarray, shortest: float) -> np.ndarray:
+    """Return the largest fractional components (3,) that a vector of length `shortest` can have: r·|a*|."""
+    return shortest * np.linalg.norm(np.linalg.inv(lattice), axis=0)
 
 
-def _reduced(crystal: Crystal) -> Crystal:
-    """Return the crystal on its Niggli cell, whose planes are as far apart as any cell's."""
+def _reduced(crystal: Crystal, shortest_distance: float) -> Crystal:
+    """Return the crystal on its Niggli cell, whose planes are as far apart as any cell's.
+
+    Raises:
+        Unusable: there is none, or an edge of it, the distance of an atom from its image, is too short.
+    """
     lattice = spglib.niggli_reduce(crystal.lattice)
     if lattice is None:
-        return crystal
+        raise Unusable("degenerate cell (no reduced cell found)")
+    if np.linalg.norm(lattice, axis=1).min() < shortest_distance:
+        raise Unusable(_too_close(shortest_distance))
     positions = crystal.positions @ crystal.lattice @ np.linalg.inv(lattice)
     return replace(crystal, lattice=lattice, positions=positions)
 
@@ -78,32 +89,18 @@ def _too_close(shortest_distance: float) -> str:
     return f"atoms closer than {shortest_distance:g} Å"
 
 
-def _reasons(
-    crystals: Sequence[Crystal], lattices: np.ndarray, longest_edge: float, shortest_distance: float
-) -> list[str | None]:
-    """Return why each crystal cannot be used, distances between its atoms aside."""
-    atoms = np.array([len(crystal.numbers) for crystal in crystals])
-    owner = np.repeat(np.arange(len(crystals)), atoms)
-    numbers = np.concatenate([crystal.numbers for crystal in crystals])
-    positions = np.concatenate([crystal.positions for crystal in crystals])
-    with np.errstate(all="ignore"):
-        edges = np.linalg.norm(lattices, axis=-1)
-        volume = np.abs(np.linalg.det(lattices))
-
-    def has_atom(condition: np.ndarray) -> np.ndarray:
-        return np.bincount(owner[condition], minlength=len(crystals)) > 0
-
-    causes = {
-        "no atoms": atoms == 0,
-        "not finite": ~np.isfinite(lattices).all((1, 2)) | has_atom(~np.isfinite(positions).all(1)),
-        "unknown element": has_atom((numbers < 1) | (numbers > LARGEST_ATOMIC_NUMBER)),
-        "degenerate cell": (volume < 1e-3 * edges.prod(1)) | (edges.min(1) <= 0),
-        f"cell edge longer than {longest_edge:g} Å": edges.max(1) > longest_edge,
-        # No packing of spheres fills more than π/√18 of space: so many atoms cannot all be that far apart.
-        _too_close(shortest_distance): atoms * shortest_distance**3 > math.sqrt(2) * volume,
-    }
-    holds, names = np.stack(list(causes.values())), list(causes)
-    return [names[first] if any_holds else None for first, any_holds in zip(holds.argmax(0), holds.any(0), strict=True)]
+def _reason(crystal: Crystal, longest_edge: float, shortest_distance: float) -> str | None:
+    """Return why a crystal cannot be used, distances between its atoms aside."""
+    refused = refusal(crystal.lattice, crystal.numbers, crystal.positions)
+    if refused is not None:
+        return refused
+    longest = math.sqrt(np.square(crystal.lattice).sum(1).max())
+    if longest > longest_edge:
+        return f"cell edge longer than {longest_edge:g} Å"
+    # No packing of spheres fills more than π/√18 of space: so many atoms cannot all be that far apart.
+    if len(crystal.numbers) * shortest_distance**3 > math.sqrt(2) * abs(np.linalg.det(crystal.lattice)):
+        return _too_close(shortest_distance)
+    return None
 
 
 def overlaps(lattice: Tensor, numbers: Tensor, positions: Tensor, shortest: float) -> Tensor:

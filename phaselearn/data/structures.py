@@ -39,11 +39,17 @@ class LeftOut:
 
     Attributes:
         id: the entry's name: an identifier, or a file and line.
-        reason: one phrase, the same for all entries left out for the same cause.
+        reason: one phrase, the same for all entries left out for the same cause; in brackets behind it, what is this
+            entry's own.
     """
 
     id: str
     reason: str
+
+    @property
+    def cause(self) -> str:
+        """The reason without what is this entry's own: what entries are counted by."""
+        return self.reason.partition(" (")[0]
 
 
 class Unusable(Exception):

@@ -12,7 +12,7 @@ from pymatgen.core import Lattice, Structure
 
 from phaselearn.data.screening import overlaps, screen
 from phaselearn.data.sources.file import File
-from phaselearn.data.structures import Crystal
+from phaselearn.data.structures import Crystal, LeftOut
 from tests.conftest import random_crystals
 
 
@@ -95,17 +95,24 @@ def test_every_reason() -> None:
         "cell edge longer than 30 Å": crystal(np.diag([4, 4, 30.5]), [0, 0, 0]),
         "atoms closer than 0.5 Å": crystal(cube, [[0, 0, 0], [0, 0, 0.9]]),
     }
-    assert screen(list(cases.values()), longest_edge=30.0) == list(cases)
-    assert screen([crystal(np.zeros((3, 3)), [0, 0, 0])], 30.0) == ["degenerate cell"]
-    assert screen([crystal(cube, [0, np.inf, 0])], 30.0) == ["not finite"]
+    assert [LeftOut("x", reason).cause for reason in screen(list(cases.values()), longest_edge=30.0)] == list(cases)
     assert screen([], longest_edge=30.0) == []
 
 
 def test_extreme_cells() -> None:
-    needle = np.diag([1e-3, 1e-3, 20.0])
+    needle = np.diag([0.11, 0.11, 20.0])
     sheared = np.array([[1.0, 0, 0], [300.0, 1, 0], [0, 0, 1.0]])
     assert screen([crystal(needle, [0, 0, 0])], 30.0) == ["atoms closer than 0.5 Å"]
+    # Its second edge alone is long; on the reduced cell every edge is 1 Å.
     assert screen([crystal(sheared, [0, 0, 0])], 1000.0) == [None]
+
+
+def test_an_image_that_only_the_reduced_cell_shows() -> None:
+    """Edges of 7 Å and more, yet a lattice vector of 0.4 Å: b − 17 a."""
+    skewed = np.array([[7.0, 0, 0], [17 * 7.0, 0.4, 0], [0, 0, 9.0]])
+    assert screen([crystal(skewed, [0, 0, 0])], 1000.0) == ["atoms closer than 0.5 Å"]
+    skewed[1, 1] = 0.6
+    assert screen([crystal(skewed, [0, 0, 0])], 1000.0) == [None]
 
 
 def test_a_cell_of_thousands_of_atoms() -> None:
@@ -113,8 +120,8 @@ def test_a_cell_of_thousands_of_atoms() -> None:
     positions = np.stack(np.meshgrid(side, side, side), axis=-1).reshape(-1, 3)
     near = positions.copy()
     near[-1] = near[0] + 0.01
-    lattice = np.eye(3) * 24.0
-    found = screen([crystal(lattice, positions), crystal(lattice, near)], 30.0)
+    lattice, numbers = np.eye(3) * 24.0, np.arange(len(positions)) % 16 + 1
+    found = screen([crystal(lattice, positions, numbers), crystal(lattice, near, numbers)], 30.0)
     assert found == [None, "atoms closer than 0.5 Å"]
 
 

@@ -11,6 +11,7 @@ import spglib
 from pymatgen.core import Composition, Element
 from pymatgen.util.string import transformation_to_string
 
+from phaselearn.data.admission import check_cell, refusal
 from phaselearn.data.screening import screen
 from phaselearn.data.structures import Crystal, Unusable
 
@@ -48,7 +49,14 @@ class Operation:
 
 
 def space_group_operations(cell: Cell) -> list[Operation]:
-    """Return the operations of a cell's space group but the identity, by spglib; none where it finds no symmetry."""
+    """Return the operations of a cell's space group but the identity, by spglib; none where it finds no symmetry.
+
+    A store that somebody else made may hold any numbers; what is refused as a cell (`phaselearn.data.admission`) has no
+    symmetry either.
+    """
+    lattice, positions, numbers = cell
+    if refusal(lattice, numbers, positions) is not None:
+        return []
     found = spglib.get_symmetry_dataset(cell, symprec=SYMMETRY_PRECISION)
     if found is None:
         return []
@@ -123,8 +131,11 @@ def crystal_of(identifier: str, cell: Cell, kind: str) -> Crystal:
     """Return the crystal of a cell, on the kind of cell that is asked for, with its formula and structure type.
 
     Raises:
-        Unusable: spglib finds no symmetry, as where atoms overlap or the cell is degenerate.
+        Unusable: the cell is refused (see `phaselearn.data.admission`), or spglib finds no symmetry, as where atoms
+            overlap.
     """
+    lattice, positions, numbers = cell
+    check_cell(lattice, numbers, positions)
     symbols = Counter(Element.from_Z(int(number)).symbol for number in cell[2])
     crystal = Crystal(identifier, Composition(symbols).reduced_formula, *_arrays(cell), prototype="", space_group=0)
     try:

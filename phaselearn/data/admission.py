@@ -1,0 +1,126 @@
+"""What a cell must be before any library sees its numbers: spglib crashes on NaN, hangs on 1e308, and takes minutes
+over thousands of atoms of one element.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from phaselearn.crystal.scattering import LARGEST_ATOMIC_NUMBER
+from phaselearn.data.structures import Unusable
+
+EDGES = (0.1, 1000.0)  # Å: shortest and longest
+FLATTEST = 1e-3  # least volume of a cell, as a share of the box of its edges
+FURTHEST = 1e4  # cells that a position may lie from the origin; beyond, its decimals are lost
+MOST_ATOMS = 5000  # in the cell
+# Atoms times atoms of the rarest element: what spglib's search for translations takes time over, about 2 s here.
+MOST_PAIRS = 2_000_000
+
+
+def refusal(lattice: np.ndarray, numbers: np.ndarray, positions: np.ndarray) -> str | None:
+    """Return why numbers are no cell that can be worked with, or None.
+
+    Args:
+        lattice: (3, 3), rows in Å.
+        numbers: (n,) atomic numbers.
+        positions: (n, 3) fractional.
+    """
+    if len(numbers) == 0:
+        return "no atoms"
+    if len(numbers) > MOST_ATOMS:
+        return f"more than {MOST_ATOMS:,} atoms ({len(numbers):,})"
+    if not np.isfinite(positions).all():
+        return "not finite (positions)"
+    reason = _lattice_refusal(lattice)
+    if reason is not None:
+        return reason
+    if min(numbers) < 1 or max(numbers) > LARGEST_ATOMIC_NUMBER:
+        return "unknown element"
+    furthest = np.abs(positions).max()
+    if furthest > FURTHEST:
+        return f"position more than {FURTHEST:,.0f} cells from the origin ({furthest:.6g})"
+    if len(numbers) ** 2 > MOST_PAIRS:
+        rarest = int(np.unique(numbers, return_counts=True)[1].min())
+        if rarest * len(numbers) > MOST_PAIRS:
+            return (
+                f"more than {MOST_PAIRS:,} pairs with an atom of the rarest element "
+                f"({rarest:,} of {len(numbers):,} atoms)"
+            )
+    return None
+
+
+def check_cell(lattice: np.ndarray, numbers: np.ndarray, positions: np.ndarray) -> None:
+    """Check what `refusal` does.
+
+    Raises:
+        Unusable: with its reason.
+    """
+    reason = refusal(lattice, numbers, positions)
+    if reason is not None:
+        raise Unusable(reason)
+
+
+def check_lattice(lattice: np.ndarray) -> None:
+    """Check the lattice (3, 3) of a cell alone, before positions are worked out by its inverse.
+
+    Raises:
+        Unusable: not finite, an edge that is too short or too long, or a cell that is too flat.
+    """
+    reason = _lattice_refusal(lattice)
+    if reason is not None:
+        raise Unusable(reason)
+
+
+def lattice_of(lengths: tuple[float, float, float], angles: tuple[float, float, float]) -> np.ndarray:
+    """Return the rows (3, 3) in Å of a cell: a along x, b in the plane of x and y.
+
+    Args:
+        lengths: a, b, c in Å.
+        angles: α, β, γ in degrees.
+
+    Raises:
+        Unusable: there is no such cell, or see `check_lattice`.
+    """
+    if not np.isfinite([*lengths, *angles]).all():
+        raise Unusable("not finite (cell)")
+    if min(lengths) < EDGES[0] or max(lengths) > EDGES[1]:
+        raise Unusable(_edge_outside(next(edge for edge in lengths if not EDGES[0] <= edge <= EDGES[1])))
+    for angle in angles:
+        if not 0 < angle < 180:
+            raise Unusable(f"cell angle outside 0° to 180° ({angle:.6g}°)")
+    cosines = np.cos(np.deg2rad(angles))
+    # The square of the volume of the box of edges 1 (International Tables D, 1.1).
+    square = 1 + 2 * cosines.prod() - np.square(cosines).sum()
+    if square <= FLATTEST**2:
+        told = ", ".join(f"{angle:.6g}°" for angle in angles)
+        raise Unusable(f"cell angles that do not fit together ({told})")
+    sine = math.sin(math.radians(angles[2]))
+    directions = np.array(
+        [
+            [1, 0, 0],
+            [cosines[2], sine, 0],
+            [cosines[1], (cosines[0] - cosines[1] * cosines[2]) / sine, math.sqrt(square) / sine],
+        ]
+    )
+    return directions * np.array(lengths)[:, None]
+
+
+def _lattice_refusal(lattice: np.ndarray) -> str | None:
+    if not np.isfinite(lattice).all():
+        return "not finite (lattice)"
+    # Squares of what is above 1e154 are not finite; they are told as edges that are too long.
+    with np.errstate(over="ignore"):
+        edges = np.sqrt(np.square(lattice).sum(1))
+    for edge in edges:
+        if not EDGES[0] <= edge <= EDGES[1]:
+            return _edge_outside(edge)
+    share = abs(np.linalg.det(lattice / edges[:, None]))
+    if share < FLATTEST:
+        return f"degenerate cell (its volume is {share:.2g} of the box of its edges, at least {FLATTEST:g} is needed)"
+    return None
+
+
+def _edge_outside(edge: float) -> str:
+    return f"cell edge outside {EDGES[0]:g} to {EDGES[1]:g} Å ({edge:.6g} Å)"
