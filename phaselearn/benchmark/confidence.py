@@ -45,13 +45,14 @@ class Confidence:
     """A random forest on the figures of merit: the share of solved among the crystals that fall into the same leaves.
 
     Args:
-        records: of crystals whose truth is known; those that are not counted are left out.
+        records: of crystals whose truth is known; those that are not counted are left out, and those of which the
+            method gave no map: that these are unsolved is known without a fit.
     """
 
     def __init__(self, records: Sequence[CrystalRecord]) -> None:
         from sklearn.ensemble import RandomForestClassifier
 
-        counted = [record for record in records if record.counted]
+        counted = [record for record in records if record.counted and not record.failed]
         solved = np.array([record.solved for record in counted], dtype=bool)
         self._always: float | None = None
         if min(solved.sum(), (~solved).sum()) < _FEWEST:
@@ -65,10 +66,12 @@ class Confidence:
         self._model.fit(table[:, self._known], solved)
 
     def __call__(self, records: Sequence[CrystalRecord]) -> np.ndarray:
-        """Return the probability (n,) that each record's CC is at least 0.9."""
+        """Return the probability (n,) that each record's CC is at least 0.9; 0 where there is no map."""
         if self._always is not None:
-            return np.full(len(records), self._always)
-        return self._model.predict_proba(features(records)[:, self._known])[:, 1]
+            stated = np.full(len(records), self._always)
+        else:
+            stated = self._model.predict_proba(features(records)[:, self._known])[:, 1]
+        return np.where([record.failed for record in records], 0.0, stated)
 
 
 @dataclass(frozen=True)

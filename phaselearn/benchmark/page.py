@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from phaselearn.benchmark import comparison, confidence
 from phaselearn.benchmark.comparison import Comparison
 from phaselearn.benchmark.confidence import Calibration
-from phaselearn.benchmark.table import SUBSETS, Row
+from phaselearn.benchmark.table import SUBSETS, Row, failed_note
 from phaselearn.report.simple_page import figures_html, heading_html, note_html, table_html, write_simple_page
 
 PAGE_FILE = "benchmark.html"
@@ -57,7 +57,8 @@ def write_page(
     for subset in SUBSETS:
         cells = [_cells(row) for row in rows if row["subset"] == subset]
         parts += [heading_html(subset), table_html(_HEADINGS, cells, sortable=True)] if cells else []
-    write_simple_page(path, title, facts, [*parts, note_html(_NOTE)])
+    failed = failed_note([row for row in rows if row["subset"] == "all"])
+    write_simple_page(path, title, facts, [*parts, note_html(f"{_NOTE} {failed}")])
 
 
 def _value(row: Row, name: str) -> float:

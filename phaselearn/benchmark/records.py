@@ -17,7 +17,7 @@ class CrystalRecord:
         method, regime: names.
         id, formula, prototype, space_group, atoms: of the crystal; atoms in the cell.
         prototype_seen: whether training saw its structure type.
-        correlation, floor, gain, phase_error, solved, atoms_found, strict, hard, counted: see `Judgement`.
+        correlation, floor, gain, phase_error, solved, atoms_found, strict, hard, counted, failed: see `Judgement`.
         seconds: those of the batch, of the processor or of the GPU, shared equally by its crystals.
         reflections, volume: unique reflections observed; of the cell in Å³.
         r_factor, skewness, peakiness, symmetry, inversion: figures of merit of the map, see `phaselearn.phasing`.
@@ -41,6 +41,7 @@ class CrystalRecord:
     strict: bool
     hard: bool
     counted: bool
+    failed: bool
     seconds: float
     reflections: int
     volume: float

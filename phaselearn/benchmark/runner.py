@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Protocol
 
@@ -166,6 +166,7 @@ def _key(
         "seen": sorted(seen),
         "batch_size": settings.batch_size,
         "seed": settings.seed,
+        "columns": [field.name for field in fields(CrystalRecord)],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 

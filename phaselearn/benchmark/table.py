@@ -39,6 +39,7 @@ COLUMNS = (
     *("method", "regime", "subset", "n", *_NAMES),
     *(f"{name}_{end}" for name in _NAMES for end in ("low", "high")),
     "left_out",
+    "failed",
 )
 
 Row = dict[str, object]
@@ -53,7 +54,8 @@ def is_centrosymmetric(space_group: int) -> bool:
 def summarise_records(records: Sequence[CrystalRecord], resamples: int) -> list[Row]:
     """Return the rows of the table, in the order of the records.
 
-    Crystals with fewer than 20 unique observed reflections are left out and counted. A subset without crystals,
+    Crystals with fewer than 20 unique observed reflections are left out and counted. `failed` counts those of which the
+    method gave no map; they are unsolved. A subset without crystals,
     and `unseen_prototype` where it is everything, has no row.
 
     Args:
@@ -72,7 +74,11 @@ def summarise_records(records: Sequence[CrystalRecord], resamples: int) -> list[
             counted = [record for record in chosen if record.counted]
             if counted:
                 start: Row = {"method": method, "regime": regime, "subset": subset, "n": len(counted)}
-                rows.append(start | _statistics(counted, resamples) | {"left_out": len(chosen) - len(counted)})
+                counts: Row = {
+                    "left_out": len(chosen) - len(counted),
+                    "failed": sum(record.failed for record in counted),
+                }
+                rows.append(start | _statistics(counted, resamples) | counts)
     return rows
 
 
@@ -110,7 +116,14 @@ def markdown_table(rows: Sequence[Row], subset: str = "all") -> str:
             f"{row['seconds_per_crystal']:.3f}",
         ]
         lines.append(f"| {row['regime']} | {row['method']} | {row['n']} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    note = failed_note([row for row in rows if row["subset"] == subset])
+    return "\n".join([*lines, "", note] if note else lines)
+
+
+def failed_note(rows: Sequence[Row]) -> str:
+    """Return a sentence on the maps that are none; empty where all are."""
+    failed = [f"{row['failed']} of {row['n']} by {row['method']} in {row['regime']}" for row in rows if row["failed"]]
+    return f"Not a number or without phases, and counted as unsolved: {', '.join(failed)}." if failed else ""
 
 
 def _with_interval(row: Row, name: str, factor: float, digits: int) -> str:

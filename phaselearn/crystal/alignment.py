@@ -66,7 +66,7 @@ def align(
         oversampling: the search grid has this many times N points along an axis (with `refine` only).
 
     Returns:
-        The alignment that lays `predicted` on `true`. Empty maps get correlation 0.
+        The alignment that lays `predicted` on `true`. Empty maps, and maps that are no numbers, get correlation 0.
     """
     # The other hand of the prediction has the conjugate structure factors.
     hands = [predicted, predicted.conj()] if inversion else [predicted]
@@ -74,6 +74,9 @@ def align(
     product[..., 0, 0, 0] = 0
     norm = _power(predicted) * _power(true)
     product = product / norm.clamp_min(torch.finfo(norm.dtype).tiny).sqrt()[:, None, None, None, None]
+    sound = torch.isfinite(norm)
+    if not sound.all():
+        product = torch.where(sound[:, None, None, None, None], product, 0)
 
     batch, count, size = product.shape[0], len(hands), product.shape[-1]
     grid = size * (oversampling if refine else 1)
@@ -125,7 +128,8 @@ def climb(
 ) -> tuple[Tensor, Tensor]:
     """Climb a smooth function from each of some places by Newton steps.
 
-    A step that does not climb is shortened, so the result is never worse than the candidate.
+    A step that does not climb is shortened, so the result is never worse than the candidate. Where the derivatives are
+    no numbers the candidate stays.
 
     Args:
         polynomial: gives values (...), gradients (..., 3) and Hessians (..., 3, 3) at places (..., 3); the latter two
@@ -139,6 +143,9 @@ def climb(
     """
     for _ in range(_NEWTON_STEPS):
         _, gradient, hessian = polynomial(place, True)
+        # One crystal whose map is no number must not end the search for the others, as LAPACK would.
+        known = torch.isfinite(hessian).all(-1).all(-1)[..., None]
+        hessian, gradient = torch.where(known[..., None], hessian, 0.0), torch.where(known, gradient, 0.0)
         # Away from a maximum the Hessian is not negative definite: its eigenvalues are taken by magnitude.
         eigenvalues, vectors = torch.linalg.eigh(hessian)
         scale = eigenvalues.abs().clamp_min(1e-6 * eigenvalues.abs().amax(-1, keepdim=True).clamp_min(1e-12))

@@ -3,12 +3,15 @@
 Every judgement quotients out what |F| cannot see: the origin (all real shifts) and the hand. Both maps are
 syntheses of the same observed amplitudes |F|·exp(−B s²/4), B = 4 Å², F(000) left out, on the observed reflections
 and their Friedel mates; one has the true phases, computed from the atoms, and one the predicted ones.
+
+A prediction that is not a number, or that has no phases (a constant map), is laid on the truth as an empty map: its
+correlation is 0 and its phase error that of random phases, so that no median looks better for it.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -26,6 +29,8 @@ SOLVED_FROM = 0.9
 ATOM_TOLERANCE = 0.5  # Å
 ATOM_SHARE = 0.9
 FEWEST_REFLECTIONS = 20
+_ORIGIN_FIXES = 3  # phases, which can be chosen freely: on fewer reflections with an intensity any phases are right
+_RANDOM_PHASES = 90.0  # degrees, the mean error of phases that are drawn
 
 
 @dataclass(frozen=True)
@@ -44,15 +49,30 @@ class Observed:
 
     @classmethod
     def from_intensity(cls, intensity: Tensor, mask: Tensor, layout: str, lattice: Tensor) -> Observed:
-        """Gather intensities and mask (B, N, N, N) of a layout, with their mates, on the FFT box."""
-        observed = to_full_box(mask, layout)
+        """Gather intensities and mask (B, N, N, N) of a layout, with their mates, on the FFT box.
+
+        An intensity that is not a number was not observed; one below zero was, as nothing.
+        """
+        sound = torch.isfinite(intensity)
+        observed = to_full_box(mask & sound, layout)
+        observed &= friedel_mate(observed)
         observed[:, 0, 0, 0] = False
-        amplitude = to_full_box(intensity, layout).clamp_min(0).sqrt() * observed
-        return cls(amplitude, observed, lattice)
+        intensity = to_full_box(torch.where(sound, intensity, 0.0), layout)
+        return cls(intensity.clamp_min(0).sqrt() * observed, observed, lattice)
 
     def unique_reflections(self) -> Tensor:
         """Return (B,) how many reflections are observed, a Friedel pair counted once."""
         return self.mask.flatten(1).sum(1) // 2
+
+    def is_judged(self) -> Tensor:
+        """Return (B,) whether there are enough reflections for phases to be right or wrong."""
+        with_intensity = (self.amplitude > 0).flatten(1).sum(1) // 2
+        return (self.unique_reflections() >= FEWEST_REFLECTIONS) & (with_intensity > _ORIGIN_FIXES)
+
+    def on_unit_scale(self) -> Observed:
+        """Return the same with 1 as the largest amplitude: squares of large ones overflow."""
+        largest = self.amplitude.flatten(1).amax(1).clamp_min(torch.finfo(self.amplitude.dtype).tiny)
+        return replace(self, amplitude=self.amplitude / _each(largest))
 
     def map_amplitude(self) -> Tensor:
         """Return the amplitudes of the maps that are compared, |F|·exp(−B s²/4)."""
@@ -74,7 +94,9 @@ class Judgement:
             asked for.
         strict: 1 if solved and ≥ 90 % of the atoms are found, else 0; NaN where it was not asked for.
         hard: floor < 0.90.
-        counted: at least 20 unique reflections observed; the others are left out of every share.
+        counted: at least 20 unique reflections observed, more of them with an intensity than the origin fixes phases
+            of, and the atoms and the cell are numbers; the others are left out of every share.
+        failed: the prediction is not a number, or has no phases. Unsolved: correlation 0, phase error 90°.
     """
 
     correlation: Tensor
@@ -86,6 +108,7 @@ class Judgement:
     strict: Tensor
     hard: Tensor
     counted: Tensor
+    failed: Tensor
 
     def as_dict(self) -> dict[str, Tensor]:
         """Return the judgements by name."""
@@ -93,9 +116,9 @@ class Judgement:
 
 
 def with_phases_of(amplitude: Tensor, factors: Tensor) -> Tensor:
-    """Return amplitude·exp(i arg F), complex (B, N, N, N); phase 0 where F is 0."""
+    """Return amplitude·exp(i arg F), complex (B, N, N, N); phase 0 where F is 0, NaN where it is not a number."""
     magnitude = factors.abs()
-    unit = torch.where(magnitude > 0, factors / magnitude.clamp_min(torch.finfo(magnitude.dtype).tiny), 1.0)
+    unit = torch.where(magnitude == 0, 1.0, factors / magnitude.clamp_min(torch.finfo(magnitude.dtype).tiny))
     return amplitude * unit
 
 
@@ -127,13 +150,16 @@ def judge(
     Returns:
         The judgements, and the alignment that lays the prediction on the truth.
     """
+    observed = observed.on_unit_scale()
     amplitude = observed.map_amplitude()
     true = true_map_factors(observed, numbers, positions, scattering)
-    aligned_input = with_phases_of(amplitude, _hermitian(predicted))
-    alignment = align(aligned_input, true, refine)
+    known = _all_finite(true)
+    true = torch.where(_each(known), true, 0)
+    phased = _predicted_map_factors(amplitude, predicted)
+    alignment = align(phased, true, refine)
     # The phase-zero map is its own inverse.
     floor = align(amplitude.to(true.dtype), true, refine, inversion=False).correlation
-    aligned = alignment.apply(aligned_input)
+    aligned = alignment.apply(phased)
     solved = alignment.correlation >= SOLVED_FROM
     found = strict = torch.full_like(floor, torch.nan)
     if refine:
@@ -149,21 +175,49 @@ def judge(
             atoms_found=found,
             strict=strict,
             hard=floor < HARD_BELOW,
-            counted=observed.unique_reflections() >= FEWEST_REFLECTIONS,
+            counted=known & observed.is_judged(),
+            failed=amplitude.flatten(1).any(1) & ~phased.flatten(1).any(1),
         ),
         alignment,
     )
 
 
+def _predicted_map_factors(amplitude: Tensor, predicted: Tensor) -> Tensor:
+    """Return amplitudes with predicted phases, complex (B, N, N, N); 0 where there is no phase, never a phase of 0."""
+    factors = _hermitian(predicted)
+    sound = _each(_all_finite(factors))
+    factors = torch.where(sound, factors, 0)
+    magnitude = factors.abs()
+    largest = magnitude.flatten(1).amax(1)
+    # What a constant map has beside F(000) is rounding.
+    has_phase = magnitude > torch.finfo(magnitude.dtype).eps * _each(largest)
+    return torch.where(has_phase, with_phases_of(amplitude, factors), 0)
+
+
 def _hermitian(factors: Tensor) -> Tensor:
     """Make a box the transform of a real map: rounding in a network's FFT is not a phase."""
-    return (factors + friedel_mate(factors).conj()) / 2 * inside_nyquist(factors.shape[-1], factors.device)
+    # Halved before they are added: the sum of two large numbers may be none.
+    halved = factors / 2
+    return torch.where(inside_nyquist(factors.shape[-1], factors.device), halved + friedel_mate(halved).conj(), 0)
+
+
+def _all_finite(values: Tensor) -> Tensor:
+    return torch.isfinite(values).flatten(1).all(1)
+
+
+def _each(values: Tensor) -> Tensor:
+    """Return values (B,) as they stand beside boxes (B, N, N, N)."""
+    return values[:, None, None, None]
 
 
 def phase_error(aligned: Tensor, true: Tensor) -> Tensor:
-    """Return the amplitude-weighted mean |Δφ| in degrees, (B,), between two boxes of equal amplitudes."""
+    """Return the amplitude-weighted mean |Δφ| in degrees, (B,), between two boxes of equal amplitudes.
+
+    A reflection that has no phase in the first counts as one whose phase is drawn, 90°.
+    """
     weight = true.abs()
     difference = (aligned * true.conj()).angle().abs() * (180 / math.pi)
+    difference = torch.where(aligned == 0, _RANDOM_PHASES, difference)
     total = weight.flatten(1).sum(1).clamp_min(torch.finfo(weight.dtype).tiny)
     return (weight * difference).flatten(1).sum(1) / total
 

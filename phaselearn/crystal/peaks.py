@@ -31,11 +31,14 @@ def find_peaks(density: Tensor, lattice: Tensor, count: int, separation: float =
     voxels. Of two peaks closer than `separation` the higher one stays.
 
     Args:
-        density: (B, N, N, N); upsample coarse maps first (`fourier_upsample`).
+        density: (B, N, N, N); upsample coarse maps first (`fourier_upsample`). A map with a value that is not finite
+            has no peaks.
         lattice: (B, 3, 3) in Å.
         count: K, peaks wanted of each map.
         separation: in Å.
     """
+    sound = torch.isfinite(density).flatten(1).all(1)[:, None, None, None]
+    density = torch.where(sound, density, 0.0)
     higher = _is_maximum(density)
     size = density.shape[-1]
     # Twice as many as wanted, since close pairs are thinned afterwards.

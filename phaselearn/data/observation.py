@@ -63,10 +63,16 @@ class Observation:
             seeds: (B,) one seed a crystal.
 
         Returns:
-            Intensities with the unmeasured at zero, and the mask (B, N, N, N) bool of the measured.
+            Intensities with the unmeasured at zero, and the mask (B, N, N, N) bool of the measured. An intensity that
+            is not a number is unmeasured, one below zero is zero.
         """
         size = intensity.shape[-1]
         mask = held_reflections(layout, size, intensity.device).expand_as(intensity)
+        lowest, highest = torch.aminmax(intensity)
+        # Rare, and the mask of sound data is one row for all crystals.
+        if not (lowest >= 0 and highest < torch.inf):
+            sound = torch.isfinite(intensity)
+            mask, intensity = mask & sound, torch.where(sound, intensity, 0.0).clamp_min(0)
         if self.d_min is not None or self.b_iso:
             square = inverse_d_squared(lattice, miller_indices(layout, size).to(lattice.device))
             if self.b_iso:

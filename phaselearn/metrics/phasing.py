@@ -37,6 +37,7 @@ class PhasingMetric(Metric):
     strict: list[Tensor]
     hard: list[Tensor]
     counted: list[Tensor]
+    failed: list[Tensor]
     row: list[Tensor]
     prototype_seen: list[Tensor]
 
@@ -57,6 +58,7 @@ class PhasingMetric(Metric):
         "strict",
         "hard",
         "counted",
+        "failed",
         "row",
         "prototype_seen",
     )
@@ -111,8 +113,8 @@ def summarise(crystals: dict[str, Tensor]) -> dict[str, dict[str, float]]:
     """Summarise judgements of crystals for the subsets all, hard, and structure types seen or not in training.
 
     Returns:
-        For each subset `n` (crystals judged), `left_out` (fewer than 20 reflections observed), the shares `solved`
-        and `strict`, the medians `median_cc`, `gain`, `phase_error` (degrees), and of the phase-zero map the
+        For each subset `n` (crystals judged), `left_out` (fewer than 20 reflections observed), `failed` (of the
+        judged, those whose prediction is not a number or has no phases: unsolved), the shares `solved` and `strict`, the medians `median_cc`, `gain`, `phase_error` (degrees), and of the phase-zero map the
         median `floor` and the share `floor_solved`. NaN where a subset is empty.
     """
     counted, hard, seen = (crystals[name].bool() for name in ("counted", "hard", "prototype_seen"))
@@ -124,6 +126,7 @@ def summarise(crystals: dict[str, Tensor]) -> dict[str, dict[str, float]]:
         summary[subset] = {
             "n": int(chosen.sum()),
             "left_out": int((member & ~counted).sum()),
+            "failed": int(part["failed"].sum()),
             "solved": part["solved"].mean().item(),
             "strict": part["strict"].mean().item(),
             "median_cc": _median(part["correlation"]),

@@ -35,6 +35,8 @@ class ResultRow:
         gain: median of (CC − CC₀)/(1 − CC₀).
         phase_error: median phase error in degrees.
         left_out: crystals of the subset with too few reflections to be judged.
+        failed: of those judged, the crystals of which the method gave no map: not a number, or without phases. They
+            count as unsolved, with CC 0.
     """
 
     method: str
@@ -46,6 +48,7 @@ class ResultRow:
     gain: float
     phase_error: float
     left_out: int
+    failed: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the columns by name."""

@@ -20,7 +20,7 @@ from phaselearn.report.page_comparison import comparison_html
 from phaselearn.report.patterns import displayed_pattern
 from phaselearn.report.simple_page import asset, write_shell
 from phaselearn.report.surfaces import THRESHOLD, atoms_in_cell, drawing_shape
-from phaselearn.report.terminal import LEGEND, by_subset, cells, left_out_note, number, percent
+from phaselearn.report.terminal import LEGEND, by_subset, cells, counting_note, number, percent
 
 # In the order in which they need each other.
 SCRIPTS = (
@@ -117,7 +117,7 @@ def _results(table: Sequence[ResultRow]) -> str:
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead>{body}</table></div>'
         f'<p class="note">{LEGEND} The phase-zero floor is the map with every phase 0, which needs no '
         "network: what a method is worth is what it adds to it. Gain = (CC − CC₀)/(1 − CC₀). "
-        f"{left_out_note(table)}</p></section>"
+        f"{escape(counting_note(table))}</p></section>"
     )
 
 

@@ -60,7 +60,7 @@ def judge_methods(
 
 
 def result_rows(judged: Mapping[str, dict[str, Tensor]]) -> list[ResultRow]:
-    """Return the table: each method on each subset that has crystals."""
+    """Return the table: each method on all crystals, and on each subset of which any are judged."""
     summaries = {name: summarise(crystals) for name, crystals in judged.items()}
     subsets = list(next(iter(summaries.values())))
     return [
@@ -74,10 +74,11 @@ def result_rows(judged: Mapping[str, dict[str, Tensor]]) -> list[ResultRow]:
             gain=summary[subset]["gain"],
             phase_error=summary[subset]["phase_error"],
             left_out=summary[subset]["left_out"],
+            failed=summary[subset]["failed"],
         )
         for subset in subsets
         for name, summary in summaries.items()
-        if summary[subset]["n"]
+        if summary[subset]["n"] or subset == "all"
     ]
 
 

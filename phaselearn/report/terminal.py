@@ -37,13 +37,21 @@ def cells(row: ResultRow) -> list[str]:
     ]
 
 
-def left_out_note(rows: Sequence[ResultRow]) -> str:
-    """Return a sentence on the crystals that could not be judged, empty if there are none."""
+def counting_note(rows: Sequence[ResultRow]) -> str:
+    """Return sentences on the crystals that could not be judged and on the maps that are none; empty without either."""
+    sentences = []
     left_out = max((row.left_out for row in rows), default=0)
-    if not left_out:
-        return ""
-    crystals = "1 crystal is" if left_out == 1 else f"{left_out} crystals are"
-    return f"{crystals} left out: fewer than 20 unique reflections observed."
+    if left_out:
+        crystals = "1 crystal is" if left_out == 1 else f"{left_out} crystals are"
+        sentences.append(f"{crystals} left out: fewer than 20 unique reflections observed.")
+    for row in rows:
+        if row.failed and row.subset == "all":
+            maps = "map is" if row.failed == 1 else "maps are"
+            sentences.append(
+                f"{row.failed} of {row.n} {maps} not a number or without phases, and counted as unsolved: "
+                f"{row.method_label}."
+            )
+    return " ".join(sentences)
 
 
 def by_subset(rows: Sequence[ResultRow]) -> dict[str, list[ResultRow]]:
@@ -59,7 +67,7 @@ def results_table(rows: Sequence[ResultRow]) -> Table:
 
     All crystals and the hard ones: the whole table is on the page, and would fill the screen.
     """
-    note = " ".join(filter(None, (LEGEND, left_out_note(rows))))
+    note = " ".join(filter(None, (LEGEND, counting_note(rows))))
     table = Table(box=box.SIMPLE_HEAD, caption=note, caption_justify="left", width=78)
     for column in COLUMNS:
         table.add_column(column, justify="left" if column == "method" else "right", no_wrap=column != "method")
@@ -83,4 +91,4 @@ def results_markdown(rows: Sequence[ResultRow]) -> str:
             for row in members
         ),
     ]
-    return "\n".join([*lines, "", *filter(None, (LEGEND, left_out_note(rows))), ""])
+    return "\n".join([*lines, "", *filter(None, (LEGEND, counting_note(rows))), ""])

@@ -22,6 +22,7 @@ def record(**changes):
         "strict": False,
         "hard": True,
         "counted": True,
+        "failed": False,
         "seconds": 0.1,
         "reflections": 500,
         "volume": 120.0,

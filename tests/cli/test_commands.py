@@ -27,7 +27,7 @@ from tests.cli.folders import (
     weights,
 )
 
-COLUMNS = "method,subset,n,solved,strict,median_cc,gain,phase_error,left_out"
+COLUMNS = "method,subset,n,solved,strict,median_cc,gain,phase_error,left_out,failed"
 RANDOM = ("data.augmentation.axes=true", "observation=noise20")
 SLOW_CALLBACK = """
 import time

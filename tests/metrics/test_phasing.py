@@ -62,10 +62,11 @@ def test_shares_and_medians_are_of_the_crystals_that_count():
         "strict": torch.tensor([0.0, 0.0, 0.0, 1.0]),
         "hard": torch.tensor([True, True, False, True]),
         "counted": torch.tensor([True, True, True, False]),
+        "failed": torch.tensor([False, True, False, False]),
         "prototype_seen": torch.tensor([True, False, False, True]),
         "row": torch.arange(4),
     }
     hard = summarise(crystals)["hard"]
-    assert (hard["n"], hard["left_out"], hard["solved"], hard["strict"]) == (2, 1, 0.5, 0.0)
+    assert (hard["n"], hard["left_out"], hard["failed"], hard["solved"], hard["strict"]) == (2, 1, 1, 0.5, 0.0)
     assert hard["median_cc"] == pytest.approx(0.725)
     assert summarise(crystals)["unseen_prototype"]["n"] == 2
