@@ -114,8 +114,9 @@ def summarise(crystals: dict[str, Tensor]) -> dict[str, dict[str, float]]:
 
     Returns:
         For each subset `n` (crystals judged), `left_out` (fewer than 20 reflections observed), `failed` (of the
-        judged, those whose prediction is not a number or has no phases: unsolved), the shares `solved` and `strict`, the medians `median_cc`, `gain`, `phase_error` (degrees), and of the phase-zero map the
-        median `floor` and the share `floor_solved`. NaN where a subset is empty.
+        judged, those whose prediction is not a number or has no phases: unsolved), the shares `solved` and
+        `strict`, the medians `median_cc`, `gain`, `phase_error` (degrees), and of the phase-zero map the median
+        `floor` and the share `floor_solved`. NaN where a subset is empty.
     """
     counted, hard, seen = (crystals[name].bool() for name in ("counted", "hard", "prototype_seen"))
     subsets = {"all": torch.ones_like(counted), "hard": hard, "seen_prototype": seen, "unseen_prototype": ~seen}

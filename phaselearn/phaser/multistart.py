@@ -175,6 +175,8 @@ class MultiStart:
         factors = self._finished(factors, everything, begun)
         fine = Measurement.of(everything, (2 * box,) * 3)
         score = self.trust * expected - r_factor(fine.phased(factors), fine, DENSITY_SHARE)
+        # A start that came to no numbers is the last that is chosen; sorted, NaN would come first.
+        score = score.nan_to_num(-torch.inf)
         return Found(Solution(factors, None, None, expected), score, torch.zeros_like(score, dtype=torch.bool))
 
     def _finished(self, found: Tensor, observed: Observed, begun: Tensor | None) -> Tensor:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from phaselearn.data.observation import Observation
 from phaselearn.data.pairs import PairDefinition, make_pairs
 from phaselearn.models.base import DensityModel
 
@@ -76,6 +77,19 @@ class ModelContract:
         alone = {name: values[1:2] for name, values in batch.items()}
         with torch.no_grad():
             torch.testing.assert_close(built(batch)[1:2], built(alone), rtol=1e-4, atol=1e-4)
+
+    @pytest.mark.parametrize("factor", [0.0, -1.0, torch.nan], ids=["zero", "negative", "NaN"])
+    def test_a_crystal_without_data_changes_no_other(self, built: DensityModel, factor: float) -> None:
+        batch = small_batch()
+        intensity = batch["intensity"].clone()
+        intensity[1] *= factor
+        observation = Observation()
+        intensity, observed = observation.apply(intensity, batch["lattice"], DEFINITION.layout, [0, 1, 2])
+        empty = batch | {"intensity": intensity, "observed": observed, "input": batch["input"] * (intensity > 0)}
+        with torch.no_grad():
+            whole, given = built(batch), built(empty)
+        assert torch.isfinite(given).all()
+        torch.testing.assert_close(given[[0, 2]], whole[[0, 2]], rtol=1e-3, atol=1e-3)
 
     def test_state_holds_plain_tensors(self, built: DensityModel, tmp_path) -> None:
         torch.save(built.state_dict(), tmp_path / "weights.pt")

@@ -98,15 +98,17 @@ def test_the_table_counts_subsets_and_leaves_out_what_is_too_small():
         record(),
         record(id="2", hard=False, solved=False, space_group=1, atoms=50),
         record(id="3", counted=False),
-        record(id="4", prototype_seen=False),
+        record(id="4", prototype_seen=False, failed=True),
     ]
     rows = {row["subset"]: row for row in summarise_records(records, resamples=50)}
     assert set(rows["all"]) == set(COLUMNS)
-    assert (rows["all"]["n"], rows["all"]["left_out"]) == (3, 1)
+    assert (rows["all"]["n"], rows["all"]["left_out"], rows["all"]["failed"]) == (3, 1, 1)
     assert rows["all"]["solved"] == pytest.approx(2 / 3)
     assert rows["hard"]["n"] == rows["centrosymmetric"]["n"] == 2
     assert rows["unseen_prototype"]["n"] == rows["noncentrosymmetric"]["n"] == rows["atoms_41_up"]["n"] == 1
-    assert "| r | m | 3 |" in markdown_table(list(rows.values()))
+    shown = markdown_table(list(rows.values()))
+    assert "| r | m | 3 |" in shown
+    assert "counted as unsolved: 1 of 3 by m in r." in shown
 
 
 @pytest.mark.parametrize(

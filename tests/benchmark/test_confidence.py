@@ -28,6 +28,15 @@ def test_confidence_without_failures_is_the_rate():
     assert Confidence([record(id=str(place)) for place in range(18)])([record()]) == pytest.approx([0.95])
 
 
+def test_where_there_is_no_map_there_is_no_confidence():
+    nothing = {"failed": True, "solved": False, "r_factor": float("nan"), "skewness": float("nan")}
+    sound = [record(id=str(place), solved=place % 2 == 0, agreement=float(place % 2 == 0)) for place in range(40)]
+    for fitted in (sound, sound[::2], [record(**nothing)]):
+        assert Confidence(fitted)([record(**nothing)]) == [0.0]
+    # Failures say nothing of maps.
+    assert Confidence([*sound, *[record(**nothing)] * 40])(sound) == pytest.approx(Confidence(sound)(sound))
+
+
 def test_the_area_under_the_curve_is_the_share_of_pairs_in_order():
     generator = np.random.default_rng(0)
     score = generator.integers(0, 10, 60) / 10

@@ -57,3 +57,17 @@ def test_displacement_damps_amplitudes_as_the_structure_factors_do():
 def test_impossible_observations_are_refused(changes):
     with pytest.raises(UserError, match=f"observation.{next(iter(changes))}"):
         Observation(**changes)
+
+
+def test_an_intensity_that_is_no_number_is_unmeasured_and_one_below_zero_is_nothing():
+    lattice, numbers, positions = random_crystals(3, 5, seed=3)
+    intensity, _ = make_pairs(lattice, numbers, positions, FULL)
+    sound, whole = Observation().apply(intensity, lattice, "full", [0, 1, 2])
+    damaged = intensity.clone()
+    damaged[1, 1, 2, 3], damaged[1, 2, 2, 2], damaged[2, 0, 1, 0] = torch.nan, torch.inf, -5.0
+    seen, mask = Observation().apply(damaged, lattice, "full", [0, 1, 2])
+    unmeasured = [(1, 1, 2, 3), (1, 2, 2, 2)]
+    assert [tuple(place) for place in (whole & ~mask).nonzero().tolist()] == unmeasured
+    changed = [tuple(place) for place in (seen != sound).nonzero().tolist()]
+    assert changed == [*unmeasured, (2, 0, 1, 0)]
+    assert (seen[changed[0]], seen[changed[1]], seen[changed[2]]) == (0, 0, 0)

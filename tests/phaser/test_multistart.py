@@ -149,3 +149,19 @@ def test_a_crystal_does_not_depend_on_its_batch(flipping: FlippedStarts | None) 
     model = phaser(flipping=flipping)
     both = model.solve(observed, [0, 1, 2]).factors[2:], model.solve(last, [2]).factors
     torch.testing.assert_close(*both, rtol=1e-3, atol=1e-2)
+
+
+def test_a_start_that_comes_to_no_numbers_is_not_chosen() -> None:
+    lattice, numbers, positions = triclinic(3)
+    observed = observed_to(1.2, lattice, factors_of(lattice, numbers, positions))
+    model = phaser(starts=3)
+    run = model.search.run
+
+    def first_fails(grid, phases):
+        half, expected = run(grid, phases)
+        half[::3], expected[::3] = torch.nan, torch.nan
+        return half, expected
+
+    solution = replace(model.search, run=first_fails).solve(observed, [0, 1, 2])
+    assert torch.isfinite(torch.view_as_real(solution.factors)).all()
+    assert torch.isfinite(solution.expected_correlation).all()

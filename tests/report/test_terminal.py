@@ -39,6 +39,14 @@ def test_what_is_not_a_number_is_a_dash(rows: list[ResultRow]) -> None:
     assert "−0.250" in text
 
 
+def test_maps_that_are_none_are_counted_and_said(rows: list[ResultRow]) -> None:
+    failing = [replace(row, failed=7) if row.method == "CNN" else row for row in rows]
+    said = "7 of 200 maps are not a number or without phases, and counted as unsolved: CNN."
+    assert said in " ".join("\n".join(printed(failing)).split())
+    assert said in results_markdown(failing)
+    assert "not a number" not in results_markdown(rows)
+
+
 def test_markdown_has_a_line_a_row(rows: list[ResultRow]) -> None:
     lines = results_markdown(rows).splitlines()
     table = [line for line in lines if line.startswith("|")]
