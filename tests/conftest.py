@@ -14,6 +14,7 @@ from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.data.store import PairStore
 
+pytest_plugins = ["tests.skips"]
 torch.set_num_threads(1)
 
 OCTANT = PairDefinition(10, "octant", "atomic_number", 0.0, "atomic_number", 0.35, "fractional", "point")
