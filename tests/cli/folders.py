@@ -19,7 +19,7 @@ SMALL = (
     "source.count=120",
     "data.batch_size=16",
     "evaluation.crystals=8",
-    "evaluation.shown=1",
+    "evaluation.shown=0",
     "evaluation.methods=[phase_zero]",
 )
 

@@ -60,7 +60,9 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(workplace: Path) -> tuple[Path, str]:
     """A run of four epochs, and what it printed."""
-    done = command(workplace, *TRAIN, *SMALL, *RANDOM, "trainer.max_epochs=4", "run=outputs/trained")
+    done = command(
+        workplace, *TRAIN, *SMALL, *RANDOM, "trainer.max_epochs=4", "evaluation.shown=1", "run=outputs/trained"
+    )
     return workplace / "outputs" / "trained", done.stdout
 
 
@@ -148,6 +150,7 @@ def whole(workplace: Path) -> Path:
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGKILL", -9), ("SIGTERM", 143), ("SIGINT", 130)])
+@pytest.mark.slow
 def test_a_run_that_is_stopped_says_so_and_is_resumed_to_the_same_weights(
     workplace: Path, whole: Path, name: str, code: int
 ) -> None:
@@ -279,6 +282,7 @@ def test_runs_are_listed_and_compared(workplace: Path, trained: tuple[Path, str]
     ],
     ids=["cnn", "unet3d"],
 )
+@pytest.mark.slow
 def test_other_networks_run(workplace: Path, choices: tuple[str, ...]) -> None:
     run = f"outputs/{choices[0].partition('=')[2]}"
     limits = ("trainer.max_epochs=1", "trainer.limit_train_batches=2", "data.batch_size=4")

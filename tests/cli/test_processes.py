@@ -15,6 +15,7 @@ RUN = (SMALL[0], *SMALL[2:3], "evaluation.shown=0", "evaluation.methods=[phase_z
 TWO = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.precision=32-true")
 
 
+@pytest.mark.slow
 def test_two_processes_train_and_judge_as_one(tmp_path: Path) -> None:
     command(tmp_path, *TRAIN, *RUN, "trainer.max_epochs=2", "data.batch_size=64", "run=outputs/one")
     done = command(tmp_path, *TRAIN, *RUN, *TWO, "trainer.max_epochs=2", "data.batch_size=32", "run=outputs/two")

@@ -189,6 +189,7 @@ def test_a_full_disk_ends_a_run_in_a_line_and_leaves_its_last_checkpoint(workpla
     assert_same_training(run, plain)
 
 
+@pytest.mark.slow
 def test_bfloat16_reaches_the_result_of_float32(workplace: Path) -> None:
     """The median CC of the test within 0.02, and the last training loss within 3 %."""
     results = []

@@ -13,11 +13,18 @@ from pathlib import Path
 
 # What a command imports before it works; nothing of PhaseLearn, whose own imports are part of what is tested.
 LIBRARIES = (
+    "contourpy",
     "gemmi",
+    "hydra._internal.hydra",
+    "hydra.main",
     "matplotlib.pyplot",
+    "mpl_toolkits.mplot3d.art3d",
+    "plotly.graph_objects",
+    "pymatgen.analysis.structure_prediction.volume_predictor",
     "pytorch_lightning",
     "scipy.ndimage",
     "scipy.optimize",
+    "skimage.measure",
     "spglib",
     "torch",
     "torchmetrics",

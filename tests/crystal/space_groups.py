@@ -1,7 +1,8 @@
-"""A cell for every space group."""
+"""The space groups that a test goes through, and a cell for each."""
 
 import gemmi
 import numpy as np
+import pytest
 
 CELLS = {
     "triclinic": (6.0, 7.0, 8.0, 82.0, 97.0, 104.0),
@@ -12,6 +13,18 @@ CELLS = {
     "hexagonal": (6.0, 6.0, 8.0, 90.0, 90.0, 120.0),
     "cubic": (7.0, 7.0, 7.0, 90.0, 90.0, 90.0),
 }
+
+# Each Laue class with each of its centrings.
+COVERING = (
+    *(2, 14, 15, 19, 36, 41, 43, 72, 76, 88, 136, 122, 147, 146, 152, 167, 176, 178),
+    *(198, 206, 203, 212, 230, 227),
+)
+
+
+def space_groups(first: int = 1) -> list:
+    """Return the numbers from `first` on as parameters; all but those in COVERING are slow."""
+    numbers = range(first, 231)
+    return [number if number in COVERING else pytest.param(number, marks=pytest.mark.slow) for number in numbers]
 
 
 def lattice_of(number: int) -> np.ndarray:

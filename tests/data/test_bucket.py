@@ -182,6 +182,7 @@ def test_other_addresses_are_refused(path: str) -> None:
         open_storage(path)
 
 
+@pytest.mark.slow
 def test_from_prepare_to_a_trained_network(port: int, tmp_path) -> None:
     url = f"data.store=s3://{BUCKET}/stores/end.zarr"
     command(tmp_path, *PHASELEARN, "prepare", "source.count=120", url)

@@ -77,7 +77,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, crystals: Path) -> dict[str,
     return files_of(folder / "store.zarr")
 
 
-@pytest.mark.parametrize("workers", [2, 3])
+@pytest.mark.parametrize("workers", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_the_store_does_not_depend_on_the_number_of_processes(
     tmp_path: Path, crystals: Path, whole: dict[str, bytes], workers: int
 ) -> None:
@@ -99,6 +99,7 @@ def _wait_for(files: int, folder: Path, process: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.slow
 def test_a_killed_build_goes_on_and_ends_the_same(
     tmp_path: Path, crystals: Path, whole: dict[str, bytes], workers: int
 ) -> None:
@@ -159,6 +160,7 @@ def test_another_configuration_does_not_go_on_with_what_is_there(
     assert len(build_store(Prototypes(20, 0, "primitive"), OCTANT, path, 30.0, {}, workers=1)) <= 20
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_every_process_with_one_line(tmp_path: Path, crystals: Path) -> None:
     process = _start(tmp_path, crystals, 2)
     _wait_for(3, tmp_path / "store.zarr.partial", process)

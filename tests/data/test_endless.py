@@ -144,6 +144,7 @@ SMALL = (
 )
 
 
+@pytest.mark.slow
 def test_training_without_end_and_going_on_with_it(tmp_path) -> None:
     """A run that was stopped after an epoch goes on with the crystals that it had not seen."""
     command(tmp_path, *TRAIN, *SMALL, "data.num_workers=1", "trainer.max_epochs=2", "run=whole")

@@ -95,6 +95,7 @@ def test_connections_cut_at_random(
     assert sorted(path.name for path in folder.iterdir()) == ["fetched.json", *FILES]
 
 
+@pytest.mark.slow
 def test_killed_at_random(
     server: MaterialsProjectServer, uninterrupted: list[bytes], tmp_path: Path, processes: BaseContext
 ) -> None:

@@ -119,6 +119,7 @@ def test_types_are_many_and_none_outweighs_the_others(crystals: list[Crystal]) -
     assert max(counts.values()) < len(crystals) / 50
 
 
+@pytest.mark.slow
 def test_twenty_thousand_and_no_more_than_there_are() -> None:
     with pytest.raises(UserError, match=r"the prototypes give 2\d{4} distinct crystals"):
         list(Prototypes(1_000_000, 0, "primitive"))
@@ -160,6 +161,7 @@ def test_bond_radii_give_bond_lengths() -> None:
     assert electronegativity_spread(["Na", "Cl"], [1, 1]) == pytest.approx((3.16 - 0.93) / 2)
 
 
+@pytest.mark.slow
 def test_volumes_are_those_of_known_compounds(shared_structures: Path) -> None:
     known: dict[tuple[str, str], list[float]] = defaultdict(list)
     with gzip.open(shared_structures) as file:

@@ -13,7 +13,7 @@ from phaselearn.phasing.charge_flipping import ChargeFlipping
 from phaselearn.phasing.laue import rotations, with_equivalents
 from phaselearn.phasing.search import SearchPlan, search
 from phaselearn.phasing.symmetry import impose_symmetry, symmetry_agreement
-from tests.crystal.space_groups import CELLS, lattice_of
+from tests.crystal.space_groups import CELLS, COVERING, lattice_of, space_groups
 
 SIZE = 10
 
@@ -36,7 +36,7 @@ def factors_of(lattice, numbers, positions, size=SIZE):
     return structure_factors(lattice, numbers, positions, miller_indices("full", size))
 
 
-@pytest.mark.parametrize("number", range(1, 231))
+@pytest.mark.parametrize("number", space_groups())
 def test_structure_factors_have_the_symmetry_and_absences_of_their_group(number):
     group, lattice, numbers, positions = structure(number)
     box = factors_of(lattice, numbers, positions)[0].numpy()
@@ -55,7 +55,7 @@ def test_structure_factors_have_the_symmetry_and_absences_of_their_group(number)
     assert np.abs(box[tuple(hkl.T)])[absent].max(initial=0) < 1e-9 * largest
 
 
-@pytest.mark.parametrize("number", range(1, 231))
+@pytest.mark.parametrize("number", space_groups())
 def test_the_truth_is_found_from_any_origin_and_in_both_hands(number):
     _, lattice, numbers, positions = structure(number)
     box = factors_of(lattice, numbers, positions)
@@ -67,7 +67,7 @@ def test_the_truth_is_found_from_any_origin_and_in_both_hands(number):
         assert judgement.phase_error.item() < 0.1
 
 
-@pytest.mark.parametrize("number", range(3, 231))
+@pytest.mark.parametrize("number", space_groups(first=3))
 def test_the_true_map_has_the_symmetry_of_its_group_and_random_phases_have_not(number):
     _, lattice, numbers, positions = structure(number, atoms=2)
     box = factors_of(lattice, numbers, positions, 12).to(torch.complex64)
@@ -77,7 +77,7 @@ def test_the_true_map_has_the_symmetry_of_its_group_and_random_phases_have_not(n
     assert symmetry_agreement(noise, observed).item() < 0.8
 
 
-@pytest.mark.parametrize("number", range(3, 231))
+@pytest.mark.parametrize("number", space_groups(first=3))
 def test_imposing_the_symmetry_leaves_the_truth_and_lessens_errors(number):
     _, lattice, numbers, positions = structure(number, atoms=2)
     true = factors_of(lattice, numbers, positions + 0.123, 12).to(torch.complex64)
@@ -149,6 +149,15 @@ def test_charge_flipping_solves_small_structures_of_many_groups(number):
     solution = search(observed, method, SearchPlan(2, 3, 50, 0.95, 0.99, 0.12, 10, 10, 1.6, 100_000), 0, [0])
     judgement, _ = judge(solution.factors, observed, numbers, positions)
     assert judgement.solved.all()
+
+
+def test_the_default_run_covers_each_laue_class_with_each_of_its_centrings():
+    def kind(number):
+        group = gemmi.find_spacegroup_by_number(number)
+        return group.laue_str(), group.centring_type()
+
+    assert {kind(number) for number in COVERING} == {kind(number) for number in range(1, 231)}
+    assert len(COVERING) == 24
 
 
 def test_92_groups_have_an_inversion():

@@ -107,18 +107,18 @@ def test_table_stands_beside_its_floors(tmp_path: Path, rows: list[ResultRow]) -
     assert "3 crystals are left out" in own
 
 
-def test_what_users_write_is_shown_as_text(tmp_path: Path, rock_salt: ShownCrystal) -> None:
+def test_what_users_write_is_shown_as_text(tmp_path: Path, triclinic: ShownCrystal) -> None:
     nasty = "</script><script>alert('$title & co')</script>"
     own, reader = page(
         tmp_path / "report.html",
         title=nasty,
         facts={nasty: nasty},
         config_text=nasty,
-        crystals=[replace(rock_salt, formula=nasty, id=nasty)],
+        crystals=[replace(triclinic, formula=nasty, id=nasty)],
     )
     assert "<script>alert" not in own
     assert json.loads(reader.text["report-data"])["crystals"][0]["formula"] == nasty
-    assert "/" not in replace(rock_salt, id="../a b").file_stem
+    assert "/" not in replace(triclinic, id="../a b").file_stem
 
 
 def test_a_diverged_network_is_reported_too(tmp_path: Path, rows: list[ResultRow], triclinic: ShownCrystal) -> None:

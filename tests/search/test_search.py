@@ -102,6 +102,7 @@ def test_trials_are_told_apart_in_study_folders_and_page(whole: Path) -> None:
     assert "parcoords" in page
 
 
+@pytest.mark.slow
 def test_a_search_that_is_killed_goes_on_with_the_same_command(workplace: Path, whole: Path) -> None:
     folder = workplace / "outputs" / "killed"
     given = (*SEARCH, "hydra.sweep.dir=outputs/killed")
