@@ -4,12 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Two threads on a busy two-core machine cost tests a hundred times their time.
 TEST_THREADS := OMP_NUM_THREADS=1
+# Tests of a file share what they build, so one process runs them all.
+PYTEST = $(TEST_THREADS) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint benchmark
+.PHONY: help setup run test test-all test-newest coverage lint benchmark
 
 help: ## what there is to make
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 setup: $(BIN)/.installed ## virtual environment in .venv with everything in it
 
@@ -23,8 +25,21 @@ $(BIN)/.installed: pyproject.toml
 run: setup ## the main job: prototypes → zarr pairs → a trained network → report.html
 	$(BIN)/python train.py
 
-test: setup ## the tests
-	$(TEST_THREADS) $(BIN)/python -m pytest -n 2
+test: setup ## the tests but the slow ones, under 5 minutes on two cores
+	$(PYTEST) -m "not slow"
+
+test-all: test ## all tests: kills, long trainings, every space group; under 20 minutes
+	$(PYTEST) -m slow
+
+coverage: setup ## all tests, and the share of the code that they run; fails where it is too low
+	$(BIN)/coverage erase
+	$(MAKE) test-all OPTIONS="$(OPTIONS) --cov --cov-append --cov-report="
+	$(BIN)/coverage report --skip-covered
+
+test-newest: ## all tests with the newest dependencies that pyproject.toml allows, and a list of newer ones
+	rm -rf .venv-newest
+	$(MAKE) test-all VENV=.venv-newest
+	.venv-newest/bin/python -m pip list --outdated
 
 lint: setup ## ruff, check and format
 	$(BIN)/ruff check .

@@ -80,6 +80,7 @@ def test_the_runs_are_those_of_hydras_multirun(study: str, changes: tuple[str, .
     assert ours == jobs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", report_studies.STUDIES)
 def test_every_choice_of_a_study_composes(study: str, tmp_path: Path) -> None:
     seen: set[tuple[str, str]] = set()

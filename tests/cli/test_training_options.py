@@ -121,7 +121,10 @@ def test_the_rate_of_a_resumed_run_is_not_searched(workplace: Path, plain: Path)
     assert "a run that is resumed has its learning rate" in refused.stderr
 
 
-@pytest.mark.parametrize(("profiler", "named"), [("simple", "optimizer_step"), ("pytorch", "aten::addmm")])
+@pytest.mark.parametrize(
+    ("profiler", "named"),
+    [("simple", "optimizer_step"), pytest.param("pytorch", "aten::addmm", marks=pytest.mark.slow)],
+)
 def test_a_profile_is_in_the_run_folder(workplace: Path, plain: Path, profiler: str, named: str) -> None:
     _, run = train(workplace, profiler, f"profiler={profiler}")
     [profile] = run.glob("fit-profile*.txt")

@@ -42,6 +42,7 @@ def same(first: Crystal, second: Crystal) -> bool:
     return first.id == second.id and np.array_equal(first.lattice, second.lattice)
 
 
+@pytest.mark.slow
 def test_the_library_is_pymatgens() -> None:
     from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY  # which takes seconds
 
