@@ -31,6 +31,15 @@ def shared_structures() -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """The folder of small inputs that went wrong once, or a skip with the reason."""
+    path = Path(os.environ.get("PHASELEARN_SHARED", Path(__file__).parents[2] / "shared" / "data")).parent / "cases"
+    if not path.is_dir():
+        pytest.skip("the shared cases are not here (PHASELEARN_SHARED names the folder beside them)")
+    return path
+
+
 def random_crystals(
     count: int, atoms: int, seed: int, edges: tuple[float, float] = (4.0, 9.0)
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

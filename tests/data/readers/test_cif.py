@@ -71,9 +71,8 @@ def test_what_pymatgen_writes(tmp_path: Path, name: str, symmetry: float | None)
 
 @pytest.mark.parametrize("name", STRUCTURES)
 def test_what_ase_writes(tmp_path: Path, name: str) -> None:
-    pytest.importorskip("ase", reason="ASE is not installed").io.write(
-        tmp_path / "a.cif", STRUCTURES[name].to_ase_atoms()
-    )
+    ase_io = pytest.importorskip("ase.io", reason="ASE is not installed")
+    ase_io.write(tmp_path / "a.cif", STRUCTURES[name].to_ase_atoms())
     [entry] = read(tmp_path)
     assert_same(entry, STRUCTURES[name])
 
@@ -199,12 +198,17 @@ def test_the_centring_of_a_magnetic_file_counts(tmp_path: Path) -> None:
     sites = FRAME.format(formula="Na Cl", sites=SOUND).replace("_symmetry_space_group_name_H-M 'P 1'\n", "")
     loops = (
         "loop_\n_space_group_symop_magn_operation.xyz\nx,y,z,+1\n"
-        "loop_\n_space_group_symop_magn_centering.xyz\nx,y,z,+1\nx+1/5,y,z+1/2,-1\n"
+        "loop_\n_space_group_symop_magn_centering.xyz\nx,y,z,+1\n"
+        "x+1/5,y,z+2/5,-1\nx+2/5,y,z+4/5,+1\nx+3/5,y,z+1/5,-1\nx+4/5,y,z+3/5,+1\n"
     )
     (tmp_path / "a.mcif").write_text(sites + loops)
     [entry] = read(tmp_path)
     positions = {tuple(np.round(position, 3)) for position in entry.positions}
-    assert positions == {(0, 0, 0), (0.2, 0, 0.5), (0.5, 0.5, 0.5), (0.7, 0.5, 0)}
+    centrings = [(0, 0), (0.2, 0.4), (0.4, 0.8), (0.6, 0.2), (0.8, 0.6)]
+    expected = [(x, 0, z) for x, z in centrings] + [(x + 0.5, 0.5, z + 0.5) for x, z in centrings]
+    assert positions == {tuple(np.round(np.array(position) % 1, 3)) for position in expected}
+    (tmp_path / "a.mcif").write_text(sites + loops.replace("x+4/5,y,z+3/5,+1\n", ""))
+    assert reasons(tmp_path) == {"a.mcif": "operations that form no group"}
     named = sites + '_space_group_magn.name_BNS "P_c -1"\n'
     (tmp_path / "a.mcif").write_text(named)
     assert reasons(tmp_path) == {"a.mcif": "magnetic space group without its operations"}

@@ -1,0 +1,224 @@
+"""Symmetry operations that somebody states: read by a strict grammar, a group for certain, and compared with a cell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import gemmi
+import numpy as np
+import spglib
+from scipy.spatial import cKDTree
+
+from phaselearn.data.sources.symmetry import Cell, wrap
+from phaselearn.data.structures import Unusable
+
+ROUNDING = 0.7  # of the last digit: 0.66 and 0.67 both stand for ⅔
+FIT = 0.01  # see `Operations.misfit`
+_SAME_TRANSLATION = 2e-3  # of a cell edge; products of translations that are printed to four digits
+_MOST_CENTRINGS = 64
+_SAME_POINT = 0.02  # Å
+_CLOSE = 0.5  # Å: no two atoms are, so that images which rounding may hold apart are one atom
+_KEPT = 0.1  # Å: how far an atom may be from the image of another that it is taken for
+_TERM = r"(?:[xyz]|\d{1,3}/[1-9]\d{0,2}|\d{0,3}\.\d{1,17}|\d{1,3}\.?)"
+_COMPONENT = re.compile(rf"[+-]?{_TERM}(?:[+-]{_TERM})*")
+_SIGNED_TERM = re.compile(rf"([+-]?)({_TERM})")
+
+
+@dataclass(frozen=True)
+class Operations:
+    """The operations x → R x + t of a space group, centring included, in fractional coordinates.
+
+    Attributes:
+        rotations: (g, 3, 3) whole numbers, R.
+        translations: (g, 3) in [0, 1), t.
+    """
+
+    rotations: np.ndarray
+    translations: np.ndarray
+
+    def __post_init__(self) -> None:
+        """Check that they are a group.
+
+        Raises:
+            Unusable: a determinant that is not ±1, or a product that is not among them.
+        """
+        object.__setattr__(self, "translations", wrap(self.translations))
+        if not _is_group(self.rotations, self.translations):
+            raise Unusable("operations that form no group")
+
+    @classmethod
+    def of_triplets(cls, triplets: Iterable[str]) -> Operations:
+        """Return the operations of triplets such as `-x, y+1/2, 0.5-z`; each may stand there more than once.
+
+        Raises:
+            Unusable: a triplet cannot be read, or they are no group.
+        """
+        pairs = [_operation(triplet) for triplet in triplets]
+        return cls(np.array([rotation for rotation, _ in pairs]), np.array([shift for _, shift in pairs]))
+
+    @classmethod
+    def of_gemmi(cls, group: gemmi.GroupOps) -> Operations:
+        """Return the operations of a group of gemmi."""
+        operations = list(group)
+        denominator = gemmi.Op.DEN
+        return cls(
+            np.array([operation.rot for operation in operations]) // denominator,
+            np.array([operation.tran for operation in operations]) / denominator,
+        )
+
+    def times(self, other: Operations) -> Operations:
+        """Return the products of each operation with each of the others."""
+        rotations = np.einsum("aij,bjk->abik", self.rotations, other.rotations)
+        translations = np.einsum("aij,bj->abi", self.rotations, other.translations) + self.translations[:, None]
+        return Operations(rotations.reshape(-1, 3, 3), translations.reshape(-1, 3))
+
+    @cached_property
+    def number(self) -> int:
+        """The number of the space group, by spglib; 0 where it finds none."""
+        found = spglib.get_spacegroup_type_from_symmetry(
+            self.rotations.astype(np.intc), self.translations, symprec=_SAME_TRANSLATION
+        )
+        return 0 if found is None else int(found.number)
+
+    def misfit(self, lattice: np.ndarray) -> float:
+        """Return how far the operations are from keeping the lengths and angles of a cell.
+
+        That is the largest |RᵀGR − G|ᵢⱼ / √(GᵢᵢGⱼⱼ), G the metric tensor. Rounded or freely refined cells reach a few
+        thousandths; up to `FIT`, which is half a per cent of an edge or 0.6° of an angle, the operations fit.
+
+        Args:
+            lattice: (3, 3), rows in Å.
+        """
+        metric = lattice @ lattice.T
+        turned = self.rotations.transpose(0, 2, 1) @ metric @ self.rotations
+        edges = np.sqrt(np.diag(metric))
+        return float(np.abs((turned - metric) / np.outer(edges, edges)).max())
+
+    def orbits(self, positions: np.ndarray, rounding: np.ndarray, lattice: np.ndarray, most: int) -> list[np.ndarray]:
+        """Return the equivalent positions (m, 3) of each site.
+
+        A site is on a special position where rounding explains why its images do not coincide; it is moved there.
+
+        Args:
+            positions: (n, 3).
+            rounding: (n, 3), how far each coordinate may be from what it stands for.
+            lattice: (3, 3), rows in Å.
+            most: atoms in all.
+
+        Raises:
+            Unusable: there would be more atoms.
+        """
+        orbits: list[np.ndarray] = []
+        atoms = 0
+        for position, doubt in zip(positions, rounding, strict=True):
+            position, fixing = self._special(position, doubt, lattice)
+            # By Lagrange's theorem; it is known before the atoms are made.
+            atoms += len(self.rotations) // fixing
+            if atoms > most:
+                raise Unusable(f"more than {most:,} atoms")
+            images = self.rotations @ position + self.translations
+            orbits.append(images if fixing == 1 else _distinct(images, lattice))
+        return orbits
+
+    def _special(self, position: np.ndarray, doubt: np.ndarray, lattice: np.ndarray) -> tuple[np.ndarray, int]:
+        """Return where a site really is, and how many operations leave it there."""
+        shifts = self.rotations @ position + self.translations - position
+        shifts -= np.round(shifts)
+        explained = np.abs(self.rotations - np.eye(3)) @ doubt + 1e-9
+        distances = np.linalg.norm(shifts @ lattice, axis=1)
+        same = (distances < _SAME_POINT) | ((distances < _CLOSE) & (np.abs(shifts) <= explained).all(1))
+        return position + shifts[same].mean(0), int(same.sum())
+
+    def keep(self, cell: Cell) -> bool:
+        """Return whether every operation takes every atom to one of its element."""
+        lattice, positions, numbers = cell
+        tree = cKDTree(wrap(positions), boxsize=1.0)
+        for rotation, translation in zip(self.rotations, self.translations, strict=True):
+            images = positions @ rotation.T + translation
+            _, nearest = tree.query(wrap(images))
+            shifts = images - positions[nearest]
+            shifts -= np.round(shifts)
+            if (numbers[nearest] != numbers).any() or (np.linalg.norm(shifts @ lattice, axis=1) > _KEPT).any():
+                return False
+        return True
+
+
+def _distinct(images: np.ndarray, lattice: np.ndarray) -> np.ndarray:
+    points = []
+    while len(images):
+        points.append(images[0])
+        shifts = images - images[0]
+        shifts -= np.round(shifts)
+        images = images[np.linalg.norm(shifts @ lattice, axis=1) >= _SAME_POINT]
+    return np.array(points)
+
+
+def _operation(triplet: str) -> tuple[np.ndarray, np.ndarray]:
+    components = ["".join(component.split()) for component in triplet.lower().split(",")]
+    rotation, translation = np.zeros((3, 3), dtype=np.int64), np.zeros(3)
+    if len(components) != 3:
+        raise Unusable("operations that cannot be read")
+    for row, component in enumerate(components):
+        if not _COMPONENT.fullmatch(component) or any(component.count(axis) > 1 for axis in "xyz"):
+            raise Unusable("operations that cannot be read")
+        for sign, term in _SIGNED_TERM.findall(component):
+            factor = -1 if sign == "-" else 1
+            if term in "xyz":
+                rotation[row, "xyz".index(term)] = factor
+            else:
+                translation[row] += factor * _fraction(term)
+    return rotation, translation
+
+
+def _fraction(term: str) -> float:
+    """Return the number of `1/3`, of `0.25`, and of `0.33`, which stands for ⅓."""
+    numerator, _, denominator = term.partition("/")
+    if denominator:
+        return int(numerator) / int(denominator)
+    value, digits = float(term), len(term.partition(".")[2])
+    nearest = round(24 * value) / 24  # all translations of the International Tables
+    return nearest if digits > 1 and abs(value - nearest) <= ROUNDING * 10.0**-digits else value
+
+
+def _is_group(rotations: np.ndarray, translations: np.ndarray) -> bool:
+    """Return whether pairs (R, t), taken modulo the lattice, hold the identity and their products."""
+    if (np.abs(np.round(np.linalg.det(rotations))) != 1).any():
+        return False
+    codes = _codes(rotations)
+    kinds, first = np.unique(codes, return_index=True)
+    identity = np.searchsorted(kinds, _codes(np.eye(3, dtype=np.int64)))
+    if identity == len(kinds) or kinds[identity] != _codes(np.eye(3, dtype=np.int64)) or len(kinds) > 48:
+        return False
+    cosets = [_distinct(translations[codes == kind], np.eye(3) / 10) for kind in kinds]
+    # Each rotation goes with one translation and the centrings.
+    if len({len(coset) for coset in cosets}) > 1 or len(cosets[0]) > _MOST_CENTRINGS:
+        return False
+    matrices, shifts = rotations[first], np.array(cosets)
+    centrings, chosen = shifts[identity], shifts[:, 0]
+    products = np.einsum("aij,bjk->abik", matrices, matrices)
+    places = np.searchsorted(kinds, _codes(products)).clip(max=len(kinds) - 1)
+    if (kinds[places] != _codes(products)).any():
+        return False
+    moved = np.einsum("aij,bj->abi", matrices, chosen) + chosen[:, None]
+    turned = np.einsum("aij,bj->abi", matrices, centrings)
+    return (
+        _among(moved, shifts[places])
+        and _among(turned, centrings)
+        and _among(chosen[:, None] + centrings, shifts[:, None])
+        and _among(centrings[:, None] + centrings, centrings)
+    )
+
+
+def _codes(rotations: np.ndarray) -> np.ndarray:
+    """Return a whole number for each matrix (…, 3, 3) of entries between −32 and 31."""
+    return (rotations.reshape(*rotations.shape[:-2], 9) + 32) @ (64 ** np.arange(9, dtype=np.int64))
+
+
+def _among(shifts: np.ndarray, allowed: np.ndarray) -> bool:
+    """Return whether each translation (…, 3) is one of those (…, m, 3) that are allowed, modulo the lattice."""
+    away = shifts[..., None, :] - allowed
+    away -= np.round(away)
+    return bool((np.abs(away).max(-1).min(-1) < _SAME_TRANSLATION).all())

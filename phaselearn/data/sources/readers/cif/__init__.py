@@ -1,0 +1,5 @@
+"""Crystallographic information files: each block with atoms is an entry; also magnetic ones, without the moments."""
+
+from phaselearn.data.sources.readers.cif.structure import read
+
+__all__ = ["read"]

@@ -1,0 +1,113 @@
+"""The blocks of a file, each by itself, and their values by name."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+from gemmi import cif
+
+from phaselearn.data.structures import Unusable
+
+_HEADER = re.compile(r"^[ \t]*(?=data_)", re.MULTILINE | re.IGNORECASE)
+_TEXT_MARK = re.compile(r"^;", re.MULTILINE)
+_ATOMS = re.compile(r"(?<!\S)_atom_site[._](?:fract|cartn)_[xyz](?!\S)", re.IGNORECASE)
+_ATOM_NAMES = ("_atom_site_fract_x", "_atom_site_cartn_x")
+_FRACTION = re.compile(r"([+-]?\d{1,9})/([1-9]\d{0,8})")
+
+
+class Block:
+    """The values of a block.
+
+    Names of tags are in lower case, with `_` for a dot, so that those of all dictionaries are the same. A value is
+    text; it is empty where the file says that there is none (`.`), and None where it is not known (`?`).
+    """
+
+    def __init__(self, block: cif.Block) -> None:
+        self._block = block
+        self._tags: defaultdict[str, list[str]] = defaultdict(list)
+        for item in block:
+            for tag in _tags(item):
+                self._tags[_name(tag)].append(tag)
+
+    def value(self, *names: str) -> str:
+        """Return the first value that is there under some name, alone or in a loop; empty where none is known."""
+        return next((text for name in names for text in self.column(name) if text), "")
+
+    def column(self, *names: str) -> list[str | None]:
+        """Return the values under the first name with any that is known, else under the first that is there."""
+        columns = [
+            [_text(raw) for raw in self._block.find_values(tag)] for name in names for tag in self._tags.get(name, ())
+        ]
+        return next(filter(any, columns), columns[0] if columns else [])
+
+
+def blocks(text: str) -> Iterator[Block | Unusable]:
+    """Yield the blocks with atoms; what is wrong in one never reaches another."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        document = cif.read_string(text)
+    except (ValueError, RuntimeError):
+        yield from _one_by_one(text)
+    else:
+        yield from (Block(block) for block in document if _has_atoms(block))
+
+
+def number(text: str | None) -> float:
+    """Return the number of `1.5`, `1.50(2)` or `2/3`; NaN where it is none."""
+    if text is None:
+        return math.nan
+    fraction = _FRACTION.fullmatch(text)
+    return int(fraction[1]) / int(fraction[2]) if fraction else cif.as_number(text or "?")
+
+
+def _one_by_one(text: str) -> Iterator[Block | Unusable]:
+    """Yield the blocks of a file in which something is not valid."""
+    starts = [header.start() for header in _HEADER.finditer(text)]
+    ends = [*starts[1:], len(text)]
+    if not starts or starts[0] > 0:
+        starts, ends = [0, *starts], [starts[0] if starts else len(text), *ends]
+    place = 0
+    while place < len(starts):
+        # A line `data_…` within a text field is no header: a piece with half of such a field goes on.
+        last, marks = place, len(_TEXT_MARK.findall(text[starts[place] : ends[place]]))
+        while marks % 2 and last + 1 < len(starts):
+            last += 1
+            marks += len(_TEXT_MARK.findall(text[starts[last] : ends[last]]))
+        block = _valid(text[starts[place] : ends[last]])
+        if block is not None:
+            if _has_atoms(block):
+                yield Block(block)
+            place = last + 1
+            continue
+        if _ATOMS.search(text, starts[place], ends[place]):
+            yield Unusable("not valid CIF")
+        place += 1
+
+
+def _valid(text: str) -> cif.Block | None:
+    try:
+        return cif.read_string(text).sole_block()
+    except (ValueError, RuntimeError):
+        return None
+
+
+def _has_atoms(block: cif.Block) -> bool:
+    return any(_name(tag) in _ATOM_NAMES for item in block for tag in _tags(item))
+
+
+def _tags(item: cif.Item) -> list[str]:
+    if item.pair is not None:
+        return [item.pair[0]]
+    return item.loop.tags if item.loop is not None else []
+
+
+def _name(tag: str) -> str:
+    return tag.lower().replace(".", "_")
+
+
+def _text(raw: str) -> str | None:
+    text = raw if cif.is_null(raw) else cif.as_string(raw).strip()
+    return {"?": None, ".": ""}.get(text, text)  # in quotes, too: some programs write '?'

@@ -1,0 +1,28 @@
+"""The cell of a block."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from phaselearn.data.admission import lattice_of
+from phaselearn.data.sources.readers.cif.blocks import Block, number
+from phaselearn.data.structures import Unusable
+
+_LENGTHS = tuple(f"_cell_length_{axis}" for axis in "abc")
+_ANGLES = tuple(f"_cell_angle_{name}" for name in ("alpha", "beta", "gamma"))
+
+
+def read_lattice(block: Block) -> np.ndarray:
+    """Return the rows (3, 3) in Å: a along x, b in the plane of x and y.
+
+    Raises:
+        Unusable: there is no cell, or no such cell can be.
+    """
+    lengths = [number(block.value(name)) for name in _LENGTHS]
+    angles = [number(block.value(name) or "90") for name in _ANGLES]  # the dictionary's default
+    if not np.isfinite(lengths + angles).all() or min(lengths) <= 0:
+        raise Unusable("no cell")
+    try:
+        return lattice_of(tuple(lengths), tuple(angles))
+    except Unusable as error:
+        raise Unusable(f"no cell ({error})") from error

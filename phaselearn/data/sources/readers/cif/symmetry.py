@@ -1,0 +1,150 @@
+"""The space group of a block: listed operations, or a setting of the group that it names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+import gemmi
+import numpy as np
+
+from phaselearn.data.sources.operations import FIT, Operations
+from phaselearn.data.sources.readers.cif.blocks import Block
+from phaselearn.data.structures import Unusable
+
+_OPERATIONS = ("_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz")
+_MAGNETIC = "_space_group_symop_magn_operation_xyz"
+_CENTRINGS = "_space_group_symop_magn_centering_xyz"
+_MAGNETIC_GROUPS = ("_space_group_magn_name_bns", "_space_group_magn_number_bns")
+_HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
+_NAMES = ("_space_group_name_h-m_alt", "_symmetry_space_group_name_h-m", "_space_group_name_h-m_full")
+_NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
+_AS_GOOD = 1e-3  # by how much one setting must fit a cell better than another
+# `:2` and `:R` of the International Tables; of the ICSD, S for an origin on a special position and Z for one on a
+# centre of inversion.
+_SETTING = re.compile(r"(.+?)\s*(?::\s*([12HRSZ])|([HRSZ]))", re.IGNORECASE)
+_EXTENSIONS = {"S": "1", "Z": "2"}
+_MONOCLINIC = range(3, 16)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A way to read the symmetry of a block.
+
+    Attributes:
+        operations: of the space group; they fit the cell.
+        symbol: Hermann–Mauguin, without the origin; empty where the file gives the operations or a Hall symbol.
+    """
+
+    operations: Operations
+    symbol: str = ""
+
+
+def read_settings(block: Block, lattice: np.ndarray) -> list[Setting]:
+    """Return how the symmetry of a block may be read: in one way, or in two that differ in their origin.
+
+    Operations come before a Hall symbol, this before a Hermann–Mauguin symbol, and the number last. Of several settings
+    the first is taken, in the order of the International Tables, that fits the cell as well as any.
+
+    Raises:
+        Unusable: nothing of that is given or can be read, or none of the settings fits the cell.
+    """
+    settings = _magnetic(block) or _listed(block) or _hall(block) or _tabulated(block)
+    if not settings:
+        raise Unusable("no symmetry operations")
+    misfits = [setting.operations.misfit(lattice) for setting in settings]
+    best = min(misfits)
+    if best > FIT:
+        raise Unusable("operations that do not fit the cell")
+    fitting = [
+        setting for setting, misfit in zip(settings, misfits, strict=True) if misfit <= min(FIT, best + _AS_GOOD)
+    ]
+    return [setting for setting in fitting if setting.symbol == fitting[0].symbol]
+
+
+def other_groups(block: Block, operations: Operations) -> list[list[Operations]]:
+    """Return the settings of each group that the block names and that is not the one of the operations."""
+    if any(block.column(_MAGNETIC)):
+        return []
+    name, number = block.value(*_NAMES), block.value(*_NUMBERS)
+    named = [group for group in (_by_name(name) if name else [], _by_number(number)) if group]
+    return [[_operations(setting.hall) for setting in group] for group in named if group[0].number != operations.number]
+
+
+def _magnetic(block: Block) -> list[Setting]:
+    triplets = block.column(_MAGNETIC)
+    if any(triplets):
+        centrings = block.column(_CENTRINGS)
+        operations = Operations.of_triplets(map(_without_time, triplets))
+        if any(centrings):
+            operations = Operations.of_triplets(map(_without_time, centrings)).times(operations)
+        return [Setting(operations)]
+    if block.value(*_MAGNETIC_GROUPS):
+        raise Unusable("magnetic space group without its operations")
+    return []
+
+
+def _without_time(operation: str | None) -> str:
+    """Return the triplet of `x,y,z,-1`: time reversal does not move an atom."""
+    triplet, _, time = (operation or "").rpartition(",")
+    if time.strip() not in ("1", "+1", "-1"):
+        raise Unusable("operations that cannot be read")
+    return triplet
+
+
+def _listed(block: Block) -> list[Setting]:
+    triplets = block.column(*_OPERATIONS)
+    if not any(triplets):
+        return []
+    return [Setting(Operations.of_triplets(triplet or "" for triplet in triplets))]
+
+
+def _hall(block: Block) -> list[Setting]:
+    symbol = block.value(*_HALL)
+    try:
+        return [Setting(_operations(symbol))] if symbol else []
+    except (ValueError, RuntimeError):
+        return []
+
+
+def _tabulated(block: Block) -> list[Setting]:
+    name = block.value(*_NAMES)
+    groups = _by_name(name) if name else _by_number(block.value(*_NUMBERS))
+    return [Setting(_operations(group.hall), group.hm) for group in groups]
+
+
+def _by_name(name: str) -> list[gemmi.SpaceGroup]:
+    """Return the settings that a Hermann–Mauguin symbol may mean: unique axes, kinds of axes, origins."""
+    # P 2_1/c, P 2(1)/c
+    name = re.sub(r"(?<=[2346])\((?=[1-5]\))|(?<=\([1-5])\)|_", "", name)
+    stated = _SETTING.fullmatch(name)
+    name, extension = (stated[1], (stated[2] or stated[3]).upper()) if stated else (name, "")
+    found = gemmi.find_spacegroup_by_name(name)
+    groups = [group for group in _settings() if found is not None and group.hm == found.hm]
+    short = [group for group in _settings() if _short(group) == "".join(name.split()).lower()]
+    groups = short or groups
+    if extension or (name[:1] in "Hh"):
+        wanted = _EXTENSIONS.get(extension, extension or "H")
+        groups = [group for group in groups if group.ext == wanted]
+    return groups
+
+
+def _by_number(text: str) -> list[gemmi.SpaceGroup]:
+    """Return the settings of a group, the one that the International Tables put first at the beginning."""
+    return [group for group in _settings() if text == str(group.number)]
+
+
+@cache
+def _settings() -> tuple[gemmi.SpaceGroup, ...]:
+    return tuple(gemmi.spacegroup_table())
+
+
+def _short(group: gemmi.SpaceGroup) -> str:
+    """Return the symbol of a monoclinic group without the axes that have no symmetry: P21/b of P 1 1 21/b."""
+    return "".join(part for part in group.hm.split() if part != "1").lower() if group.number in _MONOCLINIC else ""
+
+
+@cache
+def _operations(hall: str) -> Operations:
+    return Operations.of_gemmi(gemmi.symops_from_hall(hall))
