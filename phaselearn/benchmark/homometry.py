@@ -110,9 +110,7 @@ def _r_factor(first: Tensor, second: Tensor, operation: np.ndarray) -> float:
 
 def _correlation(first: Crystal, second: Crystal, operation: np.ndarray) -> float:
     turned = np.linalg.solve(operation.T.astype(float), second.positions.T).T % 1.0
-    moved = Crystal(
-        second.id, second.formula, first.lattice, second.numbers, turned, second.prototype, second.space_group
-    )
+    moved = Crystal(second.id, first.lattice, second.numbers, turned, second.prototype, second.space_group)
     lattice, numbers, positions = pad_atoms([first, moved])
     indices = miller_indices("full", DEFINITION.size)
     factors = structure_factors(lattice, numbers, positions, indices)

@@ -10,7 +10,7 @@ import numpy as np
 
 from phaselearn.data.structures import Crystal, LeftOut
 
-_TEXTS = ("id", "formula", "prototype")
+_TEXTS = ("id", "prototype")
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class Block:
                 strict=False,  # splitting no atoms gives one part, not none
             )
             crystals = [
-                Crystal(id_, formula, lattice, numbers, positions, prototype, space_group)
-                for id_, formula, prototype, lattice, numbers, positions, space_group in rows
+                Crystal(id_, lattice, numbers, positions, prototype, space_group)
+                for id_, prototype, lattice, numbers, positions, space_group in rows
             ]
             left_out = zip(columns["left_out_id"].tolist(), columns["left_out_reason"].tolist(), strict=True)
             return cls(crystals, [LeftOut(*entry) for entry in left_out])

@@ -48,7 +48,7 @@ def build_store(
     """Build a store, or finish one whose build was stopped.
 
     Memory holds a block of 256 entries for each process and, for each array of the crystals, up to 65,536 rows of it;
-    beyond that about 100 bytes for each block, shard and entry that was left out.
+    beyond that about 100 bytes for each block, shard and entry that was left out, and 32 for each crystal's id.
 
     Args:
         source: where the crystals come from.

@@ -10,12 +10,15 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from phaselearn.data.blocks import Block
 from phaselearn.data.processes import in_processes
+from phaselearn.data.repeats import id_digests, repeated
 from phaselearn.data.screening import screen
 from phaselearn.data.storage import Storage
 from phaselearn.data.store_files import BUILDING
-from phaselearn.data.structures import Crystal, LeftOut, Source
+from phaselearn.data.structures import REPEATED, Crystal, LeftOut, Source
 from phaselearn.progress import Progress
 
 ENTRIES_A_BLOCK = 256
@@ -61,6 +64,10 @@ def gather(storage: Storage, source: Source, longest_edge: float, workers: int |
         ):
             progress.advance(size)
             counts.append(counted)
+    for number, again in repeated([counted.pop("ids") for counted in counts]).items():
+        block = _without(read_block(storage, number), again)
+        storage.write(block_key(number), block.encode())
+        counts[number] = _counted(block)
     gathered = Gathered(
         [counted["crystals"] for counted in counts],
         sum(counted["atoms"] for counted in counts),
@@ -99,11 +106,25 @@ def _gather_block(
     else:
         block = _screened([entry for one in raw for entry in read(one)], longest_edge)
         storage.write(block_key(number), block.encode())
-    return ENTRIES_A_BLOCK if raw is None else len(raw), {
+    counted = _counted(block) | {"ids": id_digests(block.crystals)}
+    return ENTRIES_A_BLOCK if raw is None else len(raw), counted
+
+
+def _counted(block: Block) -> dict[str, Any]:
+    return {
         "crystals": len(block.crystals),
         "atoms": sum(len(crystal.numbers) for crystal in block.crystals),
         "left_out": Counter(entry.cause for entry in block.left_out),
     }
+
+
+def _without(block: Block, again: np.ndarray) -> Block:
+    """Return the block with the crystals that are marked left out for their ids."""
+    kept = [crystal for crystal, repeats in zip(block.crystals, again, strict=True) if not repeats]
+    left_out = [
+        LeftOut(crystal.id, REPEATED) for crystal, repeats in zip(block.crystals, again, strict=True) if repeats
+    ]
+    return Block(kept, [*block.left_out, *left_out])
 
 
 def _screened(entries: list[Crystal | LeftOut], longest_edge: float) -> Block:

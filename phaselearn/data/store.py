@@ -185,7 +185,6 @@ class PairStore:
         atoms = slice(self._atom_offset[row], self._atom_offset[row + 1])
         return Crystal(
             id=str(self.ids[row]),
-            formula=str(self.formulas[row]),
             lattice=self.lattice[row],
             numbers=numbers[atoms],
             positions=positions[atoms],

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+
+from phaselearn.data.formula import reduced_formula
+
+_LONGEST_NAME = 1000  # characters
+REPEATED = "an id that was there before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +22,6 @@ class Crystal:
 
     Attributes:
         id: unique within its source.
-        formula: reduced formula, pymatgen's form.
         lattice: (3, 3) float64, rows are the cell vectors a, b, c in Å.
         numbers: (n,) int64 atomic numbers.
         positions: (n, 3) float64 fractional coordinates in [0, 1).
@@ -25,12 +30,16 @@ class Crystal:
     """
 
     id: str
-    formula: str
     lattice: np.ndarray
     numbers: np.ndarray
     positions: np.ndarray
     prototype: str
     space_group: int
+
+    @property
+    def formula(self) -> str:
+        """The reduced formula of the atoms, pymatgen's form; it is never stated, since it decides the split."""
+        return reduced_formula(self.numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +122,34 @@ class EndlessSource(Source):
 
     def _numbered(self, number: int) -> tuple[Crystal]:
         return (self.crystal(number),)
+
+
+def printable(text: str) -> str:
+    """Return a name as it is stored and shown: what cannot be printed is escaped, and what is very long is cut.
+
+    A lone surrogate, of a file's name or of JSON, would otherwise end a build when its columns are written.
+    """
+    if len(text) <= _LONGEST_NAME and text.isprintable():
+        return text
+    letters = (letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+    return "".join(letters)[:_LONGEST_NAME]
+
+
+def without_repeats(entries: Iterable[Crystal | LeftOut]) -> Iterator[Crystal | LeftOut]:
+    """Yield the entries, a crystal whose id was there before as left out."""
+    seen: set[bytes] = set()
+    for entry in entries:
+        if isinstance(entry, Crystal):
+            key = id_digest(entry.id)
+            if key in seen:
+                entry = LeftOut(entry.id, REPEATED)
+            seen.add(key)
+        yield entry
+
+
+def id_digest(identifier: str) -> bytes:
+    """Return eight bytes that tell an id from others; that two of ten million agree by chance is one in 400,000."""
+    return hashlib.blake2b(identifier.encode(), digest_size=8).digest()
 
 
 def _as_it_is(entry: Crystal | LeftOut) -> tuple[Crystal | LeftOut]:

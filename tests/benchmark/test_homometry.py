@@ -18,7 +18,7 @@ def cyclotomic(positions, identifier, height=10.0):
     """Patterson's (1944) one-dimensional homometric sets, in eighths of a cell edge."""
     lattice = np.diag([9.0, 4.0, 5.0])
     place = np.array([[position / 8, 0.1, 0.2] for position in positions])
-    return Crystal(identifier, "C", lattice, np.full(len(place), 6), place, "p", 1)
+    return Crystal(identifier, lattice, np.full(len(place), 6), place, "p", 1)
 
 
 def test_homometric_pairs_are_found_and_enantiomers_are_not():

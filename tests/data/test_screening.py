@@ -19,7 +19,7 @@ from tests.conftest import random_crystals
 def crystal(lattice: np.ndarray, positions: np.ndarray, numbers: np.ndarray | None = None) -> Crystal:
     positions = np.asarray(positions, dtype=np.float64).reshape(-1, 3)
     numbers = np.full(len(positions), 6) if numbers is None else np.asarray(numbers)
-    return Crystal("x", "X", np.asarray(lattice, np.float64), numbers, positions, "A_1_a", 1)
+    return Crystal("x", np.asarray(lattice, np.float64), numbers, positions, "A_1_a", 1)
 
 
 def shortest_distance(entry: Crystal, reach: int) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,14 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
+from phaselearn.data.gather import gather, read_block
+from phaselearn.data.location import open_storage
 from phaselearn.data.sources.file import File
+from phaselearn.data.sources.folder import Folder
+from phaselearn.data.sources.readers import archives
 from phaselearn.data.sources.symmetry import structure_type
-from phaselearn.data.structures import Crystal, LeftOut
+from phaselearn.data.split import split_of
+from phaselearn.data.structures import REPEATED, Crystal, LeftOut
 from phaselearn.errors import UserError
 
 ROCK_SALT = {
@@ -69,19 +75,36 @@ BAD_ROWS = {
     "not valid JSON": "{'id': 1}",
     "not a JSON object": "[1, 2]",
     "field missing: species": {"lattice": [], "frac_coords": []},
-    "unknown element": ROCK_SALT | {"species": ["Na", "Qq"]},
+    "unknown element ('Qq')": ROCK_SALT | {"species": ["Na", "Qq"]},
     "partial occupancy: species are not one element an atom": ROCK_SALT | {"species": [{"Na": 0.5, "K": 0.5}, "Cl"]},
-    "partial occupancy": ROCK_SALT | {"occupancies": [0.5, 1]},
+    "partial occupancy": ROCK_SALT | {"occu": [0.5, 1]},
     "lattice, species and frac_coords do not fit together": ROCK_SALT | {"frac_coords": [[0, 0, 0]]},
     "lattice or frac_coords are not numbers": ROCK_SALT | {"lattice": "wide"},
     "no atoms": ROCK_SALT | {"species": [], "frac_coords": []},
-    "no symmetry found": ROCK_SALT
-    | {"species": ["Na", "Na"], "frac_coords": [[0, 0, 0], [0, 0, 0]], "spacegroup": None},
+    "atoms closer than 0.5 Å": ROCK_SALT
+    | {"species": ["Na", "Na"], "frac_coords": [[0, 0, 0], [0, 0, 0]], "spacegroup": None, "formula": "Na"},
+    "atoms that do not add up to the stated formula ('KBr')": ROCK_SALT | {"formula": "KBr"},
+    "atoms that do not add up to the stated formula ('Na2Cl')": ROCK_SALT | {"formula": "Na2Cl"},
+    "atoms that do not add up to the stated formula ('NaX')": ROCK_SALT | {"formula": "NaX"},
+    "atoms that do not add up to the stated formula (17)": ROCK_SALT | {"formula": 17},
+    "no such space group (999)": ROCK_SALT | {"spacegroup": 999},
+    "no such space group (0)": ROCK_SALT | {"spacegroup": 0},
+    "no such space group (True)": ROCK_SALT | {"spacegroup": True},
+    "no such space group ('x')": ROCK_SALT | {"spacegroup": "x"},
+    "no such space group (225.5)": ROCK_SALT | {"spacegroup": 225.5},
+    "prototype and space group that do not agree (AB_225_a_b, 221)": ROCK_SALT | {"spacegroup": 221},
+    "a prototype that is no name": ROCK_SALT | {"prototype": ["AB"]},
+    "not finite (lattice)": ROCK_SALT | {"lattice": [[float("nan"), 0, 0], [0, 4, 0], [0, 0, 4]]},
+    "position more than 10,000 cells from the origin (1e+20)": ROCK_SALT | {"frac_coords": [[0, 0, 0], [0.5, 1e20, 0]]},
 }
 
 
+def id_of(number: int) -> dict[str, str]:
+    return {"id": f"row-{number}"}
+
+
 def test_a_bad_row_is_left_out_and_the_next_is_read(tmp_path: Path) -> None:
-    rows = [row for bad in BAD_ROWS.values() for row in (bad, ROCK_SALT)]
+    rows = [row for n, bad in enumerate(BAD_ROWS.values()) for row in (bad, ROCK_SALT | id_of(n))]
     entries = read(write(tmp_path / "a.jsonl", rows))
     assert [entry.reason for entry in entries[::2]] == list(BAD_ROWS)
     assert all(isinstance(entry, Crystal) for entry in entries[1::2])
@@ -96,6 +119,9 @@ def test_a_bad_row_is_left_out_and_the_next_is_read(tmp_path: Path) -> None:
         ROCK_SALT | {"lattice": {"a": 1}},
         ROCK_SALT | {"frac_coords": [[0, 0], [1]]},
         ROCK_SALT | {"id": None},
+        ROCK_SALT | {"id": {"a": [1]}, "spacegroup": 225.0},
+        ROCK_SALT | {"id": "\ud800\x00\n" + "long" * 9999},
+        ROCK_SALT | {"species": ["Na"] * 100_000, "frac_coords": [[0, 0, 0]] * 100_000},
     ],
 )
 def test_no_row_stops_the_reading(tmp_path: Path, row: dict | str) -> None:
@@ -151,7 +177,7 @@ def test_the_fingerprint_follows_the_bytes_the_count_and_the_cell(tmp_path: Path
     assert File(str(path), None, "", "").fingerprint() == first
     assert File(str(path), 1, "", "").fingerprint() != first
     assert File(str(path), None, "", "", "primitive").fingerprint() != first
-    write(path, [ROCK_SALT, ROCK_SALT])
+    write(path, [ROCK_SALT, ROCK_SALT | {"id": "another"}])
     assert File(str(path), None, "", "").fingerprint() != first
 
 
@@ -183,3 +209,82 @@ def test_structure_types_are_named_as_in_the_shared_file(shared_structures: Path
         alike.append(named == crystal.prototype)
     # The names are not unique over choices of origin, which rounded coordinates may decide.
     assert np.mean(alike) > 0.95
+
+
+@pytest.mark.parametrize("formula", ["ClNa", "Na1 Cl1", "Na4Cl4", "Cl4 Na4", "Na0.5Cl0.5", "rock salt", "", None])
+def test_the_formula_is_that_of_the_atoms_however_it_is_stated(tmp_path: Path, formula: str | None) -> None:
+    [crystal] = read(write(tmp_path / "a.jsonl", [ROCK_SALT | {"formula": formula}]))
+    assert crystal.formula == "NaCl"
+
+
+def test_fluorine_is_held_out_however_its_formula_is_stated(tmp_path: Path) -> None:
+    fluorine = {
+        "lattice": np.diag([6.0, 4, 5]).tolist(),
+        "species": ["F"] * 2,
+        "frac_coords": [[0, 0, 0], [0, 0, 0.28]],
+    }
+    rows = [fluorine | {"formula": formula} for formula in ("F8", "F", "F2", "F 4", None)]
+    crystals = read(write(tmp_path / "a.jsonl", rows))
+    assert {crystal.formula for crystal in crystals} == {"F2"}
+    # So are those of a store that holds what its source stated.
+    assert {split_of(formula) for formula in ("F2", "F", "F8", "F 4", "F4")} == {"test"}
+    assert {split_of(f"F{n}Na") for n in range(1, 30)} > {"test"}
+
+
+def test_of_rows_with_one_id_the_first_is_kept(tmp_path: Path) -> None:
+    wide = ROCK_SALT | {"lattice": (1.1 * np.array(ROCK_SALT["lattice"])).tolist()}
+    nought = ROCK_SALT | {"id": 0}
+    entries = read(write(tmp_path / "a.jsonl", [ROCK_SALT, wide, nought, nought]))
+    assert [entry.id for entry in entries] == ["salt", "salt", "0", "0"]
+    assert np.allclose(entries[0].lattice, ROCK_SALT["lattice"])
+    assert [getattr(entry, "reason", None) for entry in entries] == [None, REPEATED, None, REPEATED]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_store_has_an_id_once(tmp_path: Path, workers: int) -> None:
+    """Also where the two are in blocks that different processes read, and where a build goes on."""
+    rows = [ROCK_SALT | id_of(number % 300) for number in range(600)] + [ROCK_SALT | {"id": "last"}]
+    source = File(str(write(tmp_path / "a.jsonl", rows)), None, "CC0", "nobody")
+    storage = open_storage(tmp_path / "building")
+    for _ in range(2):
+        gathered = gather(storage, source, 30.0, workers)
+        assert sum(gathered.crystals) == 301
+        assert gathered.left_out == {REPEATED: 300}
+        blocks = [read_block(storage, number) for number in range(len(gathered.crystals))]
+        assert [len(block.crystals) for block in blocks] == gathered.crystals
+        ids = [crystal.id for block in blocks for crystal in block.crystals]
+        assert ids == [f"row-{number}" for number in range(300)] + ["last"]
+        storage.delete([key for key in storage.sizes() if key.endswith("gathered.json")])
+        gathered_again = gather(storage, source, 30.0, workers)
+        assert gathered_again == gathered
+
+
+def test_a_document_gets_one_hint(tmp_path: Path) -> None:
+    for text in (json.dumps([ROCK_SALT]), json.dumps([ROCK_SALT], indent=1), json.dumps(ROCK_SALT, indent=1)):
+        path = tmp_path / "a b.json"
+        path.write_text(text)
+        with pytest.raises(UserError, match=r"prepare source=folder source\.path='.*a b\.json'`$"):
+            read(path)
+        # What is advised does it.
+        [crystal] = Folder(str(path), "**/*", None, "as_given", "", "")
+        assert crystal.formula == "NaCl"
+
+
+def test_a_line_without_end_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(b'{"id": "' + b"x" * (20 << 20) + b"\n" + json.dumps(ROCK_SALT).encode() + b"\n")
+    tracemalloc.start()
+    long, crystal = read(path)
+    assert tracemalloc.get_traced_memory()[1] < 50 << 20
+    tracemalloc.stop()
+    assert long == LeftOut("a.jsonl.gz:1", "line longer than 16 MiB")
+    assert crystal.formula == "NaCl"
+
+
+def test_an_archive_that_unpacks_to_no_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "_ALWAYS_ALLOWED", 1 << 20)
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(b" " * (8 << 20)))
+    with pytest.raises(UserError, match="unpacks to more than"):
+        read(path)

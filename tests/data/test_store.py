@@ -24,7 +24,6 @@ from tests.conftest import FULL, OCTANT
 def crystal(name="NaCl", edge=5.64, **changes):
     values = {
         "id": name,
-        "formula": "NaCl",
         "lattice": edge * np.eye(3),
         "numbers": np.array([11, 17]),
         "positions": np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]]),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-from pymatgen.core import PeriodicSite, Structure
 
 from phaselearn.errors import UserError
 
@@ -32,7 +31,7 @@ def rows_of(
         else:
             try:
                 rows[name] = _row(name, documents[name])
-            except Exception:  # pymatgen has no error of its own for a dictionary that is no structure
+            except (KeyError, IndexError, TypeError, ValueError, AttributeError):
                 left_out[name] = UNREADABLE
     if documents and not rows:
         name = next(iter(documents))
@@ -45,19 +44,23 @@ def rows_of(
 
 
 def _row(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
-    structure = Structure.from_dict(document["structure"])
+    # Plain values alone: pymatgen's own reader would import the modules that a document names.
+    structure = document["structure"]
+    sites = structure["sites"]
     return {
         "id": name,
         "formula": document.get("formula_pretty"),
-        "lattice": structure.lattice.matrix.tolist(),
-        "species": [_species(site) for site in structure],
-        "frac_coords": structure.frac_coords.tolist(),
+        "lattice": [[float(value) for value in vector] for vector in structure["lattice"]["matrix"]],
+        "species": [_species(site["species"]) for site in sites],
+        "frac_coords": [[float(value) for value in site["abc"]] for site in sites],
         "spacegroup": (document.get("symmetry") or {}).get("number"),
     }
 
 
-def _species(site: PeriodicSite) -> str | dict[str, float]:
-    if site.is_ordered:
-        return site.specie.symbol
-    # Kept as it is, for the reader to leave out.
-    return {species.symbol: occupancy for species, occupancy in site.species.items()}
+def _species(kinds: Sequence[Mapping[str, Any]]) -> str | dict[str, float]:
+    shares: Counter[str] = Counter()
+    for kind in kinds:
+        shares[kind["element"]] += float(kind["occu"])
+    symbols = list(shares)
+    # What is not ordered is kept as it is, for the reader to leave out.
+    return symbols[0] if len(symbols) == 1 and abs(shares.total() - 1) < 1e-8 else dict(shares)

@@ -1,7 +1,7 @@
 """Crystals from JSON lines: one object a line, plain or gzipped.
 
 Fields: `lattice` (3 × 3, rows in Å), `species` (element symbols), `frac_coords`; optional `id`, `formula`,
-`prototype`, `spacegroup`, `licence`.
+`prototype`, `spacegroup`, `licence`. The formula of a crystal is that of its atoms; one that is stated is compared.
 """
 
 from __future__ import annotations
@@ -10,20 +10,25 @@ import gzip
 import hashlib
 import heapq
 import json
+import re
+import shlex
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import numpy as np
-from pymatgen.core import Composition, Element
+import gemmi
 
-from phaselearn.data.sources.symmetry import CELLS, choose_cell, structure_type, wrap
-from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable
+from phaselearn.data.sources.readers.archives import most_unpacked
+from phaselearn.data.sources.readers.rows import cell_of_row
+from phaselearn.data.sources.symmetry import CELLS, crystal_of
+from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable, printable, without_repeats
 from phaselearn.errors import UserError
 
-_NUMBERS = {element.symbol: element.Z for element in Element} | {"D": 1, "T": 1}
+MOST_BYTES_A_LINE = 16 << 20
+_LONGEST_SYMBOL = 40  # characters of a space group
+# A list, or one object written over many lines: no JSON lines.
+_ONE_DOCUMENT = re.compile(rb"\s*(\[\s*(\{|$)|\{\s*$)")
 
 
 class File(Source):
@@ -42,7 +47,7 @@ class File(Source):
     """
 
     name = "file"
-    rules = 2
+    rules = 3
 
     def __init__(self, path: str, count: int | None, licence: str, attribution: str, cell: str = "as_given") -> None:
         if cell not in CELLS:
@@ -72,8 +77,7 @@ class File(Source):
         return digest.hexdigest()
 
     def __iter__(self) -> Iterator[Crystal | LeftOut]:
-        for line in self.raw_entries():
-            yield from self._read(line)
+        return without_repeats(entry for line in self.raw_entries() for entry in self._read(line))
 
     def raw_entries(self) -> Iterator[tuple[int, bytes]]:
         """Yield the lines that are taken, with their numbers."""
@@ -87,13 +91,35 @@ class File(Source):
         opener = gzip.open if self.path.suffix == ".gz" else open
         try:
             with opener(self.path, "rb") as file:
-                for number, line in enumerate(file, start=1):
-                    if line.strip():
-                        yield number, line
+                yield from self._numbered(file)
         except (OSError, EOFError, zlib.error) as error:
             raise UserError(
                 f"{self.path} cannot be read to its end ({error}): check it with `gzip -t {self.path}`"
             ) from error
+
+    def _numbered(self, file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+        """Yield the lines that are not empty; of one that is too long no more than shows that."""
+        number = unpacked = 0
+        most = most_unpacked(self.path)
+        while line := file.readline(MOST_BYTES_A_LINE + 1):
+            number += 1
+            if number == 1 and _ONE_DOCUMENT.match(line):
+                raise UserError(
+                    f"{self.path} is one JSON document, not one object a line: write each object on a line of its own, "
+                    f"or read it with `phaselearn prepare source=folder source.path={shlex.quote(str(self.path))}`"
+                )
+            rest = line
+            while len(rest) > MOST_BYTES_A_LINE and not rest.endswith(b"\n"):
+                unpacked += len(rest)
+                rest = file.readline(MOST_BYTES_A_LINE + 1)
+            unpacked += len(rest)
+            if self.path.suffix == ".gz" and unpacked > most:
+                raise UserError(
+                    f"{self.path} unpacks to more than {most:,} bytes, which no file of structures of its size does: "
+                    f"unpack it with `gunzip {shlex.quote(str(self.path))}` if it is sound"
+                )
+            if line.strip():
+                yield number, line
 
     def _choose(self, count: int) -> list[tuple[int, bytes]]:
         keyed = ((order_of_choice(_key(line)), number, line) for number, line in self._lines())
@@ -104,18 +130,17 @@ class File(Source):
         yield self._entry(f"{self.path.name}:{number}", line)
 
     def _entry(self, place: str, line: bytes) -> Crystal | LeftOut:
+        if len(line) > MOST_BYTES_A_LINE:
+            return LeftOut(place, f"line longer than {MOST_BYTES_A_LINE >> 20} MiB")
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):
             return LeftOut(place, "not valid JSON")
         if not isinstance(row, dict):
             return LeftOut(place, "not a JSON object")
-        place = str(row.get("id") or place)
-        missing = [field for field in ("lattice", "species", "frac_coords") if field not in row]
-        if missing:
-            return LeftOut(place, f"field missing: {', '.join(missing)}")
+        place = _id(row, place)
         try:
-            return _crystal(place, row, self.cell)
+            return crystal_of(place, cell_of_row(row), self.cell, _stated_type(row))
         except Unusable as error:
             return LeftOut(place, str(error))
 
@@ -130,37 +155,44 @@ def _key(line: bytes) -> bytes:
         row = json.loads(line)
     except (ValueError, RecursionError):
         return line.strip()
-    return str(row["id"]).encode() if isinstance(row, dict) and row.get("id") else line.strip()
+    given = _id(row, "") if isinstance(row, dict) else ""
+    return given.encode() if given else line.strip()
 
 
-def _crystal(place: str, row: dict[str, Any], cell: str) -> Crystal:
-    species = row["species"]
-    if not isinstance(species, list) or not all(isinstance(symbol, str) for symbol in species):
-        raise Unusable("partial occupancy: species are not one element an atom")
-    if any(symbol not in _NUMBERS for symbol in species):
-        raise Unusable("unknown element")
-    if any(row.get(field) not in (None, 1, [1] * len(species)) for field in ("occupancy", "occupancies")):
-        raise Unusable("partial occupancy")
-    try:
-        lattice = np.array(row["lattice"], dtype=np.float64)
-        positions = np.array(row["frac_coords"], dtype=np.float64).reshape(-1, 3)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise Unusable("lattice or frac_coords are not numbers") from error
-    if lattice.shape != (3, 3) or len(positions) != len(species):
-        raise Unusable("lattice, species and frac_coords do not fit together")
-    numbers = np.array([_NUMBERS[symbol] for symbol in species], dtype=np.int64)
-    if not species:
-        raise Unusable("no atoms")
-    formula = row.get("formula") or _formula(species)
-    prototype, space_group = row.get("prototype"), row.get("spacegroup")
-    try:
-        lattice, positions, numbers = choose_cell((lattice, positions, numbers), cell)
-        if not prototype or not isinstance(space_group, int):
-            prototype, space_group = structure_type((lattice, positions, numbers))
-    except Exception as error:
-        raise Unusable("no symmetry found") from error
-    return Crystal(place, str(formula), lattice, numbers, wrap(positions), str(prototype), space_group)
+def _id(row: dict[str, Any], place: str) -> str:
+    given = row.get("id")
+    return place if given is None or given == "" else printable(str(given))
 
 
-def _formula(species: list[str]) -> str:
-    return Composition(Counter("H" if symbol in ("D", "T") else symbol for symbol in species)).reduced_formula
+def _stated_type(row: dict[str, Any]) -> tuple[str, int] | None:
+    """Return prototype and space group where both are stated, and None where one must be worked out.
+
+    Whether atoms have the symmetry that is stated depends on a tolerance, which others choose larger; a number is
+    believed where there is such a group.
+
+    Raises:
+        Unusable: no such space group, or a prototype that is no name or one of another group.
+    """
+    prototype, given = row.get("prototype"), row.get("spacegroup")
+    number = None if given is None else _space_group(given)
+    if not prototype:
+        return None
+    if not isinstance(prototype, str) or printable(prototype) != prototype:
+        raise Unusable("a prototype that is no name")
+    named = re.fullmatch(r"[A-Za-z0-9]+_(\d{1,3})_[A-Za-z_]+", prototype)
+    if number and named and int(named[1]) != number:
+        raise Unusable(f"prototype and space group that do not agree ({prototype:.40}, {number})")
+    return None if number is None else (prototype, number)
+
+
+def _space_group(given: Any) -> int:
+    """Return the number of a space group, stated by number or Hermann–Mauguin symbol."""
+    number = 0
+    if isinstance(given, str) and len(given) < _LONGEST_SYMBOL:
+        group = gemmi.find_spacegroup_by_name(given)
+        number = group.number if group else int(given) if given.isascii() and given.isdigit() else 0
+    elif isinstance(given, int | float) and not isinstance(given, bool) and given in range(1, 231):
+        number = int(given)
+    if not 1 <= number <= 230:
+        raise Unusable(f"no such space group ({given!r:.40})")
+    return number

@@ -12,7 +12,7 @@ from typing import Any
 from phaselearn.data.sources.readers.ase_files import require_ase
 from phaselearn.data.sources.readers.formats import format_of, read_structures
 from phaselearn.data.sources.symmetry import CELLS, Cell, crystal_of
-from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable
+from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable, printable, without_repeats
 from phaselearn.errors import UserError
 
 
@@ -85,7 +85,7 @@ class Folder(Source):
         return digest.hexdigest()
 
     def __iter__(self) -> Iterator[Crystal | LeftOut]:
-        return islice((entry for file in self.files for entry in self._read(file)), self.count)
+        return islice(without_repeats(entry for file in self.files for entry in self._read(file)), self.count)
 
     def raw_entries(self) -> Iterator[Any]:
         """Yield the files; where entries are counted, the entries themselves."""
@@ -100,10 +100,13 @@ class Folder(Source):
         return alone._read
 
     def _name(self, file: Path) -> str:
-        return str(file.relative_to(self.path)) if self.path.is_dir() else file.name
+        return printable(str(self._below(file)))
+
+    def _below(self, file: Path) -> Path:
+        return file.relative_to(self.path) if self.path.is_dir() else Path(file.name)
 
     def _is_hidden(self, file: Path) -> bool:
-        return any(part.startswith(".") for part in Path(self._name(file)).parts)
+        return any(part.startswith(".") for part in self._below(file).parts)
 
     def _read(self, file: Path) -> Iterator[Crystal | LeftOut]:
         name = self._name(file)
@@ -115,9 +118,9 @@ class Folder(Source):
             yield self._entry(name, first[1])
         else:
             for label, found in (first, second):
-                yield self._entry(f"{name}#{label}", found)
+                yield self._entry(printable(f"{name}#{label}"), found)
             for label, found in entries:
-                yield self._entry(f"{name}#{label}", found)
+                yield self._entry(printable(f"{name}#{label}"), found)
 
     def _entry(self, name: str, found: Cell | Unusable) -> Crystal | LeftOut:
         try:

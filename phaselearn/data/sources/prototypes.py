@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import spglib
-from pymatgen.core import Composition, Element, Structure
+from pymatgen.core import Element, Structure
 
 from phaselearn.data.sources.substitution import (
     bond_radius,
@@ -168,7 +168,6 @@ class Prototypes(Source):
             prototype, space_group = structure_type((lattice, positions, numbers))
         return Crystal(
             id=identifier,
-            formula=Composition(dict(zip(elements, parent.amounts, strict=True))).reduced_formula,
             lattice=lattice,
             numbers=numbers,
             positions=positions,

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import spglib
-from pymatgen.core import Composition, Element
 from pymatgen.util.string import transformation_to_string
 
 from phaselearn.data.admission import check_cell, refusal
@@ -127,8 +126,14 @@ def structure_type(cell: Cell) -> tuple[str, int]:
     return f"{anonymous}_{found.number}_{'_'.join(letters)}", int(found.number)
 
 
-def crystal_of(identifier: str, cell: Cell, kind: str) -> Crystal:
-    """Return the crystal of a cell, on the kind of cell that is asked for, with its formula and structure type.
+def crystal_of(identifier: str, cell: Cell, kind: str, stated_type: tuple[str, int] | None = None) -> Crystal:
+    """Return the crystal of a cell, on the kind of cell that is asked for, with its structure type.
+
+    Args:
+        identifier: its id.
+        cell: as it was read.
+        kind: `primitive` (Niggli-reduced), `conventional` or `as_given`.
+        stated_type: prototype and space group; None has them worked out.
 
     Raises:
         Unusable: the cell is refused (see `phaselearn.data.admission`), or spglib finds no symmetry, as where atoms
@@ -136,11 +141,10 @@ def crystal_of(identifier: str, cell: Cell, kind: str) -> Crystal:
     """
     lattice, positions, numbers = cell
     check_cell(lattice, numbers, positions)
-    symbols = Counter(Element.from_Z(int(number)).symbol for number in cell[2])
-    crystal = Crystal(identifier, Composition(symbols).reduced_formula, *_arrays(cell), prototype="", space_group=0)
+    crystal = Crystal(identifier, *_arrays(cell), prototype="", space_group=0)
     try:
         chosen = choose_cell(cell, kind)
-        prototype, space_group = structure_type(chosen)
+        prototype, space_group = stated_type or structure_type(chosen)
     except Exception as error:  # spglib raises errors of its own
         [reason] = screen([crystal], longest_edge=math.inf)
         raise Unusable(reason or "no symmetry found") from error

@@ -61,12 +61,12 @@ def test_bad_entries_beside_good_ones(tmp_path: Path) -> None:
     assert reasons(tmp_path) == {
         "a.json#alloy": "partial occupancy",
         "a.json#nearly": "partial occupancy",
-        "a.json#dummy": "unknown element",
+        "a.json#dummy": "unknown element ('X')",
         "a.json#slab": "not periodic in three directions",
         "a.json#overlap": "atoms closer than 0.5 Å",
         "a.json#heavy": "HCl",
         "a.json#charged": "NaCl",
-        "a.json#broken": "unreadable (KeyError)",
+        "a.json#broken": "a structure with fields missing or of the wrong kind",
     }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
 from io import StringIO
@@ -12,12 +14,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from phaselearn.data.admission import MOST_ATOMS, check_lattice
 from phaselearn.data.sources.symmetry import Cell
 from phaselearn.data.structures import Unusable
 from phaselearn.errors import UserError
 
 if TYPE_CHECKING:
     from ase import Atoms
+    from ase.db.row import AtomsRow
+
+_LONGEST_LINE = 1 << 20  # characters
 
 
 def require_ase() -> None:
@@ -44,23 +50,28 @@ def read_frames(path: Path) -> Iterator[tuple[str, Cell | Unusable]]:
     require_ase()
     from ase.io import read
 
-    with open(path, encoding="utf-8") as file:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        lines = iter(lambda: file.readline(_LONGEST_LINE), "")
         number = 0
-        for line in file:
+        for line in lines:
             if not line.strip():
                 continue
-            try:
-                atoms = int(line)
-            except ValueError as error:
-                raise Unusable("not an XYZ file") from error
-            # Frame by frame: ASE gives up a whole file for one bad frame.
-            frame = "".join([line, *islice(file, atoms + 1)])
-            try:
-                yield str(number), cell_of(read(StringIO(frame), format="extxyz"))
-            except Unusable as error:
-                yield str(number), error
-            except Exception as error:
-                yield str(number), Unusable(f"unreadable ({type(error).__name__})")
+            # Written in digits and no more of them than a file has lines.
+            if not re.fullmatch(r"\s*[0-9]{1,12}\s*", line):
+                raise Unusable("not an XYZ file")
+            atoms = int(line)
+            if atoms > MOST_ATOMS:
+                yield str(number), Unusable(f"more than {MOST_ATOMS:,} atoms ({atoms:,})")
+                deque(islice(lines, atoms + 1), maxlen=0)
+            else:
+                # Frame by frame: ASE gives up a whole file for one bad frame.
+                frame = "".join([line, *islice(lines, atoms + 1)])
+                try:
+                    yield str(number), cell_of(read(StringIO(frame), format="extxyz"))
+                except Unusable as error:
+                    yield str(number), error
+                except Exception as error:
+                    yield str(number), Unusable(f"unreadable ({type(error).__name__})")
             number += 1
 
 
@@ -88,7 +99,7 @@ def read_database(path: Path) -> Iterator[tuple[str, Cell | Unusable]]:
         raise Unusable("not a database of ASE")
     with connect(path, type=kind, use_lock_file=False) as database:
         for row in database.select():
-            yield str(row.id), _cell_or_reason(row.toatoms(add_additional_information=True))
+            yield str(row.id), _cell_or_reason(row)
 
 
 def _tables(path: Path) -> set[str]:
@@ -99,26 +110,33 @@ def _tables(path: Path) -> set[str]:
         return set()
 
 
-def _cell_or_reason(atoms: Atoms) -> Cell | Unusable:
+def _cell_or_reason(atoms: Atoms | AtomsRow) -> Cell | Unusable:
     try:
         return cell_of(atoms)
     except Unusable as error:
         return error
+    except Exception as error:  # any damage to one entry; the next may be sound
+        return Unusable(f"unreadable ({type(error).__name__})")
 
 
-def cell_of(atoms: Atoms) -> Cell:
+def cell_of(atoms: Atoms | AtomsRow) -> Cell:
     """Return lattice, positions and atomic numbers.
 
     Raises:
-        Unusable: no periods in three directions, partial occupancy, or an atom that is no element.
+        Unusable: no periods in three directions, a lattice that is none, partial occupancy, or an atom that is no
+            element.
     """
-    if not atoms.pbc.all() or atoms.cell.rank < 3:
+    lattice = np.array(atoms.cell, dtype=np.float64)
+    if not np.all(atoms.pbc) or not lattice.any(1).all():
         raise Unusable("not periodic in three directions")
-    # ASE keeps the most frequent element of a disordered site among the atoms, and all of them beside.
-    extra = atoms.info | atoms.info.get("data", {})
+    check_lattice(lattice)
+    # ASE keeps the most frequent element of a disordered site among the atoms, and all of them beside: in an `Atoms`
+    # under `info`, in a row of a database under `data`.
+    extra = getattr(atoms, "info", None) or getattr(atoms, "data", {})
     sites = (extra.get("occupancy") or {}).values()
     if any(len(site) != 1 or abs(share - 1) > 1e-8 for site in sites for share in site.values()):
         raise Unusable("partial occupancy")
     if (atoms.numbers < 1).any():
         raise Unusable("unknown element")
-    return np.array(atoms.cell), atoms.get_scaled_positions(wrap=False), atoms.numbers.astype(np.int64)
+    positions = np.linalg.solve(lattice.T, np.asarray(atoms.positions, dtype=np.float64).T).T
+    return lattice, positions, atoms.numbers.astype(np.int64)

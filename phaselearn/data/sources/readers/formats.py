@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from phaselearn.data.sources.readers import ase_files, cif, pymatgen_files, pymatgen_json
+from phaselearn.data.sources.readers import ase_files, cif, poscar, pymatgen_files, pymatgen_json
+from phaselearn.data.sources.readers.archives import unpacked, unpacked_name
 from phaselearn.data.sources.symmetry import Cell
 from phaselearn.data.structures import Unusable
 
 # A label, unique within the file, and the cell of an entry or why it cannot be used.
 Entries = Iterator[tuple[str, Cell | Unusable]]
-
-_UNPACKERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
 @dataclass(frozen=True)
@@ -43,17 +36,19 @@ class Format:
 _FORMATS = (
     Format(("*.cif", "*.mcif"), cif.read),
     Format(("*.json", "*.mson"), pymatgen_json.read, many=True),
+    Format(("*.yaml", "*.yml"), pymatgen_json.read_yaml, many=True),
     Format(("*.extxyz", "*.xyz"), ase_files.read_frames, of_ase=True, many=True),
     Format(("*.db",), ase_files.read_database, of_ase=True, many=True),
     Format(("*.traj",), ase_files.read_trajectory, of_ase=True, many=True),
+    Format(("*poscar*", "*contcar*", "*.vasp", "chgcar*", "locpot*"), poscar.read),
 )
-# POSCAR, CONTCAR, CHGCAR, vasprun.xml, cssr, xsf, res, YAML, …: what pymatgen knows by the name.
+# vasprun.xml, cssr, xsf, res, …: what pymatgen knows by the name.
 _ANY_OTHER = Format(("*",), pymatgen_files.read)
 
 
 def format_of(file: Path) -> Format:
     """Return the format of a file by its name."""
-    name = _unpacked_name(file).lower()
+    name = unpacked_name(file).lower()
     return next(
         (kind for kind in _FORMATS if any(fnmatch(name, pattern) for pattern in kind.patterns)),
         _ANY_OTHER,
@@ -68,23 +63,5 @@ def read_structures(file: Path) -> Entries:
         UserError: an optional package is missing.
         Exception: whatever the reader of the format raises where a file is damaged.
     """
-    with _unpacked(file) as plain:
+    with unpacked(file) as plain:
         yield from format_of(file).read(plain)
-
-
-def _unpacked_name(file: Path) -> str:
-    return file.stem if file.suffix.lower() in _UNPACKERS else file.name
-
-
-@contextmanager
-def _unpacked(file: Path) -> Iterator[Path]:
-    """Give the file itself, or an unpacked copy of it that is removed afterwards."""
-    unpack = _UNPACKERS.get(file.suffix.lower())
-    if unpack is None:
-        yield file
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / _unpacked_name(file)
-        with unpack(file, "rb") as packed, open(plain, "wb") as target:
-            shutil.copyfileobj(packed, target)
-        yield plain

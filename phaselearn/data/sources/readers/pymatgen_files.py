@@ -1,4 +1,4 @@
-"""Files of one structure that pymatgen reads, and pymatgen's structures as cells."""
+"""Files of one structure that pymatgen reads: vasprun.xml, cssr, xsf, res, …."""
 
 from __future__ import annotations
 
@@ -13,24 +13,29 @@ from pymatgen.io.registry import get_structure_format
 from phaselearn.data.sources.symmetry import Cell
 from phaselearn.data.structures import Unusable
 
+# Those that hold numbers and nothing else. By a name such as a.json.old pymatgen would read JSON, which names modules
+# that it imports; packages that are installed may add formats of their own.
+_FORMATS = {"vasprun", "cssr", "xsf", "mcsqs", "prismatic", "res", "pwmat", "exciting", "lmto", "abinit-nc"}
+_MOST_BYTES = 1 << 30
+
 
 def read(path: Path) -> Iterator[tuple[str, Cell]]:
     """Yield the structure of a file, of a calculation the last one.
 
     Raises:
-        Unusable: pymatgen knows no format of that name, or the file does not name its elements.
+        Unusable: no format of that name is read, or it is too large.
     """
     try:
-        get_structure_format(filename=str(path))
-    except ValueError as error:
-        raise Unusable("no structure file by its name") from error
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        structure = Structure.from_file(path)
-    # A POSCAR of VASP 4 names no elements: pymatgen takes hydrogen, helium, … instead.
-    if any("false names" in str(warning.message) for warning in told):
-        raise Unusable("elements not named")
-    yield "0", cell_of(structure)
+        known = get_structure_format(filename=path.name).name in _FORMATS
+    except (ValueError, ImportError):
+        known = False
+    if not known:
+        raise Unusable("no structure file by its name")
+    if path.stat().st_size > _MOST_BYTES:
+        raise Unusable(f"a file of more than {_MOST_BYTES >> 20} MiB, which is read whole")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield "0", cell_of(Structure.from_file(path))
 
 
 def cell_of(structure: Structure) -> Cell:

@@ -1,18 +1,29 @@
-"""JSON with pymatgen's structures anywhere in it: one, a list, entries, documents; or a database of ASE."""
+"""JSON and YAML with structures anywhere in them: pymatgen's, in entries and documents, or rows of `source=file`.
+
+pymatgen's own reader imports the modules that a file names, and checks no number; here plain values are taken from a
+structure, and nothing else of it.
+"""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pymatgen.core import Structure
+import numpy as np
+import yaml
 
+from phaselearn.data.admission import MOST_ATOMS, lattice_of
 from phaselearn.data.sources.readers.ase_files import read_database
-from phaselearn.data.sources.readers.pymatgen_files import cell_of
+from phaselearn.data.sources.readers.elements import ATOMIC_NUMBERS
+from phaselearn.data.sources.readers.rows import FIELDS, cell_of_row
 from phaselearn.data.sources.symmetry import Cell
 from phaselearn.data.structures import Unusable
+
+MOST_BYTES = 1 << 30  # of a file; it takes ten times as much memory
+_MOST_BYTES_OF_YAML = 64 << 20  # which takes a hundred times as long to read
 
 
 def read(path: Path) -> Iterator[tuple[str, Cell | Unusable]]:
@@ -22,31 +33,103 @@ def read(path: Path) -> Iterator[tuple[str, Cell | Unusable]]:
     that one is taken.
 
     Raises:
-        Unusable: not valid JSON.
+        Unusable: not valid JSON, or too large.
         UserError: it is a database of ASE, and ASE is missing.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(_content(path, MOST_BYTES))
     except (ValueError, RecursionError) as error:
         raise Unusable("not valid JSON") from error
     if isinstance(content, dict) and {"ids", "nextid"} <= content.keys():
         yield from read_database(path)
-        return
-    for label, found in _structures(content, ()):
+    else:
+        yield from _entries(content)
+
+
+def read_yaml(path: Path) -> Iterator[tuple[str, Cell | Unusable]]:
+    """Yield every structure of a YAML file, labelled as those of JSON are.
+
+    Raises:
+        Unusable: not valid YAML, or too large.
+    """
+    try:
+        content = yaml.load(_content(path, _MOST_BYTES_OF_YAML), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Unusable("not valid YAML") from error
+    yield from _entries(content)
+
+
+def _content(path: Path, most: int) -> bytes:
+    size = path.stat().st_size
+    if size > most:
+        raise Unusable(f"a file of more than {most >> 20} MiB, which is read whole ({size >> 20} MiB)")
+    return path.read_bytes()
+
+
+def _entries(content: Any) -> Iterator[tuple[str, Cell | Unusable]]:
+    for label, found in _structures(content):
         try:
-            yield label, cell_of(Structure.from_dict(found))
+            yield label, cell_of_row(found) if "sites" not in found else cell_of_structure(found)
         except Unusable as error:
             yield label, error
-        except Exception as error:  # any damage to one entry; the next may be sound
-            yield label, Unusable(f"unreadable ({type(error).__name__})")
 
 
-def _structures(node: Any, place: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
-    if isinstance(node, dict) and {"lattice", "sites"} <= node.keys():
-        yield "/".join(place), node
-    elif isinstance(node, dict) and "structure" in node:
-        yield from _structures(node["structure"], place)
-    elif isinstance(node, dict | list):
-        items = node.items() if isinstance(node, dict) else enumerate(node)
-        for key, value in items:
-            yield from _structures(value, (*place, str(key)))
+def _structures(content: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    waiting: list[tuple[Any, tuple[str, ...]]] = [(content, ())]
+    seen: set[int] = set()
+    while waiting:
+        node, place = waiting.pop()
+        # Aliases of YAML lead to one object on very many ways.
+        if not isinstance(node, dict | list) or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, dict) and ({"lattice", "sites"} <= node.keys() or node.keys() >= set(FIELDS)):
+            yield "/".join(place), node
+        elif isinstance(node, dict) and isinstance(node.get("structure"), dict | list):
+            waiting.append((node["structure"], place))
+        else:
+            items = node.items() if isinstance(node, dict) else enumerate(node)
+            waiting += [(value, (*place, str(key))) for key, value in reversed(list(items))]
+
+
+def cell_of_structure(content: dict[str, Any]) -> Cell:
+    """Return lattice, positions and atomic numbers of pymatgen's dictionary of a `Structure`.
+
+    Raises:
+        Unusable: partial occupancy, a site that is no element, a structure without periods in three directions, or
+            fields that are missing or of the wrong kind.
+    """
+    try:
+        lattice, sites = content["lattice"], content["sites"]
+        if not all(lattice.get("pbc") or [True]):
+            raise Unusable("not periodic in three directions")
+        if len(sites) > MOST_ATOMS:
+            raise Unusable(f"more than {MOST_ATOMS:,} atoms ({len(sites):,})")
+        numbers = np.array([_atomic_number(site["species"]) for site in sites], dtype=np.int64)
+        positions = np.array([site["abc"] for site in sites], dtype=np.float64).reshape(len(sites), 3)
+        return _lattice(lattice), positions, numbers
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise Unusable("a structure with fields missing or of the wrong kind") from error
+
+
+def _lattice(content: dict[str, Any]) -> np.ndarray:
+    if "matrix" in content:
+        return np.array(content["matrix"], dtype=np.float64).reshape(3, 3)
+    lengths, angles = (tuple(float(content[name]) for name in names) for names in (_LENGTHS, _ANGLES))
+    return lattice_of(lengths, angles)
+
+
+_LENGTHS, _ANGLES = ("a", "b", "c"), ("alpha", "beta", "gamma")
+
+
+def _atomic_number(species: list[dict[str, Any]]) -> int:
+    """Return the element of a site; Fe²⁺ and Fe³⁺ that share one are iron."""
+    shares: Counter[str] = Counter()
+    for kind in species:
+        shares[kind["element"]] += float(kind["occu"])
+    if len(shares) != 1 or abs(shares.total() - 1) > 1e-8:
+        raise Unusable("partial occupancy")
+    [symbol] = shares
+    if symbol not in ATOMIC_NUMBERS:
+        raise Unusable(f"unknown element ({symbol!r:.40})")
+    return ATOMIC_NUMBERS[symbol]

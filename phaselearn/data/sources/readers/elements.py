@@ -1,0 +1,16 @@
+"""Symbols of elements, with or without a charge, and their atomic numbers; the isotopes D and T are hydrogen."""
+
+import re
+
+from pymatgen.core import Element
+
+ATOMIC_NUMBERS = {element.symbol: element.Z for element in Element} | {"D": 1, "T": 1}
+_CHARGE = re.compile(r"\d*\.?\d*[+-]|[+-]\d*\.?\d*")
+
+
+def atomic_number(symbol: str) -> int | None:
+    """Return the atomic number of a symbol such as `Na`, `Na+`, `Fe2.5+` or `O-2`; None where it is no element's."""
+    for letters in (symbol[:2], symbol[:1]):
+        if letters in ATOMIC_NUMBERS and (letters == symbol or _CHARGE.fullmatch(symbol, len(letters))):
+            return ATOMIC_NUMBERS[letters]
+    return None
