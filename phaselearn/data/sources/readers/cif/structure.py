@@ -86,6 +86,6 @@ def _repeated(sites: Sites, setting: Setting, lattice: np.ndarray) -> Cell:
 
 def _check_distances(cell: Cell) -> None:
     lattice, positions, numbers = cell
-    [reason] = screen([Crystal("", "", lattice, numbers, wrap(positions), "", 0)], longest_edge=math.inf)
+    [reason] = screen([Crystal("", lattice, numbers, wrap(positions), "", 0)], longest_edge=math.inf)
     if reason is not None:
         raise Unusable(reason)
