@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,14 +16,11 @@ from phaselearn.data.processes import in_processes
 from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.data.store import PairStore
 from phaselearn.errors import UserError
+from tests.cli.folders import PHASELEARN, command, environment
 from tests.conftest import OCTANT
 from tests.data.files import files_of
 
-REPO = Path(__file__).resolve().parents[2]
-PREPARE = (
-    *(sys.executable, "-c", "from phaselearn.commands.main import main; main()", "prepare", "source=file"),
-    *("source.path=crystals.jsonl", "data=hkl10", "data.store=store.zarr"),
-)
+PREPARE = (*PHASELEARN, "prepare", "source=file", "source.path=crystals.jsonl", "data=hkl10", "data.store=store.zarr")
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +47,25 @@ def crystals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _start(folder: Path, crystals: Path, workers: int) -> subprocess.Popen[str]:
-    folder.mkdir(exist_ok=True)
+def _link(folder: Path, crystals: Path) -> None:
     link = folder / "crystals.jsonl"
     if not link.exists():
         link.symlink_to(crystals)
+
+
+def _built(folder: Path, crystals: Path, workers: int) -> dict[str, bytes]:
+    """Return the files of a store that is built in one go."""
+    _link(folder, crystals)
+    command(folder, *PREPARE, f"data.build_workers={workers}")
+    return files_of(folder / "store.zarr")
+
+
+def _start(folder: Path, crystals: Path, workers: int) -> subprocess.Popen[str]:
+    _link(folder, crystals)
     return subprocess.Popen(
         [*PREPARE, f"data.build_workers={workers}"],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1"},
+        env=environment(folder),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -69,22 +75,15 @@ def _start(folder: Path, crystals: Path, workers: int) -> subprocess.Popen[str]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, crystals: Path) -> dict[str, bytes]:
-    """The files of a store that was built in one go, by one process."""
-    folder = tmp_path_factory.mktemp("whole")
-    process = _start(folder, crystals, 1)
-    _, told = process.communicate(timeout=300)
-    assert process.returncode == 0, told
-    return files_of(folder / "store.zarr")
+    """The files of a store that one process builds."""
+    return _built(tmp_path_factory.mktemp("whole"), crystals, 1)
 
 
 @pytest.mark.parametrize("workers", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_the_store_does_not_depend_on_the_number_of_processes(
     tmp_path: Path, crystals: Path, whole: dict[str, bytes], workers: int
 ) -> None:
-    process = _start(tmp_path, crystals, workers)
-    _, told = process.communicate(timeout=300)
-    assert process.returncode == 0, told
-    assert files_of(tmp_path / "store.zarr") == whole
+    assert _built(tmp_path, crystals, workers) == whole
 
 
 def _written(folder: Path) -> int:
