@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from dataclasses import fields
+from dataclasses import astuple, fields
 from pathlib import Path
 
 import pytest
@@ -64,8 +64,8 @@ def write_run(folder: Path, model: str, rate: float, scores: list[float], crysta
     with open(folder / "results.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([field.name for field in fields(ResultRow)])
-        writer.writerow(["Network", "all", len(crystals), 0.5, 0.25, 0.9, 0.1, 30.0, 0])
-        writer.writerow(["phase_zero", "all", len(crystals), 0.25, 0.1, 0.8, 0.0, 40.0, 0])
+        writer.writerow(astuple(ResultRow("Network", "all", len(crystals), 0.5, 0.25, 0.9, 0.1, 30.0, 0)))
+        writer.writerow(astuple(ResultRow("phase_zero", "all", len(crystals), 0.25, 0.1, 0.8, 0.0, 40.0, 0)))
     with open(folder / "crystals.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["method", "id", "formula", "correlation", "floor"])
