@@ -129,6 +129,7 @@ def test_every_study_has_its_plot(study: str, tmp_path: Path) -> None:
     assert len({tuple(colour) for colour in picture[::3, ::3, :3].reshape(-1, 3).tolist()}) > 10
 
 
+@pytest.mark.slow
 def test_a_study_is_run_once_and_collected_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -44,6 +44,7 @@ def test_unknown_peers_are_refused():
         peer("shelxt", 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("smtbx") is None, reason="cctbx is not installed: pip install phaselearn[peers]")
 def test_cctbx_solves_simple_crystals_in_its_own_process():
     from phaselearn.benchmark.crystals import crystals_of_source

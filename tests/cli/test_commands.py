@@ -128,6 +128,7 @@ def test_the_last_epoch_is_kept_where_nothing_improves(workplace: Path) -> None:
         assert torch.load(path, map_location="cpu", weights_only=True)["epoch"] == epoch
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_ends_the_run_and_leaves_the_last_good_weights(workplace: Path) -> None:
     spoilt = ("trainer.max_epochs=4", "+callbacks.poison._target_=poisoned.Poisoned", "run=outputs/poisoned")
     failed = command(workplace, *TRAIN, *SMALL, *spoilt, "trainer.precision=bf16-mixed", succeeds=False)
@@ -191,6 +192,7 @@ def test_evaluate_gives_the_results_of_the_run(workplace: Path, trained: tuple[P
     assert (folder / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_evaluate_with_another_observation_and_split(workplace: Path, trained: tuple[Path, str]) -> None:
     before = set((trained[0] / "evaluations").glob("*"))
     done = command(
@@ -242,6 +244,7 @@ def test_prepare_never_replaces_a_store_unasked(workplace: Path) -> None:
     assert "overwrite=true" in again.stderr
 
 
+@pytest.mark.slow
 def test_a_sweep_makes_a_folder_for_each_run(workplace: Path) -> None:
     sweep = "hydra.sweep.dir=outputs/sweep"
     done = command(workplace, *TRAIN, *SMALL, "trainer.max_epochs=1", "-m", "data.train_size=20,40", sweep)

@@ -43,6 +43,7 @@ def files_with_the_key(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
 
 
+@pytest.mark.slow
 def test_once_online_then_offline(server: MaterialsProjectServer, tmp_path: Path) -> None:
     source = ("source=materials_project", "source.nsites=[1,20]", f"source.endpoint={server.endpoint}")
     refused = run(tmp_path, *PHASELEARN, "prepare", *source, "data=hkl10")

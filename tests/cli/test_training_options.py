@@ -147,6 +147,7 @@ def test_what_cannot_be_compiled_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
         compile_forward(model, "inductor")
 
 
+@pytest.mark.slow
 def test_accumulated_batches_train_as_one_large_one(workplace: Path) -> None:
     whole = ("data.train_size=64", "optim.optimizer.eps=1e-3")  # Adam makes much of a rounded zero
     _, large = train(workplace, "large", *whole)

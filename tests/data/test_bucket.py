@@ -94,6 +94,7 @@ def test_a_stopped_build_goes_on_in_the_bucket(store: PairStore, monkeypatch: py
     assert _content(url) == _content(URL)
 
 
+@pytest.mark.slow
 def test_processes_build_in_the_bucket(store: PairStore) -> None:
     url = f"s3://{BUCKET}/stores/shared.zarr"
     build_store(Prototypes(COUNT, 0, "primitive"), OCTANT, url, 30.0, {"count": COUNT}, workers=2)

@@ -62,9 +62,8 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize(
-    ("workers", "batching", "cache"), [(0, "random", "ram"), pytest.param(2, "cell", "none", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("workers", "batching", "cache"), [(0, "random", "ram"), (2, "cell", "none")])
 def test_two_processes_see_everything_once(
     tiny_store: PairStore, tmp_path: Path, workers: int, batching: str, cache: str
 ) -> None:

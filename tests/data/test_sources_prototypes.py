@@ -59,6 +59,7 @@ def test_fewer_are_the_first_of_more(crystals: list[Crystal]) -> None:
     assert all(same(*pair) for pair in zip(fewer, crystals, strict=False))
 
 
+@pytest.mark.slow
 def test_the_seed_decides_in_every_process(crystals: list[Crystal]) -> None:
     environment = os.environ | {"PYTHONHASHSEED": "7"}
     command = [sys.executable, "-c", DIGEST]
@@ -82,7 +83,7 @@ def test_formulas_are_pymatgens(crystals: list[Crystal]) -> None:
         assert crystal.formula == Composition("".join(symbols)).reduced_formula
 
 
-@pytest.mark.parametrize("cell", ["primitive", "conventional"])
+@pytest.mark.parametrize("cell", ["primitive", pytest.param("conventional", marks=pytest.mark.slow)])
 def test_the_symmetry_is_as_declared(cell: str) -> None:
     for crystal in list(Prototypes(1500, 5, cell))[::4]:
         given = (crystal.lattice, crystal.positions, crystal.numbers)

@@ -140,6 +140,7 @@ def test_store_run_and_weights_are_linked_artifacts(begun: tuple[Path, str, Wand
     assert checkpoint["epoch"] == metadata["checkpoints"]["last.ckpt"]["epoch"]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_in_the_same_run(resumed: tuple[Path, WandbFile, WandbFile]) -> None:
     run, first, second = resumed
     assert second.run.run_id == first.run.run_id
@@ -152,6 +153,7 @@ def test_a_resumed_run_goes_on_in_the_same_run(resumed: tuple[Path, WandbFile, W
         assert len(steps) == 3
 
 
+@pytest.mark.slow
 def test_tensorboard_has_every_step_once(resumed: tuple[Path, WandbFile, WandbFile]) -> None:
     run, _, _ = resumed
     events = accumulator.EventAccumulator(str(run / "tensorboard"), {"images": 0, "scalars": 0}).Reload()
@@ -167,6 +169,7 @@ def test_tensorboard_has_every_step_once(resumed: tuple[Path, WandbFile, WandbFi
     assert "phase-zero floor" in text
 
 
+@pytest.mark.slow
 def test_jobs_of_a_multirun_are_runs_of_their_own_in_one_group(workplace: Path) -> None:
     sweep = workplace / "outputs" / "rates"
     choices = ("-m", "optim.optimizer.lr=0.001,0.002", f"hydra.sweep.dir={sweep}", "logger=wandb")
