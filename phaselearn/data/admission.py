@@ -110,9 +110,8 @@ def lattice_of(lengths: tuple[float, float, float], angles: tuple[float, float, 
 def _lattice_refusal(lattice: np.ndarray) -> str | None:
     if not np.isfinite(lattice).all():
         return "not finite (lattice)"
-    # Squares of what is above 1e154 are not finite; they are told as edges that are too long.
-    with np.errstate(over="ignore"):
-        edges = np.sqrt(np.square(lattice).sum(1))
+    # Not by squares, which are infinite above 1e154.
+    edges = np.array([math.hypot(*vector) for vector in lattice.tolist()])
     for edge in edges:
         if not EDGES[0] <= edge <= EDGES[1]:
             return _edge_outside(edge)

@@ -105,3 +105,35 @@ def test_without_ase_the_error_names_the_extra(tmp_path: Path, monkeypatch: pyte
         read(tmp_path)
     assert "\n" not in str(error.value)
     assert reasons(tmp_path / "b.cif") == {"b.cif": "NaCl"}
+
+
+FRAME = '2\nLattice="{lattice}" Properties=species:S:1:pos:R:3\nNa 0 0 0\nCl {x} 2.0 2.0\n'
+SOUND = FRAME.format(lattice="4 0 0 0 4 0 0 0 4", x=2.0)
+BAD_FRAMES = {
+    "not periodic in three directions": "2\nno cell\nNa 0 0 0\nCl 2.0 2.0 2.0\n",
+    "not finite (lattice)": FRAME.format(lattice="nan 0 0 0 4 0 0 0 4", x=2.0),
+    "not finite (positions)": FRAME.format(lattice="4 0 0 0 4 0 0 0 4", x="nan"),
+    "cell edge outside 0.1 to 1000 Å (1e+308 Å)": FRAME.format(lattice="1e308 0 0 0 4 0 0 0 4", x=2.0),
+    "degenerate cell": FRAME.format(lattice="4 0 0 4 0 0 0 0 4", x=2.0),
+    "position more than 10,000 cells from the origin (2.5e+19)": FRAME.format(lattice="4 0 0 0 4 0 0 0 4", x="1e20"),
+    "more than 1,000 columns of one property (999,999,999)": SOUND.replace("S:1", "S:999999999"),
+    "more than 5,000 atoms (6,000)": '6000\nLattice="4 0 0 0 4 0 0 0 4"\n' + "Na 0 0 0\n" * 6000,
+}
+
+
+@pytest.mark.parametrize("told", BAD_FRAMES)
+def test_a_frame_of_impossible_numbers_is_told_and_the_next_is_read(tmp_path: Path, told: str) -> None:
+    path = tmp_path / "a.extxyz"
+    path.write_text(BAD_FRAMES[told] + SOUND)
+    first, second = reasons(path).values()
+    assert first.startswith(told)
+    assert second == "NaCl"
+
+
+@pytest.mark.parametrize("count", ["-5", "1e9", "1_0", "٣", "9" * 5000, "999999999999"])
+def test_a_number_of_atoms_that_is_none_takes_no_memory(tmp_path: Path, count: str) -> None:
+    path = tmp_path / "a.xyz"
+    path.write_text(SOUND + f"{count}\n" + "Na 0 0 0\n" * 10, encoding="utf-8")
+    first, *rest = reasons(path).values()
+    assert first == "NaCl"
+    assert len(rest) == 1

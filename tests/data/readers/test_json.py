@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from pymatgen.core import DummySpecies, Lattice, Molecule, Structure
 from pymatgen.entries.computed_entries import ComputedStructureEntry
 
+from phaselearn.data.sources.readers import archives
 from phaselearn.data.structures import LeftOut
 from tests.data.readers.structures import ALLOY, CORUNDUM, NEARLY, QUARTZ, SALT, assert_same, read, reasons
 
@@ -124,3 +126,53 @@ def test_a_poscar_without_elements_is_no_crystal(tmp_path: Path) -> None:
     stripped = [" ".join(line.split()[:3]) for line in lines[8:]]
     (tmp_path / "POSCAR").write_text("\n".join([*lines[:5], *lines[6:8], *stripped]) + "\n")
     assert reasons(tmp_path) == {"POSCAR": "elements not named"}
+
+
+def test_a_file_never_chooses_what_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pymatgen's own reader imports the module that a property names."""
+    (tmp_path / "chosen_by_a_file.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    content = SALT.as_dict()
+    content["sites"][0]["properties"] = {"x": {"@module": "chosen_by_a_file", "@class": "Any"}}
+    for name in ("a.json", "b.yaml", "c.json.old", "d.mson"):
+        (tmp_path / name).write_text(json.dumps(content))
+    told = reasons(tmp_path)
+    assert told["a.json"] == told["b.yaml"] == told["d.mson"] == "NaCl"
+    assert told["c.json.old"] == "no structure file by its name"
+    assert "chosen_by_a_file" not in sys.modules
+
+
+def test_a_site_of_one_element_in_two_states_is_ordered(tmp_path: Path) -> None:
+    magnetite = Structure(Lattice.cubic(4.3), [{"Fe2+": 0.5, "Fe3+": 0.5}, "O2-"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    (tmp_path / "a.json").write_text(json.dumps(magnetite.as_dict()))
+    assert reasons(tmp_path) == {"a.json": "FeO"}
+
+
+def test_a_lattice_given_by_its_parameters(tmp_path: Path) -> None:
+    content = QUARTZ.as_dict()
+    content["lattice"] = {"a": 4.91, "b": 4.91, "c": 5.40, "alpha": 90, "beta": 90, "gamma": 120}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    [entry] = read(tmp_path)
+    assert_same(entry, QUARTZ)
+    content["lattice"]["gamma"] = 1200
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    assert reasons(tmp_path) == {"a.json": "cell angle outside 0° to 180° (1200°)"}
+
+
+def test_aliases_and_depth_take_no_time(tmp_path: Path) -> None:
+    """Forty lists, each of which holds the one before twice: 2⁴⁰ ways to one structure."""
+    lines = [f"a0: &a0 {json.dumps(SALT.as_dict())}", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40))]
+    (tmp_path / "a.yaml").write_text("\n".join(lines))
+    (tmp_path / "b.json").write_text("[" * 900 + json.dumps(SALT.as_dict()) + "]" * 900)
+    (tmp_path / "c.json").write_text("[" * 100_000 + "]" * 100_000)
+    told = reasons(tmp_path)
+    assert told.pop("a.yaml") == "NaCl"
+    assert sorted(told.values()) == ["NaCl", "not valid JSON"]
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)])
+def test_an_archive_that_unpacks_to_no_end(tmp_path: Path, suffix: str, pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "_ALWAYS_ALLOWED", 1 << 20)
+    (tmp_path / f"a.cif{suffix}").write_bytes(pack(bytes(1 << 20)) * 100)
+    [entry] = read(tmp_path)
+    assert entry.cause == "an archive that unpacks to more than its size allows"

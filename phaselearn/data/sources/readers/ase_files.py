@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ase.db.row import AtomsRow
 
 _LONGEST_LINE = 1 << 20  # characters
+_MOST_COLUMNS = 1000
 
 
 def require_ase() -> None:
@@ -65,14 +66,26 @@ def read_frames(path: Path) -> Iterator[tuple[str, Cell | Unusable]]:
                 deque(islice(lines, atoms + 1), maxlen=0)
             else:
                 # Frame by frame: ASE gives up a whole file for one bad frame.
-                frame = "".join([line, *islice(lines, atoms + 1)])
+                frame = [line, *islice(lines, atoms + 1)]
                 try:
-                    yield str(number), cell_of(read(StringIO(frame), format="extxyz"))
+                    _check_columns("".join(frame[1:2]))
+                    yield str(number), cell_of(read(StringIO("".join(frame)), format="extxyz"))
                 except Unusable as error:
                     yield str(number), error
                 except Exception as error:
                     yield str(number), Unusable(f"unreadable ({type(error).__name__})")
             number += 1
+
+
+def _check_columns(heading: str) -> None:
+    """Refuse a frame whose heading declares more columns than any has: ASE makes as many before it reads them.
+
+    Raises:
+        Unusable: it does.
+    """
+    columns = [int(count) for count in re.findall(r":\w:0*([0-9]{1,18})", heading)]
+    if max(columns, default=0) > _MOST_COLUMNS:
+        raise Unusable(f"more than {_MOST_COLUMNS:,} columns of one property ({max(columns):,})")
 
 
 def read_trajectory(path: Path) -> Iterator[tuple[str, Cell | Unusable]]:

@@ -71,7 +71,12 @@ def _scale(line: str) -> np.ndarray:
     """Return one factor or three; what follows is a comment."""
     tokens = list(takewhile(_NUMBER.fullmatch, line.split()[:3]))
     scale = np.array([_number(token) for token in tokens])
-    if len(scale) not in (1, 3) or (scale == 0).any() or (len(scale) == 3 and (scale < 0).any()):
+    if (
+        len(scale) not in (1, 3)
+        or (scale == 0).any()
+        or not np.isfinite(scale).all()
+        or (len(scale) == 3 and (scale < 0).any())
+    ):
         raise Unusable(f"a scale that is none: one number, or three above 0, are needed ({line.strip()!r:.40})")
     return scale
 
@@ -105,7 +110,7 @@ def _content(lines: Sequence[str]) -> tuple[list[str], list[int], int]:
     # As many lines of numbers as of symbols.
     while start < len(lines) and (not amounts or len(amounts) < len(symbols)):
         tokens = _uncommented(lines[start])
-        if not tokens or not all(token.isdecimal() and len(token) < 10 for token in tokens):
+        if not tokens or not all(token.isdecimal() and len(token) < 19 for token in tokens):
             break
         amounts += map(int, tokens)
         start += 1

@@ -1,0 +1,341 @@
+"""Files of structures that went wrong: sound ones of every format, and what a seeded hand does to them."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import lzma
+import random
+import re
+from collections.abc import Callable
+from typing import Any
+
+_SALT = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5], [0.5, 0.5, 0.5], [0, 0, 0.5], [0, 0.5, 0], [0.5, 0, 0]]
+_ROW = {
+    "id": "salt",
+    "lattice": [[5.64, 0, 0], [0, 5.64, 0], [0, 0, 5.64]],
+    "species": ["Na"] * 4 + ["Cl"] * 4,
+    "frac_coords": _SALT,
+    "formula": "NaCl",
+    "prototype": "AB_225_a_b",
+    "spacegroup": 225,
+}
+_QUARTZ = {
+    "lattice": [[4.91, 0, 0], [-2.455, 4.2522, 0], [0, 0, 5.4]],
+    "species": ["Si"] * 3 + ["O"] * 6,
+    "frac_coords": [
+        *([0.4697, 0, 0.3333], [0, 0.4697, 0.6667], [0.5303, 0.5303, 0]),
+        *([0.4135, 0.2669, 0.4525], [0.7331, 0.1466, 0.7858], [0.8534, 0.5865, 0.1192]),
+        *([0.2669, 0.4135, 0.5475], [0.1466, 0.7331, 0.2142], [0.5865, 0.8534, 0.8808]),
+    ],
+}
+
+
+def _structure(row: dict) -> dict:
+    sites = [
+        {"species": [{"element": symbol, "occu": 1}], "abc": position, "properties": {}, "label": symbol}
+        for symbol, position in zip(row["species"], row["frac_coords"], strict=True)
+    ]
+    parameters = {"a": 5.64, "b": 5.64, "c": 5.64, "alpha": 90.0, "beta": 90.0, "gamma": 90.0}
+    lattice = {"matrix": row["lattice"], "pbc": [True] * 3} if row is _QUARTZ else parameters
+    return {"@module": "pymatgen.core.structure", "@class": "Structure", "lattice": lattice, "sites": sites}
+
+
+def _poscar(row: dict, scale: str, mode: str, factor: float = 1.0) -> str:
+    kinds = list(dict.fromkeys(row["species"]))
+    amounts = [row["species"].count(kind) for kind in kinds]
+    flags = " T T F" if mode.startswith("Selective") else ""
+    return "\n".join(
+        [
+            "made up",
+            scale,
+            *(" ".join(map(str, vector)) for vector in row["lattice"]),
+            *(" ".join(kinds), " ".join(map(str, amounts)), mode),
+            *(" ".join(str(factor * value) for value in position) + flags for position in row["frac_coords"]),
+            "",
+        ]
+    )
+
+
+def _extxyz(row: dict) -> str:
+    lattice = " ".join(str(value) for vector in row["lattice"] for value in vector)
+    atoms = [
+        f"{symbol} "
+        + " ".join(f"{sum(x * v[axis] for x, v in zip(p, row['lattice'], strict=True)):.6f}" for axis in range(3))
+        for symbol, p in zip(row["species"], row["frac_coords"], strict=True)
+    ]
+    heading = f'Lattice="{lattice}" Properties=species:S:1:pos:R:3 pbc="T T T" energy=-1.0'
+    return "\n".join([str(len(atoms)), heading, *atoms, ""])
+
+
+def _cif(group: str, cell: tuple, sites: str, operations: tuple[str, ...] = ()) -> str:
+    names = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
+    lines = [f"_cell_{name} {value}" for name, value in zip(names, cell, strict=True)]
+    if operations:
+        lines += ["loop_", "_space_group_symop_operation_xyz", *(f"'{operation}'" for operation in operations)]
+    columns = [f"_atom_site_{name}" for name in ("label", "type_symbol", "fract_x", "fract_y", "fract_z", "occupancy")]
+    return "\n".join(["data_x", *lines, f"_space_group_name_H-M_alt '{group}'", "loop_", *columns, sites, ""])
+
+
+_CIF_SALT = _cif("F m -3 m", (5.64, 5.64, 5.64, 90, 90, 90), "Na1 Na 0 0 0 1\nCl1 Cl+ 0.5 0.5 0.5 1")
+_CIF_TRICLINIC = _cif(
+    *("P -1", (5.3, 6.1, 7.2, 91, 98, 102), "C1 C 0.11 0.07 0.05 1\nN1 N 0.3 0.2 0.1 1\n"),
+    ("x,y,z", "-x,-y,-z"),
+)
+_JSONL = (
+    "\n".join(
+        json.dumps(row) for row in (_ROW, _QUARTZ, _ROW | {"id": "again", "lattice": [[6, 0, 0], [0, 6, 0], [0, 0, 6]]})
+    )
+    + "\n"
+)
+
+# Names as users give them, by what the file holds.
+SOUND: dict[str, list[tuple[str, str]]] = {
+    "cif": [
+        ("a.cif", _CIF_SALT),
+        ("b.cif", _CIF_TRICLINIC),
+        ("c.cif", _CIF_SALT + _CIF_TRICLINIC.replace("data_x", "data_y")),
+    ],
+    "poscar": [
+        ("POSCAR", _poscar(_ROW, "1.0", "Direct")),
+        ("a.vasp", _poscar(_QUARTZ, "-112.7", "Cartesian", 4.0)),
+        ("CONTCAR", _poscar(_ROW, "1.0 1.0 1.1", "Selective dynamics\nDirect")),
+    ],
+    "json lines": [("a.jsonl", _JSONL), ("b.jsonl", _JSONL.replace("\n", "\r\n"))],
+    "pymatgen json": [
+        ("a.json", json.dumps(_structure(_ROW))),
+        ("b.json", json.dumps([{"structure": _structure(_QUARTZ), "energy": -1.0}, {"x": _structure(_ROW)}])),
+        ("c.json", json.dumps({"mp-1": _structure(_QUARTZ)}, indent=1)),
+    ],
+    "extxyz": [("a.extxyz", _extxyz(_ROW)), ("b.xyz", _extxyz(_QUARTZ) + _extxyz(_ROW))],
+}
+
+_NUMBER = re.compile(r"(?<![A-Za-z_])[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?")
+_WRONG_NUMBERS = (
+    *("nan", "NaN", "inf", "-inf", "Infinity", "1e308", "-1e308", "1e309", "1e-300", "1e20", "-1", "0", "-0.0", "1e-9"),
+    *(
+        "999999999999",
+        "1000000",
+        "5000",
+        "180",
+        "360",
+        "0.5",
+        "1/3",
+        "9" * 400,
+        "1" + "0" * 5000,
+        "0x10",
+        "1_000",
+        "1,5",
+    ),
+    *("٣", "½", "−1", "1.0d0", "?", ".", "", "null", "true", '"1"', "[]", "{}", "0.3333(2)"),
+)
+_LOOK_ALIKES = {
+    "-": "−",
+    "x": "х",
+    "a": "а",
+    " ": "\u00a0",
+    "0": "О",
+    "1": "l",
+    "N": "Ν",
+    "C": "С",
+    ",": "，",
+    "'": "’",
+}
+_WORDS = (
+    *(
+        "Qq",
+        "X",
+        "D",
+        "H1.33",
+        "Na+",
+        "Fe2.5+",
+        "loop_",
+        "data_",
+        "_cell_length_a",
+        ";",
+        "'",
+        '"',
+        "#",
+        "\x00",
+        "\x1b[31m",
+    ),
+    *("é", "\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"), "\\ud800", "x,y,z", "P 1", "F m -3 m"),
+    *("Direct", "Cartesian", "Selective", 'pbc="F F F"', 'Lattice=""', "Properties=species:S:9999999:pos:R:3"),
+    *('"occu": 0.5', '"@module": "os", "@class": "system"', '"spacegroup": 999', '"formula": "KBr"'),
+)
+
+_WRONG_VALUES: tuple[Any, ...] = (
+    *(None, True, False, "", "Na", "nan", [], {}, [[]], [1, 2, 3], {"a": 1}, "\ud800", "\x00", "é" * 5000, {"Na": 0.5}),
+    *(
+        float("nan"),
+        float("inf"),
+        1e308,
+        -1e308,
+        1e20,
+        1e-300,
+        0,
+        -1,
+        0.5,
+        10**400,
+        999,
+        225.0,
+        1e6,
+        5000,
+        -0.0,
+        180,
+        1e-9,
+    ),
+)
+_KEYS = (
+    "species",
+    "sites",
+    "lattice",
+    "frac_coords",
+    "structure",
+    "occu",
+    "occupancies",
+    "formula",
+    "id",
+    "matrix",
+    "pbc",
+)
+
+Mutation = Callable[[str, random.Random], str]
+
+
+def _number(text: str, draw: random.Random) -> str:
+    places = list(_NUMBER.finditer(text))
+    if not places:
+        return text
+    place = draw.choice(places)
+    return text[: place.start()] + draw.choice(_WRONG_NUMBERS) + text[place.end() :]
+
+
+def _every_number(text: str, draw: random.Random) -> str:
+    wrong = draw.choice(_WRONG_NUMBERS)
+    return _NUMBER.sub(lambda found: wrong if draw.random() < 0.3 else found[0], text)
+
+
+def _scaled_numbers(text: str, draw: random.Random) -> str:
+    factor = 10 ** draw.uniform(-3, 3)
+    return _NUMBER.sub(lambda found: f"{float(found[0]) * factor:.5g}" if draw.random() < 0.2 else found[0], text)
+
+
+def _lines(text: str, draw: random.Random) -> str:
+    lines = text.split("\n")
+    first, second = draw.randrange(len(lines)), draw.randrange(len(lines))
+    kind = draw.randrange(4)
+    if kind == 0:
+        del lines[first]
+    elif kind == 1:
+        lines.insert(second, lines[first])
+    elif kind == 2:
+        lines[first], lines[second] = lines[second], lines[first]
+    else:
+        lines[first] = lines[first] * draw.choice((2, 50))
+    return "\n".join(lines)
+
+
+def _tokens(text: str, draw: random.Random) -> str:
+    tokens = re.split(r"(\s+)", text)
+    first, second = draw.randrange(len(tokens)), draw.randrange(len(tokens))
+    kind = draw.randrange(4)
+    if kind == 0:
+        del tokens[first]
+    elif kind == 1:
+        tokens.insert(second, tokens[first])
+    elif kind == 2:
+        tokens[first], tokens[second] = tokens[second], tokens[first]
+    else:
+        tokens[first] = draw.choice(_WORDS)
+    return "".join(tokens)
+
+
+def _letters(text: str, draw: random.Random) -> str:
+    place = draw.randrange(len(text) + 1)
+    kind = draw.randrange(4)
+    if kind == 0:
+        return text[:place] + draw.choice(_WORDS) + text[place:]
+    if kind == 1:
+        return text[:place] + text[place + draw.randrange(1, 9) :]
+    if kind == 2:
+        return text[:place]
+    letter = draw.choice(list(_LOOK_ALIKES))
+    return text.replace(letter, _LOOK_ALIKES[letter], draw.choice((1, 3, -1)))
+
+
+def _leaf(text: str, draw: random.Random) -> str:
+    """Replace, delete or repeat something within JSON, so that it stays JSON."""
+    lines = text.split("\n") if text.count("\n{") or text.startswith('{"id') else [text]
+    place = draw.randrange(len(lines))
+    try:
+        content = json.loads(lines[place])
+    except (ValueError, RecursionError):
+        return text
+    node: Any = [content]
+    while True:
+        key = draw.choice(list(node) if isinstance(node, dict) else range(len(node)))
+        if not isinstance(node[key], dict | list) or not node[key] or draw.random() < 0.1:
+            break
+        node = node[key]
+    kind = draw.random()
+    if kind < 0.6:
+        node[key] = draw.choice(_WRONG_VALUES)
+    elif kind < 0.8:
+        del node[key]
+    elif isinstance(node, list):
+        node.append(node[key])
+    else:
+        node[draw.choice(_KEYS)] = node[key]
+    lines[place] = json.dumps(content)
+    return "\n".join(lines)
+
+
+def _long(text: str, draw: random.Random) -> str:
+    place = draw.randrange(len(text) + 1)
+    filler = draw.choice((" ", "0", "9", "a", "[", "{", "(", "Na ", "0 0 0\n", '{"a":', "x,", "1 "))
+    return text[:place] + filler * draw.choice((100, 3000, 30_000)) + text[place:]
+
+
+def _nested(text: str, draw: random.Random) -> str:
+    depth = draw.choice((10, 500, 990, 20_000))
+    opening, closing = draw.choice((("[", "]"), ('{"a":', "}")))
+    return opening * depth + text.strip() + closing * depth + "\n"
+
+
+_MUTATIONS: tuple[tuple[Mutation, int], ...] = (
+    *((_number, 8), (_every_number, 1), (_scaled_numbers, 3), (_lines, 4), (_tokens, 5), (_letters, 4)),
+    *((_long, 1), (_nested, 1), (_leaf, 8)),
+)
+
+
+def mutant(number: int, seed: int) -> tuple[str, str, bytes]:
+    """Return an input by its number: the format, the name of its file, and its bytes."""
+    draw = random.Random(f"{seed}:{number}")
+    kind = list(SOUND)[number % len(SOUND)]
+    name, text = draw.choice(SOUND[kind])
+    mutations, weights = zip(*_MUTATIONS, strict=True)
+    for mutation in draw.choices(mutations, weights, k=draw.choice((1, 1, 1, 2, 3, 6))):
+        text = mutation(text, draw)
+    content = text.encode(draw.choices(("utf-8", "utf-8-sig", "utf-16", "latin-1"), (40, 1, 1, 1))[0], errors="replace")
+    if draw.random() < 0.05:
+        flipped = bytearray(content or b"\0")
+        for _ in range(draw.choice((1, 10, 200))):
+            flipped[draw.randrange(len(flipped))] = draw.randrange(256)
+        content = bytes(flipped)
+    return kind, *_packed(name, content, draw)
+
+
+def _packed(name: str, content: bytes, draw: random.Random) -> tuple[str, bytes]:
+    if draw.random() > 0.05:
+        return name, content
+    suffix, pack = draw.choice(_PACKERS[:1] if name.endswith(".jsonl") else _PACKERS)
+    packed = pack(content)
+    if draw.random() < 0.02:
+        # Archives may follow one another in a file: half a gibibyte of zeros.
+        packed += pack(bytes(1 << 20)) * 512
+    return name + suffix, packed if draw.random() < 0.7 else packed[: draw.randrange(len(packed))]
+
+
+_PACKERS = ((".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress))
