@@ -22,7 +22,7 @@ class OptunaSweeper(Sweeper):
     Args:
         n_trials: how many are tried in all, those of earlier commands included.
         n_jobs: how many the launcher gets at a time; the next ones wait for all of them.
-        storage: URL of the study's database.
+        storage: URL of the study's database; null for study.db in the sweep's folder.
         sampler: an Optuna sampler, without its seed.
         pruner: an Optuna pruner; null for none.
         seed: of what is tried.
@@ -33,7 +33,7 @@ class OptunaSweeper(Sweeper):
         self,
         n_trials: int,
         n_jobs: int,
-        storage: str,
+        storage: str | None,
         sampler: DictConfig,
         pruner: DictConfig | None,
         seed: int,
@@ -66,13 +66,14 @@ class OptunaSweeper(Sweeper):
         from hydra.core.override_parser.overrides_parser import OverridesParser
         from omegaconf import OmegaConf
 
+        from phaselearn.quoting import setting
         from phaselearn.tracking.packages import require
 
         require("optuna", "4.0", "sweep=optuna", "sweep")
         from optuna.trial import TrialState
 
         from phaselearn.search.space import as_overrides, split_overrides
-        from phaselearn.search.study import alone, next_trials, open_study
+        from phaselearn.search.study import alone, next_trials, open_study, storage_of
 
         loader = self.hydra_context.config_loader
         given = [*as_overrides(self.params or {}), *arguments]
@@ -81,7 +82,7 @@ class OptunaSweeper(Sweeper):
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
         # Where the sweep lies may depend on what is searched.
-        here = f"hydra.sweep.dir='{folder}'"
+        here = setting("hydra.sweep.dir", folder)
         meaning = {
             "metric": f"{self.config.optimize} ({self.config.direction})",
             "settings": sorted(fixed),
@@ -89,7 +90,7 @@ class OptunaSweeper(Sweeper):
         }
         returned = []
         with alone(folder):
-            study = open_study(self.storage, folder.name, self.config.direction, meaning)
+            study = open_study(storage_of(self.storage, folder), folder.name, self.config.direction, meaning)
             OmegaConf.save(self.config, folder / "multirun.yaml")
             while trials := next_trials(study, space, self.n_trials, self.n_jobs, self.sampler, self.seed):
                 # Hydra numbers the jobs of a launch in a row.

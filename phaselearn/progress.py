@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import TypeVar
 
+from phaselearn.quoting import one_line, printable
+
 T = TypeVar("T")
 _shown = True
 
@@ -25,7 +27,7 @@ def is_watched() -> bool:
 def announce(text: str) -> None:
     """Say in a line what is done next."""
     if _shown:
-        print(text, file=sys.stderr, flush=True)
+        print(one_line(text), file=sys.stderr, flush=True)
 
 
 class Progress:
@@ -47,7 +49,7 @@ class Progress:
                 return Text("" if speed is None else f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.2g}/s")
 
         columns = (
-            rich_progress.TextColumn("{task.description}"),
+            rich_progress.TextColumn("{task.description}", markup=False),
             rich_progress.BarColumn(),
             rich_progress.MofNCompleteColumn(),
             Rate(),
@@ -57,7 +59,7 @@ class Progress:
         self._bar = rich_progress.Progress(
             *columns, console=Console(stderr=True), transient=True, disable=not is_watched()
         )
-        self._task = self._bar.add_task(description, total=total)
+        self._task = self._bar.add_task(printable(description), total=total)
 
     def __enter__(self) -> Progress:
         self._bar.start()

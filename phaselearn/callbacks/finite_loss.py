@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 
 from phaselearn.errors import UserError
+from phaselearn.quoting import command, setting
 
 
 class Diverged(UserError):
@@ -55,10 +56,10 @@ class FiniteLoss(pl.Callback):
         options = trainer.optimizers[0].param_groups[0]
         rate = options["lr"]
         # Under autocast a fused step cannot clip.
-        unfused = " optim.optimizer.fused=false" if options.get("fused") else ""
+        unfused = ["optim.optimizer.fused=false"] if options.get("fused") else []
+        go_on = command("python train.py", setting("resume", folder), "trainer.gradient_clip_val=1.0", *unfused)
         kept = (
-            f"{folder / 'last.ckpt'} holds the last validated epoch, to go on from with "
-            f"`python train.py resume={folder} trainer.gradient_clip_val=1.0{unfused}`, or "
+            f"{folder / 'last.ckpt'} holds the last validated epoch, to go on from with `{go_on}`, or "
             if (folder / "last.ckpt").exists()
             else ""
         )

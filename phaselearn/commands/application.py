@@ -6,6 +6,7 @@ import functools
 import os
 import re
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,21 +16,24 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from phaselearn.commands.help import print_help
 from phaselearn.commands.keys import take_from_arguments, take_from_config
 from phaselearn.commands.options import EVALUATED, config_directory, option_groups
-from phaselearn.commands.overrides import check_choices
+from phaselearn.commands.overrides import check_choices, path_as_written, value_of
 from phaselearn.commands.precision import register_precision
 from phaselearn.commands.processes import check_started
-from phaselearn.commands.suggestions import explain
+from phaselearn.commands.suggestions import explain, name_of
 from phaselearn.errors import UserError
 from phaselearn.files import without_room
+from phaselearn.quoting import command, one_line, setting
 
 CONFIG_FILE = "config.yaml"
 _EARLIER = "earlier_run"
+_typed: list[str] = []  # the arguments of the command: Hydra is given others, and processes beside this one, too
 register_precision()
 
 
@@ -42,10 +46,12 @@ def run_application(name: str, task: Callable[[DictConfig], Any]) -> None:
     # Hydra prints its own rendering of errors and exits with 1 unless it is told to raise them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv[1:] = take_from_arguments(sys.argv[1:])
+    _typed[:] = sys.argv[1:]
     try:
         if name == "train":
             check_started(sys.argv[1:])
         flags, overrides = split_arguments(sys.argv[1:])
+        overrides = [path_as_written(override) for override in overrides]
         if "--help" in flags or "-h" in flags:
             print_help(name)
             return
@@ -91,7 +97,8 @@ def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callab
                 raise
             folder = Path(HydraConfig.get().runtime.output_dir)
             resumable = name == "train" and (folder / CONFIG_FILE).exists()
-            again = f"`python train.py resume={folder}`" if resumable else "the same command"
+            go_on = command("python train.py", setting("resume", folder))
+            again = f"`{go_on}`" if resumable else "the same command"
             fail(f"{lost}: make room on that disk, then go on with {again}")
         except (RuntimeError, MemoryError) as error:
             if not _is_want_of_memory(error):
@@ -111,7 +118,7 @@ def _is_want_of_memory(error: Exception) -> bool:
 
 def fail(message: str, code: int = 2) -> NoReturn:
     """Leave with one line on stderr."""
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     raise SystemExit(code)
 
 
@@ -142,15 +149,17 @@ def _refuse_flag(message: str) -> NoReturn:
 def _earlier_run(name: str, flags: list[str], overrides: list[str]) -> Path | None:
     """Return the run folder that the command line names, checked."""
     key = {"train": "resume", "evaluate": "run"}.get(name)
-    given = [override.partition("=")[2] for override in overrides if override.partition("=")[0] == key]
-    if not given or given[-1] in ("", "null"):
+    given = [override for override in overrides if override.partition("=")[0] == key]
+    named = value_of(given[-1]) if given else None
+    if not named:
         if name == "evaluate":
             raise UserError("evaluate needs a finished run: `phaselearn evaluate run=outputs/FOLDER`")
         return None
-    folder = Path(given[-1].strip("'\""))
+    folder = Path(str(named))
     if not (folder / CONFIG_FILE).is_file():
         known = sorted((path.parent for path in Path("outputs").glob(f"*/{CONFIG_FILE}")), key=os.path.getmtime)
-        hint = f"the newest run here is {known[-1]}" if known else "there is none in outputs/; start with `make run`"
+        newest = command(name_of(name), setting(str(key), known[-1])) if known else ""
+        hint = f"for the newest run here, `{newest}`" if known else "there is none in outputs/; start with `make run`"
         raise UserError(f"{key}={folder} is not a run folder (it has no {CONFIG_FILE}): {hint}")
     if "-m" in flags or "--multirun" in flags:
         raise UserError(f"-m varies a new run, but {key}={folder} is one that is there: leave one of them out")
@@ -167,7 +176,7 @@ def _continue_overrides(name: str, folder: Path, overrides: list[str]) -> list[s
     except Exception as error:
         raise UserError(
             f"{folder / CONFIG_FILE} cannot be read ({type(error).__name__}): a run's settings are in it; "
-            f"train again with what {folder}/command.txt says"
+            f"train again with what {folder / 'command.txt'} says"
         ) from error
     # A run that is older than an option of the evaluation takes it all the same.
     newer = {f"evaluation.{option}" for option in OmegaConf.load(config_directory() / "train.yaml").evaluation}
@@ -184,7 +193,7 @@ def _continue_overrides(name: str, folder: Path, overrides: list[str]) -> list[s
         if key in groups and key not in EVALUATED:
             raise UserError(
                 f"{override}: an evaluation takes other options of {', '.join(EVALUATED)}, not of {key}: "
-                f"`phaselearn evaluate run={folder}`"
+                f"`{command('phaselearn evaluate', setting('run', folder))}`"
             )
         if key in EVALUATED:
             # The whole option: what only the run's own one has would be in its way.
@@ -194,6 +203,12 @@ def _continue_overrides(name: str, folder: Path, overrides: list[str]) -> list[s
             override = f"++{override}"
         result.append(override)
     ConfigStore.instance().store(_EARLIER, config)
-    inside = "${now:%Y-%m-%d_%H-%M-%S}"
-    where = folder if name == "train" else folder / "evaluations" / inside
-    return [*result, f"hydra.run.dir='{where}'", "hydra.job.chdir=false", "hydra.output_subdir=null"]
+    where = folder if name == "train" else folder / "evaluations" / time.strftime("%Y-%m-%d_%H-%M-%S")
+    return [*result, setting("hydra.run.dir", where), "hydra.job.chdir=false", "hydra.output_subdir=null"]
+
+
+def typed_command(name: str) -> str:
+    """Return the command of this application as it was typed, quoted; of a multirun, that of this job alone."""
+    hydra = HydraConfig.get()
+    words = hydra.overrides.task if hydra.mode == RunMode.MULTIRUN else _typed
+    return command(name_of(name), *words)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phaselearn.commands.application import CONFIG_FILE, run_application
+from phaselearn.commands.application import CONFIG_FILE, run_application, typed_command
 from phaselearn.commands.options import config_directory, option_file
+from phaselearn.quoting import printable
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -66,11 +66,11 @@ def _benchmark(config: DictConfig) -> None:
     facts = {
         "crystals": f"{len(chosen.tested)} of {config.store or _source_name(config)}, split {config.split}",
         "commit": git_commit(),
-        "command": " ".join(sys.argv),
+        "command": typed_command("benchmark"),
     }
     rows = run_benchmark(folder, chosen, regimes, contenders, peers, plan, facts)
     print(markdown_table(rows))
-    print(f"\npage:   {folder / 'benchmark.html'}\nfolder: {folder}")
+    print(f"\npage:   {printable(folder / 'benchmark.html')}\nfolder: {printable(folder)}")
 
 
 def _source_name(config: DictConfig) -> str:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from phaselearn.commands.suggestions import closest
 from phaselearn.errors import UserError
+from phaselearn.quoting import command
 
 _SPECIAL = {"_target_", "_partial_", "_recursive_", "_convert_", "_args_"}
 
@@ -79,7 +80,7 @@ def _parameters(path: str, target: str) -> tuple[dict[str, Any], bool]:
         raise UserError(
             f"{path}._target_={target} cannot be imported "
             f"({type(cause).__name__}: {' '.join(str(cause).split())}): give "
-            f"a class that `python -c 'import {target.rpartition('.')[0]}'` finds"
+            f"a class that `{command('python -c', 'import ' + target.rpartition('.')[0])}` finds"
         ) from error
     functions = (
         [vars(cls)["__init__"] for cls in found.__mro__ if "__init__" in vars(cls)]

@@ -1,16 +1,21 @@
-"""`phaselearn config …`: what `python train.py …` would run, and why; nothing is built or written."""
+"""`phaselearn config …`: what `python train.py …` would run, and why; nothing is built, hashed, fetched or written."""
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 from phaselearn.commands.application import fail, split_arguments
 from phaselearn.commands.options import config_directory, first_comment
+from phaselearn.commands.overrides import path_as_written
+from phaselearn.quoting import command, printable
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
     from rich.table import Table
+
+    from phaselearn.data.configured_store import ConfiguredStore
 
 
 def main() -> None:
@@ -23,6 +28,7 @@ def main() -> None:
 
     try:
         flags, overrides = split_arguments(sys.argv[1:])
+        overrides = [path_as_written(override) for override in overrides]
         if "-h" in flags or "--help" in flags:
             print("usage: phaselearn config [group=option …] [key=value …]   as for python train.py")
             return
@@ -55,13 +61,21 @@ def _explain(overrides: list[str]) -> None:
         console.print(values)
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     definition = data.definition
-    built = "is there" if data.configured_store.path.exists() else "will be built"
     print(f"model:  {type(model).__name__}, {trained:,} weights to train")
     print(
         f"pairs:  {definition.size}³, {definition.layout} layout, {definition.sampling} density, σ {definition.sigma} Å"
     )
-    print(f"store:  {data.configured_store.path} ({built})")
-    print(f"run it: python train.py {' '.join(overrides)}".rstrip())
+    print(f"store:  {printable(_store(data.configured_store))}")
+    print(f"run it: {command('python train.py', *overrides)}")
+
+
+def _store(store: ConfiguredStore) -> str:
+    """Return where the store is; what a bucket holds, and the hash in a name of its own, are left to a run."""
+    if store.given is None:
+        return f"{store.folder / store.name}_….zarr (its name holds a hash of the source; built if it is not there)"
+    if "://" in store.given:
+        return f"{store.given} (built if it is not there)"
+    return f"{store.given} ({'is there' if os.path.exists(store.given) else 'will be built'})"
 
 
 def _composed(overrides: list[str]) -> DictConfig:
@@ -82,12 +96,11 @@ def _without_hydra(config: DictConfig) -> DictConfig:
 
 
 def _choices_table(choices: dict[str, str], overrides: list[str]) -> Table:
-    from rich import box
-    from rich.table import Table
+    from phaselearn.report.plain_table import PlainTable
 
     given = _given(overrides)
     defaults = _defaults()
-    table = Table(box=box.SIMPLE_HEAD, title="choices", title_justify="left")
+    table = PlainTable(title="choices")
     for column in ("group", "option", "why", "what it is"):
         table.add_column(column, overflow="fold")
     for group, option in choices.items():
@@ -98,8 +111,7 @@ def _choices_table(choices: dict[str, str], overrides: list[str]) -> Table:
 
 def _values_table(config: DictConfig, choices: dict[str, str], overrides: list[str]) -> Table:
     """Return the single values that differ from what the options themselves say."""
-    from rich import box
-    from rich.table import Table
+    from phaselearn.report.plain_table import PlainTable
 
     defaults = _defaults()
     groups = [
@@ -110,7 +122,7 @@ def _values_table(config: DictConfig, choices: dict[str, str], overrides: list[s
     plain = _flat(_without_hydra(_composed(groups)))
     given = _given(overrides)
     by = "experiment" if "experiment" in choices else "follows from another"
-    table = Table(box=box.SIMPLE_HEAD, title="values that differ from the options' own", title_justify="left")
+    table = PlainTable(title="values that differ from the options' own")
     for column in ("key", "value", "the option's", "why"):
         table.add_column(column, overflow="fold")
     for key, value in _flat(config).items():

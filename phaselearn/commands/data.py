@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from phaselearn.commands.application import fail, run_application
+from phaselearn.quoting import printable
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -39,6 +40,6 @@ def _info(config: DictConfig) -> None:
         raise UserError(f"a store is needed: `{_USAGE}`")
     store = PairStore(config.data.store)
     console = Console()
-    console.print(f"[bold]{store.path}[/bold]")
+    print(printable(store.path))
     for panel in store_panels(summarise(store.group)):
         console.print(panel)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phaselearn.commands.application import run_application
+from phaselearn.commands.application import run_application, typed_command
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -55,6 +55,10 @@ def _evaluate(config: DictConfig) -> None:
     methods = {name: build_method(name, data) for name in config.evaluation.methods}
     formulas = set(seen["formulas"])
     known = sum(formula in formulas for formula in data.store.formulas[data.rows(config.evaluation.split)])
-    facts = {"checkpoint": str(checkpoint), "formulas seen in training": f"{known} crystals of the split"}
+    facts = {
+        "checkpoint": str(checkpoint),
+        "formulas seen in training": f"{known} crystals of the split",
+        "command": typed_command("evaluate"),
+    }
     rows = write_run(folder, config, data, model, methods, run / "metrics.csv", facts)
     print_summary(folder, rows, config.get("quiet", False))

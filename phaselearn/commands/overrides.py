@@ -1,12 +1,22 @@
-"""Choices of a config group that Hydra would take without a word, or fail on deep inside."""
+"""Overrides before Hydra has them: choices that it would take without a word, and paths that it cannot read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
 
 from phaselearn.commands.options import option_groups, options_of
 from phaselearn.errors import UserError
+from phaselearn.quoting import setting
 
+_PATHS = (
+    *("run", "resume", "hydra.run.dir", "hydra.sweep.dir", "folder", "page", "file"),
+    *("data.store", "data.store_folder", "store", "source.path", "model.weights"),
+)
 NEEDED = ("source", "data", "trainer", "model", "loss", "optim")
 
 
@@ -33,3 +43,24 @@ def check_choices(overrides: Sequence[str]) -> None:
                 f"{override} chooses nothing: allowed are {', '.join(options_of(group))}; leave it out for the default"
             )
         chosen[group] = override
+
+
+def path_as_written(override: str) -> str:
+    """Return an override whose value is a path that Hydra's grammar has no words for, such as `run=it's`, quoted."""
+    key, _, value = override.partition("=")
+    if key not in _PATHS:
+        return override
+    try:
+        OverridesParser.create().parse_override(override)
+    except HydraException:
+        return setting(key, value)
+    return override
+
+
+def value_of(override: str) -> Any:
+    """Return the value of an override, as a run would have it.
+
+    Raises:
+        HydraException: Hydra cannot read it.
+    """
+    return OmegaConf.create({"value": OverridesParser.create().parse_override(override).value()}).value

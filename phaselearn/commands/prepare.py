@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from phaselearn.commands.application import run_application
 from phaselearn.errors import UserError
+from phaselearn.quoting import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,9 +42,9 @@ def _prepare(config: DictConfig) -> None:
             _repair(path, config.data.build_workers)
         return
     store = build_data(config).configured_store.build(overwrite=config.overwrite)
-    print(f"{store.path}: {len(store)} pairs of {store.definition.size}³, {store.definition.layout} layout")
+    print(printable(f"{store.path}: {len(store)} pairs of {store.definition.size}³, {store.definition.layout} layout"))
     for reason, count in store.attributes["left_out"].items():
-        print(f"  left out: {count} × {reason}")
+        print(printable(f"  left out: {count} × {reason}"))
 
 
 def _verify(path: Path | str) -> None:
@@ -53,14 +54,14 @@ def _verify(path: Path | str) -> None:
 
     problems = verify_store(path)
     for problem in problems:
-        print(f"{problem.file}: {problem.what}")
+        print(printable(f"{problem.file}: {problem.what}"))
     if problems:
         raise UserError(
             f"{path} is damaged: {problems[0].file} ({problems[0].what})"
             + (f" and {len(problems) - 1} more" if len(problems) > 1 else "")
             + f": mend it with `{repair_command(open_storage(path))}`"
         )
-    print(f"{path}: every file is sound, the arrays fit together, and the pairs of a sample are as defined")
+    print(f"{printable(path)}: every file is sound, the arrays fit together, and the pairs of a sample are as defined")
 
 
 def _repair(path: Path | str, workers: int | None) -> None:
@@ -70,7 +71,7 @@ def _repair(path: Path | str, workers: int | None) -> None:
 
     repaired = repair_store(path, instantiate, workers)
     if not repaired:
-        print(f"{path}: every file is sound")
+        print(f"{printable(path)}: every file is sound")
         return
     more = f" and {len(repaired) - _MOST_NAMED} more" if len(repaired) > _MOST_NAMED else ""
-    print(f"{path}: made again: {', '.join(repaired[:_MOST_NAMED])}{more}")
+    print(printable(f"{path}: made again: {', '.join(repaired[:_MOST_NAMED])}{more}"))

@@ -12,6 +12,7 @@ from phaselearn.commands.checks import check_config
 from phaselearn.commands.options import config_directory, option_file, options_of
 from phaselearn.commands.suggestions import unknown_option
 from phaselearn.errors import UserError
+from phaselearn.quoting import command, setting
 
 if TYPE_CHECKING:
     from phaselearn.data.datamodule import PairDataModule
@@ -185,7 +186,7 @@ def checkpoint_path(folder: Path, which: str) -> Path:
     if not path.exists():
         raise UserError(
             f"{folder} has no {which}.ckpt: its first epoch was not finished; "
-            f"go on with `python train.py resume={folder}`"
+            f"go on with `{command('python train.py', setting('resume', folder))}`"
         )
     return path
 
@@ -209,7 +210,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         other = path.with_name("last.ckpt" if path.name == "best.ckpt" else "best.ckpt")
         raise UserError(
             f"{path} is not a readable checkpoint ({type(error).__name__}): take the other one with "
-            f"`cp {other} {path}`, or train again with `python train.py`"
+            f"`{command('cp', other, path)}`, or train again with `python train.py`"
         ) from error
 
 
@@ -234,6 +235,6 @@ def load_weights(model: DensityModel, path: Path) -> None:
         raise UserError(
             f"{path} is of another model or grid ({name}: {have} in the file, {want} in this model of "
             f"{model.definition.size}³ voxels): evaluate with the data it was trained on, e.g. "
-            f"`phaselearn evaluate run={path.parent}`"
+            f"`{command('phaselearn evaluate', setting('run', path.parent))}`"
         )
     model.load_state_dict(state)

@@ -9,6 +9,7 @@ from hydra.errors import OverrideParseException
 
 from phaselearn.commands.options import config_directory, options_of
 from phaselearn.errors import UserError
+from phaselearn.quoting import one_line
 
 
 def explain(error: Exception, name: str) -> str:
@@ -21,12 +22,12 @@ def explain(error: Exception, name: str) -> str:
     mistake = _user_error(error)
     if mistake is not None:
         # A loader's worker process sends its traceback as the message; ours is the end of it.
-        return _lines(str(mistake).rpartition(f"{UserError.__module__}.UserError: ")[2])
-    command = "python train.py" if name == "train" else f"phaselearn {name.replace('_', ' ')}"
+        return one_line(str(mistake).rpartition(f"{UserError.__module__}.UserError: ")[2])
+    command = name_of(name)
     text = str(error)
     if isinstance(error, OverrideParseException):
         return (
-            f"{error.override} cannot be read as key=value ({_lines(text.splitlines()[0])}); lists are written "
+            f"{error.override} cannot be read as key=value ({one_line(text.splitlines()[0])}); lists are written "
             f"'key=[a,b]', special characters quoted: see `{command} --help`"
         )
     if match := re.search(r"Could not (?:find|load) '([\w/.]+)/([^'/]+)'", text):
@@ -39,8 +40,13 @@ def explain(error: Exception, name: str) -> str:
         return _unknown_key(full[1] if full else match[1], name, command)
     cause = error.__cause__
     if "Error locating target" in text and cause is not None:
-        return f"{_lines(text)} ({type(cause).__name__}: {_lines(str(cause))}); see `{command} --cfg job`"
-    return f"{_lines(text)}; see `{command} --help`"
+        return f"{one_line(text)} ({type(cause).__name__}: {one_line(str(cause))}); see `{command} --cfg job`"
+    return f"{one_line(text)}; see `{command} --help`"
+
+
+def name_of(name: str) -> str:
+    """Return how an application is typed."""
+    return "python train.py" if name == "train" else f"phaselearn {name.replace('_', ' ')}"
 
 
 def unknown_option(group: str, option: str, options: list[str], command: str) -> str:
@@ -99,7 +105,3 @@ def _user_error(error: BaseException | None) -> UserError | None:
     while error is not None and not isinstance(error, UserError):
         error = error.__cause__
     return error
-
-
-def _lines(text: str) -> str:
-    return " ".join(text.split())

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from phaselearn.quoting import command, printable, setting
+
 if TYPE_CHECKING:
     from phaselearn.callbacks.objective import Objective
     from phaselearn.report.content import ResultRow
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 def print_summary(folder: Path, rows: Sequence[ResultRow], quiet: bool) -> None:
     """Print the table, and where the page and everything else lie; quietly, the folder alone."""
     if quiet:
-        print(folder)
+        print(printable(folder))
         return
     from rich.console import Console
 
@@ -24,8 +26,8 @@ def print_summary(folder: Path, rows: Sequence[ResultRow], quiet: bool) -> None:
     console = Console()
     console.print(results_table(rows))
     # Paths are printed whole: a wrapped path cannot be clicked or copied.
-    print(f"page:   {folder / REPORT_FILE}")
-    print(f"folder: {folder}")
+    print(f"page:   {printable(folder / REPORT_FILE)}")
+    print(f"folder: {printable(folder)}")
 
 
 def print_training(folder: Path, weights: str, objective: Objective, trained: str, seconds: float) -> None:
@@ -45,5 +47,5 @@ def print_training(folder: Path, weights: str, objective: Objective, trained: st
         epoch = "" if objective.epoch is None else f" in epoch {objective.epoch + 1}"
         print(f"best:   {objective.metric} {objective.best:.3f}{floor}{epoch}")
     print(f"took:   {trained}, {seconds:.0f} s to judge {weights}, at most {peak_memory():.0f} MiB of memory")
-    print(f"more:   python train.py resume={folder} trainer.max_epochs=N")
-    print(f"again:  phaselearn evaluate run={folder}")
+    print(f"more:   {command('python train.py', setting('resume', folder), 'trainer.max_epochs=N')}")
+    print(f"again:  {command('phaselearn evaluate', setting('run', folder))}")

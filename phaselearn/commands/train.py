@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phaselearn.commands.application import CONFIG_FILE, fail, run_application
+from phaselearn.commands.application import CONFIG_FILE, fail, run_application, typed_command
+from phaselearn.quoting import command, printable, setting
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -122,13 +123,14 @@ def _fit_and_judge(
     except SystemExit as stop:
         # Lightning leaves so on Ctrl-C and on SIGTERM, on the latter as if all had gone well.
         stopped, code = ("SIGTERM", 143) if isinstance(stop, SIGTERMException) else ("Ctrl-C", 130)
-        again = f"`python train.py resume={folder}`" if trial is None else "the same command"
+        go_on = command("python train.py", setting("resume", folder))
+        again = f"`{go_on}`" if trial is None else "the same command"
         fail(f"stopped by {stopped}: go on with {again}", code)
     seconds = time.monotonic() - start
     if not trainer.is_global_zero:
         return None
     if trial is not None and trial.is_pruned:
-        print(f"folder: {folder} (trial {trial.number}, given up)")
+        print(f"folder: {printable(folder)} (trial {trial.number}, given up)")
         return objective.best
 
     best = folder / f"{config.evaluation.checkpoint}.ckpt"
@@ -138,6 +140,7 @@ def _fit_and_judge(
     facts = {
         "trained": f"{trainer.current_epoch} epochs of {data.crystals_an_epoch} crystals in {seconds:.0f} s",
         "weights": weights,
+        "command": typed_command("train"),
     }
     start = time.monotonic()
     rows = write_run(folder, plain, data, model, methods, folder / "metrics.csv", facts)

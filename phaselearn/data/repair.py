@@ -16,7 +16,7 @@ from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.recipe import SCHEMA, SCHEMA_VERSION, is_sound
 from phaselearn.data.storage import Storage
 from phaselearn.data.store import PairStore
-from phaselearn.data.store_checks import check_schema
+from phaselearn.data.store_checks import check_schema, prepare_command
 from phaselearn.data.store_files import CARD, METADATA, PAIR_ARRAYS
 from phaselearn.data.structures import Source
 from phaselearn.data.verify import wrong_files
@@ -46,7 +46,7 @@ def repair_store(
         check_schema(storage)
         raise UserError(
             f"{storage.path} is damaged in both places that say what it was built from, {METADATA} and the manifest: "
-            f"build it again with `phaselearn prepare source=… data=… data.store={storage.quoted} overwrite=true`"
+            f"build it again with `{prepare_command(storage.path, 'source=…', 'data=…', 'overwrite=true')}`"
         )
     if recipe["schema_version"] != SCHEMA_VERSION:
         return _rebuild(storage, recipe, make_source, workers)
@@ -102,7 +102,7 @@ def _rebuild(
     storage: Storage, recipe: Mapping[str, Any], make_source: Callable[[Mapping[str, Any]], Source], workers: int | None
 ) -> list[str]:
     source_config = recipe["source"]["config"]
-    anew = f"phaselearn prepare source={recipe['source']['name']} … data.store={storage.quoted} overwrite=true"
+    anew = prepare_command(storage.path, f"source={recipe['source']['name']}", "…", "overwrite=true")
     if not source_config:
         raise UserError(f"{storage.path} does not say how its source was configured: build it again with `{anew}`")
     source = make_source(source_config)

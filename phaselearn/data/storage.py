@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import uuid
 from abc import ABC, abstractmethod
@@ -27,11 +26,6 @@ class Storage(ABC):
     """
 
     path: Path | str
-
-    @property
-    def quoted(self) -> str:
-        """The path as a shell takes it."""
-        return shlex.quote(str(self.path))
 
     @abstractmethod
     def read(self, key: str) -> bytes:

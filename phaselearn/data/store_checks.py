@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from phaselearn.data.manifest import MANIFEST
@@ -12,11 +12,17 @@ from phaselearn.data.recipe import SCHEMA, SCHEMA_VERSION
 from phaselearn.data.storage import Storage
 from phaselearn.data.store_files import BUILDING, METADATA
 from phaselearn.errors import UserError
+from phaselearn.quoting import command, setting
 
 
 def repair_command(storage: Storage) -> str:
     """Return the command that mends a store."""
-    return f"phaselearn prepare data.store={storage.quoted} repair=true"
+    return prepare_command(storage.path, "repair=true")
+
+
+def prepare_command(path: Path | str, *words: str) -> str:
+    """Return the command that builds or mends the store of a name."""
+    return command("phaselearn prepare", setting("data.store", path), *words)
 
 
 def damaged(storage: Storage, key: str, why: str) -> UserError:
@@ -40,9 +46,7 @@ def check_schema(storage: Storage) -> None:
     except FileNotFoundError:
         files = storage.sizes()
         if not files:
-            raise UserError(
-                f"no store at {storage.path}: build one with `phaselearn prepare data.store={storage.quoted}`"
-            ) from None
+            raise UserError(f"no store at {storage.path}: build one with `{prepare_command(storage.path)}`") from None
         if MANIFEST in files:
             raise damaged(storage, METADATA, "it is missing") from None
         if _is_half_built(files):
@@ -70,7 +74,7 @@ def check_version(storage: Storage, attributes: dict[str, Any]) -> None:
         raise UserError(
             f"{storage.path} has schema {schema} version {version}, this version reads {SCHEMA} version "
             f"{SCHEMA_VERSION}: give another place, or replace it with "
-            f"`phaselearn prepare data.store={storage.quoted} overwrite=true`"
+            f"`{prepare_command(storage.path, 'overwrite=true')}`"
         )
     if version != SCHEMA_VERSION:
         raise UserError(
@@ -84,11 +88,8 @@ def _is_half_built(files: Iterable[str]) -> bool:
 
 
 def _half_built(storage: Storage) -> UserError:
-    place = shlex.quote(str(storage.path).removesuffix(".partial"))
-    return UserError(
-        f"{storage.path} is half built: finish it with the command that began it, `phaselearn prepare … "
-        f"data.store={place}`"
-    )
+    began = prepare_command(str(storage.path).removesuffix(".partial"), "…")
+    return UserError(f"{storage.path} is half built: finish it with the command that began it, `{began}`")
 
 
 def _not_a_group(storage: Storage, why: str) -> UserError:

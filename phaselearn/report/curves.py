@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from phaselearn.errors import UserError
+from phaselearn.quoting import command, setting
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def read_curves(path: Path) -> Curves:
     except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
         raise UserError(
             f"{path} is not a table of metrics with the column 'epoch' ({error}): train again, e.g. "
-            f"`python train.py resume={Path(path).parent}`"
+            f"`{command('python train.py', setting('resume', Path(path).parent))}`"
         ) from error
     return Curves(
         {

@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-import shlex
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from phaselearn.data.dataset import PairDataset
 from phaselearn.metrics.phasing import summarise
 from phaselearn.models.base import DensityModel
 from phaselearn.progress import announce, is_watched
+from phaselearn.quoting import command
 from phaselearn.report.comparison_tables import comparison_markdown, symmetry_rows, vector_rows
 from phaselearn.report.content import ResultRow
 from phaselearn.report.curves import read_curves
@@ -135,7 +134,6 @@ def write_run(
         **facts,
         "peak memory": f"{peak_memory() / 2**10:.2f} GiB",
         "commit": git_commit(),
-        "command": " ".join(sys.argv),
     }
     _write_table(folder / RESULTS_FILE, [row.as_dict() for row in rows])
     _write_table(folder / CRYSTALS_FILE, _crystal_rows(judged, dataset))
@@ -190,7 +188,7 @@ def write_command(path: Path, overrides: Sequence[str]) -> None:
     """Note the command that trains the same again, without where the run lies; a run that goes on keeps its first."""
     if not path.exists():
         kept = [override for override in overrides if override.partition("=")[0] != "run"]
-        path.write_text(shlex.join(["python", "train.py", *kept]) + "\n", encoding="utf-8")
+        path.write_text(command("python train.py", *kept) + "\n", encoding="utf-8")
 
 
 def _crystal_rows(judged: Mapping[str, dict[str, Tensor]], dataset: PairDataset) -> list[dict[str, Any]]:

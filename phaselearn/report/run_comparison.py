@@ -12,10 +12,9 @@ from pathlib import Path
 from statistics import median
 
 import plotly.graph_objects as go
-from rich import box
-from rich.table import Table
 
 from phaselearn.errors import UserError
+from phaselearn.report.plain_table import PlainTable
 from phaselearn.report.run_curves import draw_curves
 from phaselearn.report.run_records import RunRecord, differing_settings
 from phaselearn.report.simple_page import (
@@ -63,14 +62,14 @@ def compared_crystals(first: RunRecord, second: RunRecord) -> list[ComparedCryst
     ]
 
 
-def terminal_tables(first: RunRecord, second: RunRecord) -> list[Table]:
+def terminal_tables(first: RunRecord, second: RunRecord) -> list[PlainTable]:
     """Return what differs in the settings, and the results, for a terminal."""
-    settings = Table(box=box.SIMPLE_HEAD, title="settings that differ", title_justify="left")
+    settings = PlainTable("settings that differ")
     for column in ("", first.name, second.name):
         settings.add_column(column, overflow="fold")
     for key, values in differing_settings([first, second]).items():
         settings.add_row(key, *values)
-    results = Table(box=box.SIMPLE_HEAD, title="results", title_justify="left", caption=LEGEND, caption_justify="left")
+    results = PlainTable("results", LEGEND)
     for column in ("run", *COLUMNS[1:]):
         results.add_column(column, justify="left" if column == "run" else "right", overflow="fold")
     for subset, rows in groupby(_result_cells(first, second), key=itemgetter(0)):

@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from phaselearn.callbacks.objective import DIRECTION, METRIC
 from phaselearn.errors import UserError
+from phaselearn.quoting import command, setting
 from phaselearn.report.content import FLOOR_METHOD, ResultRow
 from phaselearn.report.curves import Curves, read_curves
 from phaselearn.report.run import COMMAND_FILE, CRYSTALS_FILE, REPORT_FILE, RESULTS_FILE
@@ -48,7 +49,7 @@ class RunRecord:
         except (OSError, OmegaConfBaseException, ValueError) as error:
             raise UserError(
                 f"{self.folder / CONFIG_FILE} cannot be read ({type(error).__name__}): leave the folder out, "
-                f"e.g. `mv {self.folder} elsewhere`"
+                f"e.g. `{command('mv', self.folder, 'elsewhere')}`"
             ) from error
 
     @cached_property
@@ -127,7 +128,8 @@ class RunRecord:
     def command(self) -> str:
         """The command that trains it again."""
         path = self.folder / COMMAND_FILE
-        return path.read_text(encoding="utf-8").strip() if path.exists() else f"python train.py resume={self.folder}"
+        again = command("python train.py", setting("resume", self.folder))
+        return path.read_text(encoding="utf-8").strip() if path.exists() else again
 
 
 def find_runs(folder: Path) -> list[RunRecord]:

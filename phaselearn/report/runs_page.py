@@ -10,10 +10,9 @@ from html import escape
 from pathlib import Path
 
 import plotly.graph_objects as go
-from rich import box
-from rich.table import Table
 
 from phaselearn.callbacks.objective import DIRECTION, METRIC
+from phaselearn.report.plain_table import PlainTable
 from phaselearn.report.run_curves import draw_curves
 from phaselearn.report.run_records import RunRecord, differing_settings
 from phaselearn.report.simple_page import (
@@ -37,9 +36,9 @@ _NOTE = (
 )
 
 
-def terminal_table(runs: Sequence[RunRecord]) -> Table:
+def terminal_table(runs: Sequence[RunRecord]) -> PlainTable:
     """Return the table for a terminal of 80 columns; names of folders say as a rule what was trained on what."""
-    table = Table(box=box.SIMPLE_HEAD, caption=LEGEND, caption_justify="left", padding=(0, 1, 0, 0))
+    table = PlainTable(caption=LEGEND, padding=(0, 1, 0, 0))
     table.add_column("run", overflow="fold", min_width=24)
     for column in RESULTS:
         table.add_column(column, justify="right", no_wrap=True)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from rich import box
-from rich.markup import escape
-from rich.table import Table
-
 from phaselearn.data.summary import StoreSummary
+from phaselearn.report.plain_table import PlainTable
 
 _WIDTH = 78
 _BAR = 40  # characters
 _MOST = 15  # bars of a histogram
 
 
-def store_panels(summary: StoreSummary) -> Iterator[Table]:
+def store_panels(summary: StoreSummary) -> Iterator[PlainTable]:
     """Yield tables: what and whence, what was left out, and the histograms."""
     attributes = summary.attributes
     source = attributes["source"]
@@ -48,31 +45,24 @@ def store_panels(summary: StoreSummary) -> Iterator[Table]:
     yield _bars("Element", summary.elements)
 
 
-def _facts(title: str, facts: Mapping[str, object]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_header=False, title=title, title_justify="left", width=_WIDTH)
+def _facts(title: str, facts: Mapping[str, object]) -> PlainTable:
+    table = PlainTable(title, show_header=False, width=_WIDTH)
     table.add_column(no_wrap=True)
     table.add_column(ratio=1, overflow="fold")
     for name, value in facts.items():
-        table.add_row(escape(str(name)), escape(str(value)))
+        table.add_row(name, value)
     return table
 
 
-def _bars(title: str, counts: Mapping[object, int]) -> Table:
+def _bars(title: str, counts: Mapping[object, int]) -> PlainTable:
     rest = len(counts) - _MOST
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        title=title,
-        title_justify="left",
-        caption=f"and {rest} more" if rest > 0 else None,
-        caption_justify="left",
-        show_header=False,
-        width=_WIDTH,
-    )
+    caption = f"and {rest} more" if rest > 0 else None
+    table = PlainTable(title, caption, show_header=False, width=_WIDTH)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(ratio=1)
     most = max(counts.values(), default=1)
     for label, count in list(counts.items())[:_MOST]:
         bar = "█" * round(_BAR * count / most) or "▏" * (count > 0)
-        table.add_row(str(label), f"{count:,}", bar)
+        table.add_row(label, f"{count:,}", bar)
     return table

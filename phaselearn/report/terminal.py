@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rich import box
-from rich.table import Table
-
 from phaselearn.report.content import ResultRow
+from phaselearn.report.plain_table import PlainTable
 
 COLUMNS = ("method", "n", "solved", "strict", "CC", "gain", "Δφ")
 LEGEND = "CC, gain, Δφ: medians. Solved: CC ≥ 0.90; strict: and the atoms found."
@@ -62,13 +60,13 @@ def by_subset(rows: Sequence[ResultRow]) -> dict[str, list[ResultRow]]:
     return groups
 
 
-def results_table(rows: Sequence[ResultRow]) -> Table:
+def results_table(rows: Sequence[ResultRow]) -> PlainTable:
     """Return the table for a terminal, at most 80 columns wide: a block a subset, the network in bold.
 
     All crystals and the hard ones: the whole table is on the page, and would fill the screen.
     """
     note = " ".join(filter(None, (LEGEND, counting_note(rows))))
-    table = Table(box=box.SIMPLE_HEAD, caption=note, caption_justify="left", width=78)
+    table = PlainTable(caption=note, width=78)
     for column in COLUMNS:
         table.add_column(column, justify="left" if column == "method" else "right", no_wrap=column != "method")
     for subset, members in by_subset([row for row in rows if row.subset in ("all", "hard")]).items():

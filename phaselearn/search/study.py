@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from phaselearn.errors import UserError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
     from optuna import Study
+    from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial
 
     from phaselearn.search.space import Space
@@ -40,11 +43,25 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def open_study(storage: str, name: str, direction: str, meaning: dict[str, Any]) -> Study:
+def storage_of(given: str | None, folder: Path) -> RDBStorage | str:
+    """Return where a study is kept: what is given, or study.db in the folder of the search.
+
+    The file is opened by its path: in the URL of a database a `?` would end the name, and a `%` change it.
+    """
+    if given is not None:
+        return given
+    from optuna.storages import RDBStorage
+    from sqlalchemy.pool import QueuePool
+
+    opened = partial(sqlite3.connect, folder / "study.db", check_same_thread=False)
+    return RDBStorage("sqlite://", engine_kwargs={"creator": opened, "poolclass": QueuePool})
+
+
+def open_study(storage: RDBStorage | str, name: str, direction: str, meaning: dict[str, Any]) -> Study:
     """Return the study of a name, a new one where there is none.
 
     Args:
-        storage: URL of a database that SQLAlchemy knows.
+        storage: see `storage_of`.
         name: of the study in it.
         direction: `max` or `min`.
         meaning: what is searched; the study of another search is not gone on with.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from phaselearn.callbacks.finite_loss import Diverged
 from phaselearn.files import write_whole
 from phaselearn.report.run_records import PRUNED_FILE
+from phaselearn.search.study import storage_of
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -30,9 +31,10 @@ def current_trial() -> SearchTrial | None:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    folder = Path(hydra.sweep.dir)
     study = optuna.load_study(
-        study_name=Path(hydra.sweep.dir).name,
-        storage=hydra.sweeper.storage,
+        study_name=folder.name,
+        storage=storage_of(hydra.sweeper.storage, folder),
         pruner=instantiate(hydra.sweeper.pruner) or optuna.pruners.NopPruner(),
     )
     return SearchTrial(study, int(hydra.job.num), Path(hydra.runtime.output_dir))

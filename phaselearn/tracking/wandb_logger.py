@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from phaselearn.errors import UserError
+from phaselearn.quoting import command
 from phaselearn.report.content import ResultRow, ShownCrystal
 from phaselearn.report.figures import crystal_picture, figures_by_kind
 from phaselearn.tracking.packages import require
@@ -110,8 +110,8 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
             return
         (self._folder / RUN_ID_FILE).write_text(f"{run.id}\n")
         if run.offline:
-            where = shlex.quote(str(Path(run.settings.sync_dir).parent))
-            print(f"W&B is offline: `wandb sync {where}` uploads the run", file=sys.stderr)
+            upload = command("wandb sync", Path(run.settings.sync_dir).parent)
+            print(f"W&B is offline: `{upload}` uploads the run", file=sys.stderr)
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:

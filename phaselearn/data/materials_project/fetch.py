@@ -27,6 +27,7 @@ from phaselearn.data.materials_project.snapshot import FETCHED, MANIFEST, STRUCT
 from phaselearn.errors import UserError
 from phaselearn.files import write_whole
 from phaselearn.progress import track
+from phaselearn.quoting import command
 
 IDS_A_BATCH = 100  # as the client takes them apart where the service finds a request too long
 _PLAN = "plan.json"
@@ -89,7 +90,7 @@ class _Fetching:
         elif begun["filters"] != plan["filters"]:
             raise UserError(
                 f"{self.partial} is the beginning of another query, {Filters.from_dict(begun['filters'])}: finish it "
-                f"with those filters, choose another source.snapshot, or `rm -r {self.partial}`"
+                f"with those filters, choose another source.snapshot, or `{command('rm -r', self.partial)}`"
             )
         else:
             self._check_version(begun["database_version"], plan["database_version"])
@@ -99,7 +100,7 @@ class _Fetching:
         if before != now:
             raise UserError(
                 f"the Materials Project went from database version {before} to {now} since {self.partial} was begun, "
-                f"and a snapshot is of one version: `rm -r {self.partial}` and give the same command"
+                f"and a snapshot is of one version: `{command('rm -r', self.partial)}` and give the same command"
             )
 
     def _list(self) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any
 from phaselearn.data.materials_project.filters import Filters
 from phaselearn.data.structures import LeftOut
 from phaselearn.errors import UserError
+from phaselearn.quoting import command
 
 STRUCTURES = "structures.jsonl.gz"
 MANIFEST = "manifest.json"
@@ -86,8 +87,8 @@ class Snapshot:
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(
-                f"{folder / MANIFEST} cannot be read ({type(error).__name__}): `rm -r {folder}` and give the same "
-                "command, which fetches it again"
+                f"{folder / MANIFEST} cannot be read ({type(error).__name__}): `{command('rm -r', folder)}` and give "
+                "the same command, which fetches it again"
             ) from error
 
     def check_whole(self) -> None:
@@ -104,7 +105,7 @@ class Snapshot:
         if found != self.digest:
             raise UserError(
                 f"{self.structures} is not what was fetched (SHA-256 {found[:10]}…, {self.digest[:10]}… is noted): "
-                f"`rm -r {self.folder}` and give the same command, which fetches it again"
+                f"`{command('rm -r', self.folder)}` and give the same command, which fetches it again"
             )
 
     def check_holds(self, wanted: Filters) -> None:

@@ -24,6 +24,7 @@ from phaselearn.data.sources.readers.rows import cell_of_row
 from phaselearn.data.sources.symmetry import CELLS, crystal_of
 from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable, printable, without_repeats
 from phaselearn.errors import UserError
+from phaselearn.quoting import command
 
 MOST_BYTES_A_LINE = 16 << 20
 _LONGEST_SYMBOL = 40  # characters of a space group
@@ -94,7 +95,7 @@ class File(Source):
                 yield from self._numbered(file)
         except (OSError, EOFError, zlib.error) as error:
             raise UserError(
-                f"{self.path} cannot be read to its end ({error}): check it with `gzip -t {self.path}`"
+                f"{self.path} cannot be read to its end ({error}): check it with `{command('gzip -t', self.path)}`"
             ) from error
 
     def _numbered(self, file: IO[bytes]) -> Iterator[tuple[int, bytes]]:

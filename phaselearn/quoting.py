@@ -1,0 +1,81 @@
+"""Names and values that anybody may have chosen, quoted for who reads them: a terminal, a shell, Hydra, a page.
+
+They are shown, never obeyed: no escape reaches a terminal, no markup a page, and a command means what it says.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+from urllib.parse import quote
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
+# What Hydra would not read as text.
+_NOT_TEXT = re.compile(r"null|true|false|[+-]?(inf|nan)|[+-]?[0-9_.]+(e[+-]?[0-9_]+)?", re.IGNORECASE)
+_NO_QUOTES = re.compile(r"[\w@%+=:,./…-]+")  # what a shell leaves alone, and the ellipsis of what is to be filled in
+_MARKDOWN = re.compile(r"[\\`*\[\]<>|~]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
+
+
+def printable(text: object) -> str:
+    """Return a text for one line of a terminal: line breaks, escapes and what turns the writing around are spelled."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in str(text)
+    )
+
+
+def one_line(text: str) -> str:
+    """Return a message on one line of a terminal; its line breaks become spaces."""
+    return printable(" ".join(filter(None, (line.strip() for line in text.replace("\t", " ").splitlines()))))
+
+
+def setting(key: str, value: str | Path) -> str:
+    """Return `key=value` as Hydra reads it back to the same text, whatever is in it."""
+    text = str(value)
+    if _PLAIN.fullmatch(text) and not _NOT_TEXT.fullmatch(text):
+        return f"{key}={text}"
+    # OmegaConf takes ${ for an interpolation, and halves the backslashes before it.
+    text = re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + r"\${", text)
+    # Hydra halves those before a quote, and before the end.
+    text = re.sub(r'(\\+)(?="|\Z)', lambda found: 2 * found[1], text)
+    text = text.replace('"', r"\"")
+    return f'{key}="{text}"'
+
+
+def command(program: str, *words: str | Path) -> str:
+    """Return a command that a shell reads as it is meant, on one line.
+
+    Args:
+        program: as it is typed, such as `python train.py`.
+        words: its arguments: flags, paths, and overrides as Hydra reads them, those with values by `setting`.
+    """
+    return " ".join([program, *map(_shell_word, words)])
+
+
+def _shell_word(word: str | Path) -> str:
+    # A path that begins with a dash is no flag.
+    text = os.path.join(".", word) if isinstance(word, Path) and str(word).startswith("-") else str(word)
+    if _NO_QUOTES.fullmatch(text):
+        return text
+    if text.isprintable():
+        return shlex.quote(text)
+    spelled = "".join(
+        character if character.isprintable() and character not in "\\'" else _in_bash(character) for character in text
+    )
+    return f"$'{spelled}'"
+
+
+def _in_bash(character: str) -> str:
+    """Return the bytes of a character, as bash and zsh read them between $' and '."""
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
+
+
+def markdown_text(text: object) -> str:
+    """Return a text for Markdown, without a line break; what would be markup is text."""
+    return _MARKDOWN.sub(lambda found: "\\" + found[0], printable(text))
+
+
+def link_target(path: str | Path) -> str:
+    """Return the relative URL of a path, for a link in a page beside it."""
+    return quote(os.fsencode(path))

@@ -1,0 +1,44 @@
+"""Tables for a terminal whose words are shown as they are: names that anybody may have chosen are in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from phaselearn.quoting import printable
+
+
+class PlainTable(Table):
+    """A table of rich in the style of all commands, without rich's markup.
+
+    Args:
+        title: above the table.
+        caption: below it.
+        options: of `rich.table.Table`.
+    """
+
+    def __init__(self, title: str | None = None, caption: str | None = None, **options: Any) -> None:
+        super().__init__(
+            box=box.SIMPLE_HEAD,
+            title=None if title is None else plain(title, "table.title"),
+            title_justify="left",
+            caption=None if caption is None else plain(caption, "table.caption"),
+            caption_justify="left",
+            **options,
+        )
+
+    def add_column(self, header: str = "", **options: Any) -> None:
+        """Add a column."""
+        super().add_column(plain(header), **options)
+
+    def add_row(self, *cells: object, **options: Any) -> None:
+        """Add a row of texts."""
+        super().add_row(*map(plain, cells), **options)
+
+
+def plain(text: object, style: str = "") -> Text:
+    """Return a text as rich shows it without obeying it."""
+    return Text(printable(text), style)
