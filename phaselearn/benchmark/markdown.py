@@ -8,6 +8,7 @@ from phaselearn.benchmark import comparison, confidence
 from phaselearn.benchmark.comparison import Comparison
 from phaselearn.benchmark.confidence import Calibration
 from phaselearn.benchmark.table import Row, markdown_table
+from phaselearn.quoting import markdown_text
 
 _SUBSETS = ("all", "hard", "unseen_prototype")
 
@@ -26,7 +27,7 @@ def markdown(
         comparisons: with outside programs.
         calibrations: of confidences.
     """
-    parts = ["\n".join(f"- {name}: {text}" for name, text in facts.items())]
+    parts = ["\n".join(f"- {name}: {markdown_text(text)}" for name, text in facts.items())]
     for subset in _SUBSETS:
         if any(row["subset"] == subset for row in rows):
             parts.append(f"### {subset}\n\n{markdown_table(rows, subset)}")
@@ -41,4 +42,4 @@ def markdown(
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(markdown_text, line))} |" for line in lines)

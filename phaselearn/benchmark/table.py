@@ -10,6 +10,7 @@ import numpy as np
 
 from phaselearn.benchmark.intervals import bootstrap_interval
 from phaselearn.benchmark.records import CrystalRecord, write_rows
+from phaselearn.quoting import markdown_text
 
 BENCHMARK_FILE = "benchmark.csv"
 
@@ -115,7 +116,8 @@ def markdown_table(rows: Sequence[Row], subset: str = "all") -> str:
             _with_interval(row, "phase_error", 1, 1),
             f"{row['seconds_per_crystal']:.3f}",
         ]
-        lines.append(f"| {row['regime']} | {row['method']} | {row['n']} | {' | '.join(cells)} |")
+        names = f"{markdown_text(row['regime'])} | {markdown_text(row['method'])}"
+        lines.append(f"| {names} | {row['n']} | {' | '.join(cells)} |")
     note = failed_note([row for row in rows if row["subset"] == subset])
     return "\n".join([*lines, "", note] if note else lines)
 

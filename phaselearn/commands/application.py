@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -28,6 +29,7 @@ from phaselearn.commands.precision import register_precision
 from phaselearn.commands.processes import check_started
 from phaselearn.commands.suggestions import explain, name_of
 from phaselearn.errors import UserError
+from phaselearn.failures import FAILED_FILE, note_failure
 from phaselearn.files import without_room
 from phaselearn.quoting import command, one_line, setting
 
@@ -82,34 +84,50 @@ def run_application(name: str, task: Callable[[DictConfig], Any]) -> None:
 
 
 def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callable[[DictConfig], Any]:
-    """Return the task, leaving by SystemExit on a user's mistake: Hydra adds a line to any other exception."""
+    """Return the task, leaving by SystemExit on a user's mistake: Hydra adds a line to any other exception.
+
+    A job of a multirun leaves a note instead, and the others run.
+    """
 
     @functools.wraps(task)
     def run(config: DictConfig) -> Any:
+        hydra = HydraConfig.get()
+        folder = Path(hydra.runtime.output_dir)
+        (folder / FAILED_FILE).unlink(missing_ok=True)
         try:
             take_from_config(config)
             return task(config)
-        except (UserError, HydraException, OmegaConfBaseException) as error:
-            fail(explain(error, name))
-        except OSError as error:
-            lost = without_room(error)
-            if lost is None:
-                raise
-            folder = Path(HydraConfig.get().runtime.output_dir)
-            resumable = name == "train" and (folder / CONFIG_FILE).exists()
-            go_on = command("python train.py", setting("resume", folder))
-            again = f"`{go_on}`" if resumable else "the same command"
-            fail(f"{lost}: make room on that disk, then go on with {again}")
-        except (RuntimeError, MemoryError) as error:
-            if not _is_want_of_memory(error):
-                raise
-            said = next(iter(str(error).strip().splitlines()), "MemoryError")
-            fail(
-                f"there is not enough memory ({said}): take smaller batches, e.g. data.batch_size=8, a smaller model, "
-                "or data.cache=none"
-            )
+        except Exception as error:
+            told = _told(error, name, folder)
+            if hydra.mode != RunMode.MULTIRUN:
+                if told is None:
+                    raise
+                fail(told)
+            if told is None:
+                traceback.print_exc()
+                told = f"{type(error).__name__}: {error}"
+            note_failure(folder, told, hydra.overrides.task)
+            print(f"job {hydra.job.num} failed: {one_line(told)}", flush=True)
+            return None
 
     return run
+
+
+def _told(error: Exception, name: str, folder: Path) -> str | None:
+    """Return what to tell of an error that a user can mend; None for any other."""
+    if isinstance(error, UserError | HydraException | OmegaConfBaseException):
+        return explain(error, name)
+    if isinstance(error, OSError) and (lost := without_room(error)) is not None:
+        resumable = name == "train" and (folder / CONFIG_FILE).exists()
+        go_on = command("python train.py", setting("resume", folder))
+        return f"{lost}: make room on that disk, then go on with {f'`{go_on}`' if resumable else 'the same command'}"
+    if isinstance(error, RuntimeError | MemoryError) and _is_want_of_memory(error):
+        said = next(iter(str(error).strip().splitlines()), "MemoryError")
+        return (
+            f"there is not enough memory ({said}): take smaller batches, e.g. data.batch_size=8, a smaller model, "
+            "or data.cache=none"
+        )
+    return None
 
 
 def _is_want_of_memory(error: Exception) -> bool:

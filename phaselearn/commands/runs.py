@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.experimental.callback import Callback
 
-from phaselearn.commands.application import CONFIG_FILE, run_application
+from phaselearn.commands.application import CONFIG_FILE, fail, run_application
+from phaselearn.errors import UserError
+from phaselearn.failures import FAILED_FILE, Failure, read_failure
+from phaselearn.quoting import printable
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -21,17 +26,41 @@ def main() -> None:
 
 
 class MultirunPage(Callback):
-    """Hydra callback: after a multirun, its runs in one table and on one page in its folder."""
+    """Hydra callback: after a multirun, its runs in one table and on one page in its folder, and which have failed."""
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Remember the failures of earlier multiruns in the folder: a search may be gone on with."""
+        self._earlier = _failures(Path(config.hydra.sweep.dir))
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        """Write the page."""
+        """Write the page; leave with code 2 where a job has failed."""
         folder = Path(config.hydra.sweep.dir)
-        _list(folder, folder / MULTIRUN_PAGE, f"Multirun {folder.name}")
+        page = folder / MULTIRUN_PAGE
+        try:
+            jobs = _list(folder, page, f"Multirun {folder.name}")
+        except UserError as error:
+            # Hydra would turn it into a warning.
+            fail(str(error))
+        failed = {name: failure for name, failure in _failures(folder).items() if self._earlier.get(name) != failure}
+        if failed:
+            common = list(config.hydra.overrides.task)
+            names = ", ".join(
+                f"{name} ({choices})" if (choices := failure.choices(common)) else name
+                for name, (failure, _) in failed.items()
+            )
+            [(first, _), *_] = failed.values()
+            fail(f"{len(failed)} of {jobs} jobs failed: {names}; the first since {first.reason}; see {page}")
+
+
+def _failures(folder: Path) -> dict[str, tuple[Failure, int]]:
+    """Return what the jobs in a folder of a multirun left that failed, and when, by the names of their folders."""
+    found = sorted(folder.glob(f"*/{FAILED_FILE}"), key=lambda path: (len(path.parent.name), path.parent.name))
+    notes = {path.parent.name: (read_failure(path.parent), path.stat().st_mtime_ns) for path in found}
+    return {name: (failure, when) for name, (failure, when) in notes.items() if failure is not None}
 
 
 def _runs(config: DictConfig) -> None:
     from phaselearn.commands.session import check
-    from phaselearn.errors import UserError
 
     check(config, "runs")
     if not config.compare:
@@ -45,37 +74,56 @@ def _runs(config: DictConfig) -> None:
     _compare([Path(str(name)) for name in config.compare], config.page)
 
 
-def _list(folder: Path, page: Path, title: str) -> None:
+def _list(folder: Path, page: Path, title: str) -> int:
+    """Print and write the table of the runs in a folder; return how many there are, those that cannot be read too."""
     from rich.console import Console
 
-    from phaselearn.errors import UserError
     from phaselearn.report.run_records import find_runs
-    from phaselearn.report.runs_page import best_run, terminal_table, write_runs_page
+    from phaselearn.report.runs_page import best_run, problems_table, terminal_table, write_runs_page
 
-    runs = find_runs(folder)
-    if not runs:
+    runs, broken = find_runs(folder)
+    if not runs and not broken:
         raise UserError(f"folder={folder} holds no run: train one with `python train.py`, or give another folder")
-    Console().print(terminal_table(runs))
-    write_runs_page(page, title, runs)
+    if runs:
+        Console().print(terminal_table(runs))
+    if problems := problems_table(runs, broken):
+        Console().print(problems)
+    with _writing(page):
+        write_runs_page(page, title, runs, broken)
     best = best_run(runs)
     if best is not None:
         print(f"best:   {best.command}")
-    print(f"page:   {page}")
+    print(f"page:   {printable(page)}")
+    return len(runs) + len(broken)
 
 
 def _compare(folders: list[Path], page: str | None) -> None:
     from rich.console import Console
 
-    from phaselearn.errors import UserError
     from phaselearn.report.run_comparison import terminal_tables, write_comparison_page
-    from phaselearn.report.run_records import RunRecord
+    from phaselearn.report.run_records import RunRecord, why_broken
 
     for folder in folders:
         if not (folder / CONFIG_FILE).is_file():
             raise UserError(f"compare: {folder} is not a run folder (it has no {CONFIG_FILE}): see `phaselearn runs`")
-    first, second = (RunRecord(folder, folder.name) for folder in folders)
-    path = Path(page or folders[1].parent / f"comparison_{first.name}_{second.name}.html")
-    write_comparison_page(path, first, second)
+    first, second = (RunRecord(folder, printable(folder.name)) for folder in folders)
+    for run in (first, second):
+        if reason := why_broken(run):
+            raise UserError(f"compare: {run.folder} cannot be read ({reason}): take another run, see `phaselearn runs`")
+    path = Path(page or folders[1].parent / f"comparison_{folders[0].name}_{folders[1].name}.html")
+    with _writing(path):
+        write_comparison_page(path, first, second)
     for table in terminal_tables(first, second):
         Console().print(table)
-    print(f"page:   {path}")
+    print(f"page:   {printable(path)}")
+
+
+@contextmanager
+def _writing(page: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"the page {page} cannot be written ({error.strerror}): give another place, e.g. "
+            "`phaselearn runs page=runs.html`"
+        ) from error

@@ -118,7 +118,9 @@ def _fit_and_judge(
     try:
         with together():
             trainer.fit(model, datamodule=data, ckpt_path=resumed, weights_only=True)
-    except (Requeued, RateFound):
+    except RateFound:
+        return None
+    except Requeued:
         raise
     except SystemExit as stop:
         # Lightning leaves so on Ctrl-C and on SIGTERM, on the latter as if all had gone well.

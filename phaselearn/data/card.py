@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from phaselearn.data.summary import StoreSummary
+from phaselearn.quoting import markdown_text
 
 _BAR = 40  # characters
 _MOST = 20  # rows of a long table
@@ -20,14 +21,14 @@ def dataset_card(summary: StoreSummary) -> str:
         [
             f"# {summary.crystals:,} pairs of diffraction intensities and electron densities, {size}³",
             "",
-            f"Crystals of the source `{source['name']}`; {summary.formulas:,} formulas, {summary.prototypes:,} "
+            f"Crystals of the source {markdown_text(source['name'])}; {summary.formulas:,} formulas, {summary.prototypes:,} "
             f"structure types. A zarr v3 group: `intensity` and `density` (n, N, N, N) float32, "
             "`lattice` (n, 3, 3) in Å, `id`, `formula`, `prototype`, `space_group`; the atoms of row i are "
             "`atom_offset[i]` to `atom_offset[i + 1]` of `atom_number` and `atom_position` (fractional). "
             "`manifest.json` holds the length and SHA-256 of every file.",
             "",
-            f"- licence of the structures: {source['licence']}",
-            f"- to cite: {source['attribution']}",
+            f"- licence of the structures: {markdown_text(source['licence'])}",
+            f"- to cite: {markdown_text(source['attribution'])}",
             "",
             "## Definition",
             "",
@@ -61,12 +62,15 @@ def dataset_card(summary: StoreSummary) -> str:
 
 
 def _table(head: tuple[str, str], rows: Mapping[object, object]) -> list[str]:
-    return [f"| {head[0]} | {head[1]} |", "|---|---|", *(f"| {key} | {_cell(value)} |" for key, value in rows.items())]
+    return [
+        f"| {head[0]} | {head[1]} |",
+        "|---|---|",
+        *(f"| {markdown_text(key)} | {_cell(value)} |" for key, value in rows.items()),
+    ]
 
 
 def _cell(value: object) -> str:
-    text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-    return text.replace("|", "\\|")
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else markdown_text(value)
 
 
 def _histogram(title: str, counts: Mapping[object, int]) -> list[str]:

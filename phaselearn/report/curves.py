@@ -12,6 +12,8 @@ import numpy as np
 from phaselearn.errors import UserError
 from phaselearn.quoting import command, setting
 
+_ENDLESS = 1 << 31  # epochs
+
 
 @dataclass(frozen=True)
 class Series:
@@ -59,10 +61,12 @@ def read_curves(path: Path) -> Curves:
         with open(path, newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 epoch = int(float(row["epoch"])) + 1 if row["epoch"] else None
+                if epoch is not None and not 0 < epoch < _ENDLESS:
+                    raise ValueError(f"epoch {row['epoch']}")
                 for name, cell in row.items():
                     if name not in ("epoch", "step") and cell and epoch is not None:
                         values.setdefault(name, {})[epoch] = float(cell)
-    except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
+    except (OSError, KeyError, ValueError, TypeError, OverflowError, csv.Error) as error:
         raise UserError(
             f"{path} is not a table of metrics with the column 'epoch' ({error}): train again, e.g. "
             f"`{command('python train.py', setting('resume', Path(path).parent))}`"

@@ -14,6 +14,7 @@ from typing import Any
 import gemmi
 import numpy as np
 
+from phaselearn.quoting import printable
 from phaselearn.report.content import FLOOR_METHOD, ResultRow, ShownCrystal
 from phaselearn.report.curves import Curves
 from phaselearn.report.page_comparison import comparison_html
@@ -138,7 +139,7 @@ def _crystal_section(crystals: Sequence[ShownCrystal]) -> str:
 
 
 def _definitions(facts: Mapping[str, str]) -> str:
-    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(text))}</dd>" for name, text in facts.items())
+    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(printable(text))}</dd>" for name, text in facts.items())
     return f'<dl class="facts">{items}</dl>'
 
 

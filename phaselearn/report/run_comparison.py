@@ -95,8 +95,7 @@ def write_comparison_page(path: Path, first: RunRecord, second: RunRecord) -> No
     both = [first, second]
     differing = [[escape(key), *map(escape, values)] for key, values in differing_settings(both).items()]
     names = [
-        link_html(run.name, Path(os.path.relpath(run.page, path.parent)).as_posix()) if run.page else escape(run.name)
-        for run in both
+        link_html(run.name, os.path.relpath(run.page, path.parent)) if run.page else escape(run.name) for run in both
     ]
     parts = [
         heading_html("Settings that differ"),

@@ -6,18 +6,20 @@ import csv
 import math
 import os
 import shlex
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from phaselearn.callbacks.objective import DIRECTION, METRIC
 from phaselearn.errors import UserError
-from phaselearn.quoting import command, setting
+from phaselearn.failures import FAILED_FILE, Failure, read_failure
+from phaselearn.quoting import command, one_line, printable, setting
 from phaselearn.report.content import FLOOR_METHOD, ResultRow
 from phaselearn.report.curves import Curves, read_curves
 from phaselearn.report.run import COMMAND_FILE, CRYSTALS_FILE, REPORT_FILE, RESULTS_FILE
@@ -25,6 +27,10 @@ from phaselearn.report.run import COMMAND_FILE, CRYSTALS_FILE, REPORT_FILE, RESU
 CONFIG_FILE = "config.yaml"
 METRICS_FILE = "metrics.csv"
 PRUNED_FILE = "pruned.txt"  # of a run that a search has given up
+_MOST_BYTES = {METRICS_FILE: 1 << 27, CRYSTALS_FILE: 1 << 28}
+_MOST_OF_OTHERS = 1 << 18
+_LONGEST_REASON = 300  # characters
+_COLUMNS = {field.name: str(field.type) for field in fields(ResultRow)}
 # They say nothing of what was trained, or repeat what another key says.
 _NOT_SETTINGS = ("data.name", "data.seed", "data.store", "data.store_folder", "evaluation", "logger")
 
@@ -44,27 +50,37 @@ class RunRecord:
     @cached_property
     def config(self) -> dict[str, Any]:
         """config.yaml as nested dictionaries."""
-        try:
-            return OmegaConf.to_container(OmegaConf.load(self.folder / CONFIG_FILE))
-        except (OSError, OmegaConfBaseException, ValueError) as error:
-            raise UserError(
-                f"{self.folder / CONFIG_FILE} cannot be read ({type(error).__name__}): leave the folder out, "
-                f"e.g. `{command('mv', self.folder, 'elsewhere')}`"
-            ) from error
+        path = self.folder / CONFIG_FILE
+        _check_file(path)
+        text = path.read_text(encoding="utf-8")
+        # A few lines that name each other would unfold to more than the memory holds; no run writes them.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+            raise UserError(f"{CONFIG_FILE} has aliases of YAML, which no run writes")
+        config = OmegaConf.to_container(OmegaConf.create(text))
+        if not isinstance(config, dict) or not config:
+            raise UserError(f"{CONFIG_FILE} holds no settings")
+        return config
 
     @cached_property
     def curves(self) -> Curves:
         """Of the training; empty where nothing was logged yet."""
         path = self.folder / METRICS_FILE
-        return read_curves(path) if path.exists() else Curves({})
+        if not path.exists():
+            return Curves({})
+        _check_file(path)
+        return read_curves(path)
 
     @cached_property
     def results(self) -> list[ResultRow]:
         """The table of the test; empty for a run that has not come so far."""
-        kinds = {"str": str, "int": int, "float": float}
+        kinds = {"str": printable, "int": int, "float": float}
+        rows = _rows(self.folder / RESULTS_FILE)
+        # A run that is older than the last column lacks it.
+        lacking = [name for row in rows[:1] for name in _COLUMNS if name not in row and name != "failed"]
+        if lacking:
+            raise UserError(f"{RESULTS_FILE} has no column {', '.join(lacking)}")
         return [
-            ResultRow(**{field.name: kinds[str(field.type)](row[field.name]) for field in fields(ResultRow)})
-            for row in _rows(self.folder / RESULTS_FILE)
+            ResultRow(**{name: kinds[_COLUMNS[name]](row[name]) for name in _COLUMNS if name in row}) for row in rows
         ]
 
     def result(self, subset: str, floor: bool = False) -> ResultRow | None:
@@ -96,7 +112,23 @@ class RunRecord:
     @property
     def objective(self) -> tuple[str, str]:
         """The metric that it was judged by, and its direction."""
-        return self.config.get("optimize", METRIC), self.config.get("direction", DIRECTION)
+        return printable(self.config.get("optimize", METRIC)), self.config.get("direction", DIRECTION)
+
+    def class_of(self, part: str) -> str:
+        """Return the name of the class that a part of the configuration, such as `model`, names; a dash without."""
+        node = self.config.get(part)
+        return printable(node.get("_target_", "–") if isinstance(node, dict) else "–").rpartition(".")[2]
+
+    @property
+    def data_name(self) -> str:
+        """The name of its data configuration; a dash where it has none."""
+        node = self.config.get("data")
+        return printable(node.get("name", "–") if isinstance(node, dict) else "–")
+
+    @cached_property
+    def failure(self) -> Failure | None:
+        """What it left as a job of a multirun that failed."""
+        return read_failure(self.folder)
 
     def best(self, metric: str, direction: str) -> float:
         """Return the best value of a metric over the validations; NaN before the first."""
@@ -128,27 +160,75 @@ class RunRecord:
     def command(self) -> str:
         """The command that trains it again."""
         path = self.folder / COMMAND_FILE
-        again = command("python train.py", setting("resume", self.folder))
-        return path.read_text(encoding="utf-8").strip() if path.exists() else again
+        if not path.exists():
+            return command("python train.py", setting("resume", self.folder))
+        _check_file(path)
+        return one_line(path.read_text(encoding="utf-8"))
 
 
-def find_runs(folder: Path) -> list[RunRecord]:
-    """Return every run in a folder and the folders below, the newest first.
+@dataclass(frozen=True)
+class BrokenRun:
+    """A run folder that cannot be shown.
+
+    Attributes:
+        name: as that of a `RunRecord`.
+        reason: on one line.
+        last_change: in seconds since 1970.
+    """
+
+    name: str
+    reason: str
+    last_change: float
+
+
+def find_runs(folder: Path) -> tuple[list[RunRecord], list[BrokenRun]]:
+    """Return every run in a folder and the folders below, and those that cannot be read; the newest first.
 
     Raises:
         UserError: no such folder.
     """
     if not folder.is_dir():
         raise UserError(f"folder={folder} is no folder: give the one that holds your runs, e.g. folder=outputs")
-    found = []
+    found, broken = [], []
     for root, folders, files in os.walk(folder):
-        if CONFIG_FILE in files and METRICS_FILE in files:
+        if FAILED_FILE in files or (CONFIG_FILE in files and METRICS_FILE in files):
             folders.clear()  # what lies in a run are its evaluations and maps
             name = Path(root).relative_to(folder)
-            found.append(RunRecord(Path(root), name.as_posix() if name.parts else folder.name))
+            run = RunRecord(Path(root), printable(name.as_posix() if name.parts else folder.name))
+            reason = why_broken(run)
+            if reason is None:
+                found.append(run)
+            else:
+                broken.append(BrokenRun(run.name, reason, _changed(run)))
         # Stores have thousands of folders and no run.
         folders[:] = [name for name in folders if not name.endswith((".zarr", ".partial"))]
-    return sorted(found, key=lambda run: run.last_change, reverse=True)
+    return tuple(sorted(runs, key=lambda run: run.last_change, reverse=True) for runs in (found, broken))
+
+
+def why_broken(run: RunRecord) -> str | None:
+    """Return why a run cannot be shown, on one line; None where it can.
+
+    A folder may be anybody's: whatever its files do to who reads them is a reason.
+    """
+    try:
+        if run.failure is not None and not ((run.folder / CONFIG_FILE).exists()):
+            return f"failed: {run.failure.reason}"
+        if run.objective[1] not in ("max", "min"):
+            return f"{CONFIG_FILE}: direction={run.config['direction']} is neither max nor min"
+        _settings(run.config)
+        shlex.split(run.command)
+        _ = run.curves, run.results, run.last_change
+    except Exception as error:
+        said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        return one_line(said)[:_LONGEST_REASON]
+    return None
+
+
+def _changed(run: RunRecord) -> float:
+    try:
+        return run.last_change
+    except OSError:
+        return 0.0
 
 
 def differing_settings(runs: Sequence[RunRecord]) -> dict[str, list[str]]:
@@ -171,18 +251,34 @@ def differing_settings(runs: Sequence[RunRecord]) -> dict[str, list[str]]:
 def _settings(config: Mapping[str, Any], above: str = "") -> dict[str, str]:
     flat: dict[str, str] = {}
     for key, value in config.items():
-        path = f"{above}{key}"
+        path = f"{above}{printable(key)}"
         if path in _NOT_SETTINGS:
             continue
         if isinstance(value, Mapping):
             flat |= _settings(value, f"{path}.")
+        elif value is None:
+            flat[path] = "null"
         else:
-            flat[path] = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+            flat[path] = str(value).lower() if isinstance(value, bool) else printable(value)
     return flat
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
+    _check_file(path)
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what reading would wait for, or fill the memory with.
+
+    Raises:
+        UserError: no regular file, or a large one.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise UserError(f"{path.name} is no regular file")
+    if found.st_size > _MOST_BYTES.get(path.name, _MOST_OF_OTHERS):
+        raise UserError(f"{path.name} has {found.st_size:,} bytes: no run writes so many")

@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from phaselearn.callbacks.objective import DIRECTION, METRIC
 from phaselearn.report.plain_table import PlainTable
 from phaselearn.report.run_curves import draw_curves
-from phaselearn.report.run_records import RunRecord, differing_settings
+from phaselearn.report.run_records import BrokenRun, RunRecord, differing_settings
 from phaselearn.report.simple_page import (
     figures_html,
     heading_html,
@@ -47,19 +47,39 @@ def terminal_table(runs: Sequence[RunRecord]) -> PlainTable:
     return table
 
 
-def write_runs_page(path: Path, title: str, runs: Sequence[RunRecord]) -> None:
+def problems_table(runs: Sequence[RunRecord], broken: Sequence[BrokenRun]) -> PlainTable | None:
+    """Return the table of the runs that failed or cannot be read, with the reasons; None where there is none."""
+    problems = _problems(runs, broken)
+    if not problems:
+        return None
+    table = PlainTable("failed, or not to be read")
+    table.add_column("run", overflow="fold", min_width=24)
+    table.add_column("reason", overflow="fold")
+    for name, reason in problems:
+        table.add_row(name, reason)
+    return table
+
+
+def _problems(runs: Sequence[RunRecord], broken: Sequence[BrokenRun]) -> list[tuple[str, str]]:
+    failed = [(run.name, run.failure.reason) for run in runs if run.failure is not None]
+    return [*failed, *((each.name, each.reason) for each in broken)]
+
+
+def write_runs_page(path: Path, title: str, runs: Sequence[RunRecord], broken: Sequence[BrokenRun]) -> None:
     """Write the page of several runs: table, what they differ in as parallel coordinates, curves, the best command.
 
     Args:
         path: the HTML file; links to the runs' own pages are relative to it.
         title: its heading.
-        runs: at least one.
+        runs: those that can be read.
+        broken: the others; at least one of both.
     """
     best, metric = best_run(runs), objective(runs)[0]
-    given_up = sum(run.is_pruned for run in runs)
+    given_up, problems = sum(run.is_pruned for run in runs), _problems(runs, broken)
     facts = {
-        "runs": f"{len(runs)}, {sum(run.is_finished for run in runs)} of them finished"
+        "runs": f"{len(runs) + len(broken)}, {sum(run.is_finished for run in runs)} of them finished"
         + (f", {given_up} given up (pruned)" if given_up else "")
+        + (f", {len(problems)} failed or not to be read" if problems else "")
     }
     if best is not None:
         facts["best"] = f"{best.name}: {metric} {number(_score(best, runs))}"
@@ -75,6 +95,9 @@ def write_runs_page(path: Path, title: str, runs: Sequence[RunRecord]) -> None:
         ),
         note_html(_NOTE),
     ]
+    if problems:
+        cells = [[escape(name), escape(reason)] for name, reason in problems]
+        parts += [heading_html("Failed, or not to be read"), table_html(["run", "reason"], cells)]
     if settings:
         rows = [
             [
@@ -118,9 +141,7 @@ def _score(run: RunRecord, runs: Sequence[RunRecord]) -> float:
 
 
 def _parts(run: RunRecord) -> tuple[str, str, str]:
-    config = run.config
-    names = [str(config.get(part, {}).get("_target_", "–")).rpartition(".")[2] for part in ("model", "loss")]
-    return names[0], str(config.get("data", {}).get("name", "–")), names[1]
+    return run.class_of("model"), run.data_name, run.class_of("loss")
 
 
 def _changed(run: RunRecord) -> str:
@@ -132,7 +153,7 @@ def _results(run: RunRecord) -> list[str]:
     return [
         str(run.epochs),
         number(run.best_correlation),
-        number(network.median_cc) if network else "pruned" if run.is_pruned else "–",
+        number(network.median_cc) if network else _state(run),
         number(floor.median_cc) if floor else "–",
         percent(network.solved) if network else "–",
         percent(hard.solved) if hard else "–",
@@ -142,14 +163,19 @@ def _results(run: RunRecord) -> list[str]:
 
 def _short_results(run: RunRecord, runs: Sequence[RunRecord]) -> list[str]:
     network = run.result("all")
-    solved = percent(network.solved) if network else "pruned" if run.is_pruned else "–"
+    solved = percent(network.solved) if network else _state(run)
     return [number(_score(run, runs)), solved]
+
+
+def _state(run: RunRecord) -> str:
+    """Return what became of a run that was not tested."""
+    return "failed" if run.failure is not None else "pruned" if run.is_pruned else "–"
 
 
 def _link(run: RunRecord, folder: Path) -> str:
     if run.page is None:
         return escape(run.name)
-    return link_html(run.name, Path(os.path.relpath(run.page, folder)).as_posix())
+    return link_html(run.name, os.path.relpath(run.page, folder))
 
 
 def _parallel_coordinates(runs: Sequence[RunRecord], settings: dict[str, list[str]]) -> go.Figure:

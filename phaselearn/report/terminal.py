@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from phaselearn.quoting import markdown_text
 from phaselearn.report.content import ResultRow
 from phaselearn.report.plain_table import PlainTable
 
@@ -84,7 +85,7 @@ def results_markdown(rows: Sequence[ResultRow]) -> str:
         f"| subset | {' | '.join(COLUMNS)} |",
         "|---|---|" + "---:|" * (len(COLUMNS) - 1),
         *(
-            f"| {' | '.join([subset, *(cell.replace('|', chr(92) + '|') for cell in cells(row))])} |"
+            f"| {' | '.join(map(markdown_text, [subset, *cells(row)]))} |"
             for subset, members in by_subset(rows).items()
             for row in members
         ),

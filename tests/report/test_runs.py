@@ -87,7 +87,7 @@ def outputs(tmp_path: Path) -> Path:
 
 
 def by_name(folder: Path) -> dict[str, RunRecord]:
-    return {run.name: run for run in find_runs(folder)}
+    return {run.name: run for run in find_runs(folder)[0]}
 
 
 def test_runs_are_found_with_what_came_of_them(outputs):
@@ -151,7 +151,7 @@ def test_few_epochs_have_a_tick_each_and_many_settings_have_room(outputs):
     runs = by_name(outputs)
     ticks = [draw_curves([runs[name]], "val/median_cc", "", "linear").layout.xaxis.dtick for name in ("first", "long")]
     assert ticks == [1, None]
-    write_runs_page(outputs / "index.html", "Runs", list(runs.values()))
+    write_runs_page(outputs / "index.html", "Runs", list(runs.values()), [])
     plots = re.findall(r'<script type="application/json">(.*?)</script>', (outputs / "index.html").read_text())
     [coordinates] = (plot for plot in map(json.loads, plots) if plot["data"][0]["type"] == "parcoords")
     assert coordinates["layout"]["meta"]["narrowest"] / len(coordinates["data"][0]["dimensions"]) >= 130
@@ -159,7 +159,7 @@ def test_few_epochs_have_a_tick_each_and_many_settings_have_room(outputs):
 
 @needs_chromium
 def test_the_page_of_several_runs_draws_and_sorts(outputs):
-    write_runs_page(outputs / "index.html", "Runs", find_runs(outputs))
+    write_runs_page(outputs / "index.html", "Runs", *find_runs(outputs))
     seen = drive(outputs / "index.html", DRIVE)
     assert seen["problems"] == []
     assert seen["plots"] == [1, 2, 2]  # parallel coordinates; both curves of the two runs that have any

@@ -1,0 +1,51 @@
+"""Jobs of a multirun that failed: a note in the folder of each says why, whichever process or machine it ran on."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from phaselearn.files import write_whole
+from phaselearn.quoting import command, one_line
+
+FAILED_FILE = "failed.txt"
+_MOST_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a job left that failed.
+
+    Attributes:
+        reason: on one line.
+        command: that runs it again by itself; empty where that is not known.
+    """
+
+    reason: str
+    command: str
+
+    def choices(self, common: Sequence[str]) -> str:
+        """Return the overrides of the job but those that all jobs have."""
+        try:
+            words = shlex.split(self.command)[2:]
+        except ValueError:
+            return ""
+        return " ".join(word for word in words if word not in common)
+
+
+def note_failure(folder: Path, reason: str, overrides: Sequence[str]) -> None:
+    """Leave the note in the folder of a job."""
+    told = f"{one_line(reason)}\n{command('python train.py', *overrides)}\n"
+    write_whole(folder / FAILED_FILE, told.encode(errors="backslashreplace"))
+
+
+def read_failure(folder: Path) -> Failure | None:
+    """Return the note in a folder; None where there is none."""
+    path = folder / FAILED_FILE
+    if not path.is_file():
+        return None
+    with open(path, encoding="utf-8", errors="backslashreplace") as file:
+        reason, again, *_ = [*file.read(_MOST_BYTES).splitlines(), "", ""]
+    return Failure(one_line(reason), one_line(again))
