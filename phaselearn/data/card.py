@@ -21,8 +21,8 @@ def dataset_card(summary: StoreSummary) -> str:
         [
             f"# {summary.crystals:,} pairs of diffraction intensities and electron densities, {size}³",
             "",
-            f"Crystals of the source {markdown_text(source['name'])}; {summary.formulas:,} formulas, {summary.prototypes:,} "
-            f"structure types. A zarr v3 group: `intensity` and `density` (n, N, N, N) float32, "
+            f"Crystals of the source {markdown_text(source['name'])}; {summary.formulas:,} formulas, "
+            f"{summary.prototypes:,} structure types. A zarr v3 group: `intensity` and `density` (n, N, N, N) float32, "
             "`lattice` (n, 3, 3) in Å, `id`, `formula`, `prototype`, `space_group`; the atoms of row i are "
             "`atom_offset[i]` to `atom_offset[i + 1]` of `atom_number` and `atom_position` (fractional). "
             "`manifest.json` holds the length and SHA-256 of every file.",

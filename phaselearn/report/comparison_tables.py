@@ -9,6 +9,7 @@ import gemmi
 import numpy as np
 
 from phaselearn.crystal.vectors import REPORT_F2, VectorTable
+from phaselearn.quoting import markdown_text
 from phaselearn.report.comparison import Symmetry
 from phaselearn.report.content import ShownCrystal
 from phaselearn.report.terminal import number
@@ -125,7 +126,9 @@ def comparison_markdown(crystals: Sequence[ShownCrystal]) -> str:
     parts = ["# The shown crystals: vectors between maxima, and symmetry", VECTOR_NOTE, SYMMETRY_NOTE]
     for crystal in crystals:
         group = gemmi.find_spacegroup_by_number(int(crystal.space_group))
-        parts.append(f"## {crystal.formula} · {crystal.id} · {group.hm if group else crystal.space_group}")
+        parts.append(
+            f"## {markdown_text(crystal.formula)} · {markdown_text(crystal.id)} · {group.hm if group else crystal.space_group}"
+        )
         parts.append(f"CC {number(crystal.correlation)}, {crystal.verdict}. {summary(crystal)}")
         for headings, cells in (
             (VECTOR_HEADINGS, vector_cells(crystal)),
