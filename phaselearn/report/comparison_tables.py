@@ -126,9 +126,8 @@ def comparison_markdown(crystals: Sequence[ShownCrystal]) -> str:
     parts = ["# The shown crystals: vectors between maxima, and symmetry", VECTOR_NOTE, SYMMETRY_NOTE]
     for crystal in crystals:
         group = gemmi.find_spacegroup_by_number(int(crystal.space_group))
-        parts.append(
-            f"## {markdown_text(crystal.formula)} · {markdown_text(crystal.id)} · {group.hm if group else crystal.space_group}"
-        )
+        names = f"{markdown_text(crystal.formula)} · {markdown_text(crystal.id)}"
+        parts.append(f"## {names} · {group.hm if group else crystal.space_group}")
         parts.append(f"CC {number(crystal.correlation)}, {crystal.verdict}. {summary(crystal)}")
         for headings, cells in (
             (VECTOR_HEADINGS, vector_cells(crystal)),
