@@ -8,7 +8,7 @@ TEST_THREADS := OMP_NUM_THREADS=1
 PYTEST = $(TEST_THREADS) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all test-newest coverage lint benchmark
+.PHONY: help setup run test test-slow test-all test-newest coverage lint benchmark
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -28,13 +28,13 @@ run: setup ## the main job: prototypes → zarr pairs → a trained network → 
 test: setup ## the tests but the slow ones, under 5 minutes on two cores
 	$(PYTEST) -m "not slow"
 
-test-all: test ## all tests: kills, long trainings, every space group; under 20 minutes
+test-slow: setup ## the slow ones: kills, long trainings, every space group, under 15 minutes
 	$(PYTEST) -m slow
 
-coverage: setup ## all tests, and the share of the code that they run; fails where it is too low
-	$(BIN)/coverage erase
-	$(MAKE) test-all OPTIONS="$(OPTIONS) --cov --cov-append --cov-report="
-	$(BIN)/coverage report --skip-covered
+test-all: test test-slow ## all tests
+
+coverage: setup ## `make test`, and the share of the code that it runs; fails where that is too low
+	$(PYTEST) -m "not slow" --cov --cov-report=term:skip-covered
 
 test-newest: ## all tests with the newest dependencies that pyproject.toml allows, and a list of newer ones
 	rm -rf .venv-newest
