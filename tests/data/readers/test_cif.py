@@ -28,7 +28,18 @@ MONOCLINIC = Structure.from_spacegroup(
     ["Ga", "Ga", "O"],
     [[0.09, 0, 0.79], [0.34, 0, 0.69], [0.16, 0, 0.11]],
 )
-STRUCTURES = {"salt": SALT, "quartz": QUARTZ, "corundum": CORUNDUM, "perovskite": PEROVSKITE, "monoclinic": MONOCLINIC}
+# Their formulas as pymatgen reduces them, F2 and Li2O2, are not the smallest.
+FLUORINE = Structure.from_spacegroup("Pa-3", Lattice.cubic(4.6), ["F"], [[0.089, 0.089, 0.089]])
+PEROXIDE = Structure.from_spacegroup(
+    "P6_3/mmc",
+    Lattice.hexagonal(3.16, 7.69),
+    ["Li", "Li", "O"],
+    [[0, 0, 0], [1 / 3, 2 / 3, 0.25], [1 / 3, 2 / 3, 0.649]],
+)
+STRUCTURES = {
+    **{"salt": SALT, "quartz": QUARTZ, "corundum": CORUNDUM, "perovskite": PEROVSKITE, "monoclinic": MONOCLINIC},
+    **{"fluorine": FLUORINE, "peroxide": PEROXIDE},
+}
 
 # Sites in a cell of their own, so that each quirk is one line.
 FRAME = """data_frame

@@ -72,8 +72,9 @@ class Stated:
 
     def _is_of_the_cell(self) -> bool:
         """Whether the formula is that of the cell, and Z of its reduced formula: pymatgen writes it so."""
-        counts = [round(count) for count in self.formula.values()]
-        return _near(self.units, math.gcd(*counts))
+        whole = Composition({name: round(count) for name, count in self.formula.items()})
+        # Two for F4 and for Li4O4: pymatgen reduces them to F2 and Li2O2.
+        return _near(self.units, whole.get_reduced_formula_and_factor()[1])
 
 
 def read_formula(text: str) -> Counter[str]:
