@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
+from contextlib import suppress
 from functools import lru_cache
 
 import numpy as np
 from pymatgen.core import Composition, Element
 
 _LONGEST = 1000  # characters; no formula is longer
+_PARTS = re.compile(r"[,·•*]")  # Na1, Cl1; CaSO4 * 2(H2O)
+_NO_ATOMS = re.compile(r"(?<!\S)(?:\d*[+-]|[+-]\d*|n)(?!\S)|(?<=[)\]}])n\b|(?<!\S)n(?=[(\[{])")  # a charge, a polymer
+_SYMBOLS = {element.symbol for element in Element}
 _TOLERANCE = 1e-3  # of the share of an element in a stated formula, which may be rounded
 
 
@@ -29,6 +34,40 @@ def _formula(amounts: tuple[tuple[int, int], ...]) -> str:
     return Composition({Element.from_Z(number): amount for number, amount in amounts}).reduced_formula
 
 
+def read_formula(text: str) -> Counter[str]:
+    """Return the atoms of each element: of `Na Cl`, `NaCl`, `Na1, Cl1`, `(C2 H4)n`, `CaSO4, 2(H2O)`, `Fe C6 N6 4-`.
+
+    D and T are hydrogen. Symbols of no element stay, so that no atom answers to them; elements of which there are none
+    do not.
+
+    Raises:
+        ValueError: it is no formula.
+    """
+    if len(text) > _LONGEST:
+        raise ValueError("too long for a formula")
+    # Old programs write NA1 CL1.
+    readings = [text, " ".join(map(str.capitalize, text.split()))] if text.isupper() else [text]
+    formulas = []
+    for reading in readings:
+        with suppress(ValueError, KeyError, OverflowError):
+            formulas.append(_added_up(reading))
+    if not formulas:
+        raise ValueError("no formula")
+    return next((formula for formula in formulas if formula.keys() <= _SYMBOLS), formulas[-1])
+
+
+def _added_up(text: str) -> Counter[str]:
+    formula: Counter[str] = Counter()
+    for part in _PARTS.split(_NO_ATOMS.sub(" ", text)):
+        factor, units = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)?(.*)", part, re.DOTALL).groups()
+        for kind, count in Composition(units).items() if units.strip() else ():
+            amount = float(factor or 1) * count
+            if not math.isfinite(amount):
+                raise ValueError("not finite")
+            formula["H" if kind.symbol in ("D", "T") else kind.symbol] += amount
+    return Counter({symbol: amount for symbol, amount in formula.items() if amount > 0})
+
+
 def contradicts(stated: str, numbers: np.ndarray) -> bool:
     """Return whether a formula that somebody states is one of other atoms, in whatever unit; D and T are H.
 
@@ -41,12 +80,9 @@ def contradicts(stated: str, numbers: np.ndarray) -> bool:
     if len(stated) > _LONGEST:
         return True
     try:
-        given = Composition(stated)
-    except (ValueError, KeyError, OverflowError):
+        amounts = read_formula(stated)
+    except ValueError:
         return False
-    amounts: Counter[str] = Counter()
-    for kind, amount in given.items():
-        amounts["H" if kind.symbol in ("D", "T") else kind.symbol] += amount
     atoms = Counter(Element.from_Z(int(number)).symbol for number in numbers)
     return amounts.keys() != atoms.keys() or any(
         abs(amounts[symbol] / amounts.total() - atoms[symbol] / atoms.total()) > _TOLERANCE for symbol in atoms

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import gemmi
 import numpy as np
@@ -19,6 +20,8 @@ ROUNDING = 0.7  # of the last digit: 0.66 and 0.67 both stand for ⅔
 FIT = 0.01  # see `Operations.misfit`
 _SAME_TRANSLATION = 2e-3  # of a cell edge; products of translations that are printed to four digits
 _MOST_CENTRINGS = 64
+_MOST = 48 * _MOST_CENTRINGS  # operations
+_LONGEST = 100  # characters of a triplet
 _SAME_POINT = 0.02  # Å
 _CLOSE = 0.5  # Å: no two atoms are, so that images which rounding may hold apart are one atom
 _KEPT = 0.1  # Å: how far an atom may be from the image of another that it is taken for
@@ -56,7 +59,7 @@ class Operations:
         Raises:
             Unusable: a triplet cannot be read, or they are no group.
         """
-        pairs = [_operation(triplet) for triplet in triplets]
+        pairs = [_operation(triplet) for triplet in islice(triplets, _MOST + 1)]
         return cls(np.array([rotation for rotation, _ in pairs]), np.array([shift for _, shift in pairs]))
 
     @classmethod
@@ -159,7 +162,7 @@ def _distinct(images: np.ndarray, lattice: np.ndarray) -> np.ndarray:
 def _operation(triplet: str) -> tuple[np.ndarray, np.ndarray]:
     components = ["".join(component.split()) for component in triplet.lower().split(",")]
     rotation, translation = np.zeros((3, 3), dtype=np.int64), np.zeros(3)
-    if len(components) != 3:
+    if len(components) != 3 or len(triplet) > _LONGEST:
         raise Unusable("operations that cannot be read")
     for row, component in enumerate(components):
         if not _COMPONENT.fullmatch(component) or any(component.count(axis) > 1 for axis in "xyz"):
@@ -185,7 +188,7 @@ def _fraction(term: str) -> float:
 
 def _is_group(rotations: np.ndarray, translations: np.ndarray) -> bool:
     """Return whether pairs (R, t), taken modulo the lattice, hold the identity and their products."""
-    if (np.abs(np.round(np.linalg.det(rotations))) != 1).any():
+    if len(rotations) > _MOST or (np.abs(np.round(np.linalg.det(rotations))) != 1).any():
         return False
     codes = _codes(rotations)
     kinds, first = np.unique(codes, return_index=True)

@@ -77,7 +77,9 @@ def _one_by_one(text: str) -> Iterator[Block | Unusable]:
             last += 1
             marks += len(_TEXT_MARK.findall(text[starts[last] : ends[last]]))
         block = _valid(text[starts[place] : ends[last]])
-        if block is not None:
+        # A field that is never closed swallows the atoms up to the next field.
+        swallowed = block is not None and not _has_atoms(block) and _ATOMS.search(text, starts[place], ends[last])
+        if block is not None and not swallowed:
             if _has_atoms(block):
                 yield Block(block)
             place = last + 1

@@ -5,20 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Container
 
-import gemmi
-
+from phaselearn.data.sources.readers.elements import ATOMIC_NUMBERS, LONGEST
+from phaselearn.data.sources.readers.elements import atomic_number as of_plain_symbol
 from phaselearn.data.structures import Unusable
 
 _LAST = 103  # no crystal has an element beyond; a label such as Cn1 means something else
 _CHARGE = r"[+-]+|\d*\.?\d*[+-]|[+-]\d*\.?\d+"
-_ROMAN = r"VI{0,3}|IV|I{1,3}"
-# 2H, Fe3+, Fe2.5+, Fe+2.5, FeIII, Fe(III), the valence states Cval and Siva of the tables of scattering factors, and
-# the potentials of simulations, Ti_sv; also labels where symbols should be, Fe1A.
-_SYMBOL = re.compile(
-    r"(?:\d{1,3})?(?P<element>[A-Za-z]{1,2}?)"
-    rf"(?:{_CHARGE}|{_ROMAN}|\((?:{_ROMAN}|{_CHARGE})\)|va|val|_[a-z]+|\d+[A-Za-z0-9'*]*)?"
+_ROMAN = r"VI{1,3}|IV|I{2,3}"
+# FE, 2H, O--, FeIII, Fe(III), Fe2, the valence states Cval and Siva of the tables of scattering factors, and the
+# potentials of simulations, Ti_sv.
+_SYMBOL = (
+    rf"(?:\d{{1,3}})?(?P<element>[A-Za-z]LETTERS)"
+    rf"(?:{_CHARGE}|{_ROMAN}|\((?:{_ROMAN}|{_CHARGE}|I|V)\)|va|val|_[a-z]+|\d+)?"
 )
-_SEVERAL = re.compile(r"(?:\(?[A-Z][a-z]?\d*\)?\d*){2,}[\d+-]*|.*[/,;&|].*")  # OH, H2O, NH4+; Na/K
+# Labels where symbols should be, Fe1A; AgI, which may be silver of valence one.
+_DOUBTFUL = r"(?P<element>[A-Za-z]LETTERS)(?:\d+[A-Za-z0-9'*]*|I|V)"
+_MIXED = re.compile(r"[/,;&|]")  # Na/K
 
 
 def atomic_number(symbol: str, label: str, formula: Container[str] | None) -> int:
@@ -33,43 +35,63 @@ def atomic_number(symbol: str, label: str, formula: Container[str] | None) -> in
         Unusable: no element, or more than one that it may be.
     """
     symbol = "".join(symbol.split())
-    known = _of_symbol(symbol)
-    if not known:
-        if _SEVERAL.fullmatch(symbol):
-            raise Unusable("unknown element")
-        known = _of_label(label)
+    plain = of_plain_symbol(symbol)
+    if plain is not None and symbol != "T":  # in zeolites, silicon or aluminium
+        return plain
+    known = _of_symbol(symbol, label)
     if len(known) > 1 and formula is not None:
         known = {name for name in known if name in formula}
     if not known:
         raise Unusable("unknown element")
     if len(known) > 1:
         raise Unusable("elements that the labels leave open")
-    return gemmi.Element(known.pop()).atomic_number
+    return ATOMIC_NUMBERS[known.pop()]
 
 
-def is_element(name: str) -> bool:
-    """Return whether this is a symbol of an element, D included."""
-    return 0 < gemmi.Element(name).atomic_number <= _LAST
+def _of_symbol(symbol: str, label: str) -> set[str]:
+    """Return the elements that a site may be of."""
+    if len(symbol) > LONGEST:
+        return set()
+    known = _read(_SYMBOL, symbol)
+    if known:
+        return known
+    doubtful, named = _read(_DOUBTFUL, symbol), _of_label(label)
+    if _is_group(symbol):
+        # O1W on a site that is called so, too; but H2O is water.
+        return (doubtful & named) - {"H"}
+    return doubtful or (set() if _MIXED.search(symbol) else named)
 
 
-def _of_symbol(symbol: str) -> set[str]:
-    """Return the elements that a type symbol may stand for."""
-    readings = [re.fullmatch(_SYMBOL.pattern.replace("{1,2}?", f"{{{letters}}}"), symbol) for letters in (2, 1)]
-    names = [reading["element"] for reading in readings if reading is not None]
-    return _elements(names[:1]) or _elements(names[1:])
+def _is_group(symbol: str) -> bool:
+    """Return whether a symbol is made of several elements: OH, H2O, NH4+."""
+    letters = re.sub(r"[\d()+-]", "", symbol)
+    parts = re.findall("[A-Z][a-z]?", letters)
+    return len(parts) > 1 and "".join(parts) == letters and all(part in ATOMIC_NUMBERS for part in parts)
+
+
+def _read(pattern: str, symbol: str) -> set[str]:
+    """Return the element of a symbol, of two letters if that may be."""
+    for letters in ("[A-Za-z]", ""):
+        reading = re.fullmatch(pattern.replace("LETTERS", letters), symbol)
+        if reading is not None and (known := _elements(reading["element"])):
+            return known
+    return set()
 
 
 def _of_label(label: str) -> set[str]:
     """Return the elements that a label may stand for: Fe1 is iron, but CA1 may be calcium or an atom of carbon."""
     letters = re.match(r"[A-Za-z]+", label)
-    if letters is None:
+    if letters is None or _MIXED.search(label):
         return set()
     word = letters[0]
-    if re.match("[A-Z][a-z]", word):
-        # Ow is an oxygen atom of water, but Wat is no tungsten and Cent no cerium.
-        return _elements([word[:2]]) or (_elements([word[0]]) if len(word) == 2 else set())
-    return _elements([word[:2]]) | _elements([word[0]])
+    if not re.match("[A-Z][a-z]", word):
+        return _elements(word[:2]) | _elements(word[0])
+    # Ow is an oxygen atom of water; but Wat is no tungsten, Du no deuterium, and Va a vacancy.
+    if re.match("[A-Z][a-z]{2}|Du|Va", word):
+        return set()
+    return _elements(word[:2]) or _elements(word[0])
 
 
-def _elements(names: list[str]) -> set[str]:
-    return {gemmi.Element(name).name for name in names if is_element(name)}
+def _elements(name: str) -> set[str]:
+    name = "H" if name in ("D", "d") else name.capitalize()
+    return {name} if 0 < ATOMIC_NUMBERS.get(name, 0) <= _LAST and name != "T" else set()

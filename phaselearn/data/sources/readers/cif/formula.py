@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from dataclasses import dataclass
 
 import gemmi
 import numpy as np
-from pymatgen.core import Composition
 
+from phaselearn.data.formula import read_formula
 from phaselearn.data.sources.readers.cif.blocks import Block, number
-from phaselearn.data.sources.readers.cif.elements import is_element
 from phaselearn.data.structures import Unusable
 
 _TOLERANCE = 0.01  # relative
-_COUNT = r"\d+\.?\d*|\.\d+"
-_PARTS = re.compile(r"[,·•*]")  # Na1, Cl1; CaSO4 * 2(H2O)
-_NO_ATOMS = re.compile(r"(?<!\S)(?:\d*[+-]|[+-]\d*|n)(?!\S)|(?<=[)\]}])n\b|(?<!\S)n(?=[(\[{])")  # a charge, a polymer
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,10 @@ class Stated:
         count = number(units) if units else None
         if count is not None and math.isnan(count):
             raise Unusable("Z that cannot be read")
-        return cls(read_formula(text) if text else None, count)
+        try:
+            return cls(read_formula(text) if text else None, count)
+        except ValueError as error:
+            raise Unusable("stated formula that cannot be read") from error
 
     @property
     def complete(self) -> bool:
@@ -75,38 +73,6 @@ class Stated:
         whole = Composition({name: round(count) for name, count in self.formula.items()})
         # Two for F4 and for Li4O4: pymatgen reduces them to F2 and Li2O2.
         return _near(self.units, whole.get_reduced_formula_and_factor()[1])
-
-
-def read_formula(text: str) -> Counter[str]:
-    """Return the atoms of each element: of `Na Cl`, `NaCl`, `Na1, Cl1`, `(C2 H4)n`, `CaSO4, 2(H2O)`, `Fe C6 N6 4-`.
-
-    Symbols that are no element stay, so that no atom answers to them; elements of which there are none do not.
-
-    Raises:
-        Unusable: it is no formula.
-    """
-    # Old programs write NA1 CL1.
-    readings = [text, " ".join(map(str.capitalize, text.split()))] if text.isupper() else [text]
-    for reading in readings:
-        try:
-            formula = _added_up(reading)
-        except (ValueError, OverflowError):
-            continue
-        if all(map(is_element, formula)) or reading == readings[-1]:
-            return formula
-    raise Unusable("stated formula that cannot be read")
-
-
-def _added_up(text: str) -> Counter[str]:
-    formula: Counter[str] = Counter()
-    for part in _PARTS.split(_NO_ATOMS.sub(" ", text)):
-        factor, units = re.fullmatch(rf"\s*({_COUNT})?(.*)", part, re.DOTALL).groups()
-        for species, count in Composition(units).items() if units.strip() else ():
-            amount = float(factor or 1) * count
-            if not math.isfinite(amount):
-                raise ValueError
-            formula[species.symbol] += amount
-    return Counter({name: count for name, count in formula.items() if count > 0})
 
 
 def _near(value: float, expected: float) -> bool:

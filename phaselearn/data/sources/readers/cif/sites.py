@@ -26,6 +26,7 @@ _OTHERS = (
     "attached_hydrogens",
 )
 _MOST_OCCUPANCY = 1.001  # of a site; above 1 by rounding alone
+_MOST_ROWS = 2 * MOST_ATOMS  # that are listed, dummies and the like included
 _DECIMALS = re.compile(r"[+-]?\d*\.(\d{2,17})(?:\(\d+\))?")
 
 
@@ -57,8 +58,10 @@ def read_sites(block: Block, lattice: np.ndarray, formula: Counter[str] | None) 
     """
     fractional = any(block.column(f"_atom_site_{_FRACTIONAL[0]}"))
     names = _FRACTIONAL if fractional else _CARTESIAN
+    rows = len(block.column(f"_atom_site_{names[0]}"))
+    if rows > _MOST_ROWS:
+        raise Unusable(f"more than {MOST_ATOMS:,} atoms ({rows:,} sites)")
     columns = {name: block.column(f"_atom_site_{name}") for name in (*names, *_OTHERS)}
-    rows = len(columns[names[0]])
     if not all(columns[name] for name in names):
         raise Unusable("atoms without positions")
     if any(len(column) not in (0, rows) for column in columns.values()):

@@ -26,6 +26,7 @@ _AS_GOOD = 1e-3  # by how much one setting must fit a cell better than another
 _SETTING = re.compile(r"(.+?)\s*(?::\s*([12HRSZ])|([HRSZ]))", re.IGNORECASE)
 _EXTENSIONS = {"S": "1", "Z": "2"}
 _MONOCLINIC = range(3, 16)
+_LONGEST = 60  # characters of a symbol
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _listed(block: Block) -> list[Setting]:
 def _hall(block: Block) -> list[Setting]:
     symbol = block.value(*_HALL)
     try:
-        return [Setting(_operations(symbol))] if symbol else []
+        return [Setting(_operations(symbol))] if 0 < len(symbol) <= _LONGEST else []
     except (ValueError, RuntimeError):
         return []
 
@@ -116,6 +117,8 @@ def _tabulated(block: Block) -> list[Setting]:
 
 def _by_name(name: str) -> list[gemmi.SpaceGroup]:
     """Return the settings that a Hermann–Mauguin symbol may mean: unique axes, kinds of axes, origins."""
+    if len(name) > _LONGEST:
+        return []
     # P 2_1/c, P 2(1)/c
     name = re.sub(r"(?<=[2346])\((?=[1-5]\))|(?<=\([1-5])\)|_", "", name)
     stated = _SETTING.fullmatch(name)
