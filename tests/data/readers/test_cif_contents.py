@@ -121,6 +121,7 @@ BAD_BLOCKS = {
     "Cl1 Cl .5 .5 .5|Cl1 Cl .5 .5": "not valid CIF",
     "_symmetry_space_group_name_H-M 'P 1'|_space_group_IT_number 999": "no symmetry operations",
     "_symmetry_space_group_name_H-M 'P 1'|_symmetry_equiv_pos_as_xyz identity": "operations that cannot be read",
+    "_atom_site_fract_x|_atom_site_other": "atoms without positions",
     "_atom_site_fract_y|_atom_site_other": "atoms without positions",
 }
 

@@ -14,7 +14,7 @@ from phaselearn.data.structures import Unusable
 _HEADER = re.compile(r"^[ \t]*(?=data_)", re.MULTILINE | re.IGNORECASE)
 _TEXT_MARK = re.compile(r"^;", re.MULTILINE)
 _ATOMS = re.compile(r"(?<!\S)_atom_site[._](?:fract|cartn)_[xyz](?!\S)", re.IGNORECASE)
-_ATOM_NAMES = ("_atom_site_fract_x", "_atom_site_cartn_x")
+_ATOM_NAMES = {f"_atom_site_{kind}_{axis}" for kind in ("fract", "cartn") for axis in "xyz"}
 _FRACTION = re.compile(r"([+-]?\d{1,9})/([1-9]\d{0,8})")
 
 

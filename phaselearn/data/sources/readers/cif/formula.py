@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import gemmi
 import numpy as np
+from pymatgen.core import Composition
 
 from phaselearn.data.formula import read_formula
 from phaselearn.data.sources.readers.cif.blocks import Block, number
