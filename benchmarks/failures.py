@@ -1,6 +1,6 @@
 """Which crystals a method leaves unsolved: shares of the hard ones by what might make a crystal difficult.
 
-    python benchmarks/failures.py --crystals RUN/crystals.csv [--method phaser] [--regimes d1.5 d2.0]
+    python benchmarks/failures.py --crystals RUN/crystals.csv [--method solver] [--regimes d1.5 d2.0]
 
 Reads what `phaselearn benchmark` wrote. Each property cuts the hard crystals of a regime into quarters; prints a
 Markdown table of the shares unsolved in %, and the rank correlation (Spearman) of the property with the CC.
@@ -67,7 +67,7 @@ def table(records: list[CrystalRecord]) -> str:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--crystals", type=Path, required=True, help="crystals.csv of a benchmark's run folder")
-    arguments.add_argument("--method", default="phaser")
+    arguments.add_argument("--method", default="solver")
     arguments.add_argument("--regimes", nargs="+", default=["d1.5", "d2.0"])
     given = arguments.parse_args()
     every = [record for record in read_records(given.crystals) if record.method == given.method]

@@ -1,6 +1,6 @@
-"""What carries the phaser: the same crystals with one part of it left out or more of another.
+"""What carries the solver: the same crystals with one part of it left out or more of another.
 
-    python benchmarks/phaser.py --structures FILE [--count 100] [--regimes d1.5 d2.0] [--variants VARIANT …]
+    python benchmarks/solver.py --structures FILE [--count 100] [--regimes d1.5 d2.0] [--variants VARIANT …]
 
 Validation crystals, the first of those of `phaselearn benchmark split=validation`. Prints a Markdown table a regime:
 shares solved with 95 % bootstrap intervals, and seconds of the processor. A network that was not trained leaves phases
@@ -29,27 +29,27 @@ from phaselearn.data.sources.file import File
 from phaselearn.data.structures import Crystal
 from phaselearn.losses.mse import MeanSquaredError
 
-NO_NETWORK, NO_REFINEMENT = {"weights": None}, {"refinement": None}
+NO_NETWORK, NO_REFINEMENT = {"network": {"weights": None}}, {"refinement": None}
 VARIANTS = {
     "as shipped": {},
     "without network": NO_NETWORK,
     "without refinement": NO_REFINEMENT,
-    "without symmetry": {"symmetry": {"passes": 0}},
+    "without symmetry": {"completion": {"passes": 0}},
     "without network and refinement": NO_NETWORK | NO_REFINEMENT,
-    "the best start alone refined": {"refined": 1},
-    "chosen by R alone": {"trust": 0.0},
-    "chosen by the network alone": {"trust": 1e6},
-    "one start": {"starts": 1},
-    "one round of starts": {"rounds": 1},
-    "random starts": {"flipping": None},
-    "all starts for every crystal": {"first": 6},
-    "single runs of 100 cycles": {"flipping": {"iterations": 100}},
+    "the best start alone refined": {"choice": {"refined": 1}},
+    "chosen by R alone": {"choice": {"trust": 0.0}},
+    "chosen by the network alone": {"choice": {"trust": 1e6}},
+    "one start": {"starts": {"count": 1}},
+    "one round of starts": {"starts": {"rounds": 1}},
+    "random starts": {"starts": {"flipping": None}},
+    "all starts for every crystal": {"starts": {"first": 6}},
+    "single runs of 100 cycles": {"starts": {"flipping": {"iterations": 100}}},
 }
 
 
 def shipped() -> DictConfig:
-    """Return the options of the phaser as it comes."""
-    return OmegaConf.load(config_directory() / "model" / "phaser.yaml")
+    """Return the options of the solver as it comes."""
+    return OmegaConf.load(config_directory() / "model" / "solver.yaml")
 
 
 def contender_of(model: DictConfig) -> ModelContender:
@@ -59,11 +59,11 @@ def contender_of(model: DictConfig) -> ModelContender:
     def build(data: SimpleNamespace):
         return instantiate(model, _partial_=True)(loss=MeanSquaredError(), definition=data.definition)
 
-    return parameter_free("phaser", model, build, "cpu")
+    return parameter_free("solver", model, build, "cpu")
 
 
 def judge(model: DictConfig, regime: Regime, crystals: Sequence[Crystal], folder: Path) -> list[CrystalRecord]:
-    """Return the records of a phaser with these options, from the folder where it was judged before."""
+    """Return the records of a solver with these options, from the folder where it was judged before."""
     return run_contender(contender_of(model), regime, crystals, frozenset(), RunSettings(folder, 128, seed=0))
 
 

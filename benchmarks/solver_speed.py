@@ -1,6 +1,6 @@
-"""Seconds a crystal of the phaser on the clock, starts included, with every core at work, and beside flipping.
+"""Seconds a crystal of the solver on the clock, starts included, with every core at work, and beside flipping.
 
-    OMP_NUM_THREADS=1 python benchmarks/phaser_speed.py --structures FILE [--count 128] [--processes 2] [--regimes …]
+    OMP_NUM_THREADS=1 python benchmarks/solver_speed.py --structures FILE [--count 128] [--processes 2] [--regimes …]
 
 The crystals, the first of `phaselearn benchmark split=validation`, are dealt out to so many processes of one thread
 each, which begin together; the time runs until the last has finished, without reading data or judging maps.
@@ -16,14 +16,14 @@ from pathlib import Path
 import torch
 from figures import Figures, state_machine
 from omegaconf import DictConfig, OmegaConf
-from phaser import contender_of, named_regimes, tested_crystals
+from solver import contender_of, named_regimes, tested_crystals
 from torch import multiprocessing
 
 from phaselearn.benchmark.regimes import Regime, batches
 from phaselearn.commands.options import config_directory
 from phaselearn.data.structures import Crystal
 
-METHODS = ("charge_flipping", "phaser")
+METHODS = ("charge_flipping", "solver")
 GOAL = 0.2  # s a crystal on two cores
 BATCH = 128
 
@@ -77,8 +77,8 @@ def main() -> None:
             model = OmegaConf.load(config_directory() / "model" / f"{name}.yaml")
             took[name] = seconds(model, regime, crystals, given.processes) / len(crystals)
         figures.state(f"{regime.name}, {given.processes} processes, charge flipping, s a crystal", took[METHODS[0]])
-        figures.at_most(f"{regime.name}, {given.processes} processes, phaser, s a crystal", took[METHODS[1]], GOAL)
-        figures.state(f"{regime.name}, flipping against the phaser", took[METHODS[0]] / took[METHODS[1]])
+        figures.at_most(f"{regime.name}, {given.processes} processes, solver, s a crystal", took[METHODS[1]], GOAL)
+        figures.state(f"{regime.name}, flipping against the solver", took[METHODS[0]] / took[METHODS[1]])
     figures.finish()
 
 

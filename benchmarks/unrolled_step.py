@@ -1,9 +1,9 @@
-"""Where a training step of the phaser goes: starts of charge flipping, the cycles forward, and backward.
+"""Where a training step of the unrolled network goes: starts of charge flipping, the cycles forward, and backward.
 
-    OMP_NUM_THREADS=1 python benchmarks/phaser_step.py [--structures FILE] [--batches 6] [key=value …]
+    OMP_NUM_THREADS=1 python benchmarks/unrolled_step.py [--structures FILE] [--batches 6] [key=value …]
 
 Processor time a step over the same batches, in float32 and under bfloat16 autocast, and the ratio of the two.
-`key=value` changes experiment=phaser_cpu.
+`key=value` changes experiment=unrolled_cpu.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main() -> None:
     given = arguments.parse_args()
     state_machine()
     source = ["source=file", f"source.path={given.structures.resolve()}"] if given.structures else ["source.count=4000"]
-    config = composed("experiment=phaser_cpu", *source, *given.changes)
+    config = composed("experiment=unrolled_cpu", *source, *given.changes)
     data = build_data(config)
     data.prepare_data()
     data.setup("fit")
@@ -51,7 +51,7 @@ def main() -> None:
     figures, totals = Figures(), {}
     for precision in ("float32", "bfloat16"):
         model = build_model(config, data)
-        starts, cycles = Clock(model, "_training_starts"), Clock(model, "_trajectory")
+        starts, cycles = Clock(model, "_training_starts"), Clock(model.network, "trajectory")
         forward = backward = 0.0
         for number, batch in enumerate(batches):
             if number == 1:  # the first one warms up

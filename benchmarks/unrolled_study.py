@@ -1,8 +1,8 @@
-"""What the training of the phaser owes to its parts: each left out or changed, at the same processor time.
+"""What the training of the unrolled network owes to its parts: each left out or changed, at the same processor time.
 
-    python benchmarks/phaser_study.py --structures FILE [--seconds 180] [--jobs 1] [--count 400] [--seeds 0 1]
+    python benchmarks/unrolled_study.py --structures FILE [--seconds 180] [--jobs 1] [--count 400] [--seeds 0 1]
 
-Every training is a run folder of `train.py experiment=phaser_study` under --folder; finished ones are skipped and
+Every training is a run folder of `train.py experiment=unrolled_study` under --folder; finished ones are skipped and
 killed ones resumed. Networks are judged from one start a crystal, that of charge flipping, without symmetry or atoms:
 what is solved beyond the row "without network" is the network's own. Prints a Markdown table; `--jobs 0` trains none.
 """
@@ -21,7 +21,7 @@ from statistics import mean, median
 
 import torch
 from omegaconf import DictConfig, OmegaConf
-from phaser import judge, named_regimes, shipped, tested_crystals
+from solver import judge, named_regimes, shipped, tested_crystals
 from study import REPOSITORY, Training, over_seeds, run_all
 
 from phaselearn.benchmark.regimes import Regime
@@ -30,14 +30,14 @@ from phaselearn.data.structures import Crystal
 VARIANTS = {
     "all parts": (),
     "loss: mse": ("loss.base=mse",),
-    "4 cycles": ("model.cycles=4",),
-    "16 cycles": ("model.cycles=16",),
-    "no hidden channels": ("model.hidden=0",),
-    "Patterson maps": ("model.patterson=true",),
-    "16 channels": ("model.width=16",),
-    "64 channels": ("model.width=64",),
+    "4 cycles": ("model.network.cycles=4",),
+    "16 cycles": ("model.network.cycles=16",),
+    "no hidden channels": ("model.network.hidden=0",),
+    "Patterson maps": ("model.network.patterson=true",),
+    "16 channels": ("model.network.width=16",),
+    "64 channels": ("model.network.width=64",),
     "axes augmented": ("data.augmentation.axes=true",),
-    "random starts in training": ("model.flipping.share=0.0",),
+    "random starts in training": ("model.training.flipped_share=0.0",),
     "1,000 crystals": ("data.train_size=1000",),
     "5,000 crystals": ("data.train_size=5000",),
     "synthetic crystals": ("source=prototypes", "source.count=6000"),
@@ -45,8 +45,8 @@ VARIANTS = {
     "four times the time": (),
 }
 TIME = {"a quarter of the time": 0.25, "four times the time": 4.0}
-JUDGED = {"starts": 1, "symmetry": {"passes": 0}, "refinement": None}
-REFERENCES = {"without network": {"weights": None}, "shipped weights": {}}
+JUDGED = {"starts": {"count": 1}, "completion": {"passes": 0}, "refinement": None}
+REFERENCES = {"without network": {"network": {"weights": None}}, "shipped weights": {}}
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,9 @@ class Run:
     def model(self) -> DictConfig:
         """Return the options of the model as it is judged."""
         trained = OmegaConf.load(self.training.folder / "config.yaml").model
-        architecture = {name: trained[name] for name in ("width", "hidden", "patterson", "cycles", "resolution")}
-        return OmegaConf.merge(shipped(), architecture, JUDGED, {"weights": str(self.training.folder / "last.ckpt")})
+        network = OmegaConf.merge(trained.network, {"weights": str(self.training.folder / "last.ckpt")})
+        parts = {"network": network, "completion": {"finest": trained.training.finest}}
+        return OmegaConf.merge(shipped(), parts, JUDGED)
 
 
 def runs(given: argparse.Namespace) -> Iterator[Run]:
@@ -71,7 +72,7 @@ def runs(given: argparse.Namespace) -> Iterator[Run]:
         source = () if any(change.startswith("source=") for change in changes) else real
         settings = (f"seed={seed}", f"callbacks.budget.seconds={given.seconds * TIME.get(variant, 1.0)}")
         folder = given.folder / re.sub(r"[^\w]+", "_", f"{variant} {seed}")
-        overrides = ("experiment=phaser_study", *source, *changes, *settings)
+        overrides = ("experiment=unrolled_study", *source, *changes, *settings)
         yield Run(variant, seed, Training(f"{variant}, seed {seed}", overrides, folder.resolve()))
 
 
@@ -100,7 +101,7 @@ def size(run: Run) -> tuple[str, str]:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--structures", type=Path, required=True, help="JSON-lines file")
-    arguments.add_argument("--folder", type=Path, default=REPOSITORY / "outputs" / "phaser_study")
+    arguments.add_argument("--folder", type=Path, default=REPOSITORY / "outputs" / "unrolled_study")
     arguments.add_argument("--seconds", type=float, default=180.0, help="processor time of each training")
     arguments.add_argument("--jobs", type=int, default=1, help="trainings at a time, of one thread; 0 only judges")
     arguments.add_argument("--count", type=int, default=400, help="validation crystals that judge")

@@ -16,7 +16,7 @@ from phaselearn.benchmark.runner import ModelContender
 from phaselearn.data.observation import Observation
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.errors import UserError
-from phaselearn.phaser.weights import weights_path
+from phaselearn.models.weights import weights_path
 
 _DEFINITION = ("size", "layout", "scattering", "b_iso", "weight", "sigma", "frame", "sampling")
 
@@ -63,7 +63,7 @@ def parameter_free(name: str, config: DictConfig, build: Callable[[Any], Any], d
         device: where it runs.
     """
     identity = json.dumps(OmegaConf.to_container(config, resolve=True), sort_keys=True)
-    weights = config.get("weights")
+    weights = OmegaConf.select(config, "network.weights")
     if weights is not None and weights_path(weights).is_file():
         identity += hashlib.sha256(weights_path(weights).read_bytes()).hexdigest()
     return ModelContender(

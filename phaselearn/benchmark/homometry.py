@@ -17,8 +17,9 @@ from torch import Tensor
 
 from phaselearn.benchmark.fingerprints import DEFINITION, alike, amplitudes, fingerprints
 from phaselearn.crystal.alignment import align
-from phaselearn.crystal.judgement import Observed, true_map_factors, with_phases_of
+from phaselearn.crystal.judgement import true_map_factors, with_phases_of
 from phaselearn.crystal.layout import inside_nyquist, miller_indices
+from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.data.pairs import pad_atoms
 from phaselearn.data.structures import Crystal

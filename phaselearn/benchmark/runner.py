@@ -15,16 +15,17 @@ from torch import Tensor
 
 from phaselearn.benchmark.records import CrystalRecord, read_records, write_records
 from phaselearn.benchmark.regimes import InputPreparation, Regime, batches
-from phaselearn.crystal.judgement import Judgement, Observed, judge
+from phaselearn.crystal.judgement import Judgement, judge
 from phaselearn.crystal.lattice import volume
+from phaselearn.crystal.observed import Observed
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.structures import Crystal
 from phaselearn.metrics.phasing import observed_of, predicted_factors
 from phaselearn.models.base import DensityModel
 from phaselearn.phasing.figures_of_merit import DENSITY_SHARE, inversion, peakiness, r_factor, skewness
+from phaselearn.phasing.map_symmetry import symmetry_agreement
 from phaselearn.phasing.measurement import Measurement, map_of
 from phaselearn.phasing.solution import Solution, Solver
-from phaselearn.phasing.symmetry import symmetry_agreement
 from phaselearn.progress import track
 
 Batch = dict[str, Tensor]

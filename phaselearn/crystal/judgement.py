@@ -11,73 +11,23 @@ correlation is 0 and its phase error that of random phases, so that no median lo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
 from phaselearn.crystal.alignment import Alignment, align
 from phaselearn.crystal.density import map_from_structure_factors
-from phaselearn.crystal.lattice import inverse_d_squared
-from phaselearn.crystal.layout import friedel_mate, inside_nyquist, miller_indices, to_full_box
+from phaselearn.crystal.layout import friedel_mate, inside_nyquist, miller_indices
+from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.peaks import find_peaks, fourier_upsample, minimum_image_distance
 from phaselearn.crystal.structure_factors import structure_factors
 
-MAP_B_ISO = 4.0  # Å²
 HARD_BELOW = 0.9  # phase-zero floor below which a crystal counts as hard
 SOLVED_FROM = 0.9
 ATOM_TOLERANCE = 0.5  # Å
 ATOM_SHARE = 0.9
-FEWEST_REFLECTIONS = 20
-_ORIGIN_FIXES = 3  # phases, which can be chosen freely: on fewer reflections with an intensity any phases are right
 _RANDOM_PHASES = 90.0  # degrees, the mean error of phases that are drawn
-
-
-@dataclass(frozen=True)
-class Observed:
-    """What was measured of a batch of crystals, on the FFT box.
-
-    Attributes:
-        amplitude: (B, N, N, N), |F| on any scale, 0 where unobserved, at F(000) and on Nyquist planes.
-        mask: (B, N, N, N) bool, True at observed reflections and their mates, F(000) excluded.
-        lattice: (B, 3, 3) in Å.
-    """
-
-    amplitude: Tensor
-    mask: Tensor
-    lattice: Tensor
-
-    @classmethod
-    def from_intensity(cls, intensity: Tensor, mask: Tensor, layout: str, lattice: Tensor) -> Observed:
-        """Gather intensities and mask (B, N, N, N) of a layout, with their mates, on the FFT box.
-
-        An intensity that is not a number was not observed; one below zero was, as nothing.
-        """
-        sound = torch.isfinite(intensity)
-        observed = to_full_box(mask & sound, layout)
-        observed &= friedel_mate(observed)
-        observed[:, 0, 0, 0] = False
-        intensity = to_full_box(torch.where(sound, intensity, 0.0), layout)
-        return cls(intensity.clamp_min(0).sqrt() * observed, observed, lattice)
-
-    def unique_reflections(self) -> Tensor:
-        """Return (B,) how many reflections are observed, a Friedel pair counted once."""
-        return self.mask.flatten(1).sum(1) // 2
-
-    def is_judged(self) -> Tensor:
-        """Return (B,) whether there are enough reflections for phases to be right or wrong."""
-        with_intensity = (self.amplitude > 0).flatten(1).sum(1) // 2
-        return (self.unique_reflections() >= FEWEST_REFLECTIONS) & (with_intensity > _ORIGIN_FIXES)
-
-    def on_unit_scale(self) -> Observed:
-        """Return the same with 1 as the largest amplitude: squares of large ones overflow."""
-        largest = self.amplitude.flatten(1).amax(1).clamp_min(torch.finfo(self.amplitude.dtype).tiny)
-        return replace(self, amplitude=self.amplitude / _each(largest))
-
-    def map_amplitude(self) -> Tensor:
-        """Return the amplitudes of the maps that are compared, |F|·exp(−B s²/4)."""
-        indices = miller_indices("full", self.mask.shape[-1]).to(self.lattice.device)
-        return self.amplitude * torch.exp(-MAP_B_ISO / 4 * inverse_d_squared(self.lattice, indices))
 
 
 @dataclass(frozen=True)
@@ -198,7 +148,9 @@ def _hermitian(factors: Tensor) -> Tensor:
     """Make a box the transform of a real map: rounding in a network's FFT is not a phase."""
     # Halved before they are added: the sum of two large numbers may be none.
     halved = factors / 2
-    return torch.where(inside_nyquist(factors.shape[-1], factors.device), halved + friedel_mate(halved).conj(), 0)
+    return torch.where(
+        inside_nyquist(tuple(factors.shape[-3:]), factors.device), halved + friedel_mate(halved).conj(), 0
+    )
 
 
 def _all_finite(values: Tensor) -> Tensor:

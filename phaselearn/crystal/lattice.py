@@ -21,26 +21,27 @@ def metric(lattice: Tensor) -> Tensor:
     return lattice @ lattice.mT
 
 
-def inverse_d_squared(lattice: Tensor, indices: Tensor) -> Tensor:
-    """Return s² = 1/d² in 1/Å² on the box of reflections spanned by one list of indices an axis.
+def inverse_d_squared(lattice: Tensor, h: Tensor, k: Tensor | None = None, l: Tensor | None = None) -> Tensor:  # noqa: E741
+    """Return s² = 1/d² in 1/Å² on the box of reflections that one list of indices an axis spans.
 
     Args:
         lattice: (B, 3, 3) in Å.
-        indices: (n,) Miller indices along each of the three axes.
+        h: (n₁,) Miller indices along the first axis.
+        k: (n₂,) along the second; the same as h where none are given.
+        l: (n₃,) along the third; the same as h where none are given.
 
     Returns:
-        (B, n, n, n).
+        (B, n₁, n₂, n₃).
     """
-    h = indices.to(lattice.dtype)
+    h, k, l = (h if index is None else index for index in (h, k, l))  # noqa: E741
+    h, k, l = (index.to(lattice.dtype) for index in (h, k, l))  # noqa: E741
     star = metric(reciprocal(lattice))
-    # s² = Σ G*_ij h_i h_j written as broadcast products, so that no (n³, 3) list of reflections is made.
-    square = h * h
-    along = star.diagonal(dim1=-2, dim2=-1)[..., None] * square
-    cross = h[:, None] * h[None, :]
-    result = along[:, 0, :, None, None] + along[:, 1, None, :, None] + along[:, 2, None, None, :]
-    result = result + 2 * star[:, 0, 1, None, None, None] * cross[None, :, :, None]
-    result = result + 2 * star[:, 0, 2, None, None, None] * cross[None, :, None, :]
-    return result + 2 * star[:, 1, 2, None, None, None] * cross[None, None, :, :]
+    # s² = Σ G*_ij h_i h_j written as broadcast products, so that no list of all reflections is made.
+    along = [star[:, axis, axis, None] * (index * index) for axis, index in enumerate((h, k, l))]
+    result = along[0][:, :, None, None] + along[1][:, None, :, None] + along[2][:, None, None, :]
+    result = result + 2 * star[:, 0, 1, None, None, None] * (h[:, None] * k)[None, :, :, None]
+    result = result + 2 * star[:, 0, 2, None, None, None] * (h[:, None] * l)[None, :, None, :]
+    return result + 2 * star[:, 1, 2, None, None, None] * (k[:, None] * l)[None, None, :, :]
 
 
 def standard_orientation(lattice: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from torch import Tensor
 
 LAYOUTS = ("octant", "full")
 
+Shape = tuple[int, int, int]
+
 
 def miller_indices(layout: str, size: int) -> Tensor:
     """Return the Miller indices (size,) along each axis of an array in a layout, as int64."""
@@ -21,11 +23,22 @@ def miller_indices(layout: str, size: int) -> Tensor:
     raise ValueError(f"unknown layout '{layout}': allowed are {', '.join(LAYOUTS)}")
 
 
-def inside_nyquist(size: int, device: torch.device | None = None) -> Tensor:
-    """Return a bool mask (size, size, size) of the FFT box without its Nyquist planes, |h| < size/2."""
-    inside = miller_indices("full", size).abs() * 2 < size
-    mask = inside[:, None, None] & inside[None, :, None] & inside[None, None, :]
-    return mask.to(device)
+def miller_box(shape: Shape, device: torch.device | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the Miller indices (n₁,), (n₂,), (n₃,) along the axes of an FFT box, as int64."""
+    first, second, third = (miller_indices("full", size).to(device) for size in shape)
+    return first, second, third
+
+
+def inside_nyquist(size: int | Shape, device: torch.device | None = None) -> Tensor:
+    """Return a bool mask of the FFT box without its Nyquist planes, |h| < n/2.
+
+    Args:
+        size: n₁, n₂, n₃, or one number where they are equal.
+        device: of the mask.
+    """
+    shape = (size, size, size) if isinstance(size, int) else size
+    h, k, l = (index.abs() * 2 < length for index, length in zip(miller_box(shape, device), shape, strict=True))  # noqa: E741
+    return h[:, None, None] & k[:, None] & l
 
 
 def held_reflections(layout: str, size: int, device: torch.device | None = None) -> Tensor:
@@ -61,3 +74,19 @@ def to_full_box(values: Tensor, layout: str) -> Tensor:
     box[..., :half, :half, :half] = values[..., :half, :half, :half]
     mates = friedel_mate(box)
     return box | mates if values.dtype == torch.bool else torch.maximum(box, mates)
+
+
+def resized(values: Tensor, shape: Shape) -> Tensor:
+    """Return FFT boxes (B, n₁, n₂, n₃) on boxes of another shape, without the reflections that one of them lacks."""
+    if tuple(values.shape[1:]) == tuple(shape):
+        return values
+    target, source = [], []
+    for axis, (present, wanted) in enumerate(zip(values.shape[1:], shape, strict=True)):
+        index = miller_indices("full", min(wanted, present)).to(values.device)
+        index = index[index.abs() * 2 < min(wanted, present)]
+        along = [1 if other != axis else -1 for other in range(3)]
+        target.append((index % wanted).view(along))
+        source.append((index % present).view(along))
+    result = values.new_zeros((len(values), *shape))
+    result[(slice(None), *target)] = values[(slice(None), *source)]
+    return result

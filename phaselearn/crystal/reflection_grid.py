@@ -6,14 +6,16 @@ convolution whatever the cell, and small cells cost little.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.judgement import MAP_B_ISO, Observed
-from phaselearn.crystal.lattice import inverse_d_squared, metric
-from phaselearn.crystal.layout import miller_indices
+from phaselearn.crystal.lattice import metric
+from phaselearn.crystal.layout import Shape, miller_box
+from phaselearn.crystal.observed import MAP_B_ISO, Observed
+from phaselearn.crystal.rows import Rows
 
 _AXES = (-3, -2, -1)
 _COARSEST = 5.0  # Å, written for crystals without a reflection too
@@ -23,7 +25,7 @@ DESCRIPTION = 8  # numbers that describe a crystal's cell and data
 
 
 @dataclass(frozen=True)
-class ReflectionGrid:
+class ReflectionGrid(Rows):
     """Amplitudes of B crystals on the half box (n₁, n₂, n₃/2 + 1) of `torch.fft.rfftn`; edges a ≤ b ≤ c.
 
     Attributes:
@@ -40,14 +42,14 @@ class ReflectionGrid:
     measured: Tensor
     description: Tensor
     order: Tensor
-    shape: tuple[int, int, int]
+    shape: Shape
 
     @classmethod
-    def of(cls, observed: Observed, shape: tuple[int, int, int]) -> ReflectionGrid:
+    def of(cls, observed: Observed, shape: Shape) -> ReflectionGrid:
         """Lay what was observed on a grid, at least as large as `grid_shapes` says; what it cannot hold is left out."""
         order = _order(observed.lattice)
         amplitude, measured, square = (
-            _on_grid(box, order, shape) for box in (observed.amplitude, observed.mask, _inverse_d_squared(observed))
+            _on_grid(box, order, shape) for box in (observed.amplitude, observed.mask, observed.inverse_d_squared())
         )
         blurred = amplitude * torch.exp(-MAP_B_ISO / 4 * square)
         return cls(
@@ -59,77 +61,60 @@ class ReflectionGrid:
             shape,
         )
 
-    def __len__(self) -> int:
-        return len(self.amplitude)
-
-    def taken(self, index: Tensor) -> ReflectionGrid:
-        """Return the grids of some crystals, in the order and as often as `index` (K,) names them."""
-        names = ("amplitude", "normalised", "measured", "description", "order")
-        return replace(self, **{name: getattr(self, name)[index] for name in names})
-
     def map_of(self, factors: Tensor) -> Tensor:
         """Return the maps (…, n₁, n₂, n₃) of half boxes."""
         return torch.fft.irfftn(factors, s=self.shape, dim=_AXES)
 
     def on_grid(self, factors: Tensor) -> Tensor:
-        """Return FFT boxes (B, N, N, N) of structure factors as half boxes of this grid."""
+        """Return FFT boxes (B, m₁, m₂, m₃) of structure factors as half boxes of this grid."""
         # A crystallographer's F has exp(+2πi h·x), a forward FFT exp(−2πi h·x).
         return _on_grid(factors, self.order, self.shape).conj() * self.measured
 
-    def full_box(self, factors: Tensor, size: int) -> Tensor:
-        """Return half boxes as FFT boxes (B, N, N, N) of structure factors in the crystals' own axes."""
+    def full_box(self, factors: Tensor, shape: Shape) -> Tensor:
+        """Return half boxes as FFT boxes (B, m₁, m₂, m₃) of structure factors in the crystals' own axes."""
         full = torch.fft.ifftn(self.map_of(factors), dim=_AXES, norm="forward")
         place = self.order.argsort(1)
         lengths = torch.tensor(self.shape, device=place.device)
         strides = torch.tensor((self.shape[1] * self.shape[2], self.shape[2], 1), device=place.device)
-        index = miller_indices("full", size).to(place.device)
-        length = lengths[place][..., None]  # (B, 3, 1): along each of the crystal's axes
-        inside = index.abs() * 2 < length
-        values = _gather(full, (index % length) * strides[place][..., None])
-        return values * _outer(inside, torch.logical_and)
+        inside, offset = [], []
+        for axis, index in enumerate(miller_box(shape, place.device)):
+            length = lengths[place[:, axis, None]]  # (B, 1): of the grid along this axis of the crystal
+            inside.append(index.abs() * 2 < length)
+            offset.append((index % length) * strides[place[:, axis, None]])
+        return _gather(full, _outer(offset, torch.add)) * _outer(inside, torch.logical_and)
 
 
 def grid_shapes(observed: Observed) -> Tensor:
     """Return (B, 3) the voxels that the reflections of each crystal need, along its edges a ≤ b ≤ c."""
-    index = miller_indices("full", observed.mask.shape[-1]).abs().to(observed.mask.device)
-    largest = [(observed.mask.movedim(axis, 1).flatten(2).any(2) * index).amax(1) for axis in (1, 2, 3)]
-    return (2 * torch.stack(largest, 1) + 2).gather(1, _order(observed.lattice))
+    return (2 * observed.largest_indices() + 2).gather(1, _order(observed.lattice))
 
 
 def _order(lattice: Tensor) -> Tensor:
     return torch.linalg.vector_norm(lattice, dim=-1).argsort(dim=1, stable=True)
 
 
-def _inverse_d_squared(observed: Observed) -> Tensor:
-    index = miller_indices("full", observed.mask.shape[-1]).to(observed.lattice.device)
-    return inverse_d_squared(observed.lattice, index)
-
-
-def _on_grid(box: Tensor, order: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Read FFT boxes (B, N, N, N) on half boxes (B, n₁, n₂, n₃/2 + 1), axes reordered; zero where N is too small."""
-    size = box.shape[-1]
-    strides = torch.tensor((size**2, size, 1), device=box.device)[order]
+def _on_grid(box: Tensor, order: Tensor, shape: Shape) -> Tensor:
+    """Read FFT boxes (B, m₁, m₂, m₃) on half boxes (B, n₁, n₂, n₃/2 + 1), axes reordered; zero where m is too small."""
+    sizes = torch.tensor(box.shape[1:], device=box.device)
+    strides = torch.tensor((box.shape[2] * box.shape[3], box.shape[3], 1), device=box.device)
     offsets, held = [], []
-    for axis, length in enumerate(shape):
-        index = torch.fft.fftfreq(length, 1 / length).round().long()[: length // 2 + 1 if axis == 2 else length]
-        index = index.to(box.device)
-        offsets.append((index % size) * strides[:, axis, None])
-        held.append(index.abs() * 2 < min(size, length))
-    flat = offsets[0][:, :, None, None] + offsets[1][:, None, :, None] + offsets[2][:, None, None, :]
-    values = box.flatten(1).gather(1, flat.flatten(1)).view(flat.shape)
-    return values * (held[0][:, None, None] & held[1][:, None] & held[2])
+    for axis, index in enumerate(miller_box(shape, box.device)):
+        index = index[: shape[2] // 2 + 1] if axis == 2 else index
+        size, stride = sizes[order[:, axis, None]], strides[order[:, axis, None]]  # (B, 1)
+        offsets.append((index % size) * stride)
+        held.append(index.abs() * 2 < size.clamp_max(shape[axis]))
+    return _gather(box, _outer(offsets, torch.add)) * _outer(held, torch.logical_and)
 
 
-def _gather(boxes: Tensor, offsets: Tensor) -> Tensor:
-    """Read boxes (B, …) at the sums of one offset an axis, (B, 3, N): (B, N, N, N)."""
-    flat = _outer(offsets, torch.add)
-    return boxes.flatten(1).gather(1, flat.flatten(1)).view(flat.shape)
+def _gather(boxes: Tensor, places: Tensor) -> Tensor:
+    """Read boxes (B, …) at flat places (B, n₁, n₂, n₃)."""
+    return boxes.flatten(1).gather(1, places.flatten(1)).view(places.shape)
 
 
-def _outer(values: Tensor, combine) -> Tensor:
-    """Combine values (B, 3, N) along three axes to (B, N, N, N)."""
-    first, second, third = values[:, 0, :, None, None], values[:, 1, None, :, None], values[:, 2, None, None, :]
-    return combine(combine(first, second), third)
+def _outer(values: Sequence[Tensor], combine: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Combine values (B, n₁), (B, n₂) and (B, n₃) along three axes to (B, n₁, n₂, n₃)."""
+    first, second, third = values
+    return combine(combine(first[:, :, None, None], second[:, None, :, None]), third[:, None, None, :])
 
 
 def _both_halves(values: Tensor) -> Tensor:
@@ -137,7 +122,7 @@ def _both_halves(values: Tensor) -> Tensor:
     return 2 * values.flatten(1).sum(1) - values[..., 0].flatten(1).sum(1)
 
 
-def _unit_variance(amplitude: Tensor, shape: tuple[int, int, int]) -> Tensor:
+def _unit_variance(amplitude: Tensor, shape: Shape) -> Tensor:
     voxels = shape[0] * shape[1] * shape[2]
     power = _both_halves(amplitude.square()).clamp_min(torch.finfo(amplitude.dtype).tiny)
     return amplitude * (voxels / power.sqrt())[:, None, None, None]
@@ -165,7 +150,7 @@ def _normalised(amplitude: Tensor, measured: Tensor, square: Tensor) -> Tensor:
     return amplitude * torch.exp(-0.5 * fall) * measured
 
 
-def _describe(lattice: Tensor, measured: Tensor, square: Tensor, order: Tensor, shape: tuple[int, int, int]) -> Tensor:
+def _describe(lattice: Tensor, measured: Tensor, square: Tensor, order: Tensor, shape: Shape) -> Tensor:
     dots = metric(lattice)
     edge = dots.diagonal(dim1=-2, dim2=-1).sqrt()
     cosine = dots / (edge[:, :, None] * edge[:, None, :])

@@ -8,7 +8,8 @@ from torchmetrics import Metric
 
 from phaselearn.crystal.cartesian import to_fractional_frame
 from phaselearn.crystal.density import structure_factors_from_map
-from phaselearn.crystal.judgement import Observed, judge
+from phaselearn.crystal.judgement import judge
+from phaselearn.crystal.observed import Observed
 from phaselearn.data.pairs import PairDefinition
 
 # `solved` and `strict` are shares of the crystals; correlation, floor, gain and phase error are medians.

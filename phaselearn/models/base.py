@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torchmetrics import MeanMetric
 
+from phaselearn.crystal.reflection_grid import ReflectionGrid
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.errors import UserError
@@ -17,6 +18,14 @@ from phaselearn.losses.base import Loss
 from phaselearn.metrics.phasing import PhasingMetric
 
 Batch = dict[str, Tensor]
+
+
+@runtime_checkable
+class PhaseImprover(Protocol):
+    """A network that turns trial phases into better ones: all that the solver asks of a network."""
+
+    def improve(self, grid: ReflectionGrid, phases: Tensor) -> tuple[Tensor, Tensor]:
+        """Return half boxes (B, n₁, n₂, n₃/2 + 1) with better phases, and (B,) the map correlation expected of them."""
 
 
 class DensityModel(pl.LightningModule):

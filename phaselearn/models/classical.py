@@ -9,7 +9,7 @@ from torch import Tensor
 
 from phaselearn.crystal.cartesian import cartesian_map
 from phaselearn.crystal.density import map_from_structure_factors
-from phaselearn.crystal.judgement import Observed
+from phaselearn.crystal.observed import Observed
 from phaselearn.models.base import Batch, DensityModel
 from phaselearn.phasing.search import Method, SearchPlan, search
 from phaselearn.phasing.solution import Solution

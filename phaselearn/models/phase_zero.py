@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from phaselearn.crystal.judgement import Observed
+from phaselearn.crystal.observed import Observed
 from phaselearn.models.classical import ClassicalModel
 
 

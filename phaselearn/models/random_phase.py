@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import Tensor
 
-from phaselearn.crystal.judgement import Observed
+from phaselearn.crystal.observed import Observed
 from phaselearn.models.classical import ClassicalModel
 from phaselearn.phasing.measurement import Measurement
-from phaselearn.phasing.starts import random_start
+from phaselearn.phasing.random_phases import random_start
 
 
 class RandomPhase(ClassicalModel):

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from phaselearn.phaser.grid import DESCRIPTION, ReflectionGrid
+from phaselearn.crystal.reflection_grid import DESCRIPTION, ReflectionGrid
+from phaselearn.crystal.rows import Rows
+from phaselearn.errors import UserError
+from phaselearn.models.weights import load_network
 
 _AXES = (-3, -2, -1)
 _MAPS = 3  # proposal, its map with measured |F|, the same with |E|
@@ -27,7 +30,7 @@ class PeriodicConvolution(nn.Conv3d):
 
 
 @dataclass(frozen=True)
-class State:
+class State(Rows):
     """Where the cycles of B trajectories stand.
 
     Attributes:
@@ -43,17 +46,29 @@ class State:
     figures: Tensor
 
 
-class PhasingNetwork(nn.Module):
+class UnrolledNetwork(nn.Module):
     """Cycles of two periodic convolutions and the replacement of the amplitudes.
 
     Args:
         width: channels of the convolutions.
         hidden: channels that are handed on from cycle to cycle; may be 0.
         patterson: whether every cycle sees the Patterson maps.
+        cycles: cycles of a trajectory.
+        weights: `default` for those of the package, the path of a checkpoint, or None for fresh ones.
+
+    Raises:
+        UserError: a number below its least, or weights that cannot be loaded.
     """
 
-    def __init__(self, width: int, hidden: int, patterson: bool) -> None:
+    def __init__(self, *, width: int, hidden: int, patterson: bool, cycles: int, weights: str | None) -> None:
         super().__init__()
+        for name, value, least in (("width", width, 1), ("hidden", hidden, 0), ("cycles", cycles, 1)):
+            if value < least:
+                raise UserError(
+                    f"model.network.{name}={value}: a whole number of at least {least} is needed, "
+                    f"e.g. model.network.{name}=8"
+                )
+        self.cycles = cycles
         self.width = width
         self.hidden = hidden
         self.patterson = patterson
@@ -69,6 +84,28 @@ class PhasingNetwork(nn.Module):
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
         self.to(memory_format=torch.channels_last_3d)
+        if weights is not None:
+            load_network(self, weights)
+
+    def trajectory(self, grid: ReflectionGrid, phases: Tensor) -> list[State]:
+        """Return the state after each cycle of B trajectories, from half boxes with trial phases."""
+        with torch.autocast(phases.device.type, enabled=False):
+            state, fixed = self.start(grid, phases), self.fixed_maps(grid)
+        states = []
+        for _ in range(self.cycles):
+            state = self.cycle(state, grid, fixed)
+            states.append(state)
+        return states
+
+    def improve(self, grid: ReflectionGrid, phases: Tensor) -> tuple[Tensor, Tensor]:
+        """Return half boxes with better phases, and (B,) the map correlation that the network expects of them.
+
+        Args:
+            grid: the measured amplitudes of B trajectories.
+            phases: half boxes (B, n₁, n₂, n₃/2 + 1) with the trial phases.
+        """
+        state = self.trajectory(grid, phases)[-1]
+        return state.factors, self.expected_correlation(state, grid).sigmoid()
 
     def start(self, grid: ReflectionGrid, phases: Tensor) -> State:
         """Return the state before the first cycle, from half boxes whose phases are taken."""

@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parents[1] / "weights"
 
 def weights_path(weights: str) -> Path:
     """Return the file that `default`, or the path of a checkpoint, means."""
-    return FOLDER / "phaser.pt" if weights == "default" else Path(weights)
+    return FOLDER / "unrolled.pt" if weights == "default" else Path(weights)
 
 
 def load_network(network: nn.Module, weights: str) -> None:
@@ -31,13 +31,13 @@ def load_network(network: nn.Module, weights: str) -> None:
     path = weights_path(weights)
     if not path.is_file():
         raise UserError(
-            f"model.weights={weights}: {path} is not there; give `default` or a checkpoint, e.g. "
-            "`model.weights=outputs/FOLDER/best.ckpt`"
+            f"model.network.weights={weights}: {path} is not there; give `default` or a checkpoint, e.g. "
+            "`model.network.weights=outputs/FOLDER/best.ckpt`"
         )
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise UserError(f"model.weights={weights}: not a checkpoint ({type(error).__name__})") from error
+        raise UserError(f"model.network.weights={weights}: not a checkpoint ({type(error).__name__})") from error
     state = state.get("state_dict", state)
     prefix = "network."
     own = {name.removeprefix(prefix): values for name, values in state.items() if name.startswith(prefix)} or state
@@ -45,6 +45,6 @@ def load_network(network: nn.Module, weights: str) -> None:
         network.load_state_dict(own)
     except RuntimeError as error:
         raise UserError(
-            f"model.weights={weights}: of a network of another size; leave model.width and model.hidden as they were "
-            "in its training"
+            f"model.network.weights={weights}: weights of a network of another size; leave model.network.width and "
+            "model.network.hidden as they were in its training"
         ) from error

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from phaselearn.crystal.rows import Rows
 from phaselearn.phasing.reflections import ReflectionList
 
 
 @dataclass(frozen=True)
-class AtomicModel:
+class AtomicModel(Rows):
     """Atoms of B crystals: F(h) = exp(−B s²/4) Σ_j w_j exp(2πi h·x_j), s = 1/d.
 
     Attributes:
@@ -25,10 +26,6 @@ class AtomicModel:
     position: Tensor
     weight: Tensor
     b_iso: Tensor
-
-    def take(self, rows: Tensor) -> AtomicModel:
-        """Return the models of some crystals, in the order and as often as `rows` (R,) names them."""
-        return AtomicModel(self.position[rows], self.weight[rows], self.b_iso[rows])
 
     def trimmed(self) -> AtomicModel:
         """Leave out the last places, on which no crystal has an atom."""

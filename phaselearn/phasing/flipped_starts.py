@@ -1,4 +1,4 @@
-"""Where trajectories begin: at random phases, or at those that charge flipping has found."""
+"""Trial phases that charge flipping has found."""
 
 from __future__ import annotations
 
@@ -8,25 +8,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.judgement import Observed
-from phaselearn.phaser.grid import ReflectionGrid
+from phaselearn.crystal.observed import Observed
 from phaselearn.phasing.charge_flipping import ChargeFlipping
 from phaselearn.phasing.search import SearchPlan, search
-from phaselearn.phasing.starts import seeded_noise
 
 
-def random_phases(grid: ReflectionGrid, seed: int, crystals: Sequence[int], starts: Sequence[int]) -> Tensor:
-    """Return half boxes (B, n₁, n₂, n₃/2 + 1) whose phases are random, those of a real map.
-
-    Args:
-        grid: of B trajectories.
-        seed, crystals, starts: see `seeded_noise`.
-    """
-    noise = seeded_noise(grid.shape, seed, crystals, starts)
-    return torch.fft.rfftn(noise.to(grid.amplitude), dim=(-3, -2, -1))
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FlippedStarts:
     """Starts of a crystal that charge flipping has a hand in.
 
@@ -37,13 +24,11 @@ class FlippedStarts:
         method: the flipping; its thresholds are gone through by single runs in turn.
         plan: of the search.
         iterations: of single runs.
-        share: of the crystals of a training batch that begin with a single run, the others with random phases.
     """
 
     method: ChargeFlipping
     plan: SearchPlan
     iterations: int
-    share: float
 
     def __call__(self, observed: Observed, crystals: Sequence[int], seed: int, start: int) -> Tensor:
         """Return FFT boxes (B, N, N, N) with the phases of one start of each crystal.

@@ -8,9 +8,9 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.judgement import Observed
 from phaselearn.crystal.lattice import metric
-from phaselearn.crystal.layout import inside_nyquist, miller_indices
+from phaselearn.crystal.layout import Shape, inside_nyquist, miller_box
+from phaselearn.crystal.observed import Observed
 
 _METRIC_TOLERANCE = 0.01  # of the product of two cell edges
 _LARGEST_R = 0.3  # between |F| of equivalent reflections; noise of 20 % gives 0.23
@@ -54,11 +54,11 @@ def with_equivalents(observed: Observed) -> Observed:
     for rows, which in zip(
         crystals[allowed].split(PAIRS_AT_ONCE), operations[allowed].split(PAIRS_AT_ONCE), strict=True
     ):
-        place, inside = _moved(rotations().to(total.device)[which], observed.mask.shape[-1])
+        place, inside = _moved(rotations().to(total.device)[which], observed.shape)
         known = inside & at(observed.mask[rows], place)
         total.index_add_(0, rows, at(observed.amplitude[rows], place) * known)
         count.index_add_(0, rows, known.to(count))
-    filled = ~observed.mask & (count > 0) & inside_nyquist(observed.mask.shape[-1], count.device)
+    filled = ~observed.mask & (count > 0) & inside_nyquist(observed.shape, count.device)
     amplitude = torch.where(filled, total / count.clamp_min(1), observed.amplitude)
     return Observed(amplitude, observed.mask | filled, observed.lattice)
 
@@ -83,13 +83,13 @@ def _fitting(r_factor: Tensor, crystals: Tensor, count: int) -> Tensor:
 
 
 def equivalents(mask: Tensor, operations: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the flat places (P, N³) of the equivalents of reflections, and (P, N, N, N) where both are observed."""
-    place, inside = _moved(rotations().to(mask.device)[operations], mask.shape[-1])
+    """Return the flat places (P, n₁n₂n₃) of the equivalents of reflections, and where both are observed."""
+    place, inside = _moved(rotations().to(mask.device)[operations], tuple(mask.shape[1:]))
     return place, mask & inside & at(mask, place)
 
 
 def at(box: Tensor, place: Tensor) -> Tensor:
-    """Read boxes (P, N, N, N) at flat places (P, N³)."""
+    """Read boxes (P, n₁, n₂, n₃) at flat places (P, n₁n₂n₃)."""
     return box.flatten(1).gather(1, place).view_as(box)
 
 
@@ -103,15 +103,15 @@ def _lattice_rotations(lattice: Tensor) -> Tensor:
     return ((changed - found[:, None]).abs() <= tolerance[:, None]).all(-1).all(-1)
 
 
-def _moved(rotation: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Return the flat places (P, N³) of the equivalents of reflections, and whether (P, N, N, N) the box has them."""
-    index = miller_indices("full", size).to(rotation.device)
-    hkl = torch.stack(torch.meshgrid(index, index, index, indexing="ij")).flatten(1)
+def _moved(rotation: Tensor, shape: Shape) -> tuple[Tensor, Tensor]:
+    """Return the flat places (P, n₁n₂n₃) of the equivalents of reflections, and whether the box has them."""
+    hkl = torch.stack(torch.meshgrid(*miller_box(shape, rotation.device), indexing="ij")).flatten(1)
     # New axes are rotation @ old axes, and indices transform like the axes. No matrix product: a GPU has none of
     # integers, and autocast would round.
-    moved = (rotation[..., None] * hkl).sum(2)  # (P, 3, N³)
-    inside = (moved.abs() * 2 < size).all(1).view(-1, size, size, size)
-    strides = torch.tensor([[size**2], [size], [1]], device=moved.device)
+    moved = (rotation[..., None] * hkl).sum(2)  # (P, 3, n₁n₂n₃)
+    size = torch.tensor(shape, device=moved.device)[:, None]
+    inside = (moved.abs() * 2 < size).all(1).view(-1, *shape)
+    strides = torch.tensor([[shape[1] * shape[2]], [shape[2]], [1]], device=moved.device)
     return (moved % size * strides).sum(1), inside
 
 

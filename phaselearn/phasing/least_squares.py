@@ -31,7 +31,7 @@ def fit_atoms(model: AtomicModel, reflections: ReflectionList, steps: int) -> At
     size = (reflections.counts() * model.count().square()).clamp_min(1).log2().div(_DOUBLINGS, rounding_mode="floor")
     for like in size.unique():
         rows = (size == like).nonzero()[:, 0]
-        model = model.put(rows, _fitted(model.take(rows).trimmed(), reflections.take(rows).trimmed(), steps))
+        model = model.put(rows, _fitted(model[rows].trimmed(), reflections[rows].trimmed(), steps))
     return model
 
 
@@ -57,7 +57,7 @@ def _fitted(model: AtomicModel, reflections: ReflectionList, steps: int) -> Atom
         damping = torch.where(better, damping * _LESS, damping * _MORE).clamp(1e-7, 1e4)
         if done.any():
             rows = (~done).nonzero()[:, 0]
-            model, reflections, going = model.take(rows), reflections.take(rows), going[rows]
+            model, reflections, going = model[rows], reflections[rows], going[rows]
             jacobian, difference, residual, damping = (
                 values[rows] for values in (jacobian, difference, residual, damping)
             )

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from phaselearn.crystal.alignment import align
-from phaselearn.crystal.judgement import Observed, with_phases_of
+from phaselearn.crystal.judgement import with_phases_of
+from phaselearn.crystal.layout import resized
+from phaselearn.crystal.observed import Observed
 from phaselearn.phasing.figures_of_merit import likeness
 from phaselearn.phasing.laue import PAIRS_AT_ONCE, at, equivalents, laue_rotations
-from phaselearn.phasing.measurement import resized
 
 
 def symmetry_agreement(factors: Tensor, observed: Observed) -> Tensor:

@@ -13,17 +13,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.judgement import Observed
-from phaselearn.crystal.lattice import inverse_d_squared
-from phaselearn.crystal.layout import inside_nyquist, miller_indices
+from phaselearn.crystal.layout import Shape, inside_nyquist, resized
+from phaselearn.crystal.observed import Observed
+from phaselearn.crystal.rows import Rows
 
 _AXES = (-3, -2, -1)
 
-Shape = tuple[int, int, int]
-
 
 @dataclass(frozen=True)
-class Measurement:
+class Measurement(Rows):
     """Amplitudes of a batch of crystals, or of several restarts of each.
 
     Attributes:
@@ -33,23 +31,22 @@ class Measurement:
         free: bool, unmeasured reflections within the resolution of the measured ones. What is neither
             measured nor free is zero.
         scale: (B,) amplitudes in electrons are `amplitude` times this.
-        box: N of the data.
+        box: n₁, n₂, n₃ of the data.
     """
 
     amplitude: Tensor
     measured: Tensor
     free: Tensor
     scale: Tensor
-    box: int
+    box: Shape
 
     @classmethod
     def of(cls, observed: Observed, shape: Shape | None = None) -> Measurement:
         """Scale and blur what was observed, on a grid of n₁ × n₂ × n₃ voxels; null for that of the data."""
-        box, device = observed.mask.shape[-1], observed.mask.device
-        shape = (box, box, box) if shape is None else shape
-        square = inverse_d_squared(observed.lattice, miller_indices("full", box).to(device))
+        shape = observed.shape if shape is None else shape
+        square = observed.inverse_d_squared()
         limit = (square * observed.mask).flatten(1).amax(1)[:, None, None, None]
-        free = (square <= limit * (1 + 1e-5)) & inside_nyquist(box, device) & ~observed.mask
+        free = (square <= limit * (1 + 1e-5)) & inside_nyquist(observed.shape, observed.mask.device) & ~observed.mask
         free[:, 0, 0, 0] = False
         # Point atoms ripple where their transform is cut off; flipping needs the blur that the maps have.
         amplitude = resized(observed.map_amplitude(), shape)
@@ -61,15 +58,8 @@ class Measurement:
             resized(observed.mask, shape)[..., :half].contiguous(),
             resized(free, shape)[..., :half].contiguous(),
             scale,
-            box,
+            observed.shape,
         )
-
-    def __len__(self) -> int:
-        return len(self.amplitude)
-
-    def take(self, index: Tensor) -> Measurement:
-        """Return the measurements of some crystals, in the order and as often as `index` (K,) names them."""
-        return Measurement(self.amplitude[index], self.measured[index], self.free[index], self.scale[index], self.box)
 
     @property
     def shape(self) -> Shape:
@@ -82,13 +72,13 @@ class Measurement:
         return self.amplitude * resized(unit, self.shape)[..., : self.amplitude.shape[-1]]
 
     def full_box(self, factors: Tensor) -> Tensor:
-        """Return FFT boxes (B, N, N, N) of the data's size in electrons, in the signs of `phaselearn.crystal`."""
+        """Return FFT boxes of the data's shape in electrons, in the signs of `phaselearn.crystal`."""
         fine = torch.fft.ifftn(map_of(factors), dim=_AXES, norm="forward")
-        return resized(fine, (self.box,) * 3) * self.scale[:, None, None, None]
+        return resized(fine, self.box) * self.scale[:, None, None, None]
 
 
 @dataclass(frozen=True)
-class AmplitudeConstraint:
+class AmplitudeConstraint(Rows):
     """What measured amplitudes demand of a spectrum S: it becomes imposed·S/|S| + passed·S.
 
     F(000) is neither imposed nor passed: left free, it grows until nothing is negative and every set of phases is a
@@ -107,31 +97,11 @@ class AmplitudeConstraint:
         """Impose all measured amplitudes, pass what is free, empty the rest."""
         return cls(measurement.amplitude, measurement.free.to(measurement.amplitude.dtype.to_complex()))
 
-    def take(self, index: Tensor) -> AmplitudeConstraint:
-        """Return the constraints of some crystals, in the order and as often as `index` (K,) names them."""
-        return AmplitudeConstraint(self.imposed[index], self.passed[index])
-
     def apply(self, spectrum: Tensor) -> Tensor:
         """Return half boxes (B, n₁, n₂, n₃/2 + 1) that obey, with the phases of the spectrum; nothing stays nothing."""
         tiny = torch.finfo(self.imposed.dtype).tiny
         ratio = power(spectrum).add_(tiny).rsqrt_().mul_(self.imposed)
         return (spectrum * ratio).add_(spectrum * self.passed)
-
-
-def resized(values: Tensor, shape: Shape) -> Tensor:
-    """Return FFT boxes (B, n₁, n₂, n₃) on boxes of another shape, without the reflections that one of them lacks."""
-    if tuple(values.shape[1:]) == tuple(shape):
-        return values
-    target, source = [], []
-    for axis, (present, wanted) in enumerate(zip(values.shape[1:], shape, strict=True)):
-        index = miller_indices("full", min(wanted, present)).to(values.device)
-        index = index[index.abs() * 2 < min(wanted, present)]
-        along = [1 if other != axis else -1 for other in range(3)]
-        target.append((index % wanted).view(along))
-        source.append((index % present).view(along))
-    result = values.new_zeros((len(values), *shape))
-    result[(slice(None), *target)] = values[(slice(None), *source)]
-    return result
 
 
 def map_shape(half: Tensor) -> Shape:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from phaselearn.crystal.reflection_grid import ReflectionGrid
 from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement, transform
 
 
@@ -24,6 +25,17 @@ def random_start(measurement: Measurement, seed: int, crystals: Sequence[int], r
     noise = seeded_noise(measurement.shape, seed, crystals, restarts)
     noise = transform(noise.to(measurement.amplitude)) / math.sqrt(math.prod(measurement.shape))
     return AmplitudeConstraint.of(measurement).apply(noise)
+
+
+def random_phases(grid: ReflectionGrid, seed: int, crystals: Sequence[int], starts: Sequence[int]) -> Tensor:
+    """Return half boxes (B, n₁, n₂, n₃/2 + 1) whose phases are random, those of a real map.
+
+    Args:
+        grid: of B trajectories.
+        seed, crystals, starts: see `seeded_noise`.
+    """
+    noise = seeded_noise(grid.shape, seed, crystals, starts)
+    return torch.fft.rfftn(noise.to(grid.amplitude), dim=(-3, -2, -1))
 
 
 def seeded_noise(shape: tuple[int, int, int], seed: int, crystals: Sequence[int], restarts: Sequence[int]) -> Tensor:

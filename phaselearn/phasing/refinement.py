@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from phaselearn.crystal.density import map_from_structure_factors
-from phaselearn.crystal.judgement import MAP_B_ISO, Observed, with_phases_of
+from phaselearn.crystal.judgement import with_phases_of
 from phaselearn.crystal.lattice import volume
+from phaselearn.crystal.observed import MAP_B_ISO, Observed
 from phaselearn.crystal.peaks import find_peaks, fourier_upsample, minimum_image_distance
 from phaselearn.phasing.atomic_model import AtomicModel
 from phaselearn.phasing.least_squares import fit_atoms
@@ -103,12 +104,12 @@ class Refinement:
             rows = (found.r_factor > self.exact_r).nonzero()[:, 0]
             if not len(rows):
                 break
-            part = reflections.take(rows)
+            part = reflections[rows]
             most = torch.minimum(part.counts() / least, room[rows]).clamp(1, self.most_atoms).long()
-            completed = model.take(rows)
+            completed = model[rows]
             for box in part.box.unique():
                 some = (part.box == box).nonzero()[:, 0]
-                of_box = self._completed(completed.take(some), part.take(some), phased[rows[some]], most[some])
+                of_box = self._completed(completed[some], part[some], phased[rows[some]], most[some])
                 completed = completed.put(some, of_box)
             fitted = fit_atoms(completed, part, self.steps)
             model = model.put(rows, fitted)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from phaselearn.crystal.judgement import Observed
-from phaselearn.crystal.lattice import inverse_d_squared
 from phaselearn.crystal.layout import friedel_mate, miller_indices
+from phaselearn.crystal.observed import Observed
+from phaselearn.crystal.rows import Rows
 
 
 @dataclass(frozen=True)
-class ReflectionList:
+class ReflectionList(Rows):
     """Measured reflections of B crystals, whose FFT boxes may differ in size, padded to the longest list.
 
     Attributes:
@@ -52,7 +52,7 @@ class ReflectionList:
         return cls(
             torch.stack((h, k, l), -1)[place].to(amplitude.dtype) * measured[..., None],
             amplitude / total.clamp_min(torch.finfo(amplitude.dtype).tiny),
-            inverse_d_squared(observed.lattice, along).flatten(1).gather(1, place).to(amplitude.dtype),
+            observed.inverse_d_squared().flatten(1).gather(1, place).to(amplitude.dtype),
             measured,
             place,
             observed.lattice,
@@ -65,13 +65,6 @@ class ReflectionList:
         lists = ("index", "amplitude", "inverse_square", "measured", "place")
         columns = [joined_lists([getattr(part, name) for part in parts]) for name in lists]
         return cls(*columns, *(torch.cat([getattr(part, name) for part in parts]) for name in ("lattice", "box")))
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def take(self, rows: Tensor) -> ReflectionList:
-        """Return the lists of some crystals, in the order and as often as `rows` (R,) names them."""
-        return ReflectionList(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def trimmed(self) -> ReflectionList:
         """Return the same, padded no further than to the longest list."""

@@ -9,14 +9,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.judgement import Observed
-from phaselearn.crystal.lattice import inverse_d_squared
-from phaselearn.crystal.layout import miller_indices
+from phaselearn.crystal.observed import Observed
 from phaselearn.phasing.figures_of_merit import likeness, overlap, r_factor
 from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement
 from phaselearn.phasing.projections import eliminate_low_density
+from phaselearn.phasing.random_phases import random_start
 from phaselearn.phasing.solution import Solution
-from phaselearn.phasing.starts import random_start
 
 _FINEST = 1.5  # 1/Å; beyond, the blur of B = 4 Å² leaves a tenth or less of |F|
 _SIZES = (8, 10, 12, 14, 16, 18, 20, 24, 28, 30, 32, 36, 40, 48, 60, 64, 80)
@@ -107,12 +105,10 @@ def grid_shapes(observed: Observed, oversampling: float) -> Tensor:
     The largest index along an axis decides, among the reflections of which the blur leaves something. Sizes are those
     that FFTs are quick for.
     """
-    box = observed.mask.shape[-1]
-    index = miller_indices("full", box).to(observed.mask.device)
-    strong = observed.mask & (inverse_d_squared(observed.lattice, index) < _FINEST**2)
-    along = torch.stack([strong.movedim(axis, 1).flatten(2).any(2) for axis in (1, 2, 3)], 1)
-    wanted = oversampling * (2 * (along * index.abs()).amax(2) + 1)
-    allowed = torch.tensor([size for size in _SIZES if size <= 2 * box], device=index.device)
+    strong = observed.kept(observed.inverse_d_squared() < _FINEST**2)
+    wanted = oversampling * (2 * strong.largest_indices() + 1)
+    largest = 2 * max(observed.shape)
+    allowed = torch.tensor([size for size in _SIZES if size <= largest], device=wanted.device)
     return allowed[torch.searchsorted(allowed, wanted).clamp_max(len(allowed) - 1)]
 
 
@@ -153,16 +149,16 @@ class _Search:
         candidates = torch.zeros_like(self.best[crystals[owner]])
         figures = torch.full_like(self.r_factor[crystals[owner]], torch.inf)
         going = torch.arange(len(owner), device=crystals.device)
-        measurement = self.measurement.take(crystals[owner])
+        measurement = self.measurement[crystals[owner]]
         state = random_start(measurement, self.seed, names, numbers)
         for first in range(0, self.method.iterations, plan.check_every):
             cycles = range(first, min(first + plan.check_every, self.method.iterations))
             rows = crystals[owner[going]]
-            state = self.method.advance(state, self.constraint.take(rows), number, cycles)
-            polished = eliminate_low_density(state, self.measured.take(rows), plan.density_share, plan.polishing)
+            state = self.method.advance(state, self.constraint[rows], number, cycles)
+            polished = eliminate_low_density(state, self.measured[rows], plan.density_share, plan.polishing)
             settled = overlap(candidates[going], polished) >= plan.settled
             candidates[going] = polished
-            figures[going] = r_factor(polished, self.measurement.take(rows), plan.density_share).nan_to_num(torch.inf)
+            figures[going] = r_factor(polished, self.measurement[rows], plan.density_share).nan_to_num(torch.inf)
             self.cycles.index_add_(0, rows, torch.full_like(rows, len(cycles)))
             self._choose(crystals, earlier, candidates, figures)
             stays = ~settled & (self.agreement[rows] < plan.agreement)

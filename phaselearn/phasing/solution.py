@@ -8,11 +8,12 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-from phaselearn.crystal.judgement import Observed
+from phaselearn.crystal.observed import Observed
+from phaselearn.crystal.rows import Rows
 
 
 @dataclass(frozen=True)
-class Solution:
+class Solution(Rows):
     """Phases of a batch of crystals; figures of merit that a method does not have are None.
 
     Attributes:

@@ -1,1 +1,1 @@
-"""The phaser: a network that turns amplitudes into phases by cycles between real and reciprocal space."""
+"""The solver: phases of crystals from several starts, improved by a network, refined as atoms, one chosen."""

@@ -6,74 +6,133 @@ Crystals of which that settles nothing get another round of starts.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from phaselearn.crystal.alignment import align
-from phaselearn.crystal.judgement import Observed, with_phases_of
-from phaselearn.crystal.layout import miller_indices
-from phaselearn.phaser.coverage import crop, cut, taken, within_resolution
-from phaselearn.phaser.extension import extend
-from phaselearn.phaser.grid import ReflectionGrid, grid_shapes
-from phaselearn.phaser.starts import FlippedStarts, random_phases
-from phaselearn.phaser.trials import Found, Trial, better, refine
+from phaselearn.crystal.judgement import with_phases_of
+from phaselearn.crystal.layout import resized
+from phaselearn.crystal.observed import Observed
+from phaselearn.crystal.reflection_grid import ReflectionGrid, grid_shapes
+from phaselearn.errors import UserError
+from phaselearn.models.base import PhaseImprover
 from phaselearn.phasing.figures_of_merit import DENSITY_SHARE, r_factor
+from phaselearn.phasing.flipped_starts import FlippedStarts
 from phaselearn.phasing.laue import with_equivalents
-from phaselearn.phasing.measurement import Measurement, resized
+from phaselearn.phasing.map_symmetry import impose_symmetry
+from phaselearn.phasing.measurement import Measurement
+from phaselearn.phasing.random_phases import random_phases
 from phaselearn.phasing.refinement import Refinement
 from phaselearn.phasing.solution import Solution
-from phaselearn.phasing.symmetry import impose_symmetry
+from phaselearn.solver.phase_extension import extend
+from phaselearn.solver.trial_solutions import Found, Trial, better, doubled, refine
 
 _VOXELS_KEPT = 1 << 24  # of the boxes of all starts of the crystals that are phased together; bounds the memory
 _VOXELS_AT_ONCE = 1 << 18  # of the boxes of all trajectories of the network together
 # Of the reflections, within the network's resolution: where it sees fewer, flipping sees enough, and one start will do.
 _ENOUGH = 0.5
 
-Trajectories = Callable[[ReflectionGrid, Tensor], tuple[Tensor, Tensor]]
 
-
-@dataclass(frozen=True)
-class MultiStart:
-    """The search of the phaser.
+@dataclass(frozen=True, kw_only=True)
+class StartPlan:
+    """The starts of a crystal: what makes their trial phases, how many there are, and when there are enough.
 
     Attributes:
-        run: takes trajectories from half boxes with starting phases to half boxes with phases, and to the map
-            correlations (B,) that the network expects of them.
-        starts: of a crystal, in a round.
+        flipping: makes the trial phases; None for random ones.
+        count: starts of a crystal in a round.
         first: of them, those that are run before the others: crystals that atoms then explain are done.
-        rounds: at most, for crystals that atoms do not explain and whose best start no other agrees with.
+        rounds: rounds at most, for crystals that atoms do not explain and whose best start no other agrees with.
         settled: map correlation with the best start from which another agrees with it.
-        seconds: of the clock on the wall, for each crystal: after the first start as many of a
-            round as they allow; None for all rounds.
-        refined: how many of a crystal, the best, are refined as atoms.
-        trust: weight of the map correlation that the network expects, beside R, where the best start is chosen.
-        flipping: makes the starting phases; None for random ones.
-        finest: resolution in Å down to which the network works.
-        density_share: share of the voxels that hold density, for the extension to finer data.
-        extension: cycles of the extension.
-        refinement: fits atoms; None leaves the phases as the network has found them.
-        least, passes: see `impose_symmetry`.
-        seed: of the starting phases.
+        seconds: wall-clock time for each crystal: after the first start as many of a round as it allows; None for all
+            rounds.
+
+    Raises:
+        UserError: a number below its least.
     """
 
-    run: Trajectories
-    starts: int
+    flipping: FlippedStarts | None
+    count: int
     first: int
     rounds: int
     settled: float
     seconds: float | None
-    refined: int
-    trust: float
-    flipping: FlippedStarts | None
+
+    def __post_init__(self) -> None:
+        for name in ("count", "first", "rounds"):
+            if getattr(self, name) < 1:
+                raise UserError(
+                    f"model.starts.{name}={getattr(self, name)}: a whole number of at least 1 is needed, "
+                    f"e.g. model.starts.{name}=6"
+                )
+        if self.seconds is not None and self.seconds <= 0:
+            raise UserError(
+                f"model.starts.seconds={self.seconds}: above 0 is needed, or null for no limit, "
+                "e.g. model.starts.seconds=0.1"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion:
+    """How phases of the network become phases of all that was measured.
+
+    Attributes:
+        finest: resolution in Å down to which the network works; finer reflections are phased by extension.
+        density_share: share of the voxels that hold density, for the extension.
+        extension_cycles: cycles of the extension.
+        least, passes: see `impose_symmetry`; no passes leave it out.
+    """
+
     finest: float
     density_share: float
-    extension: int
-    refinement: Refinement | None
+    extension_cycles: int
     least: float
     passes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """How the best start of a crystal is chosen, without the truth.
+
+    Attributes:
+        refined: starts of a crystal that are refined as atoms, the best.
+        trust: weight of the map correlation that the network expects, beside R.
+
+    Raises:
+        UserError: no start to refine.
+    """
+
+    refined: int
+    trust: float
+
+    def __post_init__(self) -> None:
+        if self.refined < 1:
+            raise UserError(
+                f"model.choice.refined={self.refined}: a whole number of at least 1 is needed, e.g. "
+                "model.choice.refined=5"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiStart:
+    """The search over starts: each goes through the network, the best are refined as atoms, one is chosen.
+
+    Attributes:
+        network: improves trial phases.
+        starts: which starts there are.
+        completion: how its phases become phases of all that was measured.
+        choice: how the best start is chosen.
+        refinement: fits atoms; None leaves the phases as the network has found them.
+        seed: seed of the trial phases.
+    """
+
+    network: PhaseImprover
+    starts: StartPlan
+    completion: Completion
+    choice: Choice
+    refinement: Refinement | None
     seed: int
 
     def solve(self, observed: Observed, crystals: Sequence[int]) -> Solution:
@@ -85,44 +144,45 @@ class MultiStart:
         """
         measured = observed.mask
         observed = _completed(observed)
-        seen = (observed.mask & within_resolution(observed, self.finest)).flatten(1).sum(1)
+        seen = (observed.mask & observed.within(self.completion.finest)).flatten(1).sum(1)
         enough = seen >= _ENOUGH * observed.mask.flatten(1).sum(1)
         found = Found.nothing(observed)
-        for some, starts in ((enough, self.starts), (~enough, 1)):
+        for some, starts in ((enough, self.starts.count), (~enough, 1)):
             rows = some.nonzero()[:, 0]
             if len(rows):
                 names = [crystals[row] for row in rows.tolist()]
-                found.put(rows, self._searched(taken(observed, rows), names, starts))
+                found.put(rows, self._searched(observed[rows], names, starts))
         return replace(found.solution, factors=found.solution.factors * measured)
 
     def _searched(self, observed: Observed, crystals: list[int], starts: int) -> Found:
         """Phase crystals in rounds of so many starts each, or in what there is time for."""
         if starts == 1:
             return self._best(observed, crystals, range(1))
-        return self._in_rounds(observed, crystals) if self.seconds is None else self._in_time(observed, crystals)
+        return self._in_rounds(observed, crystals) if self.starts.seconds is None else self._in_time(observed, crystals)
 
     def _in_rounds(self, observed: Observed, crystals: list[int]) -> Found:
-        first = min(self.first, self.starts)
+        count = self.starts.count
+        first = min(self.starts.first, count)
         found = self._best(observed, crystals, range(first))
-        if first < self.starts:
-            self._go_on(found, ~found.explained, observed, crystals, range(first, self.starts))
-        for number in range(1, self.rounds):
-            unsettled = ~found.explained & (found.solution.agreement < self.settled)
-            self._go_on(found, unsettled, observed, crystals, range(number * self.starts, (number + 1) * self.starts))
+        if first < count:
+            self._go_on(found, ~found.explained, observed, crystals, range(first, count))
+        for number in range(1, self.starts.rounds):
+            unsettled = ~found.explained & (found.solution.agreement < self.starts.settled)
+            self._go_on(found, unsettled, observed, crystals, range(number * count, (number + 1) * count))
         return found
 
     def _go_on(self, found: Found, wanted: Tensor, observed: Observed, crystals: list[int], starts: range) -> None:
         """Put what these starts lead to in the place of what was found, for the wanted crystals, where it is better."""
         rows = wanted.nonzero()[:, 0]
         if len(rows):
-            part, names = taken(observed, rows), [crystals[row] for row in rows.tolist()]
-            found.put(rows, better(found.take(rows), self._best(part, names, starts), part))
+            part, names = observed[rows], [crystals[row] for row in rows.tolist()]
+            found.put(rows, better(found[rows], self._best(part, names, starts), part))
 
     def _in_time(self, observed: Observed, crystals: list[int]) -> Found:
         began = time.perf_counter()
         first = self._best(observed, crystals, range(1))
         taken_by_one = time.perf_counter() - began
-        more = min(self.starts - 1, int(self.seconds * len(crystals) / taken_by_one) - 1)
+        more = min(self.starts.count - 1, int(self.starts.seconds * len(crystals) / taken_by_one) - 1)
         return better(first, self._best(observed, crystals, range(1, 1 + more)), observed) if more > 0 else first
 
     def _best(self, observed: Observed, crystals: list[int], starts: range) -> Found:
@@ -130,9 +190,9 @@ class MultiStart:
         found = Found.nothing(observed)
         at_once = max(1, _VOXELS_KEPT // (len(starts) * observed.mask[0].numel()))
         for rows in torch.arange(len(crystals), device=observed.mask.device).split(at_once):
-            trials = self._trials(taken(observed, rows), [crystals[row] for row in rows.tolist()], starts)
+            trials = self._trials(observed[rows], [crystals[row] for row in rows.tolist()], starts)
             if self.refinement is not None:
-                refine(trials, self.refinement, self.refined, self.trust)
+                refine(trials, self.refinement, self.choice.refined, self.choice.trust)
             for trial in trials:
                 found.put(rows[trial.rows], trial.best())
         return found
@@ -140,15 +200,16 @@ class MultiStart:
     def _trials(self, observed: Observed, crystals: list[int], starts: range) -> list[Trial]:
         """Run these starts of crystals, those of which the reflections fit into the same box together."""
         begun = None
-        if self.flipping is not None:
-            begun = torch.stack([self.flipping(observed, crystals, self.seed, start) for start in starts], 1)
-        boxes = _smallest_boxes(observed.mask)
+        flipping = self.starts.flipping
+        if flipping is not None:
+            begun = torch.stack([flipping(observed, crystals, self.seed, start) for start in starts], 1)
+        boxes = _smallest_boxes(observed)
         trials = []
         for box in boxes.unique().tolist():
             rows = (boxes == box).nonzero()[:, 0]
             names = [crystals[row] for row in rows.tolist()]
             first = None if begun is None else resized(begun[rows].flatten(0, 1), (box, box, box))
-            part = crop(taken(observed, rows), box)
+            part = observed[rows].cropped((box, box, box))
             trials.append(Trial(rows, part, self._led_to(part, names, starts, first)))
         return trials
 
@@ -156,25 +217,25 @@ class MultiStart:
         """Run trajectories, an entry for each start, those of a crystal one after the other."""
         count, box = len(starts), observed.mask.shape[-1]
         owner = torch.arange(len(crystals), device=observed.mask.device).repeat_interleave(count)
-        everything = taken(observed, owner)
+        everything = observed[owner]
         factors = torch.zeros_like(everything.amplitude, dtype=torch.complex64)
         expected = everything.amplitude.new_zeros(len(owner))
-        shapes, group = grid_shapes(cut(observed, self.finest)).unique(dim=0, return_inverse=True)
+        shapes, group = grid_shapes(observed.cut(self.completion.finest)).unique(dim=0, return_inverse=True)
         for number, shape in enumerate(shapes.tolist()):
             for rows in (group == number).nonzero()[:, 0].split(max(1, _VOXELS_AT_ONCE // (count * box**3))):
                 names = [crystals[row] for row in rows.tolist()]
                 entries = (count * rows[:, None] + torch.arange(count, device=rows.device)).flatten()
-                grid = ReflectionGrid.of(cut(taken(observed, owner[entries]), self.finest), tuple(shape))
+                grid = ReflectionGrid.of(everything[entries].cut(self.completion.finest), tuple(shape))
                 if begun is None:
                     each = [name for name in names for _ in starts]
                     phases = random_phases(grid, self.seed, each, list(starts) * len(names))
                 else:
                     phases = grid.on_grid(begun[entries])
-                half, expected[entries] = self.run(grid, phases)
-                factors[entries] = grid.full_box(half, box)
+                half, expected[entries] = self.network.improve(grid, phases)
+                factors[entries] = grid.full_box(half, observed.shape)
         factors = self._finished(factors, everything, begun)
-        fine = Measurement.of(everything, (2 * box,) * 3)
-        score = self.trust * expected - r_factor(fine.phased(factors), fine, DENSITY_SHARE)
+        fine = Measurement.of(everything, doubled(observed.shape))
+        score = self.choice.trust * expected - r_factor(fine.phased(factors), fine, DENSITY_SHARE)
         # A start that came to no numbers is the last that is chosen; sorted, NaN would come first.
         score = score.nan_to_num(-torch.inf)
         return Found(Solution(factors, None, None, expected), score, torch.zeros_like(score, dtype=torch.bool))
@@ -182,14 +243,15 @@ class MultiStart:
     def _finished(self, found: Tensor, observed: Observed, begun: Tensor | None) -> Tensor:
         """Return FFT boxes with all that is measured phased, beyond the network's resolution too, and symmetric."""
         amplitude = observed.map_amplitude()
-        inside = within_resolution(observed, self.finest)
+        inside = observed.within(self.completion.finest)
         factors = with_phases_of(amplitude * inside, found)
         if begun is not None and (observed.mask & ~inside).any():
             begun = with_phases_of(amplitude, begun)
             # Blind to the origin, the network drifts away from where it began.
             factors = align(factors, begun * inside).apply(factors) + begun * ~inside
-        factors = extend(factors, observed, self.finest, self.density_share, self.extension)
-        return impose_symmetry(factors, observed, self.least, self.passes)
+        completion = self.completion
+        factors = extend(factors, observed, completion.finest, completion.density_share, completion.extension_cycles)
+        return impose_symmetry(factors, observed, completion.least, completion.passes)
 
 
 def _completed(observed: Observed) -> Observed:
@@ -197,13 +259,11 @@ def _completed(observed: Observed) -> Observed:
     rows = Measurement.of(observed).free.flatten(1).any(1).nonzero()[:, 0]
     if not len(rows):
         return observed
-    part = with_equivalents(taken(observed, rows))
+    part = with_equivalents(observed[rows])
     amplitude = observed.amplitude.index_copy(0, rows, part.amplitude)
     return Observed(amplitude, observed.mask.index_copy(0, rows, part.mask), observed.lattice)
 
 
-def _smallest_boxes(mask: Tensor) -> Tensor:
-    """Return (B,) the voxels an axis of the smallest FFT boxes that hold the reflections of masks (B, N, N, N)."""
-    index = miller_indices("full", mask.shape[-1]).abs().to(mask.device)
-    along = torch.stack([mask.movedim(axis, 1).flatten(2).any(2) for axis in (1, 2, 3)], 1)
-    return (2 * (along * index).amax((1, 2)) + 2).clamp_max(mask.shape[-1])
+def _smallest_boxes(observed: Observed) -> Tensor:
+    """Return (B,) the voxels an axis of the smallest FFT boxes, equal along all axes, that hold all reflections."""
+    return (2 * observed.largest_indices().amax(1) + 2).clamp_max(max(observed.shape))

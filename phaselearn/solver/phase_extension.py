@@ -6,9 +6,9 @@ import math
 
 from torch import Tensor
 
-from phaselearn.crystal.judgement import Observed
-from phaselearn.phaser.coverage import taken, within_resolution
-from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement, resized
+from phaselearn.crystal.layout import resized
+from phaselearn.crystal.observed import Observed
+from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement
 from phaselearn.phasing.projections import eliminate_low_density
 
 _OVERSAMPLING = 1.6  # voxels along an axis for each of the data's grid
@@ -27,12 +27,12 @@ def extend(factors: Tensor, observed: Observed, d_min: float, density_share: flo
     Returns:
         FFT boxes; those of crystals without such reflections are as they were.
     """
-    beyond = (observed.mask & ~within_resolution(observed, d_min)).flatten(1).any(1).nonzero()[:, 0]
+    beyond = (observed.mask & ~observed.within(d_min)).flatten(1).any(1).nonzero()[:, 0]
     if not len(beyond):
         return factors
     # On the data's own grid atoms between voxels are hard to tell from ripples, see `phaselearn.phasing.measurement`.
     fine = 2 * math.ceil(_OVERSAMPLING * observed.mask.shape[-1] / 2)
-    measurement = Measurement.of(taken(observed, beyond), (fine, fine, fine))
+    measurement = Measurement.of(observed[beyond], (fine, fine, fine))
     start = resized(factors[beyond], measurement.shape)[..., : measurement.amplitude.shape[-1]].conj()
     start = start / measurement.scale[:, None, None, None]
     extended = eliminate_low_density(start, AmplitudeConstraint.of(measurement), density_share, iterations)

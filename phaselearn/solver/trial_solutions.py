@@ -1,4 +1,4 @@
-"""What starts of crystals led to: their phases, refined as atoms, and the best of them."""
+"""Trial solutions: the phases that starts led to, refined as atoms, and the best of each crystal."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.judgement import Observed
-from phaselearn.phaser.coverage import taken
+from phaselearn.crystal.layout import Shape, resized
+from phaselearn.crystal.observed import Observed
+from phaselearn.crystal.rows import Rows
 from phaselearn.phasing.figures_of_merit import likeness
-from phaselearn.phasing.measurement import Measurement, resized
+from phaselearn.phasing.measurement import Measurement
 from phaselearn.phasing.refinement import Refinement
 from phaselearn.phasing.solution import Solution
 
@@ -19,7 +20,7 @@ _ABOVE_ALL = 1e3  # added to the score of atoms that fit: what was not refined c
 
 
 @dataclass(frozen=True)
-class Found:
+class Found(Rows):
     """What starts led to, or the best of them for each crystal.
 
     Attributes:
@@ -39,12 +40,6 @@ class Found:
         factors = torch.zeros_like(observed.amplitude, dtype=torch.complex64)
         solution = Solution(factors, figure, None, figure.clone())
         return cls(solution, figure.clone(), torch.zeros_like(figure, dtype=torch.bool))
-
-    def take(self, rows: Tensor) -> Found:
-        """Return what was found for some crystals."""
-        solution = self.solution
-        figures = (solution.factors[rows], solution.agreement[rows], None, solution.expected_correlation[rows])
-        return Found(Solution(*figures), self.score[rows], self.explained[rows])
 
     def put(self, rows: Tensor, part: Found) -> None:
         """Exchange what was found for some crystals, in place; the boxes of the part may be smaller."""
@@ -83,7 +78,7 @@ class Trial:
         """Choose the start that scores highest, and see how well another agrees with it."""
         found, best = self.found, self.ranked(1)[:, 0]
         owner = self.owner(torch.arange(len(found.score), device=best.device))
-        fine = Measurement.of(taken(self.observed, owner), (2 * self.observed.mask.shape[-1],) * 3)
+        fine = Measurement.of(self.observed[owner], doubled(self.observed.shape))
         phased = fine.phased(found.solution.factors)
         alike = likeness(phased, phased[best[owner]])
         alike[best] = 0
@@ -107,7 +102,7 @@ def _refine_at(places: Sequence[Tensor], trials: Sequence[Trial], refinement: Re
     if not asked:
         return
     factors = [trial.found.solution.factors[place] for place, trial in asked]
-    observed = [taken(trial.observed, trial.owner(place)) for place, trial in asked]
+    observed = [trial.observed[trial.owner(place)] for place, trial in asked]
     for (place, trial), refined in zip(asked, refinement(factors, observed), strict=True):
         fits = refined.r_factor < refinement.largest_r
         trial.found.solution.factors[place[fits]] = refined.factors[fits]
@@ -123,9 +118,15 @@ def better(first: Found, second: Found, observed: Observed) -> Found:
         one, other = (getattr(found.solution, name) for found in (first, second))
         return torch.where(later.view(-1, *[1] * (one.ndim - 1)), other, one)
 
-    fine = Measurement.of(observed, (2 * observed.mask.shape[-1],) * 3)
+    fine = Measurement.of(observed, doubled(observed.shape))
     alike = likeness(*(fine.phased(found.solution.factors) for found in (first, second)))
     agreement = torch.maximum(chosen("agreement"), alike)
     solution = Solution(chosen("factors"), agreement, None, chosen("expected_correlation"))
     explained = torch.where(later, second.explained, first.explained)
     return Found(solution, torch.maximum(first.score, second.score), explained)
+
+
+def doubled(shape: Shape) -> Shape:
+    """Return the shape of a grid twice as fine."""
+    first, second, third = shape
+    return 2 * first, 2 * second, 2 * third

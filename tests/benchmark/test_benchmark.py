@@ -164,7 +164,7 @@ def scrambled(batch):
     return batch | {"numbers": batch["numbers"].flip(0), "positions": torch.rand_like(batch["positions"])}
 
 
-@pytest.mark.parametrize("name", ["phase_zero", "random_phase", "charge_flipping", "raar", "phaser"])
+@pytest.mark.parametrize("name", ["phase_zero", "random_phase", "charge_flipping", "raar", "solver"])
 def test_the_runner_hands_no_method_the_truth(name, crystals):
     _, batch = next(batches(crystals[:6], NOISY, InputPreparation(), frozenset(), 6, 0))
     first, second = (contender(name).run(given, NOISY).solution for given in (batch, scrambled(batch)))

@@ -76,7 +76,7 @@ def test_a_precision_left_open_is_what_the_processor_computes_in():
     supported = torch.ops.mkldnn._is_mkldnn_bf16_supported()
     precision = composed("experiment=loss_study").trainer.precision
     assert precision == ("bf16-mixed" if supported else "32-true")
-    assert composed("experiment=phaser_gpu").trainer.precision == "bf16-mixed"
+    assert composed("experiment=unrolled_gpu").trainer.precision == "bf16-mixed"
 
 
 @pytest.mark.parametrize("given", ["highest", "high", "medium"])

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from phaselearn.crystal.alignment import align
-from phaselearn.crystal.judgement import Observed, judge
+from phaselearn.crystal.judgement import judge
+from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.peaks import find_peaks
 from phaselearn.metrics.phasing import PhasingMetric, observed_of, predicted_factors, summarise
 from phaselearn.testing.models import DEFINITION, small_batch

@@ -7,11 +7,11 @@ import itertools
 import pytest
 import torch
 
-from phaselearn.crystal.judgement import Observed
 from phaselearn.crystal.lattice import inverse_d_squared
 from phaselearn.crystal.layout import miller_indices
-from phaselearn.phaser.grid import ReflectionGrid, grid_shapes
-from tests.phaser.crystals import factors_of, observed_to, triclinic
+from phaselearn.crystal.observed import Observed
+from phaselearn.crystal.reflection_grid import ReflectionGrid, grid_shapes
+from tests.solver.crystals import factors_of, observed_to, triclinic
 
 
 def grid_of(observed: Observed, row: int) -> ReflectionGrid:
@@ -39,7 +39,7 @@ def test_structure_factors_return_from_the_grid_unchanged() -> None:
     observed = observed_to(1.2, lattice, factors)
     for row in range(5):
         grid = grid_of(observed, row)
-        back = grid.full_box(grid.on_grid(factors[row : row + 1]), 16)[0]
+        back = grid.full_box(grid.on_grid(factors[row : row + 1]), (16, 16, 16))[0]
         torch.testing.assert_close(back, factors[row] * observed.mask[row], rtol=1e-4, atol=1e-3)
 
 
@@ -49,7 +49,7 @@ def test_amplitudes_are_those_of_the_judged_map_at_unit_variance() -> None:
     observed = observed_to(1.2, lattice, factors)
     for row in range(5):
         grid = grid_of(observed, row)
-        back = grid.full_box(grid.amplitude.to(torch.complex64), 16)[0].real
+        back = grid.full_box(grid.amplitude.to(torch.complex64), (16, 16, 16))[0].real
         wanted = observed.map_amplitude()[row]
         torch.testing.assert_close(back / back.norm(), wanted / wanted.norm(), rtol=1e-4, atol=1e-6)
         assert grid.map_of(grid.amplitude.to(torch.complex64)).square().mean().item() == pytest.approx(1, rel=1e-4)

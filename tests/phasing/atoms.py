@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from phaselearn.crystal.alignment import align
-from phaselearn.crystal.judgement import Observed, true_map_factors, with_phases_of
+from phaselearn.crystal.judgement import true_map_factors, with_phases_of
 from phaselearn.crystal.lattice import inverse_d_squared
 from phaselearn.crystal.layout import inside_nyquist, miller_indices
+from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.phasing.refinement import Refinement
 from phaselearn.phasing.reflections import ReflectionList

@@ -7,16 +7,17 @@ import pytest
 import torch
 
 from phaselearn.crystal.alignment import align
-from phaselearn.crystal.judgement import Observed, judge, true_map_factors
+from phaselearn.crystal.judgement import judge, true_map_factors
 from phaselearn.crystal.layout import friedel_mate, miller_indices
+from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.phasing.charge_flipping import ChargeFlipping, quarter_turn, weakest
 from phaselearn.phasing.figures_of_merit import inversion, likeness, overlap, peakiness, r_factor, skewness
 from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement, map_of, power, resized, transform
 from phaselearn.phasing.projections import eliminate_low_density, keep_largest, threshold
 from phaselearn.phasing.raar import RelaxedReflections
+from phaselearn.phasing.random_phases import random_start
 from phaselearn.phasing.search import grid_shapes, search
-from phaselearn.phasing.starts import random_start
 from tests.conftest import random_crystals
 from tests.phasing.plan import PLAN
 
@@ -75,7 +76,7 @@ def test_unmeasured_reflections_are_free_within_the_resolution_and_empty_outside
 
 def test_restarts_do_not_depend_on_their_batch(measurement):
     together = random_start(measurement, 7, [10, 11, 12, 13], [0, 0, 1, 1])
-    alone = random_start(measurement.take(torch.tensor([2])), 7, [12], [1])
+    alone = random_start(measurement[torch.tensor([2])], 7, [12], [1])
     torch.testing.assert_close(together[2:3], alone)
     assert not torch.allclose(together[2], random_start(measurement, 7, range(10, 14), [2] * 4)[2])
 

@@ -12,14 +12,13 @@ from scipy.optimize import least_squares
 from torch import Tensor
 
 from phaselearn.crystal.alignment import align
-from phaselearn.crystal.judgement import Observed, true_map_factors
+from phaselearn.crystal.judgement import true_map_factors
 from phaselearn.crystal.lattice import inverse_d_squared
-from phaselearn.crystal.layout import miller_indices
+from phaselearn.crystal.layout import miller_indices, resized
+from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.structure_factors import structure_factors
-from phaselearn.phaser.coverage import crop, taken
 from phaselearn.phasing.atomic_model import AtomicModel
 from phaselearn.phasing.least_squares import fit_atoms
-from phaselearn.phasing.measurement import resized
 from phaselearn.phasing.refinement import Refined, Refinement
 from phaselearn.phasing.reflections import ReflectionList
 from tests.phasing.atoms import REFINEMENT, SIZE, correlation, crystals, disturbed, observed_to
@@ -144,7 +143,7 @@ def test_crystals_with_many_reflections_are_left_alone_and_few_do_no_harm() -> N
 def test_sets_of_crystals_with_boxes_of_their_own_are_refined_as_each_by_itself() -> None:
     lattice, numbers, positions = crystals()
     fine, coarse = (observed_to(d_min, lattice, numbers, positions) for d_min in (1.6, 2.0))
-    coarse = crop(taken(coarse, torch.tensor([2, 0])), SIZE - 2)
+    coarse = coarse[torch.tensor([2, 0])].cropped((SIZE - 2,) * 3)
     rough = disturbed(fine, numbers, positions, 40)
     small = resized(rough[[2, 0]], (SIZE - 2,) * 3)
     together = REFINEMENT([rough, small], [fine, coarse])
@@ -161,7 +160,7 @@ def test_fitted_together_or_alone_crystals_of_different_sizes_become_the_same() 
     begun = AtomicModel(positions + 0.01, weight, torch.full((3,), 2.0))
     together = fit_atoms(begun, reflections, 6)
     for row in range(3):
-        alone = fit_atoms(begun.take(torch.tensor([row])), reflections.take(torch.tensor([row])), 6)
+        alone = fit_atoms(begun[torch.tensor([row])], reflections[torch.tensor([row])], 6)
         torch.testing.assert_close(alone.weight[0], together.weight[row], rtol=1e-3, atol=1e-4)
         there = alone.weight[0] > 0
         torch.testing.assert_close(alone.position[0][there], together.position[row][there], rtol=1e-3, atol=1e-4)

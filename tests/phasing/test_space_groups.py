@@ -6,13 +6,14 @@ import pytest
 import torch
 
 from phaselearn.benchmark.table import is_centrosymmetric
-from phaselearn.crystal.judgement import Observed, judge
+from phaselearn.crystal.judgement import judge
 from phaselearn.crystal.layout import friedel_mate, miller_indices
+from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.phasing.charge_flipping import ChargeFlipping
 from phaselearn.phasing.laue import rotations, with_equivalents
+from phaselearn.phasing.map_symmetry import impose_symmetry, symmetry_agreement
 from phaselearn.phasing.search import SearchPlan, search
-from phaselearn.phasing.symmetry import impose_symmetry, symmetry_agreement
 from tests.crystal.space_groups import CELLS, COVERING, lattice_of, space_groups
 
 SIZE = 10

@@ -1,13 +1,13 @@
-"""Random triclinic crystals for the tests of the phaser."""
+"""Random triclinic crystals for the tests of the solver."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.judgement import Observed
 from phaselearn.crystal.lattice import inverse_d_squared
 from phaselearn.crystal.layout import miller_indices
+from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.structure_factors import structure_factors
 
 SIZE = 16

@@ -1,57 +1,62 @@
-"""A small phaser and starts for it, for tests."""
+"""A small solver and starts for it, for tests."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
+from dataclasses import fields, replace
+from typing import Any
 
 import torch
 
 from phaselearn.losses.shift_invariant import ShiftInvariant
-from phaselearn.models.phaser import Phaser
-from phaselearn.phaser.starts import FlippedStarts
+from phaselearn.models.unrolled_network import UnrolledNetwork
 from phaselearn.phasing.charge_flipping import ChargeFlipping
+from phaselearn.phasing.flipped_starts import FlippedStarts
+from phaselearn.solver.multi_start import Choice, Completion, StartPlan
+from phaselearn.solver.solver import Solver
 from phaselearn.testing.models import DEFINITION
 from tests.phasing.plan import PLAN
 
+STARTS = StartPlan(flipping=None, count=1, first=8, rounds=1, settled=0.95, seconds=None)
+COMPLETION = Completion(finest=1.2, density_share=0.08, extension_cycles=10, least=0.5, passes=0)
+CHOICE = Choice(refined=1, trust=0.5)
 
-def phaser(**changes) -> Phaser:
-    options = {
-        "width": 8,
-        "hidden": 4,
-        "patterson": True,
-        "cycles": 4,
-        "starts": 1,
-        "first": 8,
-        "rounds": 1,
-        "settled": 0.95,
-        "seconds": None,
-        "refined": 1,
-        "trust": 0.5,
-        "flipping": None,
-        "resolution": [1.2, 1.6],
-        "box": {"largest_index": 4, "share": 0.0},
-        "symmetry": {"least": 0.5, "passes": 0},
-        "density_share": 0.08,
-        "extension": 10,
-        "refinement": None,
-        "judge_weight": 0.1,
-        "seed": 0,
-        "weights": None,
-    }
+
+def small_network(**changes: Any) -> UnrolledNetwork:
     torch.manual_seed(0)
-    model = Phaser(
-        **options | changes,
+    options = {"width": 8, "hidden": 4, "patterson": True, "cycles": 4, "weights": None}
+    network = UnrolledNetwork(**options | changes)
+    # A fresh network's last layer is zero: it would hand every phase on as it is.
+    torch.nn.init.normal_(network.last.weight, std=0.3)
+    return network.eval()
+
+
+def solver(network: UnrolledNetwork | None = None, refinement: Any = None, **changes: Any) -> Solver:
+    """Return a solver with some attributes of its starts, completion and choice changed."""
+
+    def changed(part: Any) -> Any:
+        return replace(part, **{field.name: changes[field.name] for field in fields(part) if field.name in changes})
+
+    return Solver(
+        network=small_network() if network is None else network,
+        starts=changed(STARTS),
+        completion=changed(COMPLETION),
+        choice=changed(CHOICE),
+        refinement=refinement,
+        seed=0,
         loss=ShiftInvariant("correlation"),
         definition=DEFINITION,
-        optimizer=partial(torch.optim.Adam, lr=1e-3),
-    )
-    # A fresh network's last layer is zero: it would hand every phase on as it is.
-    torch.nn.init.normal_(model.network.last.weight, std=0.3)
-    return model.eval()
+    ).eval()
 
 
-def flipped_starts(share: float = 0.5) -> FlippedStarts:
+def unchanging() -> UnrolledNetwork:
+    """Return a network that hands every phase on as it is."""
+    network = small_network()
+    torch.nn.init.zeros_(network.last.weight)
+    return network
+
+
+def flipped_starts() -> FlippedStarts:
     plan = replace(PLAN, restarts=1, rounds=1, check_every=20, settled=0.98, polishing=2, finishing=4)
     # Ten cycles: more let rounding, which depends on the batch, grow.
-    return FlippedStarts(ChargeFlipping(10, (0.7, 1.0), 0.2, 0.7, 0.2), plan, 10, share)
+    method = ChargeFlipping(10, (0.7, 1.0), 0.2, 0.7, 0.2)
+    return FlippedStarts(method=method, plan=plan, iterations=10)

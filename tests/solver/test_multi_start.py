@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from phaselearn.benchmark.runner import figures_of
-from phaselearn.crystal.judgement import Observed
-from phaselearn.phaser.coverage import cut
-from phaselearn.phaser.starts import FlippedStarts
+from phaselearn.crystal.observed import Observed
+from phaselearn.crystal.reflection_grid import ReflectionGrid
+from phaselearn.phasing.flipped_starts import FlippedStarts
 from phaselearn.phasing.solution import Solution
-from tests.phaser.crystals import factors_of, observed_to, triclinic
-from tests.phaser.model import flipped_starts, phaser
 from tests.phasing import atoms
+from tests.solver.crystals import factors_of, observed_to, triclinic
+from tests.solver.model import flipped_starts, solver, unchanging
 
 
 def test_more_starts_hold_the_fewer_and_the_score_rises() -> None:
@@ -23,7 +23,7 @@ def test_more_starts_hold_the_fewer_and_the_score_rises() -> None:
     observed = observed_to(1.2, lattice, factors_of(lattice, numbers, positions))
 
     def score(starts: int) -> torch.Tensor:
-        solution = phaser(starts=starts).solve(observed, [0, 1, 2, 3])
+        solution = solver(count=starts).solve(observed, [0, 1, 2, 3])
         return solution.expected_correlation / 2 - figures_of(solution.factors, observed)["r_factor"]
 
     one, many = score(1), score(4)
@@ -34,9 +34,9 @@ def test_more_starts_hold_the_fewer_and_the_score_rises() -> None:
 def test_starts_are_as_many_as_there_is_time_for() -> None:
     lattice, numbers, positions = triclinic(4)
     observed = observed_to(1.2, lattice, factors_of(lattice, numbers, positions))
-    options = {"starts": 4, "flipping": flipped_starts()}
-    hurried, patient = (phaser(**options, seconds=seconds).solve(observed, [0, 1, 2, 3]) for seconds in (1e-9, 1e9))
-    one, all_of_them = (phaser(**options | {"starts": n}).solve(observed, [0, 1, 2, 3]) for n in (1, 4))
+    options = {"count": 4, "flipping": flipped_starts()}
+    hurried, patient = (solver(**options, seconds=seconds).solve(observed, [0, 1, 2, 3]) for seconds in (1e-9, 1e9))
+    one, all_of_them = (solver(**options | {"count": n}).solve(observed, [0, 1, 2, 3]) for n in (1, 4))
     torch.testing.assert_close(hurried.factors, one.factors)
     torch.testing.assert_close(patient.factors, all_of_them.factors, rtol=1e-3, atol=1e-2)
     torch.testing.assert_close(patient.expected_correlation, all_of_them.expected_correlation, rtol=1e-3, atol=1e-3)
@@ -47,12 +47,10 @@ def test_the_best_starts_are_refined_as_atoms_where_that_is_believed() -> None:
     lattice, numbers, positions = atoms.crystals()
     observed = atoms.observed_to(1.6, lattice, numbers, positions)
     rough = [atoms.disturbed(observed, numbers, positions, degrees) for degrees in (30, 1000)]
-    options = {"starts": 2, "flipping": lambda *arguments: rough[arguments[-1]], "resolution": [1.4, 2.0]}
+    options = {"count": 2, "flipping": lambda *arguments: rough[arguments[-1]], "finest": 1.4}
 
     def solved(**changes) -> Tensor:
-        model = phaser(**options | changes)
-        torch.nn.init.zeros_(model.network.last.weight)
-        return model.solve(observed, [0, 1, 2]).factors
+        return solver(unchanging(), **options | changes).solve(observed, [0, 1, 2]).factors
 
     refined, not_refined = solved(refined=2, refinement=atoms.REFINEMENT), solved()
     assert (atoms.correlation(not_refined, observed, numbers, positions) < 0.95).all()
@@ -77,10 +75,8 @@ def test_only_crystals_that_a_round_of_starts_does_not_settle_get_another() -> N
         return [*first_round, also_wrong, rough][start][names]
 
     def solved(rounds: int) -> Solution:
-        options = {"starts": 2, "refined": 2, "refinement": atoms.REFINEMENT, "flipping": given}
-        model = phaser(**options, rounds=rounds, resolution=[1.4, 2.0])
-        torch.nn.init.zeros_(model.network.last.weight)
-        return model.solve(observed, [0, 1, 2])
+        options = {"count": 2, "refined": 2, "refinement": atoms.REFINEMENT, "flipping": given}
+        return solver(unchanging(), **options, rounds=rounds, finest=1.4).solve(observed, [0, 1, 2])
 
     once, twice = (atoms.correlation(solved(n).factors, observed, numbers, positions) for n in (1, 2))
     assert asked == [(0, [0, 1, 2]), (1, [0, 1, 2])] * 2 + [(2, [2]), (3, [2])]
@@ -100,10 +96,8 @@ def test_crystals_that_atoms_of_the_first_starts_explain_get_no_others() -> None
         asked.append((start, names))
         return (torch.where(is_first, rough, wrong) if start == 0 else rough)[names]
 
-    options = {"starts": 3, "first": 1, "refined": 3, "refinement": atoms.REFINEMENT, "flipping": given}
-    model = phaser(**options, resolution=[1.4, 2.0])
-    torch.nn.init.zeros_(model.network.last.weight)
-    solution = model.solve(observed, [0, 1, 2])
+    options = {"count": 3, "first": 1, "refined": 3, "refinement": atoms.REFINEMENT, "flipping": given}
+    solution = solver(unchanging(), **options, finest=1.4).solve(observed, [0, 1, 2])
     assert asked == [(0, [0, 1, 2]), (1, [1, 2]), (2, [1, 2])]
     assert (atoms.correlation(solution.factors, observed, numbers, positions) > 0.99).all()
 
@@ -112,9 +106,7 @@ def test_a_network_that_changes_nothing_hands_on_what_flipping_found() -> None:
     lattice, numbers, positions = triclinic(3)
     observed = observed_to(1.2, lattice, factors_of(lattice, numbers, positions))
     flipping = flipped_starts()
-    model = phaser(flipping=flipping)
-    torch.nn.init.zeros_(model.network.last.weight)
-    found = model.solve(observed, [0, 1, 2]).factors
+    found = solver(unchanging(), flipping=flipping).solve(observed, [0, 1, 2]).factors
     torch.testing.assert_close(found, flipping(observed, [0, 1, 2], 0, 0), rtol=1e-3, atol=1e-2)
 
 
@@ -122,8 +114,8 @@ def test_reflections_beyond_the_network_keep_the_phases_of_flipping() -> None:
     lattice, numbers, positions = triclinic(3)
     observed = observed_to(0.9, lattice, factors_of(lattice, numbers, positions))
     flipping = flipped_starts()
-    model = phaser(flipping=flipping, resolution=[1.4, 1.6], extension=0)
-    beyond = observed.mask & ~cut(observed, 1.4).mask
+    model = solver(flipping=flipping, finest=1.4, extension_cycles=0)
+    beyond = observed.mask & ~observed.cut(1.4).mask
     found, given = (
         factors[beyond] for factors in (model.solve(observed, [0, 1, 2]).factors, flipping(observed, [0, 1, 2], 0, 0))
     )
@@ -135,7 +127,7 @@ def test_starts_of_flipping_differ_and_do_not_depend_on_the_batch() -> None:
     lattice, numbers, positions = triclinic(3)
     observed = observed_to(1.6, lattice, factors_of(lattice, numbers, positions))
     flipping = flipped_starts()
-    last = Observed(observed.amplitude[2:], observed.mask[2:], observed.lattice[2:])
+    last = observed[2:]
     first, second = (flipping(observed, [0, 1, 2], 0, start) for start in (0, 1))
     assert not torch.allclose(first, second, atol=1.0)
     torch.testing.assert_close(flipping(last, [2], 0, 1), second[2:], rtol=1e-3, atol=1e-2)
@@ -145,8 +137,8 @@ def test_starts_of_flipping_differ_and_do_not_depend_on_the_batch() -> None:
 def test_a_crystal_does_not_depend_on_its_batch(flipping: FlippedStarts | None) -> None:
     lattice, numbers, positions = triclinic(3)
     observed = observed_to(1.6, lattice, factors_of(lattice, numbers, positions))
-    last = Observed(observed.amplitude[2:], observed.mask[2:], observed.lattice[2:])
-    model = phaser(flipping=flipping)
+    last = observed[2:]
+    model = solver(flipping=flipping)
     both = model.solve(observed, [0, 1, 2]).factors[2:], model.solve(last, [2]).factors
     torch.testing.assert_close(*both, rtol=1e-3, atol=1e-2)
 
@@ -154,14 +146,14 @@ def test_a_crystal_does_not_depend_on_its_batch(flipping: FlippedStarts | None) 
 def test_a_start_that_comes_to_no_numbers_is_not_chosen() -> None:
     lattice, numbers, positions = triclinic(3)
     observed = observed_to(1.2, lattice, factors_of(lattice, numbers, positions))
-    model = phaser(starts=3)
-    run = model.search.run
+    model = solver(count=3)
 
-    def first_fails(grid, phases):
-        half, expected = run(grid, phases)
-        half[::3], expected[::3] = torch.nan, torch.nan
-        return half, expected
+    class FirstFails:
+        def improve(self, grid: ReflectionGrid, phases: Tensor) -> tuple[Tensor, Tensor]:
+            half, expected = model.network.improve(grid, phases)
+            half[::3], expected[::3] = torch.nan, torch.nan
+            return half, expected
 
-    solution = replace(model.search, run=first_fails).solve(observed, [0, 1, 2])
+    solution = replace(model.search, network=FirstFails()).solve(observed, [0, 1, 2])
     assert torch.isfinite(torch.view_as_real(solution.factors)).all()
     assert torch.isfinite(solution.expected_correlation).all()

@@ -1,0 +1,72 @@
+"""The solver as a model of conf/model: amplitudes in, the best of several starts out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from phaselearn.crystal.judgement import with_phases_of
+from phaselearn.crystal.observed import Observed
+from phaselearn.models.classical import ClassicalModel
+from phaselearn.phasing.refinement import Refinement
+from phaselearn.phasing.solution import Solution
+from phaselearn.solver.multi_start import Choice, Completion, MultiStart, StartPlan
+
+
+class Solver(ClassicalModel):
+    """Phases crystals from several starts, each improved by a network; the best are refined as atoms, one is chosen.
+
+    Nothing here is trained: the network comes with its weights. R, and the map correlation that the network itself
+    expects, choose among the starts of a crystal; the truth is never looked at.
+
+    Args:
+        network: a trained network that is a `PhaseImprover`.
+        starts: which starts there are, see `StartPlan`.
+        completion: how phases of the network become phases of all that was measured, see `Completion`.
+        choice: how the best start is chosen, see `Choice`.
+        refinement: fits atoms to |F| from what the network has found; None leaves that as it is.
+        seed: seed of the trial phases.
+        options: those of `DensityModel`.
+    """
+
+    chaotic = True  # charge flipping is
+
+    def __init__(
+        self,
+        *,
+        network: nn.Module,
+        starts: StartPlan,
+        completion: Completion,
+        choice: Choice,
+        refinement: Refinement | None,
+        seed: int,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.network = network.requires_grad_(False)
+        self.search = MultiStart(
+            network=self.network,
+            starts=starts,
+            completion=completion,
+            choice=choice,
+            refinement=refinement,
+            seed=seed,
+        )
+
+    @torch.no_grad()
+    def solve(self, observed: Observed, crystals: Sequence[int]) -> Solution:
+        """Phase B crystals in float32.
+
+        Args:
+            observed: the crystals' reflections.
+            crystals: (B,) a number for each crystal, its row in the store, which seeds its trial phases.
+        """
+        with torch.autocast(observed.amplitude.device.type, enabled=False):
+            return self.search.solve(observed, crystals)
+
+    def phase(self, observed: Observed, crystals: list[int]) -> Tensor:
+        """Return FFT boxes (B, N, N, N) of the map amplitudes with the phases found."""
+        return with_phases_of(observed.map_amplitude(), self.solve(observed, crystals).factors)
