@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -153,6 +153,13 @@ def _fault(told: dict[str, Any]) -> str | None:
     return f"impossible: {wrong}" if wrong else None
 
 
+def _shown(count: int) -> Iterator[int]:
+    for number in range(count):
+        if number % 1000 == 0:
+            print(f"{number:,} of {count:,} inputs", file=sys.stderr, flush=True)
+        yield number
+
+
 def main() -> None:
     """Print the faults and the figures."""
     from figures import Figures, state_machine
@@ -163,7 +170,7 @@ def main() -> None:
     arguments.add_argument("--keep", type=Path, help="folder for inputs that show a fault")
     given = arguments.parse_args()
     state_machine()
-    found, counts = faults(range(given.count), given.seed, given.keep)
+    found, counts = faults(_shown(given.count), given.seed, given.keep)
     print(*found, sep="\n")
     figures = Figures()
     figures.at_least("inputs", given.count, 1)

@@ -15,7 +15,7 @@ EDGES = (0.1, 1000.0)  # Å: shortest and longest
 FLATTEST = 1e-3  # least volume of a cell, as a share of the box of its edges
 FURTHEST = 1e4  # cells that a position may lie from the origin; beyond, its decimals are lost
 MOST_ATOMS = 5000  # in the cell
-# Atoms times atoms of the rarest element: what spglib's search for translations takes time over, about 2 s here.
+# Atoms times atoms of the rarest element: what spglib takes its time over, some seconds at most here.
 MOST_PAIRS = 2_000_000
 
 

@@ -37,6 +37,12 @@ BAD = {
     "no atoms": (CUBE, np.empty((0, 3)), []),
     "no element": (CUBE, ORIGIN, [0]),
     "a heavy element": (CUBE, ORIGIN, [99]),
+    "far more atoms than have room": (
+        np.diag([0.21, 0.31, 0.12]),
+        np.random.default_rng(0).random((5, 3)),
+        [1, 2, 2, 2, 2],
+    ),
+    "two atoms that are nearly one": (CUBE, [[0.0, 0.0, 0.0], [0.001, 0.0, 0.0]], [11, 17]),
     "very many atoms": random_cell(MOST_ATOMS + 1, 90),
     "many atoms of one element": random_cell(2000, 1),
 }
@@ -52,7 +58,7 @@ def test_spglib_never_sees_what_is_no_cell(name: str, monkeypatch: pytest.Monkey
     lattice, positions, numbers = (np.array(values) for values in BAD[name])
     with pytest.raises(Unusable) as refused:
         crystal_of("x", (lattice, positions, numbers.astype(int)), "primitive")
-    assert str(refused.value) == refusal(lattice, numbers, positions)
+    assert str(refused.value) == (refusal(lattice, numbers, positions) or "atoms closer than 0.5 Å")
     assert "\n" not in str(refused.value)
 
 

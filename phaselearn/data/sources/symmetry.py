@@ -142,12 +142,17 @@ def crystal_of(identifier: str, cell: Cell, kind: str, stated_type: tuple[str, i
     lattice, positions, numbers = cell
     check_cell(lattice, numbers, positions)
     crystal = Crystal(identifier, *_arrays(cell), prototype="", space_group=0)
+    if kind == "as_given" and stated_type is not None:
+        return replace(crystal, prototype=stated_type[0], space_group=stated_type[1])
+    # spglib may crash where atoms are much closer than any are.
+    [reason] = screen([crystal], longest_edge=math.inf)
+    if reason is not None:
+        raise Unusable(reason)
     try:
         chosen = choose_cell(cell, kind)
         prototype, space_group = stated_type or structure_type(chosen)
     except Exception as error:  # spglib raises errors of its own
-        [reason] = screen([crystal], longest_edge=math.inf)
-        raise Unusable(reason or "no symmetry found") from error
+        raise Unusable("no symmetry found") from error
     lattice, numbers, positions = _arrays(chosen)
     return replace(
         crystal,
