@@ -111,6 +111,8 @@ def _choices_table(choices: dict[str, str], overrides: list[str]) -> Table:
 
 def _values_table(config: DictConfig, choices: dict[str, str], overrides: list[str]) -> Table:
     """Return the single values that differ from what the options themselves say."""
+    from omegaconf import OmegaConf
+
     from phaselearn.report.plain_table import PlainTable
 
     defaults = _defaults()
@@ -119,13 +121,14 @@ def _values_table(config: DictConfig, choices: dict[str, str], overrides: list[s
         for group, option in choices.items()
         if group not in ("experiment", "sweep")
     ]
-    plain = _flat(_without_hydra(_composed(groups)))
+    # What has to be given is ??? in it.
+    plain = _flat(OmegaConf.to_container(_without_hydra(_composed(groups))))
     given = _given(overrides)
     by = "experiment" if "experiment" in choices else "follows from another"
     table = PlainTable(title="values that differ from the options' own")
     for column in ("key", "value", "the option's", "why"):
         table.add_column(column, overflow="fold")
-    for key, value in _flat(config).items():
+    for key, value in _flat(OmegaConf.to_container(config)).items():
         if key not in plain or plain[key] != value:
             why = "given" if key in given else by
             table.add_row(key, str(value), str(plain.get(key, "–")), why)
@@ -137,9 +140,7 @@ def _given(overrides: list[str]) -> set[str]:
 
 
 def _flat(node: Any, above: str = "") -> dict[str, Any]:
-    from omegaconf import DictConfig
-
-    if not isinstance(node, DictConfig):
+    if not isinstance(node, dict):
         return {above.removesuffix("."): node}
     return {key: value for name, child in node.items() for key, value in _flat(child, f"{above}{name}.").items()}
 

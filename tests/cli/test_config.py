@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
+import pytest
+
+from phaselearn.commands.config import main
+from phaselearn.commands.overrides import path_as_written, value_of
 from tests.cli.folders import PHASELEARN, command
 
 
@@ -20,3 +25,31 @@ def test_config_says_what_would_run_and_why(tmp_path: Path) -> None:
     failed = command(tmp_path, *PHASELEARN, "config", "model=mlpp", succeeds=False)
     assert failed.returncode == 2
     assert "did you mean mlp" in failed.stderr
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["source=materials_project", "source.elements=[Si,O]", "data.store=s3://bucket/pairs.zarr"],
+        ["source=file", "source.path=it's huge?.jsonl"],
+    ],
+    ids=["fetched", "hashed"],
+)
+def test_config_builds_hashes_fetches_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], asked: list[str]
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("config may only look")
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "it's huge?.jsonl").write_text("{}\n")
+    for name in ("sources.file.File.fingerprint", "sources.materials_project.fetch", "bucket.BucketStorage.__init__"):
+        monkeypatch.setattr(f"phaselearn.data.{name}", never)
+    monkeypatch.setattr("sys.argv", ["phaselearn config", *asked])
+    main()
+    printed = capsys.readouterr().out
+    [again] = [line for line in printed.splitlines() if line.startswith("run it: ")]
+    words = shlex.split(again.removeprefix("run it: "))
+    assert words[:2] == ["python", "train.py"]
+    assert [value_of(word) for word in words[2:]] == [value_of(path_as_written(word)) for word in asked]
+    assert [path.name for path in tmp_path.iterdir()] == ["it's huge?.jsonl"]

@@ -1,0 +1,31 @@
+"""One job that fails does not end a multirun."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from phaselearn.failures import read_failure
+from tests.cli.folders import SMALL, TRAIN, command
+
+SHORT = (*SMALL[:3], "evaluation.shown=0", "evaluation.methods=[]", "~callbacks.pictures", "trainer.max_epochs=1")
+
+
+@pytest.mark.parametrize("launcher", ["basic", pytest.param("joblib", marks=pytest.mark.slow)])
+def test_the_other_jobs_of_a_multirun_run(tmp_path: Path, launcher: str) -> None:
+    sweep = ("-m", "optim.optimizer.lr=1e30,1e-3,-1", "hydra.sweep.dir=it's all", f"hydra/launcher={launcher}")
+    done = command(tmp_path, *TRAIN, *SHORT, *sweep, succeeds=False)
+    folder = tmp_path / "it's all"
+    assert done.returncode == 2
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert line.startswith("error: 2 of 3 jobs failed: 0 (optim.optimizer.lr=1e+30), 2 (optim.optimizer.lr=-1)")
+    assert line.endswith("it's all/multirun.html")
+    assert "Traceback" not in done.stderr
+    assert (folder / "1" / "results.csv").exists()
+    assert read_failure(folder / "1") is None
+    page = (folder / "multirun.html").read_text()
+    for number, said in ((0, "the training loss is not finite"), (2, "Invalid learning rate")):
+        failure = read_failure(folder / str(number))
+        assert said in str(failure)
+        assert said in page
