@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,13 +26,13 @@ class Failure:
     reason: str
     command: str
 
-    def choices(self, common: Sequence[str]) -> str:
-        """Return the overrides of the job but those that all jobs have."""
+    def choices(self, fixed: Collection[str]) -> str:
+        """Return the overrides of the job but those of the keys that are the same in all jobs."""
         try:
             words = shlex.split(self.command)[2:]
         except ValueError:
             return ""
-        return " ".join(word for word in words if word not in common)
+        return " ".join(word for word in words if word.partition("=")[0].lstrip("+~") not in fixed)
 
 
 def note_failure(folder: Path, reason: str, overrides: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 
 from phaselearn.commands.application import CONFIG_FILE, fail, run_application
@@ -43,9 +44,10 @@ class MultirunPage(Callback):
             fail(str(error))
         failed = {name: failure for name, failure in _failures(folder).items() if self._earlier.get(name) != failure}
         if failed:
-            common = list(config.hydra.overrides.task)
+            given = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
+            fixed = {override.key_or_group for override in given if not override.is_sweep_override()}
             names = ", ".join(
-                f"{name} ({choices})" if (choices := failure.choices(common)) else name
+                f"{name} ({choices})" if (choices := failure.choices(fixed)) else name
                 for name, (failure, _) in failed.items()
             )
             [(first, _), *_] = failed.values()
