@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -26,6 +27,16 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def links_out_of(folder: Path) -> Iterator[Path]:
+    """Yield the links in a folder, and in the folders below, that lead out of it."""
+    inside = os.path.realpath(folder) + os.sep
+    for where, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(where, name)
+            if path.is_symlink() and not os.path.realpath(path).startswith(inside):
+                yield path
 
 
 def without_room(error: OSError) -> str | None:

@@ -64,7 +64,7 @@ def _in_order(found: miller.array, hkl: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     """Solve every crystal of the input; one that cctbx cannot handle stays zero."""
-    given = np.load(sys.argv[1])
+    given = np.load(sys.argv[1], allow_pickle=False)
     offset = given["offset"]
     factor = np.zeros(len(given["amplitude"]), dtype=np.complex128)
     seconds = np.zeros(len(offset) - 1)

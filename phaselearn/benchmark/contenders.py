@@ -20,8 +20,8 @@ from phaselearn.models.weights import weights_path
 
 _DEFINITION = ("size", "layout", "scattering", "b_iso", "weight", "sigma", "frame", "sampling")
 
-# Builds the model of a configuration for a definition of the pairs, on `SimpleNamespace(definition=…)`.
-Builder = Callable[[Any, Any], Any]
+# Builds a model for a definition of the pairs, on `SimpleNamespace(definition=…)`.
+Builder = Callable[[Any], Any]
 
 
 def regime_from(folder: Path, name: str, meanings: Mapping[str, Mapping[str, str]]) -> Regime:
@@ -53,7 +53,7 @@ def regime_from(folder: Path, name: str, meanings: Mapping[str, Mapping[str, str
     return Regime(name, PairDefinition(**{key: data[key] for key in _DEFINITION}), Observation(**observation))
 
 
-def parameter_free(name: str, config: DictConfig, build: Callable[[Any], Any], device: str) -> ModelContender:
+def parameter_free(name: str, config: DictConfig, build: Builder, device: str) -> ModelContender:
     """Return a contender that reads any regime.
 
     Args:
@@ -78,23 +78,28 @@ def parameter_free(name: str, config: DictConfig, build: Callable[[Any], Any], d
 
 
 def trained(
-    folder: Path, training_set: Mapping[str, Any], checkpoint: Path, build: Builder, device: str
+    folder: Path,
+    config: DictConfig,
+    training_set: Mapping[str, Any],
+    checkpoint: Path,
+    build: Builder,
+    device: str,
 ) -> ModelContender:
     """Return the network of a run folder as a contender.
 
     Args:
         folder: of the run.
+        config: its configuration.
         training_set: what training_set.json says.
         checkpoint: its weights.
-        build: makes the network of a configuration and loads the weights.
+        build: makes the network and loads the weights.
         device: where it runs.
     """
-    config = OmegaConf.load(folder / "config.yaml")
     data = config.data
     definition = PairDefinition(**{key: data[key] for key in _DEFINITION})
     return ModelContender(
         folder.name,
-        lambda definition: build(config, SimpleNamespace(definition=definition)),
+        lambda definition: build(SimpleNamespace(definition=definition)),
         definition=definition,
         preparation=InputPreparation(data.input_transform, data.input_scaling),
         seen_prototypes=frozenset(training_set["prototypes"]),

@@ -84,7 +84,7 @@ class Cctbx:
             if finished.returncode:
                 last = (finished.stderr.strip().splitlines() or ["no message"])[-1]
                 raise UserError(f"cctbx stopped ({last}): try `pip install --upgrade phaselearn[peers]`")
-            solved = np.load(target)
+            solved = np.load(target, allow_pickle=False)
             factor, seconds = torch.from_numpy(solved["factor"]), float(solved["seconds"].sum())
         box = torch.zeros(amplitude.shape, dtype=torch.complex64)
         for row, (hkl, values) in enumerate(

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
-from hydra._internal.utils import get_args_parser
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
@@ -22,18 +21,19 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from phaselearn.commands.help import print_help
+from phaselearn.commands.hydra_internals import get_args_parser
 from phaselearn.commands.keys import take_from_arguments, take_from_config
 from phaselearn.commands.options import EVALUATED, config_directory, option_groups
 from phaselearn.commands.overrides import check_choices, path_as_written, value_of
 from phaselearn.commands.precision import register_precision
 from phaselearn.commands.processes import check_started
+from phaselearn.commands.strangers import CONFIG_FILE, Stranger, read_run_config
 from phaselearn.commands.suggestions import explain, name_of
 from phaselearn.errors import UserError
 from phaselearn.failures import FAILED_FILE, note_failure
 from phaselearn.files import without_room
 from phaselearn.quoting import command, one_line, setting
 
-CONFIG_FILE = "config.yaml"
 _EARLIER = "earlier_run"
 _typed: list[str] = []  # the arguments of the command: Hydra is given others, and processes beside this one, too
 register_precision()
@@ -42,7 +42,8 @@ register_precision()
 def run_application(name: str, task: Callable[[DictConfig], Any]) -> None:
     """Compose the configuration `name` with the command line and run the task on it.
 
-    `resume=FOLDER` (train) and `run=FOLDER` (evaluate) start from the configuration of an earlier run instead.
+    `resume=FOLDER` (train) and `run=FOLDER` (evaluate) start from the configuration of an earlier run instead, which is
+    checked unless `trust=true` is given.
     Exits with code 2 and one line on a user's mistake, with 130 on Ctrl-C.
     """
     # Hydra prints its own rendering of errors and exits with 1 unless it is told to raise them.
@@ -61,7 +62,7 @@ def run_application(name: str, task: Callable[[DictConfig], Any]) -> None:
         earlier = _earlier_run(name, flags, overrides)
         config = name
         if earlier is not None:
-            overrides = _continue_overrides(name, earlier, overrides)
+            overrides = _continue_overrides(name, earlier, flags, overrides)
             config = _EARLIER
         sys.argv[1:] = [*flags, *overrides]
         hydra.main(version_base="1.3", config_path=str(config_directory()), config_name=config)(
@@ -184,25 +185,23 @@ def _earlier_run(name: str, flags: list[str], overrides: list[str]) -> Path | No
     return folder
 
 
-def _continue_overrides(name: str, folder: Path, overrides: list[str]) -> list[str]:
+def _continue_overrides(name: str, folder: Path, flags: list[str], overrides: list[str]) -> list[str]:
     """Return the overrides on top of an earlier run's configuration, which Hydra then finds as `_EARLIER`.
 
     That configuration has no defaults list, so options of groups are appended to it instead of chosen.
     """
-    try:
-        config = OmegaConf.load(folder / CONFIG_FILE)
-    except Exception as error:
-        raise UserError(
-            f"{folder / CONFIG_FILE} cannot be read ({type(error).__name__}): a run's settings are in it; "
-            f"train again with what {folder / 'command.txt'} says"
-        ) from error
     # A run that is older than an option of the evaluation takes it all the same.
     newer = {f"evaluation.{option}" for option in OmegaConf.load(config_directory() / "train.yaml").evaluation}
     groups = option_groups()
     result = []
+    chosen = set()
+    trusted = False
     for override in overrides:
         key = override.partition("=")[0]
         if key in ("resume", "run"):
+            continue
+        if key.lstrip("+") == "trust":
+            trusted = _is_true(override)
             continue
         if key in groups and name == "train":
             raise UserError(f"{override}: a resumed run keeps its {key}; start a new run to change it")
@@ -215,14 +214,37 @@ def _continue_overrides(name: str, folder: Path, overrides: list[str]) -> list[s
             )
         if key in EVALUATED:
             # The whole option: what only the run's own one has would be in its way.
-            config.pop(key, None)
+            chosen.add(key)
             override = f"+{override}"
         elif key in newer:
             override = f"++{override}"
         result.append(override)
-    ConfigStore.instance().store(_EARLIER, config)
+    if name == "evaluate":
+        chosen.add("logger")  # of the training alone, and perhaps of packages that are not here
+    stranger = _stranger(name, folder, flags, result)
+    ConfigStore.instance().store(_EARLIER, read_run_config(folder, stranger, trusted, without=chosen))
     where = folder if name == "train" else folder / "evaluations" / time.strftime("%Y-%m-%d_%H-%M-%S")
     return [*result, setting("hydra.run.dir", where), "hydra.job.chdir=false", "hydra.output_subdir=null"]
+
+
+def _is_true(override: str) -> bool:
+    value = value_of(override)
+    if not isinstance(value, bool):
+        raise UserError(f"{override}: true or false is needed, e.g. trust=true for a run of your own")
+    return value
+
+
+def _stranger(name: str, folder: Path, flags: list[str], overrides: list[str]) -> Stranger:
+    """Return where an earlier run's configuration comes from, and what the command line replaces in it."""
+    given = [override.partition("=") for override in overrides]
+    options = get_args_parser().parse_args(flags).config_dir
+    return Stranger(
+        file=str(folder / CONFIG_FILE),
+        command=command(name_of(name), setting("resume" if name == "train" else "run", folder), "trust=true"),
+        replaced={tuple(key.lstrip("+").split(".")) for key, equals, _ in given if equals},
+        removed={tuple(key[1:].split(".")) for key, equals, _ in given if key.startswith("~") and not equals},
+        options=(Path(options),) if options else (),
+    )
 
 
 def typed_command(name: str) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phaselearn.commands.application import CONFIG_FILE, run_application, typed_command
+from phaselearn.commands.application import run_application, typed_command
 from phaselearn.commands.options import config_directory, option_file
-from phaselearn.quoting import printable
+from phaselearn.commands.strangers import CONFIG_FILE, Stranger, read_run_config
+from phaselearn.quoting import command, printable, setting
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -47,7 +48,7 @@ def _benchmark(config: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     meanings = OmegaConf.to_container(config.regime, resolve=True)
     regimes = [regime_from(config_directory(), str(name), meanings) for name in config.regimes]
-    contenders = [_contender(str(name), config.device) for name in config.models]
+    contenders = [_contender(str(name), config.device, config.trust) for name in config.models]
     peers = [peer(str(name), config.peer_time_limit) for name in config.peers]
     if config.store is not None:
         crystals = crystals_of_store(config.store)
@@ -78,18 +79,17 @@ def _source_name(config: DictConfig) -> str:
     return f"{name} {Path(config.source.path).name}" if "path" in config.source else name
 
 
-def _contender(name: str, device: str) -> Contender:
-    import json
-
+def _contender(name: str, device: str, trusted: bool) -> Contender:
     from omegaconf import OmegaConf
 
     from phaselearn.benchmark.contenders import parameter_free, trained
     from phaselearn.commands.session import (
-        TRAINING_SET_FILE,
         build_method,
         build_model,
+        check,
         checkpoint_path,
         load_weights,
+        read_training_set,
     )
 
     folder = Path(name)
@@ -97,12 +97,16 @@ def _contender(name: str, device: str) -> Contender:
         path = option_file("model", name)
         config = OmegaConf.load(path) if path else OmegaConf.create()
         return parameter_free(name, config, lambda data: build_method(name, data), device)
+    again = command("phaselearn benchmark", f"models=[{setting('', name)[1:]}]", "trust=true")
+    config_file = folder / CONFIG_FILE
+    stranger = Stranger(str(config_file), again)
+    config = read_run_config(folder, stranger, trusted, without=("logger",))
+    check(config, "train")
     checkpoint = checkpoint_path(folder, "best")
 
-    def build(config: DictConfig, data: Any) -> Any:
+    def build(data: Any) -> Any:
         model = build_model(config, data)
         load_weights(model, checkpoint)
         return model
 
-    training_set = json.loads((folder / TRAINING_SET_FILE).read_text())
-    return trained(folder, training_set, checkpoint, build, device)
+    return trained(folder, config, read_training_set(folder), checkpoint, build, device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,26 +18,22 @@ def main() -> None:
 
 def _evaluate(config: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
-    from omegaconf import open_dict
 
     from phaselearn.commands.console import quiet_libraries
     from phaselearn.commands.memory import keep_freed_memory
     from phaselearn.commands.session import (
-        TRAINING_SET_FILE,
         build_data,
         build_method,
         build_model,
         check,
         checkpoint_path,
         load_weights,
+        read_training_set,
     )
     from phaselearn.commands.summary import print_summary
     from phaselearn.progress import show_progress
     from phaselearn.report.run import write_run
 
-    with open_dict(config):
-        # Of the training alone, and perhaps of packages that are not here.
-        config.pop("logger", None)
     check(config, "train")
     quiet_libraries()
     show_progress(not config.get("quiet", False))
@@ -47,7 +42,7 @@ def _evaluate(config: DictConfig) -> None:
     run = folder.parent.parent
     data = build_data(config)
     data.prepare_data()
-    seen = json.loads((run / TRAINING_SET_FILE).read_text())
+    seen = read_training_set(run)
     data.training_prototypes = frozenset(seen["prototypes"])
     model = build_model(config, data)
     checkpoint = checkpoint_path(run, config.evaluation.checkpoint)

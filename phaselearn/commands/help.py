@@ -13,7 +13,8 @@ from phaselearn.commands.options import EVALUATED, config_directory, first_comme
 
 _EVALUATE = (
     "# phaselearn evaluate run=outputs/FOLDER [group=option …] [key=value …]\n"
-    "# Any value of the run's config.yaml may be changed, and these:\n"
+    "# Any value of the run's config.yaml may be changed, and these. trust=true builds what that file names, whoever\n"
+    "# wrote it; without, only classes that the options name (SECURITY.md).\n"
 )
 _FLAGS = """\
 flags

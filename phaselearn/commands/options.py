@@ -53,7 +53,9 @@ def config_directories() -> dict[str, Path]:
 
 
 def option_file(group: str, option: str) -> Path | None:
-    """Return the YAML file of an option, or None where there is no such option."""
+    """Return the YAML file of an option, or None where there is no such option; the name of one is no path."""
+    if option != Path(option).name:
+        return None
     files = (folder / group / f"{option}.yaml" for folder in config_directories().values())
     return next((file for file in files if file.is_file()), None)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from phaselearn.commands.application import run_application
 from phaselearn.errors import UserError
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from omegaconf import DictConfig
+
+    from phaselearn.data.structures import Source
 
 _MOST_NAMED = 10
 
@@ -39,7 +42,7 @@ def _prepare(config: DictConfig) -> None:
         if config.verify:
             _verify(path)
         else:
-            _repair(path, config.data.build_workers)
+            _repair(path, config.data.build_workers, config.trust)
         return
     store = build_data(config).configured_store.build(overwrite=config.overwrite)
     print(printable(f"{store.path}: {len(store)} pairs of {store.definition.size}³, {store.definition.layout} layout"))
@@ -64,12 +67,20 @@ def _verify(path: Path | str) -> None:
     print(f"{printable(path)}: every file is sound, the arrays fit together, and the pairs of a sample are as defined")
 
 
-def _repair(path: Path | str, workers: int | None) -> None:
+def _repair(path: Path | str, workers: int | None, trusted: bool) -> None:
     from hydra.utils import instantiate
 
+    from phaselearn.commands.strangers import Stranger, check_stranger
     from phaselearn.data.repair import repair_store
+    from phaselearn.data.store_checks import prepare_command
 
-    repaired = repair_store(path, instantiate, workers)
+    def source_of(config: Mapping[str, Any]) -> Source:
+        if not trusted:
+            again = prepare_command(path, "repair=true", "trust=true")
+            check_stranger(config, Stranger(str(path), again), at="source")
+        return instantiate(config)
+
+    repaired = repair_store(path, source_of, workers)
     if not repaired:
         print(f"{printable(path)}: every file is sound")
         return

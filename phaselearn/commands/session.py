@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -189,6 +190,24 @@ def checkpoint_path(folder: Path, which: str) -> Path:
             f"go on with `{command('python train.py', setting('resume', folder))}`"
         )
     return path
+
+
+def read_training_set(folder: Path) -> dict[str, list[str]]:
+    """Return the `formulas` and `prototypes` that a run was trained on.
+
+    Raises:
+        UserError: they cannot be read.
+    """
+    path = folder / TRAINING_SET_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        seen = {key: list(map(str, content[key])) for key in ("formulas", "prototypes")}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(
+            f"{path} cannot be read ({type(error).__name__}): it says what the run was trained on, and the run writes "
+            f"it again with `python train.py resume={folder}`"
+        ) from error
+    return seen
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

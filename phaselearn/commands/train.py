@@ -160,6 +160,6 @@ def _without_paths(config: DictConfig) -> Any:
 
     plain = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
     with open_dict(plain):
-        for key in ("run", "resume", "experiment", "sweep"):
+        for key in ("run", "resume", "trust", "experiment", "sweep"):
             plain.pop(key, None)
     return plain

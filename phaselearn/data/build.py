@@ -18,6 +18,7 @@ import zarr
 
 from phaselearn.data.card import dataset_card
 from phaselearn.data.columns import write_columns
+from phaselearn.data.encodings import open_group
 from phaselearn.data.fill import PAIRS_A_SHARD, fill
 from phaselearn.data.gather import Gathered, gather, read_block
 from phaselearn.data.location import open_storage
@@ -153,7 +154,7 @@ def _finish(partial: Storage, recipe: dict[str, Any], shards: dict[str, Entry]) 
 
 def write_card(storage: Storage) -> Entry:
     """Write the dataset card of a store and return what its file must be."""
-    content = dataset_card(summarise(zarr.open_group(storage.zarr_store(), mode="r"))).encode()
+    content = dataset_card(summarise(open_group(storage))).encode()
     storage.write(CARD, content)
     return Entry.of(content)
 

@@ -53,6 +53,27 @@ class _Column:
         self._count -= count
 
 
+def create_columns(group: zarr.Group, crystals: int, atoms: int) -> dict[str, _Column]:
+    """Create the empty arrays of the crystals.
+
+    Args:
+        group: of the store.
+        crystals: how many.
+        atoms: in all of them.
+    """
+    shapes = {
+        "lattice": ((crystals, 3, 3), np.float64),
+        "atom_offset": ((crystals + 1,), np.int64),
+        "atom_number": ((atoms,), np.int64),
+        "atom_position": ((atoms, 3), np.float64),
+        "space_group": ((crystals,), np.int64),
+        "id": ((crystals,), str),
+        "formula": ((crystals,), str),
+        "prototype": ((crystals,), str),
+    }
+    return {name: _Column(group, name, shape, dtype) for name, (shape, dtype) in shapes.items()}
+
+
 def write_columns(storage: Storage, group: zarr.Group, blocks: Iterable[Block], crystals: int, atoms: int) -> None:
     """Write everything but the pairs: the crystals' arrays and the list of what was left out.
 
@@ -63,19 +84,7 @@ def write_columns(storage: Storage, group: zarr.Group, blocks: Iterable[Block], 
         crystals: in all blocks.
         atoms: in all crystals.
     """
-    columns = {
-        name: _Column(group, name, shape, dtype)
-        for name, shape, dtype in (
-            ("lattice", (crystals, 3, 3), np.float64),
-            ("atom_offset", (crystals + 1,), np.int64),
-            ("atom_number", (atoms,), np.int64),
-            ("atom_position", (atoms, 3), np.float64),
-            ("space_group", (crystals,), np.int64),
-            ("id", (crystals,), str),
-            ("formula", (crystals,), str),
-            ("prototype", (crystals,), str),
-        )
-    }
+    columns = create_columns(group, crystals, atoms)
     left_out = io.StringIO()
     writer = csv.writer(left_out, lineterminator="\n")
     writer.writerow(("id", "reason"))

@@ -15,10 +15,9 @@ from operator import itemgetter
 import numpy as np
 import zarr
 from zarr.abc.store import RangeByteRequest, SuffixByteRequest
-from zarr.core.buffer import default_buffer_prototype
-from zarr.core.sync import sync
 
 from phaselearn.data.shards import Chunk, decode_chunk, decode_index, index_size, split_chunk
+from phaselearn.data.zarr_internals import default_buffer_prototype, sync
 
 # Bytes between two wanted chunks that are read along: another request would take longer.
 _READ_ALONG = 1 << 16

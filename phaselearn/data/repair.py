@@ -75,17 +75,19 @@ def _recipe(storage: Storage) -> dict[str, Any] | None:
         manifest = read_manifest(storage)
     except DamagedManifest:
         manifest = None
-    if manifest is not None:
+    if manifest is not None and _is_ours(manifest.recipe):
         return manifest.recipe
     try:
         attributes = json.loads(storage.read(METADATA))["attributes"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
-    return attributes if isinstance(attributes, dict) and _is_ours(attributes) else None
+    return attributes if _is_ours(attributes) else None
 
 
-def _is_ours(attributes: Mapping[str, Any]) -> bool:
-    return attributes.get("schema") == SCHEMA and "schema_version" in attributes and is_sound(attributes)
+def _is_ours(recipe: Any) -> bool:
+    return (
+        isinstance(recipe, dict) and recipe.get("schema") == SCHEMA and "schema_version" in recipe and is_sound(recipe)
+    )
 
 
 def _shards_of(files: list[str]) -> dict[int, list[str]]:
@@ -103,15 +105,18 @@ def _rebuild(
 ) -> list[str]:
     source_config = recipe["source"]["config"]
     anew = prepare_command(storage.path, f"source={recipe['source']['name']}", "…", "overwrite=true")
-    if not source_config:
+    if not source_config or not isinstance(source_config, dict):
         raise UserError(f"{storage.path} does not say how its source was configured: build it again with `{anew}`")
+    try:
+        definition = PairDefinition(**recipe["definition"])
+    except TypeError as error:
+        raise UserError(f"{storage.path} does not say what its pairs are: build it again with `{anew}`") from error
     source = make_source(source_config)
     if source.fingerprint() != recipe["source"]["fingerprint"]:
         raise UserError(
             f"{storage.path} cannot be mended: its source '{source.name}' no longer gives the structures that it was "
             f"built from, or by another version of a library; build it from what there is now with `{anew}`"
         )
-    definition = PairDefinition(**recipe["definition"])
     store = build_store(
         source, definition, storage.path, recipe["longest_edge"], source_config, overwrite=True, workers=workers
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ import zarr.storage
 from zarr.abc.store import Store
 
 from phaselearn.errors import UserError
+from phaselearn.quoting import command
 
 _UNFINISHED = ".partial"
 
@@ -37,7 +39,11 @@ class Storage(ABC):
 
     @abstractmethod
     def sizes(self, folder: str = "") -> dict[str, int]:
-        """Return every file and its bytes, of the whole storage or in one of its folders; empty if there is none."""
+        """Return every file and its bytes, of the whole storage or in one of its folders; empty if there is none.
+
+        Raises:
+            UserError: a link, which may lead out of the storage.
+        """
 
     @abstractmethod
     def delete(self, keys: Iterable[str]) -> None:
@@ -92,13 +98,20 @@ class LocalStorage(Storage):
 
     def sizes(self, folder: str = "") -> dict[str, int]:
         top = str(self.path)
-        return {
-            os.path.relpath(os.path.join(where, name), top).replace(os.sep, "/"): os.stat(
-                os.path.join(where, name)
-            ).st_size
-            for where, _, names in os.walk(os.path.join(top, folder))
-            for name in names
-        }
+        found = {}
+        for where, folders, names in os.walk(os.path.join(top, folder)):
+            for name in (*folders, *names):
+                path = os.path.join(where, name)
+                status = os.lstat(path)
+                key = os.path.relpath(path, top).replace(os.sep, "/")
+                if stat.S_ISLNK(status.st_mode):
+                    raise UserError(
+                        f"{self.path} holds a link, {key}: a store is files of its own, copy what you trust with "
+                        f"`{command('cp -rL', self.path, 'COPY')}`"
+                    )
+                if not stat.S_ISDIR(status.st_mode):
+                    found[key] = status.st_size
+        return found
 
     def delete(self, keys: Iterable[str]) -> None:
         folders = set()

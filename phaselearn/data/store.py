@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import zarr
 
+from phaselearn.data.encodings import open_group
 from phaselearn.data.location import open_storage
 from phaselearn.data.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
 from phaselearn.data.pairs import PairDefinition
@@ -100,8 +101,8 @@ class PairStore:
 
     @cached_property
     def group(self) -> zarr.Group:
-        """The zarr group."""
-        return zarr.open_group(self.storage.zarr_store(), mode="r")
+        """The zarr group, whose metadata say nothing but what this package writes."""
+        return open_group(self.storage)
 
     @cached_property
     def _pair_arrays(self) -> dict[str, zarr.Array]:

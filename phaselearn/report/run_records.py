@@ -13,12 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-from omegaconf import OmegaConf
-
 from phaselearn.callbacks.objective import DIRECTION, METRIC
 from phaselearn.errors import UserError
 from phaselearn.failures import FAILED_FILE, Failure, read_failure
+from phaselearn.plain_yaml import read_plain
 from phaselearn.quoting import command, one_line, printable, setting
 from phaselearn.report.content import FLOOR_METHOD, ResultRow
 from phaselearn.report.curves import Curves, read_curves
@@ -52,11 +50,7 @@ class RunRecord:
         """config.yaml as nested dictionaries."""
         path = self.folder / CONFIG_FILE
         _check_file(path)
-        text = path.read_text(encoding="utf-8")
-        # A few lines that name each other would unfold to more than the memory holds; no run writes them.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
-            raise UserError(f"{CONFIG_FILE} has aliases of YAML, which no run writes")
-        config = OmegaConf.to_container(OmegaConf.create(text))
+        config = read_plain(path)
         if not isinstance(config, dict) or not config:
             raise UserError(f"{CONFIG_FILE} holds no settings")
         return config

@@ -1,0 +1,150 @@
+"""Which class the shipped options, and those of installed packages, name in which place.
+
+A place is an argument of a class: `flipping` of the phaser, `terms.*.loss` of the combined loss, `model` of the whole.
+Places that share a class take each other's, too: wherever an option puts some loss, any loss may stand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from phaselearn.commands.options import config_directories
+
+Keys = tuple[str, ...]
+
+TARGET = "_target_"
+SPECIAL = frozenset({TARGET, "_partial_", "_recursive_", "_convert_", "_args_"})
+WHOLE = ""  # takes the outermost classes
+# Keys whose entries have names of the user's choice: an entry's name says nothing of what it may be.
+_NAMED_FREELY = frozenset({"callbacks", "logger", "terms"})
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C, where PyYAML was built with it
+_PACKAGE = re.compile(r"^\s*#\s*@package\s+(\S+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class _Mention:
+    """A class that an option names.
+
+    Attributes:
+        file: of the option.
+        path: keys from the whole configuration to the class's node.
+        target: the class.
+        special: what else Hydra is told of it, `_partial_` and the like.
+    """
+
+    file: Path
+    path: Keys
+    target: str
+    special: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class KnownClasses:
+    """The classes that may stand in each place.
+
+    Attributes:
+        places: {(class, keys to its argument): classes}.
+        special: {class: what Hydra may be told of it}, as (key, value).
+    """
+
+    places: Mapping[tuple[str, Keys], frozenset[str]]
+    special: Mapping[str, frozenset[tuple[str, Any]]]
+
+    def at(self, owner: str, path: Keys) -> frozenset[str]:
+        """Return the classes that an argument of a class may be; of none in a place that no option fills."""
+        return self.places.get((owner, path), frozenset())
+
+
+def below(path: Keys, key: str) -> Keys:
+    """Return the keys to an entry; of a list, or of a set whose entries are named freely, all entries are alike."""
+    return (*path, "*" if path and path[-1] in _NAMED_FREELY else key)
+
+
+@cache
+def known_classes(*more: Path) -> KnownClasses:
+    """Return the classes of all options.
+
+    Args:
+        more: folders like conf/ that the command line names (`--config-dir`).
+    """
+    mentions = list(_mentions([*config_directories().values(), *more]))
+    places: dict[tuple[str, Keys], set[str]] = defaultdict(set)
+    special: dict[str, set[tuple[str, Any]]] = defaultdict(set)
+    for mention in mentions:
+        for owner, path in _places(mention, mentions):
+            places[owner, path].add(mention.target)
+        special[mention.target].update(mention.special.items())
+    kinds = _kinds(places.values())
+    return KnownClasses(
+        {place: next(kind for kind in kinds if kind >= targets) for place, targets in places.items()},
+        {target: frozenset(pairs) for target, pairs in special.items()},
+    )
+
+
+def _kinds(groups: Iterable[set[str]]) -> list[frozenset[str]]:
+    """Join sets that overlap."""
+    kinds: list[frozenset[str]] = []
+    for group in groups:
+        joined = frozenset(group).union(*(kind for kind in kinds if kind & group))
+        kinds = [kind for kind in kinds if not kind & group] + [joined]
+    return kinds
+
+
+def _places(mention: _Mention, mentions: Iterable[_Mention]) -> Iterator[tuple[str, Keys]]:
+    """Yield the classes that a mentioned one is an argument of, with the keys to it."""
+    for length in range(len(mention.path) - 1, 0, -1):
+        above = [other for other in mentions if other.path == mention.path[:length]]
+        own = [other for other in above if other.file == mention.file]
+        if above:
+            yield from {(owner.target, mention.path[length:]) for owner in own or above}
+            return
+    yield WHOLE, mention.path
+
+
+def _mentions(folders: Iterable[Path]) -> Iterator[_Mention]:
+    options = [
+        (folder, file, yaml.load(text, Loader=_LOADER) or {}, _PACKAGE.search(text))
+        for folder in folders
+        for file in sorted(folder.rglob("*.yaml"))
+        for text in [file.read_text(encoding="utf-8")]
+        if file.relative_to(folder).parts[0] != "hydra"  # classes of Hydra itself, of no run's configuration
+    ]
+    elsewhere = defaultdict(set)
+    for _, _, content, _ in options:
+        for group, package in _moved(content.get("defaults", [])):
+            elsewhere[group].add(package)
+    for folder, file, content, package in options:
+        group = file.relative_to(folder).parent.parts
+        named = package[1] if package else ".".join(group)
+        for place in {named, *elsewhere["/".join(group)]}:
+            base = tuple(key for key in place.split(".") if key not in ("", "_global_"))
+            yield from _within({key: content[key] for key in content if key not in ("defaults", "hydra")}, file, base)
+
+
+def _moved(defaults: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """Yield each group of a defaults list that is put elsewhere, with the place: `group@place`."""
+    for entry in defaults:
+        for key in entry if isinstance(entry, dict) else ():
+            group, at, package = str(key).removeprefix("override ").strip().lstrip("/").partition("@")
+            if at and package != "_global_":
+                yield group, package
+
+
+def _within(node: Any, file: Path, path: Keys) -> Iterator[_Mention]:
+    if isinstance(node, dict):
+        if TARGET in node:
+            special = {key: node[key] for key in node if key in SPECIAL and key != TARGET}
+            yield _Mention(file, path, str(node[TARGET]), special)
+        for key, value in node.items():
+            yield from _within(value, file, below(path, str(key)))
+    elif isinstance(node, list):
+        for value in node:
+            yield from _within(value, file, (*path, "*"))

@@ -1,0 +1,179 @@
+"""Configurations that somebody else may have written: of a run folder, an artifact, a store.
+
+They hold plain values, and name classes that the options name in the same place (`phaselearn.commands.known_classes`).
+All of it is checked before anything is imported. See SECURITY.md.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from phaselearn.commands.known_classes import SPECIAL, TARGET, WHOLE, Keys, KnownClasses, below, known_classes
+from phaselearn.errors import UserError
+from phaselearn.files import links_out_of
+from phaselearn.plain_yaml import read_plain
+from phaselearn.quoting import command
+
+CONFIG_FILE = "config.yaml"
+# They tell Hydra what to compose and to run, and are in no configuration that a run has written.
+_OF_HYDRA = ("hydra", "defaults")
+# Paths that are only read, and those that are made where they are not there. Any other path or URL says where to write
+# or whom to ask.
+_READ = (("source", "path"), ("evaluation", "also_shown", "*"))
+_READ_ANYWHERE = ("weights",)
+_MADE = (("data", "store"), ("source", "snapshot"))
+_WRITTEN = ("dirpath", "save_dir", "default_root_dir")  # of Lightning's classes, in place of the run folder
+_PROSE = ("licence", "attribution", "notes")
+_MOST_SHOWN = 120
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """Where a configuration comes from.
+
+    Attributes:
+        file: that holds it.
+        command: with which a user takes the responsibility for it.
+        replaced: keys whose single values the command line replaces.
+        removed: keys whose nodes it removes.
+        options: folders like conf/ that the command line names.
+    """
+
+    file: str
+    command: str
+    replaced: Collection[Keys] = ()
+    removed: Collection[Keys] = ()
+    options: Collection[Path] = ()
+
+    def refuse(self, what: str) -> UserError:
+        """Return the error that says what is wrong with it, and how it can be taken all the same."""
+        return UserError(f"{self.file}: {what}. If you trust whoever wrote it: `{self.command}`")
+
+
+def read_run_config(folder: Path, stranger: Stranger, trusted: bool, without: Collection[str] = ()) -> DictConfig:
+    """Return the configuration of a run folder, checked.
+
+    Args:
+        folder: of the run.
+        stranger: where the configuration comes from.
+        trusted: leave the check out, and let interpolations be resolved.
+        without: top-level keys to leave out.
+
+    Raises:
+        UserError: it cannot be read, or is refused.
+    """
+    try:
+        content = read_plain(folder / CONFIG_FILE)
+        if not isinstance(content, dict):
+            raise ValueError("not a set of keys")
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{folder / CONFIG_FILE} cannot be read ({str(error) or type(error).__name__}): a run's settings are in "
+            f"it; train again with what {folder / 'command.txt'} says"
+        ) from error
+    # Whom to trust is the user's to say.
+    plain = {key: value for key, value in content.items() if key not in ("trust", *without)}
+    if not trusted:
+        for link in links_out_of(folder):
+            raise stranger.refuse(
+                f"{link} is a link that leads out of the folder, allowed are files in it, e.g. `{command('cp -rL', folder, 'COPY')}`"
+            )
+        check_stranger(plain, stranger)
+    return OmegaConf.create(plain)
+
+
+def check_stranger(config: Mapping[Any, Any], stranger: Stranger, at: str | None = None) -> None:
+    """Check a configuration of plain values.
+
+    Args:
+        config: the whole, or a part of one.
+        stranger: where it comes from.
+        at: top-level key that the part stands under.
+
+    Raises:
+        UserError: a setting of Hydra, a class that its place may not name, an interpolation, or a path or URL to where
+            nothing but what is there may be read.
+    """
+    known = known_classes(*stranger.options)
+    keys = (at,) if at else ()
+    for key in _OF_HYDRA:
+        if not at and key in config:
+            raise stranger.refuse(f"it has the key {key}, which is Hydra's own and in no run's configuration")
+    for found, value in _check_classes(config, keys, (WHOLE, keys), known, stranger):
+        _check_value(found, value, stranger)
+
+
+def _check_classes(
+    node: Any, keys: Keys, place: tuple[str, Keys], known: KnownClasses, stranger: Stranger
+) -> Iterator[tuple[Keys, Any]]:
+    """Check the classes from a node on; yield all single values with their keys."""
+    if keys in stranger.removed or (keys in stranger.replaced and not isinstance(node, Mapping)):
+        return
+    if isinstance(node, Mapping):
+        special = {str(key): node[key] for key in node if key in SPECIAL}
+        if special:
+            target = _checked_class(special, keys, known.at(*place), known, stranger)
+            place = (target, ())
+        for key, value in node.items():
+            if key not in SPECIAL:
+                owner, path = place
+                yield from _check_classes(value, (*keys, str(key)), (owner, below(path, str(key))), known, stranger)
+    elif isinstance(node, list):
+        owner, path = place
+        for value in node:
+            yield from _check_classes(value, (*keys, "*"), (owner, (*path, "*")), known, stranger)
+    else:
+        yield keys, node
+
+
+def _checked_class(
+    special: Mapping[str, Any], keys: Keys, allowed: Collection[str], known: KnownClasses, stranger: Stranger
+) -> str:
+    name, target = ".".join((*keys, TARGET)), special.get(TARGET)
+    if not isinstance(target, str) or target not in allowed:
+        raise stranger.refuse(
+            f"{name}={_shown(target)} is not allowed, "
+            + (f"there it may name {', '.join(sorted(allowed))}" if allowed else "no class may be named there")
+        )
+    for key, value in special.items():
+        if key != TARGET and not _is_told(value, key, known.special[target]):
+            raise stranger.refuse(f"{'.'.join((*keys, key))}={_shown(value)} is not allowed of {target}")
+    return target
+
+
+def _is_told(value: Any, key: str, told: Collection[tuple[str, Any]]) -> bool:
+    return isinstance(value, bool | str) and (key, value) in told
+
+
+def _check_value(keys: Keys, value: Any, stranger: Stranger) -> None:
+    if value is None or isinstance(value, bool | int | float):
+        return
+    name = f"{'.'.join(keys)}={_shown(value)}"
+    if not isinstance(value, str):
+        raise stranger.refuse(f"{name} is {type(value).__name__}, allowed are texts, numbers, true, false and null")
+    if "${" in value:
+        raise stranger.refuse(f"{name} is not resolved, allowed are plain values")
+    last = keys[-1]
+    if last in _WRITTEN:
+        raise stranger.refuse(f"{name} is not allowed, a run writes into its own folder")
+    if last in (*_PROSE, *_READ_ANYWHERE) or keys in _READ or not _leads_out(value):
+        return
+    if keys not in _MADE:
+        raise stranger.refuse(f"{name} leads out of this folder, allowed are paths in it")
+    if not value.startswith("s3://") and not Path(value).exists():
+        raise stranger.refuse(f"{name} is not there, and outside this folder nothing is made")
+
+
+def _leads_out(text: str) -> bool:
+    return "://" in text or text.startswith("~") or os.path.isabs(text) or ".." in PurePath(text).parts
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"

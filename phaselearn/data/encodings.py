@@ -1,0 +1,99 @@
+"""The encodings that the metadata of a store may name: those that this package writes.
+
+zarr decodes with any codec that is installed, and what a group says is of version 2 with pickle, too. A store may come
+from a stranger, and its metadata choose no code.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import zarr
+import zarr.storage
+
+from phaselearn.data.columns import create_columns
+from phaselearn.data.storage import Storage
+from phaselearn.data.store_checks import prepare_command
+from phaselearn.data.store_files import METADATA, create_pair_arrays
+from phaselearn.errors import UserError
+
+_FILES_AT_ONCE = 8
+
+
+def open_group(storage: Storage) -> zarr.Group:
+    """Open the group of a store for reading.
+
+    Raises:
+        UserError: its metadata say something else than a store's.
+    """
+    names = ("", *_written())
+    with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+        for name, document in zip(names, pool.map(lambda name: _document(storage, name), names), strict=True):
+            _check(storage, name, document)
+    return zarr.open_group(storage.zarr_store(), mode="r", zarr_format=3, use_consolidated=False)
+
+
+@cache
+def _written() -> dict[str, dict[str, Any]]:
+    """Return how each array is encoded, as zarr writes it for this package."""
+    group = zarr.create_group(zarr.storage.MemoryStore(), zarr_format=3)
+    create_columns(group, 1, 1)
+    create_pair_arrays(group, count=1, size=4, pairs_a_shard=1)
+    return {name: _encoding(array.metadata.to_dict()) for name, array in group.arrays()}
+
+
+def _encoding(document: dict[str, Any]) -> dict[str, Any]:
+    """Return what the metadata of an array say of code: its type and the names of all codecs, inner ones as well."""
+    return {
+        "data_type": document["data_type"],
+        "codecs": _codecs(document["codecs"]),
+        "chunk_key_encoding": document["chunk_key_encoding"]["name"],
+        "storage_transformers": [*document.get("storage_transformers", [])],
+    }
+
+
+def _codecs(codecs: list[dict[str, Any]]) -> list[Any]:
+    return [
+        [codec["name"], *(_codecs(inner[kind]) for kind in ("codecs", "index_codecs") if kind in inner)]
+        for codec in codecs
+        for inner in [codec.get("configuration", {})]
+    ]
+
+
+def _document(storage: Storage, name: str) -> Any:
+    key = f"{name}/{METADATA}" if name else METADATA
+    try:
+        return json.loads(storage.read(key))
+    except FileNotFoundError:
+        raise _refused(storage, key, "it is missing") from None
+    except (ValueError, RecursionError) as error:
+        raise _refused(storage, key, "it is not valid JSON") from error
+
+
+def _check(storage: Storage, name: str, document: Any) -> None:
+    key = f"{name}/{METADATA}" if name else METADATA
+    expected = {"zarr_format": 3, "node_type": "array" if name else "group"}
+    for field, value in expected.items():
+        if not isinstance(document, dict) or document.get(field) != value:
+            raise _refused(storage, key, f"{field} is not {value}")
+    if not name:
+        if document.get("consolidated_metadata"):
+            raise _refused(storage, key, "it repeats the metadata of the arrays (consolidated_metadata)")
+        return
+    try:
+        encoding = _encoding(document)
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _refused(storage, key, "it is not the metadata of an array") from error
+    for field, value in _written()[name].items():
+        if encoding[field] != value:
+            raise _refused(storage, key, f"{field} is {encoding[field]}, allowed is {value}")
+
+
+def _refused(storage: Storage, key: str, why: str) -> UserError:
+    return UserError(
+        f"{storage.path} is no store that this package has written: {key}: {why}. Build one from its source with "
+        f"`{prepare_command(storage.path, 'source=…', 'overwrite=true')}`"
+    )

@@ -1,0 +1,251 @@
+"""Run folders that somebody else has made: nothing in them runs or leaks, each is refused in one line with exit code 2."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from phaselearn.commands.known_classes import WHOLE, known_classes
+from tests.cli.folders import SMALL
+from tests.cli.inside import call
+from tests.hostile import SECRET, VARIABLE, Canary, assert_harmless, the_one_line, write_pickle
+
+QUICK = (*SMALL, "data=hkl10", "data.store=octant.zarr", "trainer.max_epochs=1")
+PICKLE = "../evil.pkl"  # beside the run, as a stranger's archive would have it
+NUMPY = {"_target_": "numpy.load", "file": "evil.pkl", "allow_pickle": True}
+PANDAS = {"_target_": "pandas.read_pickle", "filepath_or_buffer": "evil.pkl"}
+JOBLIB = {"_target_": "joblib.load", "filename": "evil.pkl"}
+SYSTEM = {"_target_": "os.system", "command": "touch canary"}
+# Of the right package, but not the class itself: what it imports is there, too.
+PREFIX = {"_target_": "phaselearn.files.os.system", "command": "touch canary"}
+METHOD = {"_target_": "hydra.utils.get_method", "path": "os.system"}
+LEAK = "${oc.env:" + VARIABLE + "}"
+
+# name: what is changed in config.yaml {dotted key: value}, and what the line says.
+HOSTILE: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "the model": ({"model": SYSTEM}, ["model._target_=os.system", "MultilayerPerceptron"]),
+    "numpy's pickle": ({"source": NUMPY}, ["source._target_=numpy.load", "phaselearn.data.sources.file.File"]),
+    "pandas' pickle": ({"observation": PANDAS}, ["observation._target_=pandas.read_pickle"]),
+    "joblib's pickle": ({"loss": JOBLIB}, ["loss._target_=joblib.load", "MeanSquaredError"]),
+    "the right prefix": ({"source": PREFIX}, ["source._target_=phaselearn.files.os.system"]),
+    "an alias of the class": (
+        {"loss._target_": "phaselearn.losses.combined.Loss"},
+        ["loss._target_=phaselearn.losses.combined.Loss"],
+    ),
+    "a nested class": ({"data.augmentation": NUMPY}, ["data.augmentation._target_=numpy.load", "Augmentation"]),
+    "deeper than any option": (
+        {"optim.optimizer.params": {"a": [{"b": JOBLIB}]}},
+        ["optim.optimizer.params.a.*.b._target_=joblib.load", "no class may be named there"],
+    ),
+    "in a list": ({"trainer.plugins": [JOBLIB]}, ["trainer.plugins.*._target_=joblib.load"]),
+    "positional arguments": (
+        {"loss._args_": [NUMPY]},
+        ["loss._args_=", "is not allowed of phaselearn.losses.mse.MeanSquaredError"],
+    ),
+    "another way to build": ({"loss._partial_": True}, ["loss._partial_=True"]),
+    "a function by its path": ({"callbacks.more": METHOD}, ["callbacks.more._target_=hydra.utils.get_method"]),
+    "a node that builds nothing": ({"evaluation.more": JOBLIB}, ["evaluation.more._target_=joblib.load"]),
+    "a key of its own": ({"more": SYSTEM}, ["more._target_=os.system"]),
+    "the outermost node": (SYSTEM, ["_target_=os.system"]),
+    "a class of another kind": (
+        {"loss": {"_target_": "phaselearn.models.mlp.MultilayerPerceptron"}},
+        ["loss._target_=phaselearn.models.mlp.MultilayerPerceptron"],
+    ),
+    "a class that is no text": ({"loss._target_": ["os.system"]}, ["loss._target_=['os.system']"]),
+    "a class put together": ({"loss._target_": "${join:os,system}"}, ["loss._target_=${join:os,system}"]),
+    "a class from the environment": ({"loss._target_": LEAK}, [f"loss._target_={LEAK}"]),
+    "a variable of the environment": ({"evaluation.split": LEAK}, [f"evaluation.split={LEAK}", "is not resolved"]),
+    "a variable in a path": ({"data.store": f"{LEAK}.zarr"}, ["data.store=", "is not resolved"]),
+    "a variable in a list": ({"evaluation.also_shown": [LEAK]}, ["evaluation.also_shown.*=", "is not resolved"]),
+    "an interpolation that is escaped": ({"optimize": f"\\{LEAK}"}, ["optimize=", "is not resolved"]),
+    "a decoded value": ({"seed": "${oc.decode:0}"}, ["seed=${oc.decode:0}"]),
+    "a created node": ({"loss": '${oc.create:{"_target_":"os.system"}}'}, ["loss=${oc.create:"]),
+    "settings of Hydra": ({"hydra": {"job": {"env_set": {"PATH": "."}}}}, ["the key hydra"]),
+    "a defaults list": ({"defaults": ["/model: cnn"]}, ["the key defaults"]),
+    "trust in itself": ({"source": NUMPY, "trust": True}, ["source._target_=numpy.load"]),
+    "a store elsewhere": ({"data.store": "../made/here.zarr"}, ["data.store=../made/here.zarr is not there"]),
+    "stores elsewhere": ({"data.store": None, "data.store_folder": "/made"}, ["data.store_folder=/made leads out"]),
+    "a name with a path": ({"data.name": "../made"}, ["data.name=../made leads out"]),
+    "another run's checkpoint": ({"callbacks.last.dirpath": "outputs/other"}, ["callbacks.last.dirpath=outputs/other"]),
+    "another service": ({"source.endpoint": "https://example.org"}, ["source.endpoint=https://example.org leads out"]),
+    "letters that steer a terminal": ({"loss._target_": "os.\x1b[2Jsystem"}, ["os.\\x1b[2Jsystem"]),
+}
+COMMANDS = {
+    "evaluate": ("evaluate", "run=run"),
+    "resume": ("train", "resume=run"),
+    "benchmark": ("benchmark", "models=[run]", "count=3", "regimes=[octant20]", "run=bench"),
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run of one epoch and its store."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert call("train", *QUICK, "run=run") == 0
+    return folder
+
+
+@pytest.fixture
+def place(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it with a pickle beside, in which the commands run; a secret is in the environment."""
+    folder = tmp_path / "place"
+    shutil.copytree(trained, folder)
+    write_pickle(folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv(VARIABLE, SECRET)
+    return folder
+
+
+@pytest.fixture
+def refused(place: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command that must refuse in one line, without harm; return the line."""
+
+    def run(*arguments: str) -> str:
+        before = sorted(path for path in place.rglob("*") if "__pycache__" not in path.parts)
+        capfd.readouterr()
+        assert call(*arguments) == 2
+        printed = capfd.readouterr()
+        assert_harmless(place.parent, printed.out + printed.err)
+        assert sorted(path for path in place.rglob("*") if "__pycache__" not in path.parts) == before
+        return the_one_line(printed.err)
+
+    return run
+
+
+def change(file: Path, changes: dict[str, Any]) -> None:
+    """Set values of a YAML file by their dotted keys."""
+    config = yaml.safe_load(file.read_text())
+    for key, value in changes.items():
+        *above, last = key.split(".")
+        node = config
+        for name in above:
+            node = node.setdefault(name, {})
+        node[last] = value
+    file.write_text(yaml.safe_dump(config))
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_configuration_is_refused_in_one_line(place: Path, refused: Callable[..., str], name: str) -> None:
+    changes, told = HOSTILE[name]
+    change(place / "run" / "config.yaml", changes)
+    line = refused("evaluate", "run=run")
+    for snippet in ("run/config.yaml", "`phaselearn evaluate run=run trust=true`", *told):
+        assert snippet in line
+
+
+@pytest.mark.parametrize("command", ["resume", "benchmark"])
+@pytest.mark.parametrize("name", ["numpy's pickle", "a nested class", "a variable of the environment"])
+def test_each_command_refuses(place: Path, refused: Callable[..., str], command: str, name: str) -> None:
+    changes, told = HOSTILE[name]
+    change(place / "run" / "config.yaml", changes)
+    if command == "benchmark":
+        (place / "bench").mkdir()  # Hydra makes it before the task begins
+    line = refused(*COMMANDS[command])
+    for snippet in ("run/config.yaml", "trust=true", *told):
+        assert snippet in line
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_trust_is_the_users_to_give(place: Path, command: str) -> None:
+    change(place / "run" / "config.yaml", {"loss": NUMPY})
+    call(*COMMANDS[command], "trust=true")
+    assert (place / "canary").exists()
+
+
+def test_a_logger_of_a_stranger_is_not_built(place: Path, refused: Callable[..., str]) -> None:
+    change(place / "run" / "config.yaml", {"logger.csv": PANDAS})
+    assert "logger.csv._target_=pandas.read_pickle" in refused("train", "resume=run")
+
+
+def test_what_the_command_line_removes_or_replaces_is_not_looked_at(place: Path) -> None:
+    change(place / "run" / "config.yaml", {"callbacks.mine": PANDAS, "data.store": "/made/here.zarr", "source": JOBLIB})
+    arguments = ("~callbacks.mine", "data.store=octant.zarr", "source=prototypes", "source.count=120")
+    assert call("evaluate", "run=run", *arguments) == 0
+    assert not (place / "canary").exists()
+
+
+def test_an_option_is_no_path(place: Path, refused: Callable[..., str]) -> None:
+    (place / "evil.yaml").write_text(yaml.safe_dump(NUMPY))
+    change(place / "run" / "config.yaml", {"evaluation.methods": [str(place / "evil")]})
+    assert "is unknown: allowed are" in refused("evaluate", "run=run")
+
+
+def test_a_link_out_of_the_run_is_not_written_through(place: Path, refused: Callable[..., str]) -> None:
+    (place / "own.txt").write_text("mine\n")
+    (place / "run" / "metrics.csv").unlink()
+    (place / "run" / "metrics.csv").symlink_to("../own.txt")
+    assert "run/metrics.csv is a link that leads out" in refused("train", "resume=run", "trainer.max_epochs=2")
+    assert (place / "own.txt").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("a: &a [1]\nb: *a\n", "an alias"),
+        ("a: " + 100 * "[" + 100 * "]", "deeper than"),
+        ("a: !!python/object/apply:os.system ['touch canary']\n", "not valid YAML"),
+        ("a: " + 5_000_000 * "1", "larger than"),
+        ("- 1\n", "not a set of keys"),
+    ],
+    ids=["alias", "deep", "tag", "large", "list"],
+)
+def test_yaml_that_is_no_configuration(place: Path, refused: Callable[..., str], content: str, told: str) -> None:
+    (place / "run" / "config.yaml").write_text(content)
+    assert told in refused("evaluate", "run=run")
+    assert told in refused("runs", "compare=[run,run]")
+
+
+def test_a_comparison_of_runs_resolves_nothing(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree("run", "other")
+    change(place / "other" / "config.yaml", {"model": JOBLIB, "loss.note": LEAK, "optimize": LEAK})
+    call("runs", "compare=[run,other]")
+    call("runs", "folder=.")
+    printed = capfd.readouterr()
+    assert_harmless(place, printed.out + printed.err)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_checkpoint_is_not_unpickled(place: Path, refused: Callable[..., str], command: str) -> None:
+    for name in ("best.ckpt", "last.ckpt"):
+        torch.save({"state_dict": Canary(place / "canary"), "epoch": 0, "global_step": 0}, place / "run" / name)
+    if command == "benchmark":
+        # It is opened when a crystal is judged, after Hydra and the benchmark have made their folders.
+        assert call(*COMMANDS[command]) == 2
+        assert not (place / "canary").exists()
+        return
+    assert "not a readable checkpoint" in refused(*COMMANDS[command])
+
+
+def test_an_artifact_is_a_run_folder(place: Path, refused: Callable[..., str]) -> None:
+    """As `wandb artifact get` leaves it: weights and what evaluating them takes."""
+    artifact = place / "artifacts" / "weights-1a:v0"
+    artifact.mkdir(parents=True)
+    for name in ("best.ckpt", "last.ckpt", "config.yaml", "training_set.json"):
+        shutil.copy(place / "run" / name, artifact)
+    assert call("evaluate", "run='artifacts/weights-1a:v0'") == 0
+    shutil.rmtree(artifact / "evaluations")
+    (artifact / "training_set.json").write_text('{"formulas": 3}')
+    assert "training_set.json cannot be read" in refused("evaluate", "run='artifacts/weights-1a:v0'")
+    change(artifact / "config.yaml", {"model.more": PANDAS})
+    assert "model.more._target_=pandas.read_pickle" in refused("evaluate", "run='artifacts/weights-1a:v0'")
+
+
+def test_a_place_takes_the_classes_that_the_options_name_there() -> None:
+    known = known_classes()
+    losses = known.at(WHOLE, ("loss",))
+    assert "phaselearn.losses.sinkhorn.Sinkhorn" in losses
+    assert known.at("phaselearn.losses.aligned.Aligned", ("loss",)) == losses
+    assert known.at("phaselearn.losses.combined.Combined", ("terms", "*", "loss")) == losses
+    assert known.at("pytorch_lightning.Trainer", ("profiler",)) >= {"pytorch_lightning.profilers.SimpleProfiler"}
+    assert known.at(WHOLE, ("training_observation",)) == known.at(WHOLE, ("observation",))
+    assert not known.at(WHOLE, ("optim", "scheduler")) & known.at(WHOLE, ("optim", "optimizer"))
+    assert not known.at(WHOLE, ("model",)) & losses
+    assert not known.at(WHOLE, ("seed",))

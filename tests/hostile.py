@@ -1,0 +1,45 @@
+"""What a stranger could send: pickles that write a canary when they are loaded, and a secret that must stay one."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+SECRET = "4fe9-that-nobody-may-see"
+VARIABLE = "PHASELEARN_TEST_SECRET"
+
+
+class Canary:
+    """Its pickle makes a file where it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, str]]:
+        return open, (str(self.path), "w")
+
+
+def write_pickle(folder: Path, name: str = "evil.pkl") -> Path:
+    """Write a pickle whose canary lies in the same folder."""
+    path = folder / name
+    path.write_bytes(pickle.dumps(Canary(folder / "canary")))
+    return path
+
+
+def assert_harmless(folder: Path, printed: str) -> None:
+    """Nothing ran, and the secret is neither printed nor in any file or name below a folder."""
+    assert not list(folder.rglob("*canary*"))
+    assert SECRET not in printed
+    for path in folder.rglob("*"):
+        assert SECRET not in path.name
+        assert path.is_symlink() or not path.is_file() or SECRET.encode() not in path.read_bytes(), path
+
+
+def the_one_line(printed: str) -> str:
+    """Return the one line that a command has printed."""
+    [line] = [line for line in printed.splitlines() if line.strip()]
+    assert line.startswith("error: "), printed
+    assert len(line) < 2000
+    return line
