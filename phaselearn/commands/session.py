@@ -30,7 +30,9 @@ def check(config: DictConfig, name: str) -> None:
             "logger is one logger here, but a set of named ones is needed, e.g. +logger.mine._target_=CLASS; a run "
             "whose config.yaml has but one is older than this: evaluate it, or start anew with `python train.py`"
         )
-    check_config(config, {key: defaults._get_node(key)._value() for key in defaults if _is_plain(defaults, key)})
+    plain = OmegaConf.to_container(defaults, resolve=False)
+    plain.pop("defaults", None)
+    check_config(config, {key: value for key, value in plain.items() if not isinstance(value, dict)})
     if "float32_matmul_precision" in config:
         _check_matmul_precision(config.float32_matmul_precision)
     if "evaluation" in config:
@@ -50,11 +52,6 @@ def _check_objective(metric: str, direction: str) -> None:
         raise UserError(f"direction={direction} is unknown: allowed are max, min; for example direction=max")
     if direction == "max" and metric.endswith(("loss", "error")):
         raise UserError(f"optimize={metric} direction=max looks for the worst run: add direction=min")
-
-
-def _is_plain(defaults: DictConfig, key: str) -> bool:
-    node = defaults._get_node(key)
-    return not isinstance(node, DictConfig) and key not in ("defaults", "hydra")
 
 
 def _check_matmul_precision(given: Any) -> None:

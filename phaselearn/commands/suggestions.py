@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from typing import Any
 
 from hydra.errors import OverrideParseException
+from omegaconf import OmegaConf
 
 from phaselearn.commands.options import config_directory, options_of
 from phaselearn.errors import UserError
@@ -71,7 +73,8 @@ def _unknown_key(key: str, name: str, command: str) -> str:
 
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(config_directory()), version_base="1.3"):
-        known = _keys(compose(config_name="train" if name == "evaluate" else name))
+        composed = compose(config_name="train" if name == "evaluate" else name)
+    known = _keys(OmegaConf.to_container(composed, resolve=False))
     groups = [entry.name for entry in config_directory().iterdir() if entry.is_dir()]
     parent, _, last = key.rpartition(".")
     siblings = [other for other in known if other.rpartition(".")[0] == parent]
@@ -87,17 +90,10 @@ def _unknown_key(key: str, name: str, command: str) -> str:
     )
 
 
-def _keys(node: object, prefix: str = "") -> list[str]:
-    from omegaconf import DictConfig
-
-    found: list[str] = []
-    if isinstance(node, DictConfig):
-        for key in node:
-            found.append(f"{prefix}{key}")
-            child = node._get_node(key)
-            if isinstance(child, DictConfig) and not child._is_none() and not child._is_interpolation():
-                found += _keys(child, f"{prefix}{key}.")
-    return found
+def _keys(node: Any, prefix: str = "") -> list[str]:
+    if not isinstance(node, dict):
+        return []
+    return [found for key in node for found in (f"{prefix}{key}", *_keys(node[key], f"{prefix}{key}."))]
 
 
 def _user_error(error: BaseException | None) -> UserError | None:
