@@ -1,7 +1,7 @@
 """The encodings that the metadata of a store may name: those that this package writes.
 
-zarr decodes with any codec that is installed, and what a group says is of version 2 with pickle, too. A store may come
-from a stranger, and its metadata choose no code.
+zarr looks up any codec that the metadata name among those that are installed; of version 2, pickle is one. A store may
+come from a stranger, and its metadata choose no code.
 """
 
 from __future__ import annotations

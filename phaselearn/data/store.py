@@ -141,8 +141,9 @@ class PairStore:
         )
 
     def _column(self, name: str) -> np.ndarray:
+        group = self.group
         try:
-            return self.group[name][:]
+            return group[name][:]
         except Exception as error:
             told = self.storage.not_damage(error)
             raise told or damaged(self.storage, f"{name}/", first_line(error)) from error

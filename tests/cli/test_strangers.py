@@ -1,8 +1,10 @@
-"""Run folders that somebody else has made: nothing in them runs or leaks, each is refused in one line with exit code 2."""
+"""Run folders that somebody else has made: nothing in them runs or leaks; one line and exit code 2 refuse each."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,12 @@ import torch
 import yaml
 
 from phaselearn.commands.known_classes import WHOLE, known_classes
+from phaselearn.commands.options import config_directory, option_file
 from tests.cli.folders import SMALL
 from tests.cli.inside import call
 from tests.hostile import SECRET, VARIABLE, Canary, assert_harmless, the_one_line, write_pickle
 
 QUICK = (*SMALL, "data=hkl10", "data.store=octant.zarr", "trainer.max_epochs=1")
-PICKLE = "../evil.pkl"  # beside the run, as a stranger's archive would have it
 NUMPY = {"_target_": "numpy.load", "file": "evil.pkl", "allow_pickle": True}
 PANDAS = {"_target_": "pandas.read_pickle", "filepath_or_buffer": "evil.pkl"}
 JOBLIB = {"_target_": "joblib.load", "filename": "evil.pkl"}
@@ -76,10 +78,11 @@ HOSTILE: dict[str, tuple[dict[str, Any], list[str]]] = {
     "another service": ({"source.endpoint": "https://example.org"}, ["source.endpoint=https://example.org leads out"]),
     "letters that steer a terminal": ({"loss._target_": "os.\x1b[2Jsystem"}, ["os.\\x1b[2Jsystem"]),
 }
+OCTANT = "+regime.octant10={data: hkl10, observation: ideal}"
 COMMANDS = {
     "evaluate": ("evaluate", "run=run"),
     "resume": ("train", "resume=run"),
-    "benchmark": ("benchmark", "models=[run]", "count=3", "regimes=[octant20]", "run=bench"),
+    "benchmark": ("benchmark", "models=[run]", "count=3", "source.count=20", OCTANT, "regimes=[octant10]", "run=bench"),
 }
 
 
@@ -109,12 +112,10 @@ def refused(place: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., str
     """Run a command that must refuse in one line, without harm; return the line."""
 
     def run(*arguments: str) -> str:
-        before = sorted(path for path in place.rglob("*") if "__pycache__" not in path.parts)
         capfd.readouterr()
         assert call(*arguments) == 2
         printed = capfd.readouterr()
         assert_harmless(place.parent, printed.out + printed.err)
-        assert sorted(path for path in place.rglob("*") if "__pycache__" not in path.parts) == before
         return the_one_line(printed.err)
 
     return run
@@ -136,7 +137,9 @@ def change(file: Path, changes: dict[str, Any]) -> None:
 def test_a_hostile_configuration_is_refused_in_one_line(place: Path, refused: Callable[..., str], name: str) -> None:
     changes, told = HOSTILE[name]
     change(place / "run" / "config.yaml", changes)
+    before = sorted(place.rglob("*"))
     line = refused("evaluate", "run=run")
+    assert sorted(place.rglob("*")) == before
     for snippet in ("run/config.yaml", "`phaselearn evaluate run=run trust=true`", *told):
         assert snippet in line
 
@@ -146,18 +149,24 @@ def test_a_hostile_configuration_is_refused_in_one_line(place: Path, refused: Ca
 def test_each_command_refuses(place: Path, refused: Callable[..., str], command: str, name: str) -> None:
     changes, told = HOSTILE[name]
     change(place / "run" / "config.yaml", changes)
-    if command == "benchmark":
-        (place / "bench").mkdir()  # Hydra makes it before the task begins
     line = refused(*COMMANDS[command])
     for snippet in ("run/config.yaml", "trust=true", *told):
         assert snippet in line
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_trust_is_the_users_to_give(place: Path, command: str) -> None:
-    change(place / "run" / "config.yaml", {"loss": NUMPY})
-    call(*COMMANDS[command], "trust=true")
-    assert (place / "canary").exists()
+def test_trust_is_the_users_to_give(place: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of one's own with a class of one's own."""
+    monkeypatch.syspath_prepend(str(place))
+    (place / "own_loss.py").write_text("from phaselearn.losses.mse import MeanSquaredError as Own\n")
+    change(place / "run" / "config.yaml", {"loss": {"_target_": "own_loss.Own"}, "optimize": "val/${evaluation.which}"})
+    change(place / "run" / "config.yaml", {"evaluation.which": "median_cc"})
+    for command in COMMANDS.values():
+        assert "own_loss.Own" in refused(*command)
+        assert "own_loss" not in sys.modules
+    for command in COMMANDS.values():
+        assert call(*command, "trust=true") == 0
+    assert "own_loss" in sys.modules
+    assert "trust=maybe" in refused("evaluate", "run=run", "trust=maybe")
 
 
 def test_a_logger_of_a_stranger_is_not_built(place: Path, refused: Callable[..., str]) -> None:
@@ -172,10 +181,14 @@ def test_what_the_command_line_removes_or_replaces_is_not_looked_at(place: Path)
     assert not (place / "canary").exists()
 
 
-def test_an_option_is_no_path(place: Path, refused: Callable[..., str]) -> None:
+@pytest.mark.parametrize("group", ["model", "loss"])
+def test_an_option_is_no_path(place: Path, group: str) -> None:
     (place / "evil.yaml").write_text(yaml.safe_dump(NUMPY))
-    change(place / "run" / "config.yaml", {"evaluation.methods": [str(place / "evil")]})
-    assert "is unknown: allowed are" in refused("evaluate", "run=run")
+    up = os.path.relpath(place / "evil", config_directory() / group)
+    assert option_file(group, str(place / "evil")) is None
+    assert option_file(group, up) is None
+    assert option_file(group, f"../{group}/{'mlp' if group == 'model' else 'mse'}") is None
+    assert option_file(group, "mlp" if group == "model" else "mse") is not None
 
 
 def test_a_link_out_of_the_run_is_not_written_through(place: Path, refused: Callable[..., str]) -> None:
@@ -200,7 +213,8 @@ def test_a_link_out_of_the_run_is_not_written_through(place: Path, refused: Call
 def test_yaml_that_is_no_configuration(place: Path, refused: Callable[..., str], content: str, told: str) -> None:
     (place / "run" / "config.yaml").write_text(content)
     assert told in refused("evaluate", "run=run")
-    assert told in refused("runs", "compare=[run,run]")
+    shutil.copytree("run", "other")
+    assert told in refused("runs", "compare=[run,other]")
 
 
 def test_a_comparison_of_runs_resolves_nothing(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -216,11 +230,6 @@ def test_a_comparison_of_runs_resolves_nothing(place: Path, capfd: pytest.Captur
 def test_a_checkpoint_is_not_unpickled(place: Path, refused: Callable[..., str], command: str) -> None:
     for name in ("best.ckpt", "last.ckpt"):
         torch.save({"state_dict": Canary(place / "canary"), "epoch": 0, "global_step": 0}, place / "run" / name)
-    if command == "benchmark":
-        # It is opened when a crystal is judged, after Hydra and the benchmark have made their folders.
-        assert call(*COMMANDS[command]) == 2
-        assert not (place / "canary").exists()
-        return
     assert "not a readable checkpoint" in refused(*COMMANDS[command])
 
 
