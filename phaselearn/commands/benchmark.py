@@ -98,8 +98,7 @@ def _contender(name: str, device: str, trusted: bool) -> Contender:
         config = OmegaConf.load(path) if path else OmegaConf.create()
         return parameter_free(name, config, lambda data: build_method(name, data), device)
     again = command("phaselearn benchmark", f"models=[{setting('', name)[1:]}]", "trust=true")
-    config_file = folder / CONFIG_FILE
-    stranger = Stranger(str(config_file), again)
+    stranger = Stranger(str(folder / CONFIG_FILE), again)
     config = read_run_config(folder, stranger, trusted, without=("logger",))
     check(config, "train")
     checkpoint = checkpoint_path(folder, "best")

@@ -81,9 +81,8 @@ def read_run_config(folder: Path, stranger: Stranger, trusted: bool, without: Co
     plain = {key: value for key, value in content.items() if key not in ("trust", *without)}
     if not trusted:
         for link in links_out_of(folder):
-            raise stranger.refuse(
-                f"{link} is a link that leads out of the folder, allowed are files in it, e.g. `{command('cp -rL', folder, 'COPY')}`"
-            )
+            copying = command("cp -rL", folder, "COPY")
+            raise stranger.refuse(f"{link} is a link that leads out of the folder, allowed are files: `{copying}`")
         check_stranger(plain, stranger)
     return OmegaConf.create(plain)
 
