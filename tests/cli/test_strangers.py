@@ -214,7 +214,7 @@ def test_yaml_that_is_no_configuration(place: Path, refused: Callable[..., str],
     (place / "run" / "config.yaml").write_text(content)
     assert told in refused("evaluate", "run=run")
     shutil.copytree("run", "other")
-    assert told in refused("runs", "compare=[run,other]")
+    assert "run cannot be read" in refused("runs", "compare=[run,other]")
 
 
 def test_a_comparison_of_runs_resolves_nothing(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
