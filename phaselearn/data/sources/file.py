@@ -189,9 +189,9 @@ def _stated_type(row: dict[str, Any]) -> tuple[str, int] | None:
 def _space_group(given: Any) -> int:
     """Return the number of a space group, stated by number or Hermann–Mauguin symbol."""
     number = 0
-    if isinstance(given, str) and len(given) < _LONGEST_SYMBOL:
+    if isinstance(given, str) and len(given) < _LONGEST_SYMBOL and given.isascii():
         group = gemmi.find_spacegroup_by_name(given)
-        number = group.number if group else int(given) if given.isascii() and given.isdigit() else 0
+        number = group.number if group else int(given) if given.isdigit() else 0
     elif isinstance(given, int | float) and not isinstance(given, bool) and given in range(1, 231):
         number = int(given)
     if not 1 <= number <= 230:
