@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import bootstrap
 
 LEVEL = 0.95
+_STATISTICS = {"mean": np.mean, "median": np.median}
 _VALUES_AT_ONCE = 1 << 22
 
 
@@ -18,20 +20,20 @@ def bootstrap_interval(values: np.ndarray, statistic: str, resamples: int, seed:
         seed: of the draws.
 
     Returns:
-        Lower and upper end; NaN where there are no values.
+        Lower and upper end; NaN where there are no values, the value itself where there is one.
     """
     values = np.asarray(values, dtype=float)
     if not len(values):
         return float("nan"), float("nan")
-    function = {"mean": np.mean, "median": np.median}[statistic]
-    generator = np.random.default_rng(seed)
-    at_once = max(1, _VALUES_AT_ONCE // len(values))
-    results = [
-        function(
-            values[generator.integers(len(values), size=(min(at_once, resamples - start), len(values)))],
-            axis=1,
-        )
-        for start in range(0, resamples, at_once)
-    ]
-    low, high = np.quantile(np.concatenate(results), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+    if len(values) == 1:  # scipy refuses it
+        return float(values[0]), float(values[0])
+    interval = bootstrap(
+        (values,),
+        _STATISTICS[statistic],
+        n_resamples=resamples,
+        batch=max(1, _VALUES_AT_ONCE // len(values)),
+        confidence_level=LEVEL,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)

@@ -13,7 +13,6 @@ from phaselearn.crystal.observed import Observed
 from phaselearn.data.pairs import PairDefinition
 
 # `solved` and `strict` are shares of the crystals; correlation, floor, gain and phase error are medians.
-SUMMARIES = ("solved", "strict", "median_cc", "gain", "phase_error", "floor", "floor_solved")
 
 
 class PhasingMetric(Metric):

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
+from phaselearn.crystal.judgement import SOLVED_FROM
 from phaselearn.report.axes import frame_cell
 from phaselearn.report.content import ShownCrystal
 from phaselearn.report.curves import Curves, Series
@@ -44,7 +45,6 @@ STYLE = {
     "savefig.dpi": 150,
 }
 NEAR_PLANE = 0.4  # Å, that atoms marked in a slice lie from it at most
-SOLVED_FROM = 0.9
 OF_A_CRYSTAL = ("crystal", "voxels", "pattern")  # kinds of figures, of which a run has one for each shown crystal
 HALO = withStroke(linewidth=2, foreground="#1B1F24")
 
