@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from phaselearn.benchmark.regimes import InputPreparation, Regime
-from phaselearn.benchmark.runner import Batch, Outcome
+from phaselearn.benchmark.runner import Outcome
 from phaselearn.crystal.layout import miller_indices
+from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError
 from phaselearn.metrics.phasing import observed_of
 from phaselearn.phasing.solution import Solution

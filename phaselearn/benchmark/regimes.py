@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
+from phaselearn.data.batch import Batch, ideal_batch, measured_batch
 from phaselearn.data.observation import Observation
-from phaselearn.data.pairs import PairDefinition, make_pairs, pad_atoms
+from phaselearn.data.pairs import PairDefinition, make_intensity, pad_atoms
 from phaselearn.data.structures import Crystal
-from phaselearn.data.transforms import scale_samples, transform_input
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,8 @@ def batches(
     seen_prototypes: frozenset[str],
     batch_size: int,
     seed: int,
-) -> Iterator[tuple[list[Crystal], dict[str, Tensor]]]:
-    """Yield crystals and their batch, as `PairDataModule` gives it but for the target density.
+) -> Iterator[tuple[list[Crystal], Batch]]:
+    """Yield crystals and their batch, which has no target density.
 
     Noise and missing reflections depend on seed and id of a crystal alone, so that every method, whatever its
     batch size, gets the same |F|.
@@ -62,23 +61,19 @@ def batches(
         chosen = list(crystals[start : start + batch_size])
         lattice, numbers, positions = pad_atoms(chosen)
         definition = regime.definition
-        intensity, _ = make_pairs(lattice.float(), numbers, positions, definition)
         seeds = [crystal_seed(crystal, seed) for crystal in chosen]
-        intensity, observed = regime.observation.apply(intensity, lattice.float(), definition.layout, seeds)
-        network_input = transform_input(intensity, preparation.transform, definition.layout)
-        yield (
-            chosen,
-            {
-                "input": scale_samples(network_input, preparation.scaling),
-                "intensity": intensity,
-                "observed": observed,
-                "lattice": lattice.float(),
-                "numbers": numbers,
-                "positions": positions,
-                "prototype_seen": torch.tensor([crystal.prototype in seen_prototypes for crystal in chosen]),
-                "row": torch.tensor([value % (1 << 31) for value in seeds]),
-            },
+        ideal = ideal_batch(
+            intensity=make_intensity(lattice.float(), numbers, positions, definition),
+            density=None,
+            lattice=lattice,
+            atoms=(numbers, positions),
+            prototype_seen=torch.tensor([crystal.prototype in seen_prototypes for crystal in chosen]),
+            row=torch.tensor([value % (1 << 31) for value in seeds]),
         )
+        measured = measured_batch(
+            ideal, regime.observation, definition.layout, seeds, preparation.transform, preparation.scaling
+        )
+        yield chosen, measured
 
 
 def crystal_seed(crystal: Crystal, seed: int) -> int:

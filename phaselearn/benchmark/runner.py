@@ -18,6 +18,7 @@ from phaselearn.benchmark.regimes import InputPreparation, Regime, batches
 from phaselearn.crystal.judgement import Judgement, judge
 from phaselearn.crystal.lattice import volume
 from phaselearn.crystal.observed import Observed
+from phaselearn.data.batch import Batch, map_batch
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.structures import Crystal
 from phaselearn.metrics.phasing import observed_of, predicted_factors
@@ -27,8 +28,6 @@ from phaselearn.phasing.map_symmetry import symmetry_agreement
 from phaselearn.phasing.measurement import Measurement, map_of
 from phaselearn.phasing.solution import Solution, Solver
 from phaselearn.progress import track
-
-Batch = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class ModelContender:
     def run(self, batch: Batch, regime: Regime) -> Outcome:
         """Phase a batch."""
         model = self._build(self.definition or regime.definition).eval().to(self._device)
-        batch = {name: values.to(self._device) for name, values in batch.items()}
+        batch = map_batch(batch, lambda values: values.to(self._device))
         start = self._clock()
         with torch.no_grad():
             if isinstance(model, Solver):

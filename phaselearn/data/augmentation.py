@@ -8,6 +8,7 @@ from itertools import permutations
 import torch
 from torch import Tensor
 
+from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError
 
 _PERMUTATIONS = tuple(permutations(range(3)))
@@ -48,10 +49,10 @@ class Augmentation:
                 "data.augmentation.axes=false`"
             )
 
-    def apply(self, batch: dict[str, Tensor], layout: str, seeds: list[int]) -> dict[str, Tensor]:
+    def apply(self, batch: Batch, layout: str, seeds: list[int]) -> Batch:
         """Return the batch with one random change for each crystal, drawn from its seed alone."""
         draws = [torch.Generator().manual_seed(seed % (1 << 63)) for seed in seeds]
-        batch = dict(batch)
+        batch = batch.copy()
         size = batch["intensity"].shape[-1]
         if self.axes:
             permutation = torch.tensor([int(torch.randint(6, (), generator=draw)) for draw in draws])
@@ -81,21 +82,24 @@ def _read_at(values: Tensor, signs: Tensor, shift: Tensor) -> Tensor:
     return values[rows, index[:, 0, :, None, None], index[:, 1, None, :, None], index[:, 2, None, None, :]]
 
 
-def _rename_axes(batch: dict[str, Tensor], permutation: Tensor, signs: Tensor) -> dict[str, Tensor]:
-    """New axis i is sign[i] × old axis permutation[i], for the cell, the pattern and the map alike."""
+def _rename_axes(batch: Batch, permutation: Tensor, signs: Tensor) -> Batch:
+    """Return the batch with new axes i, sign[i] × old axis permutation[i], in the cell, the pattern and the map."""
     order = torch.tensor(_PERMUTATIONS)[permutation]
     rows = torch.arange(len(order))[:, None]
-    renamed = dict(batch)
+    renamed = batch.copy()
     renamed["lattice"] = batch["lattice"][rows, order] * signs[:, :, None]
     renamed["positions"] = (
         batch["positions"].gather(2, order[:, None, :].expand_as(batch["positions"])) * signs[:, None, :]
     )
-    nothing = torch.zeros_like(signs)
-    for name in ("intensity", "density"):
-        values = batch[name].clone()
-        for number, axes in enumerate(_PERMUTATIONS):
-            chosen = permutation == number
-            if number and chosen.any():
-                values[chosen] = batch[name][chosen].permute(0, *(1 + axis for axis in axes))
-        renamed[name] = _read_at(values, signs, nothing)
+    renamed["intensity"] = _with_axes_renamed(batch["intensity"], permutation, signs)
+    renamed["density"] = _with_axes_renamed(batch["density"], permutation, signs)
     return renamed
+
+
+def _with_axes_renamed(values: Tensor, permutation: Tensor, signs: Tensor) -> Tensor:
+    renamed = values.clone()
+    for number, axes in enumerate(_PERMUTATIONS):
+        chosen = permutation == number
+        if number and chosen.any():
+            renamed[chosen] = values[chosen].permute(0, *(1 + axis for axis in axes))
+    return _read_at(renamed, signs, torch.zeros_like(signs))

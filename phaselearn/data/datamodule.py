@@ -32,9 +32,7 @@ CACHES = ("auto", "ram", "none")
 class PairDataModule(pl.LightningDataModule):
     """Pairs of intensities and densities.
 
-    A batch is a dictionary: `input`, `intensity`, `density` (B, N, N, N) float32, `observed` (B, N, N, N) bool,
-    `lattice` (B, 3, 3) float32 in Å, `numbers` (B, A), `positions` (B, A, 3), `prototype_seen` (B,) bool and
-    `row` (B,), the row in the store. Training batches hold those of `training_needs`, which the model sets; None for
+    What a batch holds, `Batch` says. Training batches hold those of `training_needs`, which the model sets; None for
     all.
 
     Args:

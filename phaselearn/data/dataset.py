@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from phaselearn.data.augmentation import Augmentation
+from phaselearn.data.batch import Batch, ideal_batch, map_batch, select
 from phaselearn.data.observation import Observation
 from phaselearn.data.preparation import Preparation
 from phaselearn.data.reader import ShardReader
@@ -25,7 +26,7 @@ Key = tuple[int, int]
 class PairDataset(Dataset):
     """Pairs at some rows of a store.
 
-    `dataset[[(place, epoch), …]]` gives a batch as a dictionary of tensors (see `PairDataModule`).
+    `dataset[[(place, epoch), …]]` gives a `Batch`.
 
     Args:
         store: an open store.
@@ -66,7 +67,7 @@ class PairDataset(Dataset):
         self._readers: dict[str, ShardReader] = {}
         self._most_atoms = int(store.atom_counts(rows).max(initial=0))
         self._seen = torch.tensor([prototype in seen for prototype in store.prototypes[rows]], dtype=torch.bool)
-        self._cache: dict[str, Tensor] | None = None
+        self._cache: Batch | None = None
         if in_memory:
             everything = np.arange(len(rows))
             raw = self._read(everything)
@@ -90,41 +91,41 @@ class PairDataset(Dataset):
         # What a process reads is its own.
         return self.__dict__ | {"_readers": {}}
 
-    def _read(self, places: np.ndarray) -> dict[str, Tensor]:
+    def _read(self, places: np.ndarray) -> Batch:
         """Return what the store holds of some places of the data set."""
         index = torch.from_numpy(places)
         if not self._readers:
             wanted = np.sort(self.rows)
             self._readers = {name: self.store.reader(name, wanted, self._held) for name in PAIR_ARRAYS}
         rows = self.rows[places]
-        batch = {name: torch.from_numpy(reader.read(rows)) for name, reader in self._readers.items()}
+        pairs = {name: torch.from_numpy(reader.read(rows)) for name, reader in self._readers.items()}
+        atoms = None
         if self.preparation.augmentation.is_random or self.needs is None or self.needs & {"numbers", "positions"}:
             # Padded batch by batch: the largest crystal would set what each of a million takes in memory.
             numbers, positions = self.store.atoms(rows, self._most_atoms)
-            batch |= {"numbers": torch.from_numpy(numbers), "positions": torch.from_numpy(positions)}
-        return batch | {
-            "lattice": torch.from_numpy(self.store.lattice[rows]).float(),
-            "prototype_seen": self._seen[index],
-            "row": torch.from_numpy(rows),
-        }
+            atoms = torch.from_numpy(numbers), torch.from_numpy(positions)
+        return ideal_batch(
+            **pairs,
+            lattice=torch.from_numpy(self.store.lattice[rows]),
+            atoms=atoms,
+            prototype_seen=self._seen[index],
+            row=torch.from_numpy(rows),
+        )
 
-    def __getitems__(self, keys: Sequence[Key]) -> dict[str, Tensor]:
+    def __getitems__(self, keys: Sequence[Key]) -> Batch:
         places = np.array([place for place, _ in keys], dtype=np.int64)
         if self._cache is None:
             batch = self._read(places)
         else:
             index = torch.from_numpy(places)
-            wanted = self._cache if self.preparation.is_random else self._needed(self._cache)
-            batch = {name: _take(values, index) for name, values in wanted.items()}
+            wanted = self._cache if self.preparation.is_random else select(self._cache, self.needs)
+            batch = map_batch(wanted, lambda values: _take(values, index))
             if not self.preparation.is_random:
                 return batch
-        return self._needed(self.preparation(batch, [epoch for _, epoch in keys]))
+        return select(self.preparation(batch, [epoch for _, epoch in keys]), self.needs)
 
-    def _needed(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        return batch if self.needs is None else {name: batch[name] for name in batch if name in self.needs}
-
-    def __getitem__(self, key: Key) -> dict[str, Tensor]:
-        return {name: values[0] for name, values in self.__getitems__([key]).items()}
+    def __getitem__(self, key: Key) -> Batch:
+        return map_batch(self.__getitems__([key]), lambda values: values[0])
 
 
 def _take(values: Tensor, index: Tensor) -> Tensor:

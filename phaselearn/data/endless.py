@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from phaselearn.data.batch import Batch, ideal_batch, select
 from phaselearn.data.fill import compute_pairs
 from phaselearn.data.loader import loader_options
 from phaselearn.data.pairs import PairDefinition, pad_atoms
@@ -75,30 +75,28 @@ class EndlessPairs(IterableDataset):
         """Return the number of batches of an epoch in this process."""
         return -(-self.crystals // (self.batch_size * self.num_replicas))
 
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+    def __iter__(self) -> Iterator[Batch]:
         epoch, first = self._begin.tolist()
         worker = get_worker_info()
         mine = range(first, len(self)) if worker is None else range(first + worker.id, len(self), worker.num_workers)
         for turn in mine:
             yield self._batch(epoch, turn * self.num_replicas + self.rank)
 
-    def _batch(self, epoch: int, number: int) -> dict[str, Tensor]:
+    def _batch(self, epoch: int, number: int) -> Batch:
         first = (epoch * len(self) * self.num_replicas + number) * self.batch_size
         places = range(first, first + self.batch_size)
         crystals = [self.training_crystal(place) for place in places]
         lattice, numbers, positions = pad_atoms(crystals)
         intensity, density = (torch.from_numpy(values) for values in compute_pairs(crystals, self.definition))
-        batch = {
-            "intensity": intensity,
-            "density": density,
-            "lattice": lattice.float(),
-            "numbers": numbers,
-            "positions": positions,
-            "prototype_seen": torch.ones(len(crystals), dtype=torch.bool),
-            "row": torch.tensor(places),
-        }
-        batch = self.preparation(batch, [epoch] * len(crystals))
-        return batch if self.needs is None else {name: batch[name] for name in batch if name in self.needs}
+        batch = ideal_batch(
+            intensity=intensity,
+            density=density,
+            lattice=lattice,
+            atoms=(numbers, positions),
+            prototype_seen=torch.ones(len(crystals), dtype=torch.bool),
+            row=torch.tensor(places),
+        )
+        return select(self.preparation(batch, [epoch] * len(crystals)), self.needs)
 
     def training_crystal(self, place: int) -> Crystal:
         """Return the crystal at a place of the stream; its formula trains and its structure type is not held out."""
@@ -127,7 +125,7 @@ class EndlessLoader(DataLoader):
         self._epoch = epoch
         self._first = self._yielded = 0
 
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+    def __iter__(self) -> Iterator[Batch]:
         self._yielded, self._first = self._first, 0
         self.dataset.begin(self._epoch(), self._yielded)
         for batch in super().__iter__():

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 
+from phaselearn.data.batch import Batch
 from phaselearn.data.batching import EpochBatches
 from phaselearn.data.dataset import PairDataset
 from phaselearn.errors import UserError
@@ -27,13 +27,14 @@ class PairLoader(DataLoader):
         context: how they are started; null for the system's way.
     """
 
+    dataset: PairDataset
     batch_sampler: EpochBatches
 
     def __init__(self, dataset: PairDataset, batches: EpochBatches, num_workers: int = 0, context: Any = None) -> None:
         super().__init__(dataset, batch_sampler=batches, multiprocessing_context=context, **loader_options(num_workers))
         self._yielded = 0
 
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+    def __iter__(self) -> Iterator[Batch]:
         # Nothing is read before the first batch is asked for: Lightning makes the iterator before it tells the epoch.
         self._yielded = self.batch_sampler.start
         for batch in super().__iter__():
@@ -88,7 +89,7 @@ def share_of_processes(shared: bool = True) -> dict[str, int]:
     }
 
 
-def _as_is(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+def _as_is(batch: Batch) -> Batch:
     """Collate what is a whole batch already."""
     return batch
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
 
 from phaselearn.data.augmentation import Augmentation
+from phaselearn.data.batch import Batch, measured_batch
 from phaselearn.data.observation import Observation
-from phaselearn.data.transforms import scale_samples, transform_input
+from phaselearn.data.transforms import scale_samples
 
 
 @dataclass(frozen=True)
@@ -38,26 +38,22 @@ class Preparation:
         """Whether a crystal looks different in another epoch."""
         return self.augmentation.is_random or self.observation.is_random
 
-    def __call__(self, batch: dict[str, Tensor], epochs: Sequence[int]) -> dict[str, Tensor]:
+    def __call__(self, batch: Batch, epochs: Sequence[int]) -> Batch:
         """Prepare a batch.
 
         Args:
-            batch: `intensity`, `density` (B, N, N, N), `lattice`, `numbers`, `positions` and `row` (B,).
-            epochs: (B,) which time each crystal is seen.
+            batch: ideal pairs, see `ideal_batch`; the atoms are read only where axes or origins are drawn.
+            epochs: B numbers, which time each crystal is seen.
 
         Returns:
-            The batch with `input` and `observed`, both (B, N, N, N), beside.
+            The batch as it is measured, with `input` and `observed`, and with the density scaled.
         """
         seeds = [_mix(self.seed, int(row), epoch) for row, epoch in zip(batch["row"], epochs, strict=True)]
         if self.augmentation.is_random:
             batch = self.augmentation.apply(batch, self.layout, seeds)
-        intensity, observed = self.observation.apply(batch["intensity"], batch["lattice"], self.layout, seeds)
-        return batch | {
-            "intensity": intensity,
-            "observed": observed,
-            "input": scale_samples(transform_input(intensity, self.input_transform, self.layout), self.input_scaling),
-            "density": scale_samples(batch["density"], self.target_scaling),
-        }
+        measured = measured_batch(batch, self.observation, self.layout, seeds, self.input_transform, self.input_scaling)
+        measured["density"] = scale_samples(batch["density"], self.target_scaling)
+        return measured
 
 
 def _mix(*numbers: int) -> int:

@@ -1,6 +1,6 @@
-"""Contract suites that collect every option of conf/ by themselves, and can be run on one's own classes."""
+"""Contract tests: they run on every option of conf/, and on classes of your own."""
 
 import pytest
 
-# A failure in a package of its own then shows the values, as one in its own tests does.
+# Failed asserts then show their values, as those in test files do.
 pytest.register_assert_rewrite("phaselearn.testing.losses", "phaselearn.testing.models")

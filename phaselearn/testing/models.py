@@ -1,4 +1,4 @@
-"""What must hold of every model: `ModelContract` runs on each option of conf/model, and on your own.
+"""The contract of a model: `ModelContract` runs on each option of conf/model, and on your own class.
 
 class TestMine(ModelContract):
     def model(self, definition):
@@ -8,40 +8,20 @@ class TestMine(ModelContract):
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
+from phaselearn.data.batch import Batch, map_batch, select
 from phaselearn.data.observation import Observation
-from phaselearn.data.pairs import PairDefinition, make_pairs
+from phaselearn.data.pairs import PairDefinition
 from phaselearn.models.base import DensityModel
-
-DEFINITION = PairDefinition(10, "full", "atomic_number", 0.0, "atomic_number", 0.225, "fractional", "band_limited")
-
-
-def small_batch(count: int = 3, seed: int = 0, definition: PairDefinition = DEFINITION) -> dict[str, Tensor]:
-    """Return a batch of small random orthorhombic crystals, as `PairDataModule` gives it."""
-    generator = torch.Generator().manual_seed(seed)
-    lattice = torch.diag_embed(4 + 3 * torch.rand(count, 3, generator=generator))
-    numbers = torch.randint(5, 40, (count, 4), generator=generator)
-    positions = torch.rand(count, 4, 3, generator=generator)
-    intensity, density = make_pairs(lattice, numbers, positions, definition)
-    return {
-        "input": intensity.sqrt() / intensity.sqrt().amax((1, 2, 3), keepdim=True),
-        "intensity": intensity,
-        "observed": intensity > 0,
-        "density": density,
-        "lattice": lattice,
-        "numbers": numbers,
-        "positions": positions,
-        "row": torch.arange(count),
-        "prototype_seen": torch.zeros(count, dtype=torch.bool),
-    }
+from phaselearn.testing.batches import DEFINITION, small_batch
 
 
 class ModelContract:
-    """Subclass it and say how the model is built; pytest collects the rest."""
+    """Tests of a model. A subclass says how the model is built, and pytest collects the rest."""
 
     def model(self, definition: PairDefinition) -> DensityModel:
         """Return the model under test for 10³ pairs in the full layout."""
@@ -62,11 +42,11 @@ class ModelContract:
 
     def test_never_reads_the_truth(self, built: DensityModel) -> None:
         batch = small_batch()
-        scrambled = batch | {
-            "density": torch.randn_like(batch["density"]),
-            "numbers": batch["numbers"].flip(0),
-            "positions": torch.rand_like(batch["positions"]),
-        }
+        scrambled = batch | Batch(
+            density=torch.randn_like(batch["density"]),
+            numbers=batch["numbers"].flip(0),
+            positions=torch.rand_like(batch["positions"]),
+        )
         with torch.no_grad():
             assert torch.equal(built(batch), built(scrambled))
 
@@ -74,7 +54,7 @@ class ModelContract:
         if built.chaotic:
             pytest.skip("rounding, which depends on the batch, grows in this model")
         batch = small_batch()
-        alone = {name: values[1:2] for name, values in batch.items()}
+        alone = map_batch(batch, lambda values: values[1:2])
         with torch.no_grad():
             torch.testing.assert_close(built(batch)[1:2], built(alone), rtol=1e-4, atol=1e-4)
 
@@ -85,13 +65,13 @@ class ModelContract:
         intensity[1] *= factor
         observation = Observation()
         intensity, observed = observation.apply(intensity, batch["lattice"], DEFINITION.layout, [0, 1, 2])
-        empty = batch | {"intensity": intensity, "observed": observed, "input": batch["input"] * (intensity > 0)}
+        empty = batch | Batch(intensity=intensity, observed=observed, input=batch["input"] * (intensity > 0))
         with torch.no_grad():
             whole, given = built(batch), built(empty)
         assert torch.isfinite(given).all()
         torch.testing.assert_close(given[[0, 2]], whole[[0, 2]], rtol=1e-3, atol=1e-3)
 
-    def test_state_holds_plain_tensors(self, built: DensityModel, tmp_path) -> None:
+    def test_state_holds_plain_tensors(self, built: DensityModel, tmp_path: Path) -> None:
         torch.save(built.state_dict(), tmp_path / "weights.pt")
         built.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
 
@@ -108,7 +88,7 @@ class ModelContract:
         if built.needs is None:
             pytest.skip("a model that may read all of a batch")
         batch = small_batch()
-        needed = {name: batch[name] for name in built.needs | {"input", "density"}}
+        needed = select(batch, built.needs | {"input", "density"})
         with torch.no_grad():
             assert torch.equal(built.training_losses(needed), built.training_losses(batch))
 

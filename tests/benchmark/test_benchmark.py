@@ -24,7 +24,7 @@ from phaselearn.errors import UserError
 from phaselearn.losses.mse import MeanSquaredError
 from phaselearn.models.base import DensityModel
 from phaselearn.phasing.solution import Solution
-from phaselearn.testing.models import DEFINITION
+from phaselearn.testing.batches import DEFINITION
 from tests.benchmark.record import record
 
 NOISY = Regime("noisy", DEFINITION, Observation(noise=0.2, completeness=0.7))

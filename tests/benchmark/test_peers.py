@@ -13,7 +13,7 @@ from phaselearn.data.observation import Observation
 from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.errors import UserError
 from phaselearn.metrics.phasing import observed_of
-from phaselearn.testing.models import DEFINITION
+from phaselearn.testing.batches import DEFINITION
 from tests.conftest import random_crystals
 
 

@@ -10,7 +10,7 @@ from phaselearn.crystal.judgement import judge
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.peaks import find_peaks
 from phaselearn.metrics.phasing import PhasingMetric, observed_of, predicted_factors, summarise
-from phaselearn.testing.models import DEFINITION, small_batch
+from phaselearn.testing.batches import DEFINITION, small_batch
 
 SPOILT = 1  # of the crystals of a batch
 NO_MAPS = {

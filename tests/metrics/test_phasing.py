@@ -7,7 +7,7 @@ from phaselearn.crystal.judgement import atoms_found, judge
 from phaselearn.crystal.layout import miller_indices
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.metrics.phasing import PhasingMetric, observed_of, predicted_factors, summarise
-from phaselearn.testing.models import DEFINITION, small_batch
+from phaselearn.testing.batches import DEFINITION, small_batch
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from phaselearn.models.charge_flipping import ChargeFlippingModel
 from phaselearn.models.phase_zero import PhaseZero
 from phaselearn.models.raar import RelaxedReflectionsModel
 from phaselearn.models.random_phase import RandomPhase
-from phaselearn.testing.models import DEFINITION, small_batch
+from phaselearn.testing.batches import DEFINITION, small_batch
 
 SEARCH = {
     "restarts": 2,

@@ -12,7 +12,7 @@ from phaselearn.losses.mse import MeanSquaredError
 from phaselearn.models.cnn import PeriodicConvolutions
 from phaselearn.models.mlp import MultilayerPerceptron
 from phaselearn.models.unet3d import UNet3D, duplication_factor
-from phaselearn.testing.models import DEFINITION, small_batch
+from phaselearn.testing.batches import DEFINITION, small_batch
 
 OPTIONS = {"loss": MeanSquaredError(), "definition": DEFINITION}
 UNET = {"levels": 2, "width": 2, "blocks": 1, "smallest": 20, "activation_checkpointing": False}

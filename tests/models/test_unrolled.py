@@ -17,7 +17,7 @@ from phaselearn.losses.shift_invariant import ShiftInvariant
 from phaselearn.models.unrolled import Unrolled, UnrolledTraining
 from phaselearn.models.unrolled_network import UnrolledNetwork
 from phaselearn.phasing.random_phases import random_phases
-from phaselearn.testing.models import DEFINITION, small_batch
+from phaselearn.testing.batches import DEFINITION, small_batch
 from tests.solver.crystals import factors_of, observed_to, triclinic
 from tests.solver.model import flipped_starts, small_network, unchanging
 

@@ -13,7 +13,7 @@ from phaselearn.phasing.charge_flipping import ChargeFlipping
 from phaselearn.phasing.flipped_starts import FlippedStarts
 from phaselearn.solver.multi_start import Choice, Completion, StartPlan
 from phaselearn.solver.solver import Solver
-from phaselearn.testing.models import DEFINITION
+from phaselearn.testing.batches import DEFINITION
 from tests.phasing.plan import PLAN
 
 STARTS = StartPlan(flipping=None, count=1, first=8, rounds=1, settled=0.95, seconds=None)

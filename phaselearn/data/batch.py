@@ -1,0 +1,99 @@
+"""The batch: the tensors that models, losses and judgements read of some crystals, and how they are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TypedDict, cast
+
+from torch import Tensor
+
+from phaselearn.data.observation import Observation
+from phaselearn.data.transforms import scale_samples, transform_input
+
+
+class Batch(TypedDict, total=False):
+    """B crystals on grids of N³ points, as a dictionary of tensors, which Lightning moves between devices as it is.
+
+    A is the number of atoms of the largest crystal in the batch. A part may be missing: training batches hold only
+    what the model and its loss read, the benchmark's have no density.
+    """
+
+    input: Tensor
+    """(B, N, N, N) float32: the intensities as the network wants them, transformed and scaled."""
+    intensity: Tensor
+    """(B, N, N, N) float32: measured intensities in electrons², in the layout of the pairs; 0 where unmeasured."""
+    observed: Tensor
+    """(B, N, N, N) bool: the reflections that were measured."""
+    density: Tensor
+    """(B, N, N, N) float32: the true density in electrons/Å³, or divided by what `data.target_scaling` says."""
+    lattice: Tensor
+    """(B, 3, 3) float32 in Å: rows are the cell vectors a, b, c."""
+    numbers: Tensor
+    """(B, A) int64: atomic numbers, 0 for padding."""
+    positions: Tensor
+    """(B, A, 3) float64: fractional coordinates of the atoms."""
+    prototype_seen: Tensor
+    """(B,) bool: whether a training crystal has the same structure type."""
+    row: Tensor
+    """(B,) int64: a number for each crystal, its row in the store; it seeds the starting phases."""
+
+
+def ideal_batch(
+    *,
+    intensity: Tensor,
+    density: Tensor | None,
+    lattice: Tensor,
+    atoms: tuple[Tensor, Tensor] | None,
+    prototype_seen: Tensor,
+    row: Tensor,
+) -> Batch:
+    """Return a batch of ideal pairs, as an experiment has yet to measure them.
+
+    Args:
+        intensity: (B, N, N, N) in electrons².
+        density: (B, N, N, N) in electrons/Å³; None to leave it out.
+        lattice: (B, 3, 3) in Å, in any precision; the batch holds it in that of the intensities.
+        atoms: atomic numbers (B, A) and fractional positions (B, A, 3); None to leave them out.
+        prototype_seen: (B,) bool, whether a training crystal has the same structure type.
+        row: (B,) a number for each crystal.
+    """
+    batch = Batch(intensity=intensity, lattice=lattice.to(intensity.dtype), prototype_seen=prototype_seen, row=row)
+    if density is not None:
+        batch["density"] = density
+    if atoms is not None:
+        batch["numbers"], batch["positions"] = atoms
+    return batch
+
+
+def measured_batch(
+    ideal: Batch, observation: Observation, layout: str, seeds: list[int], input_transform: str, input_scaling: str
+) -> Batch:
+    """Return a batch of ideal pairs as it is measured, with the network's `input`.
+
+    Args:
+        ideal: at least `intensity` and `lattice`.
+        observation: what is measured.
+        layout: layout of the intensities, `octant` or `full`.
+        seeds: B seeds, one a crystal, of what is drawn.
+        input_transform, input_scaling: see `phaselearn.data.transforms`.
+    """
+    intensity, observed = observation.apply(ideal["intensity"], ideal["lattice"], layout, seeds)
+    measured = ideal.copy()
+    measured["intensity"] = intensity
+    measured["observed"] = observed
+    measured["input"] = scale_samples(transform_input(intensity, input_transform, layout), input_scaling)
+    return measured
+
+
+def select(batch: Batch, names: Collection[str] | None) -> Batch:
+    """Return the named parts of a batch, those that it holds; None for all."""
+    if names is None:
+        return batch
+    # A dictionary made in a loop is no TypedDict to a type checker; its keys are some of the batch's own.
+    return cast(Batch, {name: values for name, values in batch.items() if name in names})
+
+
+def map_batch(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
+    """Return a batch with every part changed in the same way, such as moved to a device."""
+    # The loop again: keys stay, and a batch holds nothing but tensors.
+    return cast(Batch, {name: change(cast(Tensor, values)) for name, values in batch.items()})

@@ -1,0 +1,50 @@
+"""Small batches of random crystals, on which the contracts run."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from phaselearn.data.batch import Batch, ideal_batch, measured_batch
+from phaselearn.data.observation import Observation
+from phaselearn.data.pairs import PairDefinition, make_pairs
+
+DEFINITION = PairDefinition(10, "full", "atomic_number", 0.0, "atomic_number", 0.225, "fractional", "band_limited")
+
+
+def small_batch(count: int = 3, seed: int = 0, definition: PairDefinition = DEFINITION) -> Batch:
+    """Return small random orthorhombic crystals in float32.
+
+    Args:
+        count: B, the number of crystals.
+        seed: of the cells and the atoms.
+        definition: of the pairs.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    lattice = torch.diag_embed(4 + 3 * torch.rand(count, 3, generator=generator))
+    return _batch_of(lattice, generator, definition)
+
+
+def triclinic_batch() -> Batch:
+    """Return three small random triclinic crystals in float64, at 10³ in the full layout."""
+    generator = torch.Generator().manual_seed(0)
+    skew = torch.rand(3, 3, 3, generator=generator, dtype=torch.float64) - 0.5
+    edges = torch.tensor([[4.0, 5.0, 6.0], [5.0, 5.5, 4.5], [6.5, 4.0, 5.0]], dtype=torch.float64)
+    return _batch_of(torch.diag_embed(edges) + 2 * skew, generator, DEFINITION)
+
+
+def _batch_of(lattice: Tensor, generator: torch.Generator, definition: PairDefinition) -> Batch:
+    """Return cells (B, 3, 3) with four random atoms each, measured completely and without noise."""
+    count = len(lattice)
+    numbers = torch.randint(5, 40, (count, 4), generator=generator)
+    positions = torch.rand(count, 4, 3, generator=generator, dtype=lattice.dtype)
+    intensity, density = make_pairs(lattice, numbers, positions, definition)
+    ideal = ideal_batch(
+        intensity=intensity,
+        density=density,
+        lattice=lattice,
+        atoms=(numbers, positions),
+        prototype_seen=torch.zeros(count, dtype=torch.bool),
+        row=torch.arange(count),
+    )
+    return measured_batch(ideal, Observation(), definition.layout, list(range(count)), "amplitude", "max")
