@@ -1,8 +1,8 @@
-"""The best origin and hand: |F| cannot see either, so every comparison of phases looks for them first.
+"""The best origin and hand: |F| depends on neither, so every comparison of phases searches for them first.
 
-For two maps with structure factors P and T the correlation after shifting the first by t is the trigonometric
-polynomial C(t) = Σ_h Re(P(h) exp(2πi h·t) T*(h)) / (|P| |T|): one FFT gives it at every voxel, and Newton steps on
-the polynomial itself give its maximum between voxels.
+Let P and T be the structure factors of two maps. After the first is shifted by t, their correlation is the
+trigonometric polynomial C(t) = Σ_h Re(P(h) exp(2πi h·t) T*(h)) / (|P| |T|). One FFT gives it at every voxel, and Newton
+steps on the polynomial itself give its maximum between voxels.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from torch import Tensor
 
 from phaselearn.crystal.layout import miller_indices
 
-_CANDIDATES = 3  # highest voxels that are refined: the best voxel need not lie beside the best maximum
+_CANDIDATES = 3  # highest voxels that are refined: the best voxel need not be next to the best maximum
 _NEWTON_STEPS = 4
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """How to lay one map on another: invert it in the origin where `inverted`, then shift it by `shift`.
+    """The move that lays one map on another: inversion in the origin where `inverted`, then a shift by `shift`.
 
     Attributes:
         shift: (B, 3) fractional, in [0, 1).
         inverted: (B,) bool.
-        correlation: (B,) Pearson correlation of the two maps after alignment, F(000) left out.
+        correlation: (B,) Pearson correlation of the two maps after alignment, without F(000).
     """
 
     shift: Tensor
@@ -41,7 +41,7 @@ class Alignment:
         return chosen * _shift_phases(self.shift.to(factors.real.dtype), factors.shape[-1])
 
     def apply_to_positions(self, positions: Tensor) -> Tensor:
-        """Return fractional positions (B, K, 3) of the first crystal as they lie in the second."""
+        """Return fractional positions (B, K, 3) of the first crystal, moved as its map is."""
         sign = torch.where(self.inverted, -1.0, 1.0).to(positions)[:, None, None]
         return (sign * positions + self.shift.to(positions)[:, None, :]) % 1.0
 
@@ -56,17 +56,17 @@ def _shift_phases(shift: Tensor, size: int) -> Tensor:
 def align(
     predicted: Tensor, true: Tensor, refine: bool = True, inversion: bool = True, oversampling: int = 2
 ) -> Alignment:
-    """Find the origin shift, and the hand, at which two maps correlate best.
+    """Find the origin shift and the hand at which two maps correlate best.
 
     Args:
         predicted: complex (B, N, N, N) FFT boxes with Friedel symmetry and empty Nyquist planes.
-        true: the same.
-        refine: maximise between voxels too.
-        inversion: also try the other hand.
-        oversampling: the search grid has this many times N points along an axis (with `refine` only).
+        true: complex (B, N, N, N) FFT boxes of the same kind.
+        refine: maximise between the voxels, too.
+        inversion: try the other hand, too.
+        oversampling: points of the search grid for each of the N along an axis (with `refine` only).
 
     Returns:
-        The alignment that lays `predicted` on `true`. Empty maps, and maps that are no numbers, get correlation 0.
+        The alignment that lays `predicted` on `true`. Maps that are empty or not finite get correlation 0.
     """
     # The other hand of the prediction has the conjugate structure factors.
     hands = [predicted, predicted.conj()] if inversion else [predicted]
@@ -112,47 +112,48 @@ def _correlation_surface(product: Tensor, grid: int) -> Tensor:
 
 
 def _refine(product: Tensor, value: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-    """Climb C(t) from each candidate; value (B, H, K), shift (B, H, K, 3)."""
+    """Return the values (B, H, K) and shifts (B, H, K, 3) that are reached by climbing C(t) from each candidate."""
     size = product.shape[-1]
     # C is real, so the reflections with l < 0 repeat those with l > 0.
     half = product[..., : size // 2 + 1].clone()
     half[..., 1:] *= 2
-    return climb(partial(_polynomial, half), value, shift, 0.5 / size)
+    return climb(partial(_value, half), partial(_derivatives, half), value, shift, 0.5 / size)
 
 
 def climb(
-    polynomial: Callable[[Tensor, bool], tuple[Tensor, Tensor | None, Tensor | None]],
+    value_at: Callable[[Tensor], Tensor],
+    derivatives_at: Callable[[Tensor], tuple[Tensor, Tensor]],
     value: Tensor,
     place: Tensor,
     longest: float,
 ) -> tuple[Tensor, Tensor]:
-    """Climb a smooth function from each of some places by Newton steps.
+    """Climb a smooth function from several candidates by Newton steps.
 
     A step that does not climb is shortened, so the result is never worse than the candidate. Where the derivatives are
-    no numbers the candidate stays.
+    not finite, the candidate stays.
 
     Args:
-        polynomial: gives values (...), gradients (..., 3) and Hessians (..., 3, 3) at places (..., 3); the latter two
-            are not needed where its second argument is False.
-        value: (...) at the candidates.
-        place: (..., 3) the candidates.
-        longest: step along an axis.
+        value_at: gives the values (...) at places (..., 3).
+        derivatives_at: gives the gradients (..., 3) and Hessians (..., 3, 3) at places (..., 3).
+        value: (...) values at the candidates.
+        place: (..., 3) places of the candidates.
+        longest: largest step along an axis.
 
     Returns:
         The values (...) and places (..., 3) reached.
     """
     for _ in range(_NEWTON_STEPS):
-        _, gradient, hessian = polynomial(place, True)
-        # One crystal whose map is no number must not end the search for the others, as LAPACK would.
+        gradient, hessian = derivatives_at(place)
+        # LAPACK would fail for all crystals because of one whose map is not finite.
         known = torch.isfinite(hessian).all(-1).all(-1)[..., None]
         hessian, gradient = torch.where(known[..., None], hessian, 0.0), torch.where(known, gradient, 0.0)
-        # Away from a maximum the Hessian is not negative definite: its eigenvalues are taken by magnitude.
+        # Away from a maximum the Hessian is not negative definite, so its eigenvalues are taken by magnitude.
         eigenvalues, vectors = torch.linalg.eigh(hessian)
         scale = eigenvalues.abs().clamp_min(1e-6 * eigenvalues.abs().amax(-1, keepdim=True).clamp_min(1e-12))
         step = (vectors @ ((vectors.mT @ gradient[..., None]) / scale[..., None])).squeeze(-1)
         step = step.clamp(-longest, longest)
         for shortened in (1.0, 0.25):
-            tried, *_ = polynomial(place + shortened * step, False)
+            tried = value_at(place + shortened * step)
             better = tried > value
             value = torch.where(better, tried, value)
             place = torch.where(better[..., None], place + shortened * step, place)
@@ -160,13 +161,27 @@ def climb(
     return value, place
 
 
-def _polynomial(half: Tensor, shift: Tensor, derivatives: bool) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Return C, its gradient (..., 3) and its Hessian (..., 3, 3) at shifts (B, H, K, 3).
+def _value(half: Tensor, shift: Tensor) -> Tensor:
+    """Return C at shifts (B, H, K, 3); coefficients as in `_table`."""
+    return _table(half, shift, orders=1)[..., 0, 0, 0]
+
+
+def _derivatives(half: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the gradient (..., 3) and the Hessian (..., 3, 3) of C at shifts (B, H, K, 3); see `_table`."""
+    table = _table(half, shift, orders=3)
+    gradient = torch.stack((table[..., 1, 0, 0], table[..., 0, 1, 0], table[..., 0, 0, 1]), -1)
+    xx, yy, zz = table[..., 2, 0, 0], table[..., 0, 2, 0], table[..., 0, 0, 2]
+    xy, xz, yz = table[..., 1, 1, 0], table[..., 1, 0, 1], table[..., 0, 1, 1]
+    hessian = torch.stack((xx, xy, xz, xy, yy, yz, xz, yz, zz), -1).unflatten(-1, (3, 3))
+    return gradient, hessian
+
+
+def _table(half: Tensor, shift: Tensor, orders: int) -> Tensor:
+    """Return the derivatives of C of 0 … orders − 1 along each axis at shifts (B, H, K, 3), (B, H, K, o, o, o).
 
     `half` (B, H, N, N, N/2+1) holds the coefficients with l ≥ 0, those with l > 0 doubled.
     """
     size = half.shape[-2]
-    orders = 3 if derivatives else 1
     wave = []  # for each axis (B, H, K, orders, indices): exp(2πi h t) and its derivatives with respect to t
     for axis, length in enumerate(half.shape[-3:]):
         # The last l of the half box is the empty Nyquist plane, whose sign does not matter.
@@ -177,11 +192,4 @@ def _polynomial(half: Tensor, shift: Tensor, derivatives: bool) -> tuple[Tensor,
     # One axis after the other: the first contraction reads the whole box, the others almost nothing.
     along_a = torch.einsum("bhxyz,bhqix->bhqiyz", half, wave[0])
     along_b = torch.einsum("bhqiyz,bhqjy->bhqijz", along_a, wave[1])
-    table = torch.einsum("bhqijz,bhqkz->bhqijk", along_b, wave[2]).real
-    if not derivatives:
-        return table[..., 0, 0, 0], None, None
-    gradient = torch.stack((table[..., 1, 0, 0], table[..., 0, 1, 0], table[..., 0, 0, 1]), -1)
-    xx, yy, zz = table[..., 2, 0, 0], table[..., 0, 2, 0], table[..., 0, 0, 2]
-    xy, xz, yz = table[..., 1, 1, 0], table[..., 1, 0, 1], table[..., 0, 1, 1]
-    hessian = torch.stack((xx, xy, xz, xy, yy, yz, xz, yz, zz), -1).unflatten(-1, (3, 3))
-    return table[..., 0, 0, 0], gradient, hessian
+    return torch.einsum("bhqijz,bhqkz->bhqijk", along_b, wave[2]).real

@@ -1,7 +1,7 @@
-"""Maps on cuboid voxels: the axis-aligned bounding box of the cell, the crystal continued periodically into it.
+"""Maps on cuboid voxels: they fill the axis-aligned bounding box of the cell, into which the crystal continues.
 
-The cell stands in the standard orientation (a along x, b in the xy plane). Voxel (i, j, k) lies at the box's corner
-plus (i, j, k)/N of its edges, so that for an orthogonal cell this frame and the fractional one are the same.
+The cell is in the standard orientation (a along x, b in the xy plane). Voxel (i, j, k) is at the box's corner plus
+(i, j, k)/N of its edges, so this frame and the fractional one are the same for an orthogonal cell.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from phaselearn.crystal.layout import miller_indices
 
 
 def bounding_box(lattice: Tensor) -> tuple[Tensor, Tensor]:
-    """Return corner and edges (B, 3) in Å of the box about each cell in the standard orientation."""
+    """Return the corner (B, 3) and the edges (B, 3) in Å of the box around each cell in the standard orientation."""
     corners = torch.tensor(list(product((0.0, 1.0), repeat=3)), dtype=lattice.dtype, device=lattice.device)
     points = corners @ standard_orientation(lattice)
     low, high = points.amin(1), points.amax(1)
@@ -37,12 +37,12 @@ def cartesian_gaussian_density(
     low, edges = bounding_box(lattice)
     standard = standard_orientation(lattice)
     maps = []
-    # The number of images that reach the box differs from cell to cell, so crystals are taken one by one.
+    # The number of images that reach the box differs from crystal to crystal, so they are taken one by one.
     for cell, corner, edge, heights, where in zip(standard, low, edges, height, positions, strict=True):
         margin = CUTOFF_IN_SIGMA * sigma
         images, owner = _images_in_box(cell, where[heights > 0].to(cell), corner - margin, corner + edge + margin)
         grid = corner[:, None] + edge[:, None] * torch.arange(size, device=cell.device) / size
-        # On an orthogonal grid a Gaussian is one factor an axis: the sum over images is one matrix product.
+        # On an orthogonal grid a Gaussian has one factor an axis, so the sum over images is one matrix product.
         x, y, z = torch.exp(-((grid[None] - images[:, :, None]) ** 2) / (2 * sigma**2)).unbind(1)
         in_xy = (x * heights[heights > 0][owner, None])[:, :, None] * y[:, None, :]
         maps.append((in_xy.flatten(1).mT @ z).unflatten(0, (size, size)))
@@ -50,7 +50,7 @@ def cartesian_gaussian_density(
 
 
 def _images_in_box(cell: Tensor, positions: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the Cartesian images (K, 3) of atoms that lie in a box, and whose images they are (K,)."""
+    """Return the images (K, 3) in Å of atoms that lie in a box, and the number of the atom of each (K,)."""
     corners = torch.tensor(list(product((0, 1), repeat=3)), dtype=cell.dtype, device=cell.device)
     fractional = (low + corners * (high - low)) @ reciprocal(cell).mT
     first = (fractional.amin(0) - 1).floor().long().tolist()
@@ -65,7 +65,7 @@ def _images_in_box(cell: Tensor, positions: Tensor, low: Tensor, high: Tensor) -
 def cartesian_band_limited_density(
     lattice: Tensor, numbers: Tensor, positions: Tensor, size: int, sigma: float, weight: str = "atomic_number"
 ) -> Tensor:
-    """Return the band-limited density of the FFT box, evaluated at the voxels of the bounding box.
+    """Return the band-limited density (electrons/Å³) at the voxels of the bounding box.
 
     Arguments and shape as in `phaselearn.crystal.density.band_limited_density`.
     """
@@ -73,12 +73,12 @@ def cartesian_band_limited_density(
 
 
 def cartesian_map(factors: Tensor, lattice: Tensor) -> Tensor:
-    """Return the Fourier synthesis of FFT boxes (B, N, N, N) at the voxels of the bounding box, electrons/Å³."""
+    """Return the Fourier synthesis (B, N, N, N) of FFT boxes at the voxels of the bounding box, in electrons/Å³."""
     size = factors.shape[-1]
     low, edges = bounding_box(lattice)
     inverse = torch.linalg.inv(standard_orientation(lattice))
-    # Fractional coordinates of voxel (i, j, k) are linear in it and, the cell being lower triangular, x_c depends
-    # on k only and x_b on j and k: the synthesis is three sums of one index each, N⁴ operations and not N⁶.
+    # Fractional coordinates are linear in the voxel (i, j, k). The cell is lower triangular, so x_c depends on k only
+    # and x_b on j and k: the synthesis is three sums over one index each, N⁴ operations instead of N⁶.
     start = torch.einsum("bi,bij->bj", low, inverse)
     step = (edges[:, :, None] * inverse) / size
     voxel = torch.arange(size, device=lattice.device).to(lattice.dtype)
@@ -103,9 +103,9 @@ def cartesian_map(factors: Tensor, lattice: Tensor) -> Tensor:
 
 
 def to_fractional_frame(density: Tensor, lattice: Tensor) -> Tensor:
-    """Interpolate maps (B, N, N, N) of the bounding box at the voxels of the cell, trilinearly.
+    """Return maps (B, N, N, N) of the bounding box at the voxels of the cell, by trilinear interpolation.
 
-    The box holds more than a cell: of the equivalent places of a voxel one between the box's samples is read.
+    The box holds more than one cell. Of the equivalent places of a voxel, one between the box's samples is read.
     """
     size = density.shape[-1]
     low, edges = bounding_box(lattice)

@@ -1,7 +1,7 @@
-"""Electron density of blurred atoms on the voxels of the unit cell, periodic, in its true metric.
+"""Electron density of blurred atoms on the voxels of the unit cell, periodic and in the true metric.
 
-ρ(r) = Σ_j w_j Σ_images G_σ(r − r_j) with G_σ a normalised Gaussian of standard deviation σ in Å, so that ρ is in
-electrons/Å³ (with w_j = Z_j) and integrates to Σ w_j. Voxel (i, j, k) of an N³ map lies at (i, j, k)/N.
+ρ(r) = Σ_j w_j Σ_images G_σ(r − r_j), where G_σ is a normalised Gaussian with standard deviation σ in Å. With w_j = Z_j
+the density is in electrons/Å³; it integrates to Σ w_j. Voxel (i, j, k) of an N³ map is at (i, j, k)/N.
 """
 
 from __future__ import annotations
@@ -18,13 +18,24 @@ from phaselearn.crystal.structure_factors import structure_factors
 WEIGHTS = ("atomic_number", "unit")
 SAMPLINGS = ("point", "band_limited")
 
-# exp(−5.5²/2) = 3e-7 of an atom's height: what is left out is below the rounding of float32.
+# Beyond, an atom has less than exp(−5.5²/2) = 3e-7 of its height, which is near the rounding of float32.
 CUTOFF_IN_SIGMA = 5.5
-_VALUES_AT_ONCE = 1 << 19  # Gaussian values: so many stay in a processor's cache
+_VALUES_AT_ONCE = 1 << 19  # number of Gaussian values that stay in a processor's cache
 
 
 def scattering_weights(numbers: Tensor, weight: str) -> Tensor:
-    """Return the weight w_j of each atom: its atomic number, or 1 (`unit`); 0 for padding."""
+    """Return the weight w_j of each atom: its atomic number, or 1 (`unit`); 0 for padding.
+
+    Args:
+        numbers: (B, A) atomic numbers, 0 for padding.
+        weight: `atomic_number` or `unit`.
+
+    Returns:
+        (B, A), integers.
+
+    Raises:
+        ValueError: unknown weight.
+    """
     if weight == "atomic_number":
         return numbers
     if weight == "unit":
@@ -33,7 +44,7 @@ def scattering_weights(numbers: Tensor, weight: str) -> Tensor:
 
 
 def gaussian_damping(lattice: Tensor, indices: Tensor, sigma: float) -> Tensor:
-    """Return exp(−2π²σ²s²) on a box of reflections (B, n, n, n), the transform of G_σ; σ in Å."""
+    """Return the transform of G_σ, exp(−2π²σ²s²), on a box of reflections (B, n, n, n); σ is in Å."""
     return torch.exp(-2 * (math.pi * sigma) ** 2 * inverse_d_squared(lattice, indices.to(lattice.device)))
 
 
@@ -54,9 +65,14 @@ def map_from_structure_factors(factors: Tensor, lattice: Tensor) -> Tensor:
 
 
 def structure_factors_from_map(density: Tensor, lattice: Tensor) -> Tensor:
-    """Return the structure factors F = ∫ρ exp(2πi h·x) of maps (B, N, N, N) as complex FFT boxes.
+    """Return the structure factors F = ∫ρ exp(2πi h·x) of maps, the inverse of `map_from_structure_factors`.
 
-    The inverse of `map_from_structure_factors`; half precision is raised to float32.
+    Args:
+        density: real (B, N, N, N) in electrons/Å³; half precision is raised to float32.
+        lattice: (B, 3, 3) in Å.
+
+    Returns:
+        Complex FFT boxes (B, N, N, N) in electrons.
     """
     density = density if density.dtype == torch.float64 else density.float()
     factors = torch.fft.ifftn(density, dim=(-3, -2, -1))
@@ -66,7 +82,7 @@ def structure_factors_from_map(density: Tensor, lattice: Tensor) -> Tensor:
 def band_limited_density(
     lattice: Tensor, numbers: Tensor, positions: Tensor, size: int, sigma: float, weight: str = "atomic_number"
 ) -> Tensor:
-    """Return the Fourier synthesis of F·exp(−2π²σ²s²) on the FFT box: all that size³ voxels can hold.
+    """Return the Fourier synthesis of F·exp(−2π²σ²s²) on the FFT box, which is all that size³ voxels can hold.
 
     Args:
         lattice: (B, 3, 3) in Å.
@@ -77,7 +93,8 @@ def band_limited_density(
         weight: `atomic_number` or `unit`.
 
     Returns:
-        (B, size, size, size); an exact Fourier pair with the structure factors, ripples included.
+        (B, size, size, size) in electrons/Å³. Map and structure factors are an exact Fourier pair, so the map has
+        ripples.
     """
     return map_from_structure_factors(
         blurred_structure_factors(lattice, numbers, positions, size, sigma, weight), lattice
@@ -87,7 +104,10 @@ def band_limited_density(
 def blurred_structure_factors(
     lattice: Tensor, numbers: Tensor, positions: Tensor, size: int, sigma: float, weight: str = "atomic_number"
 ) -> Tensor:
-    """Return F·exp(−2π²σ²s²) on the FFT box with empty Nyquist planes, complex (B, size, size, size)."""
+    """Return F·exp(−2π²σ²s²) on the FFT box with empty Nyquist planes, complex (B, size, size, size).
+
+    Arguments as in `band_limited_density`.
+    """
     indices = miller_indices("full", size)
     weights = scattering_weights(numbers, weight)
     factors = structure_factors(lattice, weights, positions, indices)
@@ -98,13 +118,13 @@ def blurred_structure_factors(
 def gaussian_density(
     lattice: Tensor, numbers: Tensor, positions: Tensor, size: int, sigma: float, weight: str = "atomic_number"
 ) -> Tensor:
-    """Return the Gaussian density at the voxels themselves, periodic images included.
+    """Return the Gaussian density sampled at the voxels, periodic images included.
 
-    Where σ is under a voxel this aliases: an atom between voxels fades, and the sum over voxels is no longer
-    Σ w_j. Arguments and shape as in `band_limited_density`.
+    If σ is less than a voxel, the samples alias: an atom between voxels fades, and the sum over voxels is no longer
+    Σ w_j. Arguments, shape and unit as in `band_limited_density`.
     """
-    # Each atom is spread over a window of voxels about it; windows wider than the cell wrap onto themselves,
-    # which is the sum over images. Atoms whose windows agree are spread in one go.
+    # Each atom is spread over a window of voxels around it. A window that is wider than the cell wraps onto itself,
+    # which is the sum over images. Atoms with equal windows are spread together.
     crystal, atom = (numbers > 0).nonzero(as_tuple=True)
     plane_spacing = 1 / reciprocal(lattice).norm(dim=-1)
     half_widths = torch.ceil(CUTOFF_IN_SIGMA * sigma * size / plane_spacing + 0.5).long()
@@ -121,8 +141,9 @@ def gaussian_density(
         windows.tolist(), *(values.split(atoms_in_group) for values in (crystal, grid, log_height, form)), strict=True
     ):
         atoms_a_chunk = max(1, _VALUES_AT_ONCE // math.prod(2 * width + 1 for width in window))
-        for chunk in zip(*(values.split(atoms_a_chunk) for values in group), strict=True):
-            places, values = _spread(*chunk, window, size)
+        parts = (values.split(atoms_a_chunk) for values in group)
+        for which, centres, heights, forms in zip(*parts, strict=True):
+            places, values = _spread(which, centres, heights, forms, window, size)
             flat.scatter_add_(0, places.flatten(), values.flatten())
     return flat.unflatten(0, (len(lattice), size, size, size))
 
@@ -130,10 +151,10 @@ def gaussian_density(
 def _spread(
     crystal: Tensor, grid: Tensor, log_height: Tensor, form: Tensor, window: list[int], size: int
 ) -> tuple[Tensor, Tensor]:
-    """Return the voxel number and the Gaussian value at each voxel of each atom's window, (K, w, w, w) both.
+    """Return the number of each voxel in each atom's window, and the Gaussian's value there, both (K, w, w, w).
 
     Args:
-        crystal: (K,) which of the maps.
+        crystal: (K,) number of the map that the atom belongs to.
         grid: (K, 3) positions in voxels.
         log_height: (K,) logarithm of the Gaussian's maximum.
         form: (K, 3, 3) quadratic form of the exponent, for distances in voxels.
@@ -147,7 +168,7 @@ def _spread(
     x, y, z = (away[:, axis, None] + offset for axis, offset in enumerate(offsets))
     xx, yy, zz = form.diagonal(dim1=1, dim2=2).mT[:, :, None]
     xy, xz, yz = (2 * form[:, a, b, None] for a, b in ((0, 1), (0, 2), (1, 2)))
-    # The exponent is a sum of three terms, each of two of the axes: one pass over the window's voxels for each.
+    # The exponent is a sum of three terms, each of two axes: one pass over the window's voxels for each.
     in_xy = (x * x * xx + log_height[:, None])[:, :, None] + (xy * x)[:, :, None] * y[:, None, :]
     in_xz = (xz * x)[:, :, None] * z[:, None, :]
     in_yz = (y * y * yy)[:, :, None] + (yz * y)[:, :, None] * z[:, None, :] + (z * z * zz)[:, None, :]

@@ -1,11 +1,11 @@
-"""How good phases are: the map correlation, its phase-zero floor, the phase error and the atoms found.
+"""Judgements of phases: the map correlation, its phase-zero floor, the phase error and the atoms found.
 
-Every judgement quotients out what |F| cannot see: the origin (all real shifts) and the hand. Both maps are
-syntheses of the same observed amplitudes |F|·exp(−B s²/4), B = 4 Å², F(000) left out, on the observed reflections
-and their Friedel mates; one has the true phases, computed from the atoms, and one the predicted ones.
+No judgement depends on what |F| leaves open: the origin (all real shifts) and the hand. Two maps are compared. Both are
+syntheses of the observed amplitudes |F|·exp(−B s²/4), B = 4 Å², on the observed reflections and their Friedel mates,
+without F(000). One has the true phases, computed from the atoms; the other has the predicted ones.
 
-A prediction that is not a number, or that has no phases (a constant map), is laid on the truth as an empty map: its
-correlation is 0 and its phase error that of random phases, so that no median looks better for it.
+A prediction that is not a number, or that has no phases (a constant map), counts as an empty map. Its correlation is 0
+and its phase error that of random phases, so it never improves a median.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HARD_BELOW = 0.9  # phase-zero floor below which a crystal counts as hard
 SOLVED_FROM = 0.9
 ATOM_TOLERANCE = 0.5  # Å
 ATOM_SHARE = 0.9
-_RANDOM_PHASES = 90.0  # degrees, the mean error of phases that are drawn
+_RANDOM_PHASES = 90.0  # degrees, the mean error of random phases
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,18 @@ class Judgement:
     """Judgements of a batch of crystals, each (B,).
 
     Attributes:
-        correlation: map correlation after the best shift and hand.
-        floor: the same for the map with all phases zero, CC₀.
+        correlation: map correlation CC after the best shift and hand.
+        floor: map correlation of the map with all phases zero, CC₀.
         gain: (CC − CC₀)/(1 − CC₀); 0 where the floor is 1.
         phase_error: amplitude-weighted mean phase difference after alignment, in degrees.
         solved: correlation ≥ 0.90.
-        atoms_found: share of the n atoms that have one of the n highest peaks within 0.5 Å; NaN where it was not
-            asked for.
-        strict: 1 if solved and ≥ 90 % of the atoms are found, else 0; NaN where it was not asked for.
+        atoms_found: share of the n atoms that have one of the n highest peaks within 0.5 Å; NaN without `refine`.
+        strict: 1 if solved and ≥ 90 % of the atoms are found, else 0; NaN without `refine`.
         hard: floor < 0.90.
-        counted: at least 20 unique reflections observed, more of them with an intensity than the origin fixes phases
-            of, and the atoms and the cell are numbers; the others are left out of every share.
-        failed: the prediction is not a number, or has no phases. Unsolved: correlation 0, phase error 90°.
+        counted: whether the crystal can be judged: at least 20 unique reflections are observed, more than three have
+            an intensity, and atoms and cell are finite. The others are left out of every share.
+        failed: whether the prediction is not a number, or has no phases. It is unsolved, with correlation 0 and phase
+            error 90°.
     """
 
     correlation: Tensor
@@ -66,7 +66,7 @@ class Judgement:
 
 
 def with_phases_of(amplitude: Tensor, factors: Tensor) -> Tensor:
-    """Return amplitude·exp(i arg F), complex (B, N, N, N); phase 0 where F is 0, NaN where it is not a number."""
+    """Return amplitude·exp(i arg F), complex (B, N, N, N); the phase is 0 where F is 0, and NaN where F is NaN."""
     magnitude = factors.abs()
     unit = torch.where(magnitude == 0, 1.0, factors / magnitude.clamp_min(torch.finfo(magnitude.dtype).tiny))
     return amplitude * unit
@@ -91,11 +91,11 @@ def judge(
 
     Args:
         predicted: complex (B, N, N, N) FFT box; only its phases count.
-        observed: the measured amplitudes.
+        observed: measured amplitudes.
         numbers: (B, A) atomic numbers, 0 for padding.
         positions: (B, A, 3) fractional.
-        scattering: how the atoms scatter, as in `structure_factors`.
-        refine: for reports: maximise over shifts between voxels too, and look for the atoms (`atoms_found`, `strict`).
+        scattering: scattering of the atoms, as in `structure_factors`.
+        refine: maximise over shifts between the voxels, too, and look for the atoms (`atoms_found`, `strict`).
 
     Returns:
         The judgements, and the alignment that lays the prediction on the truth.
@@ -133,20 +133,20 @@ def judge(
 
 
 def _predicted_map_factors(amplitude: Tensor, predicted: Tensor) -> Tensor:
-    """Return amplitudes with predicted phases, complex (B, N, N, N); 0 where there is no phase, never a phase of 0."""
+    """Return amplitudes with predicted phases, complex (B, N, N, N); 0 where there is no phase."""
     factors = _hermitian(predicted)
     sound = _each(_all_finite(factors))
     factors = torch.where(sound, factors, 0)
     magnitude = factors.abs()
     largest = magnitude.flatten(1).amax(1)
-    # What a constant map has beside F(000) is rounding.
+    # A constant map has nothing but rounding beside F(000).
     has_phase = magnitude > torch.finfo(magnitude.dtype).eps * _each(largest)
     return torch.where(has_phase, with_phases_of(amplitude, factors), 0)
 
 
 def _hermitian(factors: Tensor) -> Tensor:
-    """Make a box the transform of a real map: rounding in a network's FFT is not a phase."""
-    # Halved before they are added: the sum of two large numbers may be none.
+    """Return a box with exact Friedel symmetry: rounding in a network's FFT is not a phase."""
+    # Halved before they are added: the sum of two large numbers may overflow.
     halved = factors / 2
     return torch.where(
         inside_nyquist(tuple(factors.shape[-3:]), factors.device), halved + friedel_mate(halved).conj(), 0
@@ -158,14 +158,14 @@ def _all_finite(values: Tensor) -> Tensor:
 
 
 def _each(values: Tensor) -> Tensor:
-    """Return values (B,) as they stand beside boxes (B, N, N, N)."""
+    """Return values (B,) as (B, 1, 1, 1), to be combined with boxes (B, N, N, N)."""
     return values[:, None, None, None]
 
 
 def phase_error(aligned: Tensor, true: Tensor) -> Tensor:
     """Return the amplitude-weighted mean |Δφ| in degrees, (B,), between two boxes of equal amplitudes.
 
-    A reflection that has no phase in the first counts as one whose phase is drawn, 90°.
+    A reflection without a phase in the first box counts with 90°, the mean error of a random phase.
     """
     weight = true.abs()
     difference = (aligned * true.conj()).angle().abs() * (180 / math.pi)

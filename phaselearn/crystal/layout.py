@@ -1,7 +1,7 @@
-"""Which reflections an N³ array holds, and where.
+"""Layouts: the reflections that an N³ array holds, and their places in it.
 
-`octant`: h, k, l = 0 … N−1, the layout of the 2021 report; complete only for Laue classes that contain mmm.
-`full`: the FFT box h, k, l = −N/2 … N/2−1 in FFT order with empty Nyquist planes; all that an N³ map can hold.
+`octant` has h, k, l = 0 … N−1, as in the 2021 report; it is complete only for Laue classes that contain mmm.
+`full` is the FFT box, h, k, l = −N/2 … N/2−1 in FFT order with empty Nyquist planes: all that an N³ map can hold.
 """
 
 from __future__ import annotations
@@ -15,7 +15,11 @@ Shape = tuple[int, int, int]
 
 
 def miller_indices(layout: str, size: int) -> Tensor:
-    """Return the Miller indices (size,) along each axis of an array in a layout, as int64."""
+    """Return the Miller indices (size,) along each axis of an array in a layout, as int64.
+
+    Raises:
+        ValueError: unknown layout.
+    """
     if layout == "octant":
         return torch.arange(size)
     if layout == "full":
@@ -30,11 +34,11 @@ def miller_box(shape: Shape, device: torch.device | None = None) -> tuple[Tensor
 
 
 def inside_nyquist(size: int | Shape, device: torch.device | None = None) -> Tensor:
-    """Return a bool mask of the FFT box without its Nyquist planes, |h| < n/2.
+    """Return a bool mask (n₁, n₂, n₃) of the FFT box that leaves out its Nyquist planes: |h| < n/2.
 
     Args:
-        size: n₁, n₂, n₃, or one number where they are equal.
-        device: of the mask.
+        size: n₁, n₂, n₃, or one number if they are equal.
+        device: device of the mask.
     """
     shape = (size, size, size) if isinstance(size, int) else size
     h, k, l = (index.abs() * 2 < length for index, length in zip(miller_box(shape, device), shape, strict=True))  # noqa: E741
@@ -42,7 +46,7 @@ def inside_nyquist(size: int | Shape, device: torch.device | None = None) -> Ten
 
 
 def held_reflections(layout: str, size: int, device: torch.device | None = None) -> Tensor:
-    """Return a bool mask (size, size, size) of the places in an array that hold a reflection."""
+    """Return a bool mask (size, size, size) of the places in an array that hold reflections."""
     if layout == "full":
         return inside_nyquist(size, device)
     return torch.ones(size, size, size, dtype=torch.bool, device=device)
@@ -56,8 +60,9 @@ def friedel_mate(values: Tensor) -> Tensor:
 def to_full_box(values: Tensor, layout: str) -> Tensor:
     """Place the reflections of an array, and their Friedel mates, on the FFT box of the same size.
 
-    What has no Friedel partner on the box (an octant's indices from N/2 up, Nyquist planes) is left out; what
-    the array does not hold is zero. Works for intensities, amplitudes and masks, not for complex values.
+    Reflections without a Friedel mate on the box (Nyquist planes, and an octant's indices from N/2 on) are left out.
+    Reflections that the array does not hold are zero. The values may be intensities, amplitudes or masks, but not
+    complex.
 
     Args:
         values: (..., N, N, N), real or bool.

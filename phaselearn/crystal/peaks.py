@@ -1,4 +1,4 @@
-"""Peaks of periodic maps, between voxels, highest first: where a map says that the atoms are."""
+"""Peaks of periodic maps, interpolated between voxels, highest first: the places where a map shows atoms."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from phaselearn.crystal.lattice import metric
 
 @dataclass(frozen=True)
 class Peaks:
-    """Peaks of a batch of maps, sorted from high to low.
+    """Peaks of a batch of maps, from high to low.
 
     Attributes:
         positions: (B, K, 3) fractional, in [0, 1).
@@ -27,15 +27,15 @@ class Peaks:
 def find_peaks(density: Tensor, lattice: Tensor, count: int, separation: float = 0.5) -> Peaks:
     """Find the highest local maxima of periodic maps.
 
-    A peak is a voxel not exceeded by its 26 neighbours; a quadratic through its neighbours places it between the
-    voxels. Of two peaks closer than `separation` the higher one stays.
+    A peak is a voxel that none of its 26 neighbours exceeds; a quadratic through them gives its place between the
+    voxels. Of two peaks that are closer than `separation`, the higher one stays.
 
     Args:
         density: (B, N, N, N); upsample coarse maps first (`fourier_upsample`). A map with a value that is not finite
             has no peaks.
         lattice: (B, 3, 3) in Å.
-        count: K, peaks wanted of each map.
-        separation: in Å.
+        count: K, the number of peaks wanted of each map.
+        separation: least distance of two peaks in Å.
     """
     sound = torch.isfinite(density).flatten(1).all(1)[:, None, None, None]
     density = torch.where(sound, density, 0.0)
@@ -61,10 +61,10 @@ def find_peaks(density: Tensor, lattice: Tensor, count: int, separation: float =
 
 
 def _is_maximum(density: Tensor) -> Tensor:
-    """Return the voxels that none of their 26 neighbours exceeds.
+    """Return a bool mask (B, N, N, N) of the voxels that none of their 26 neighbours exceeds.
 
-    One side may be equal, so that a maximum shared by two voxels is one peak, not none and not two. Maxima of rows,
-    then of planes, are shared by the voxels beside each other.
+    Neighbours on one side may be equal, so that a maximum of two equal voxels is one peak, neither none nor two. Maxima
+    of rows, and then of planes, are computed once for all the voxels that share them.
     """
     row = torch.maximum(torch.maximum(density.roll(1, -1), density.roll(-1, -1)), density)
     plane = torch.maximum(torch.maximum(row.roll(1, -2), row.roll(-1, -2)), row)
@@ -76,7 +76,7 @@ def _is_maximum(density: Tensor) -> Tensor:
 
 
 def _quadratic_maximum(density: Tensor, voxel: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the offset in voxels (B, K, 3), at most ½ along an axis, and the rise above the voxel (B, K)."""
+    """Return the offset of the maximum in voxels (B, K, 3), at most ½, and its height above the voxel (B, K)."""
     size = density.shape[-1]
     rows = torch.arange(len(density), device=density.device)[:, None]
 
@@ -96,7 +96,7 @@ def _quadratic_maximum(density: Tensor, voxel: Tensor) -> tuple[Tensor, Tensor]:
         apart = [a - b for a, b in zip(axes[i], axes[j], strict=True)]
         mixed = at(*both) + at(*(-x for x in both)) - at(*apart) - at(*(-x for x in apart))
         hessian[..., i, j] = hessian[..., j, i] = mixed / 4
-    # Flat or saddle-like neighbourhoods keep the voxel's own place: their quadratic has no maximum nearby.
+    # In a flat or saddle-like neighbourhood the quadratic has no maximum nearby, so the peak stays at the voxel.
     eigenvalues = torch.linalg.eigvalsh(hessian)
     curved = eigenvalues[..., -1] < 1e-6 * eigenvalues[..., 0]
     safe = torch.where(curved[..., None, None], hessian, -torch.eye(3, dtype=density.dtype, device=density.device))
@@ -107,7 +107,7 @@ def _quadratic_maximum(density: Tensor, voxel: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _is_shadowed(positions: Tensor, heights: Tensor, lattice: Tensor, separation: float) -> Tensor:
-    """Return (B, K) bool: a higher peak that itself stays lies closer than `separation`."""
+    """Return (B, K) bool: whether a higher peak that stays is closer than `separation`."""
     distance = minimum_image_distance(positions, positions, lattice)
     close = (distance < separation) & torch.isfinite(heights)[:, :, None]
     shadowed = torch.zeros_like(heights, dtype=torch.bool)
@@ -118,17 +118,16 @@ def _is_shadowed(positions: Tensor, heights: Tensor, lattice: Tensor, separation
 
 
 def minimum_image_distance(first: Tensor, second: Tensor, lattice: Tensor) -> Tensor:
-    """Return the distances (B, K, M) in Å between fractional points (B, K, 3) and (B, M, 3), nearest images.
+    """Return the distances (B, K, M) in Å between the nearest images of fractional points (B, K, 3) and (B, M, 3).
 
-    As `minimum_image`, but with |d ± n|² = |d|² + |n|² ± 2 d·n, so that two of the cells about the nearest cost one
-    product.
+    The same cells as in `minimum_image` are searched, by |d ± n|² = |d|² + |n|² ± 2 d·n: two cells cost one product.
     """
     difference = first[:, :, None, :] - second[:, None, :, :]
     difference = difference - difference.round()
     g = metric(lattice).to(difference)
     across = difference @ g[:, None]
-    images = [image for image in product((-1.0, 0.0, 1.0), repeat=3) if image > (0.0, 0.0, 0.0)]
-    images = torch.tensor(images, dtype=difference.dtype, device=difference.device)
+    half = [image for image in product((-1.0, 0.0, 1.0), repeat=3) if image > (0.0, 0.0, 0.0)]
+    images = torch.tensor(half, dtype=difference.dtype, device=difference.device)
     length = torch.einsum("ni,bij,nj->bn", images, g, images)
     gain = torch.zeros_like(difference[..., 0])
     for number, image in enumerate(images):
@@ -137,17 +136,17 @@ def minimum_image_distance(first: Tensor, second: Tensor, lattice: Tensor) -> Te
 
 
 def minimum_image(difference: Tensor, lattice: Tensor) -> tuple[Tensor, Tensor]:
-    """Move vectors by lattice vectors to their shortest.
+    """Return the shortest image of each vector, and its length.
 
-    The 27 cells about the nearest in fractional coordinates are searched, which is exact for lengths up to half the
-    smallest spacing of lattice planes and for every reduced cell.
+    The 27 cells around the nearest one in fractional coordinates are searched. This is exact for lengths up to half the
+    smallest spacing of lattice planes, and for every reduced cell.
 
     Args:
         difference: (B, K, M, 3) fractional.
         lattice: (B, 3, 3) in Å.
 
     Returns:
-        The vectors (B, K, M, 3), fractional, and their lengths (B, K, M) in Å.
+        The images (B, K, M, 3), fractional, and their lengths (B, K, M) in Å.
     """
     difference = difference - difference.round()
     g = metric(lattice).to(difference)
@@ -163,7 +162,7 @@ def minimum_image(difference: Tensor, lattice: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def fourier_upsample(density: Tensor, factor: int) -> Tensor:
-    """Return the band-limited interpolation (B, fN, fN, fN) of periodic maps (B, N, N, N); the mean is kept."""
+    """Return the band-limited interpolation (B, fN, fN, fN) of periodic maps (B, N, N, N), which keeps the mean."""
     if factor == 1:
         return density
     size, fine = density.shape[-1], density.shape[-1] * factor

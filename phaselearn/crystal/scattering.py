@@ -1,4 +1,4 @@
-"""How strongly an atom scatters: its atomic number, or the tabulated X-ray form factor."""
+"""The scattering of an atom: its atomic number, or the tabulated X-ray form factor."""
 
 from __future__ import annotations
 
@@ -23,14 +23,17 @@ def _gaussian_table() -> Tensor:
 
 
 def xray_form_factors(numbers: Tensor, inverse_d_squared: Tensor) -> Tensor:
-    """Return the form factor of each atomic number at each s² in electrons.
+    """Return the X-ray form factors of atoms.
 
-    f(s) = Σ a_i exp(−b_i s²/4) + c: Cromer & Mann's form with the coefficients of the International Tables
-    for Crystallography C (1992), as tabulated by gemmi.
+    f(s) = Σ a_i exp(−b_i s²/4) + c is Cromer and Mann's form, with the coefficients of the International Tables for
+    Crystallography C (1992), as gemmi tabulates them.
 
     Args:
         numbers: (...) atomic numbers, 0 for padding.
-        inverse_d_squared: (..., n, n, n) in 1/Å².
+        inverse_d_squared: (..., n, n, n) values of s² in 1/Å².
+
+    Returns:
+        (..., n, n, n) in electrons, in the precision of `inverse_d_squared`.
     """
     table = _gaussian_table().to(inverse_d_squared)[numbers]
     quarter = inverse_d_squared / 4

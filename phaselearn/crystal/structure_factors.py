@@ -13,9 +13,9 @@ from phaselearn.crystal.scattering import SCATTERING, xray_form_factors
 
 def _geometric(weights: Tensor, positions: Tensor, indices: Tensor) -> Tensor:
     """Return Σ_j w_j exp(2πi h·x_j) as complex (B, n, n, n) for weights (B, A) and positions (B, A, 3)."""
-    # exp(2πi h·x) is a product of one factor an axis, so the sum over atoms is one matrix product:
+    # exp(2πi h·x) is a product with one factor an axis, so the sum over atoms is one matrix product:
     # (n² reflections in h and k) × (atoms) × (n reflections in l).
-    # Angles are taken in float64: at h = 20 a float32 product would cost two of its seven digits.
+    # Angles are computed in float64: at h = 20, a float32 product would lose two of its seven digits.
     angle = 2 * math.pi * positions.double()[..., None] * indices.double()
     wave = torch.polar(torch.ones_like(angle), angle).to(weights.dtype.to_complex())
     size = len(indices)
@@ -32,15 +32,15 @@ def structure_factors(
     scattering: str = "atomic_number",
     b_iso: float = 0.0,
 ) -> Tensor:
-    """Return the structure factors of a batch of crystals on the box spanned by `indices`.
+    """Return the structure factors of a batch of crystals on a box of reflections.
 
     Args:
         lattice: (B, 3, 3) in Å.
         numbers: (B, A) atomic numbers, 0 for padding.
         positions: (B, A, 3) fractional.
-        indices: (n,) Miller indices along each axis, in any order.
+        indices: (n,) Miller indices, the same along each axis, in any order.
         scattering: `atomic_number` (point atoms, f = Z) or `xray` (International Tables form factors).
-        b_iso: isotropic displacement parameter B of all atoms in Å².
+        b_iso: isotropic displacement parameter B of all atoms in Å²; the Debye–Waller factor is exp(−B s²/4).
 
     Returns:
         Complex (B, n, n, n) in electrons, in the precision of `lattice`.
@@ -61,7 +61,7 @@ def structure_factors(
 
 
 def _sum_over_elements(lattice: Tensor, numbers: Tensor, positions: Tensor, indices: Tensor) -> Tensor:
-    # Form factors depend on element and s only: one geometric sum for each element in each crystal.
+    # Form factors depend on the element and s only, so there is one geometric sum for each element in a crystal.
     elements, inverse = torch.unique(numbers, return_inverse=True)
     present = torch.zeros(len(numbers), len(elements), dtype=torch.bool, device=numbers.device)
     present.scatter_(1, inverse, torch.ones_like(inverse, dtype=torch.bool))

@@ -65,8 +65,8 @@ def _scores(box: Tensor, hkl: Tensor, rotations: Tensor, translations: Tensor) -
     terms = copy * torch.polar(torch.ones_like(angle), angle) * own.conj() / norm
     frequencies = hkl - turned  # h·(I − R)o = ((I − R)ᵀh)·o
     value, origin = _search(terms, frequencies, _OVERSAMPLING * size)
-    polynomial = partial(_polynomial, terms, frequencies.double())
-    value, _ = climb(polynomial, value, origin, 0.5 / size)
+    polynomial = terms, frequencies.double()
+    value, _ = climb(partial(_value, *polynomial), partial(_derivatives, *polynomial), value, origin, 0.5 / size)
     return value.amax(1)
 
 
@@ -82,16 +82,20 @@ def _search(terms: Tensor, frequencies: Tensor, grid: int) -> tuple[Tensor, Tens
     return value, torch.stack((best // grid**2, best // grid % grid, best % grid), -1).double() / grid
 
 
-def _polynomial(
-    terms: Tensor, frequencies: Tensor, origin: Tensor, derivatives: bool
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Return C (G, K) at origins (G, K, 3), its gradient (G, K, 3) and its Hessian (G, K, 3, 3)."""
-    angle = 2 * math.pi * (origin @ frequencies.mT)
-    waves = terms[:, None] * torch.polar(torch.ones_like(angle), angle)
-    value = waves.real.sum(-1)
-    if not derivatives:
-        return value, None, None
+def _value(terms: Tensor, frequencies: Tensor, origin: Tensor) -> Tensor:
+    """Return C (G, K) at origins (G, K, 3)."""
+    return _waves(terms, frequencies, origin).real.sum(-1)
+
+
+def _derivatives(terms: Tensor, frequencies: Tensor, origin: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the gradient (G, K, 3) and the Hessian (G, K, 3, 3) of C at origins (G, K, 3)."""
+    waves = _waves(terms, frequencies, origin)
     gradient = -2 * math.pi * (waves.imag @ frequencies)
     squares = (frequencies[..., :, None] * frequencies[..., None, :]).flatten(-2)
     hessian = -((2 * math.pi) ** 2) * (waves.real @ squares)
-    return value, gradient, hessian.unflatten(-1, (3, 3))
+    return gradient, hessian.unflatten(-1, (3, 3))
+
+
+def _waves(terms: Tensor, frequencies: Tensor, origin: Tensor) -> Tensor:
+    angle = 2 * math.pi * (origin @ frequencies.mT)
+    return terms[:, None] * torch.polar(torch.ones_like(angle), angle)

@@ -3,78 +3,82 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
-from typing import Any
+from typing import TypedDict
 
 from torch import Tensor, nn
 
+from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError
-from phaselearn.losses.base import Batch, Loss
+from phaselearn.losses.base import Loss
 
 Weight = float | Mapping[int, float]
 
 
+class Term(TypedDict):
+    """One summand: a loss and its weight, a number or {epoch: number}."""
+
+    loss: Loss
+    weight: Weight
+
+
 class Combined(Loss):
-    """Σ weight × loss; in whatever unit the weights give it.
+    """Σ weight × loss, in whatever unit the weights give it.
 
     Args:
-        terms: by name, each with its `loss` and its `weight`: a number, or numbers at some epochs, between which
-            it is linear and outside of which it is constant.
+        terms: losses and their weights, by name. A weight is a number of at least 0, or such numbers at some epochs:
+            it is linear between them, and constant before the first and after the last.
+
+    Raises:
+        UserError: no term, or a weight that is not such a number.
     """
 
-    def __init__(self, terms: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, terms: Mapping[str, Term]) -> None:
         super().__init__()
         if not terms:
             raise UserError(
                 "loss.terms is empty: name at least one, e.g. `python train.py loss=combined loss.terms.mse.weight=1`"
             )
-        self.losses = nn.ModuleDict({name: term["loss"] for name, term in terms.items()})
+        self._terms = {name: term["loss"] for name, term in terms.items()}
+        self.losses = nn.ModuleDict(self._terms)  # moves their tensors between devices
         self._schedules = {name: _schedule(name, term["weight"]) for name, term in terms.items()}
+        losses = list(self._terms.values())
+        self.invariances = frozenset.intersection(*(loss.invariances for loss in losses))
+        self.needs_target = any(loss.needs_target for loss in losses)
+        self.periodic = any(loss.periodic for loss in losses)
+        needs = [loss.needs for loss in losses if loss.needs is not None]
+        self.needs = frozenset().union(*needs) if len(needs) == len(losses) else None
         self.weights: dict[str, float] = {}
         self.set_epoch(0)
 
-    @property
-    def invariances(self) -> frozenset[str]:
-        """What all terms are blind to."""
-        return frozenset.intersection(*(loss.invariances for loss in self.losses.values()))
-
-    @property
-    def needs_target(self) -> bool:
-        """Whether any term does."""
-        return any(loss.needs_target for loss in self.losses.values())
-
-    @property
-    def needs(self) -> frozenset[str] | None:
-        """What any term reads of the batch; None where one may read anything."""
-        needs = [loss.needs for loss in self.losses.values()]
-        return None if None in needs else frozenset().union(*needs)
-
-    @property
-    def periodic(self) -> bool:
-        """Whether any term is."""
-        return any(loss.periodic for loss in self.losses.values())
-
-    @property
-    def minimum(self) -> float | None:
-        """The sum of the terms' minima, where all of them are known."""
-        minima = {name: loss.minimum for name, loss in self.losses.items()}
-        return None if None in minima.values() else sum(self.weights[name] * value for name, value in minima.items())
-
-    def compute(self, prediction: Tensor, target: Tensor | None, batch: Batch) -> Tensor:
+    def compute(self, prediction: Tensor, target: Tensor, batch: Batch) -> Tensor:
         """Return the loss of each sample (B,)."""
-        # A term whose weight is zero is not computed.
-        return sum(
-            (self.weights[name] * loss(prediction, target, batch))
-            for name, loss in self.losses.items()
-            if self.weights[name]
-        ) + prediction.new_zeros(len(prediction))
+        return self._sum(prediction, lambda loss: loss(prediction, target, batch))
+
+    def compute_without_target(self, prediction: Tensor, batch: Batch) -> Tensor:
+        """Return the loss of each sample (B,).
+
+        Raises:
+            ValueError: a term needs a target.
+        """
+        return self._sum(prediction, lambda loss: loss(prediction, None, batch))
+
+    def _sum(self, prediction: Tensor, value: Callable[[Loss], Tensor]) -> Tensor:
+        total = prediction.new_zeros(len(prediction))
+        for name, loss in self._terms.items():
+            # A term whose weight is zero is not computed.
+            if self.weights[name]:
+                total = total + self.weights[name] * value(loss)
+        return total
 
     def set_epoch(self, epoch: int) -> None:
         """Take the weights of an epoch."""
         self.weights = {name: _at(schedule, epoch) for name, schedule in self._schedules.items()}
-        for loss in self.losses.values():
+        for loss in self._terms.values():
             loss.set_epoch(epoch)
+        minima = [self.weights[name] * loss.minimum for name, loss in self._terms.items() if loss.minimum is not None]
+        self.minimum = sum(minima) if len(minima) == len(self._terms) else None
 
 
 def _schedule(name: str, weight: Weight) -> list[tuple[int, float]]:
@@ -85,7 +89,7 @@ def _schedule(name: str, weight: Weight) -> list[tuple[int, float]]:
     )
     if not points or not good:
         raise UserError(
-            f"loss.terms.{name}.weight={weight}: a number of at least 0, or such numbers by epoch, "
+            f"loss.terms.{name}.weight={weight} is no weight: give a number of at least 0, or such numbers by epoch, "
             f"e.g. 'loss.terms.{name}.weight={{0: 1.0, 20: 0.1}}'"
         )
     return sorted((epoch, float(value)) for epoch, value in points.items())

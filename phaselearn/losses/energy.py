@@ -1,44 +1,50 @@
-"""Energy distance: grows smoothly with how far density is from where it should be."""
+"""Energy distance: it grows smoothly with the distance between density and its proper place."""
 
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from phaselearn.crystal.lattice import inverse_d_squared, volume
 from phaselearn.crystal.layout import miller_indices
+from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError
-from phaselearn.losses.base import Batch, Loss
+from phaselearn.losses.base import Loss
 from phaselearn.losses.relative import relative_difference
 
 _AXES = (1, 2, 3)
 
 
 class EnergyDistance(Loss):
-    """2 E|X − Y|^β − E|X − X′|^β − E|Y − Y′|^β on the torus, in Å^β, of densities as shares of the target's electrons.
+    """2 E|X − Y|^β − E|X − X′|^β − E|Y − Y′|^β on the torus, in Å^β.
 
-    In Fourier space it is a weighted sum of squares, Σ_{h≠0} c s^(−3−β) |Δ(h)|² / V, with Δ the transform of the
-    difference and −c s^(−3−β) that of |r|^β in three dimensions (Gel'fand and Shilov, Generalized Functions 1, II.3.3;
-    c = 1/(2π³) for β = 1): one FFT, smooth everywhere. An atom moved by d costs ∝ d² within its own width
-    and ∝ d^β beyond. Without F(000) the kernel is that of |r|^β periodised with a neutralising background.
+    Densities are shares of the target's electrons. In Fourier space the distance is a weighted sum of squares,
+    Σ_{h≠0} c s^(−3−β) |Δ(h)|² / V. Δ is the transform of the difference, and −c s^(−3−β) is that of |r|^β in three
+    dimensions (Gel'fand and Shilov, Generalized Functions 1, II.3.3; c = 1/(2π³) for β = 1). So one FFT is enough, and
+    the loss is smooth everywhere. An atom that is off by d costs ∝ d² within its own width and ∝ d^β beyond. F(000) is
+    left out, which gives the periodic sum of |r|^β a neutralising background.
 
     Args:
         exponent: β, above 0 and below 2; 1 is the energy distance of Székely and Rizzo.
+
+    Raises:
+        UserError: an exponent outside these bounds.
     """
 
-    invariances: ClassVar[frozenset[str]] = frozenset({"offset"})
-    needs: ClassVar[frozenset[str] | None] = frozenset({"lattice"})
+    invariances = frozenset({"offset"})
+    needs = frozenset({"lattice"})
 
     def __init__(self, exponent: float = 1.0) -> None:
         super().__init__()
         if not 0 < exponent < 2:
-            raise UserError(f"loss.exponent={exponent}: above 0 and below 2, e.g. loss.exponent=1.0")
+            raise UserError(
+                f"loss.exponent={exponent} is out of range: give a number above 0 and below 2, e.g. loss.exponent=1.0"
+            )
         self.exponent = exponent
 
-    def compute(self, prediction: Tensor, target: Tensor | None, batch: Batch) -> Tensor:
+    def compute(self, prediction: Tensor, target: Tensor, batch: Batch) -> Tensor:
         """Return the loss of each sample (B,)."""
         lattice = batch["lattice"].to(prediction.dtype)
         size = prediction.shape[-1]

@@ -1,8 +1,6 @@
-"""The prediction's own diffraction against the measured: blind to origin and hand, and needs no density."""
+"""Compares the diffraction of the prediction with the measured one: no target density is needed."""
 
 from __future__ import annotations
-
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -10,46 +8,56 @@ from torch import Tensor
 from phaselearn.crystal.cartesian import to_fractional_frame
 from phaselearn.crystal.density import gaussian_damping, structure_factors_from_map
 from phaselearn.crystal.layout import miller_indices, to_full_box
+from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError
-from phaselearn.losses.base import Batch, Loss
+from phaselearn.losses.base import Loss
 
 POWERS = {"amplitude": 0.5, "intensity": 1.0}
 
 
 class Patterson(Loss):
-    """1 − (Σ x y)² / (Σ x² Σ y²) over the observed reflections; no unit, between 0 and 1.
+    """1 − (Σ x y)² / (Σ x² Σ y²) over the observed reflections; dimensionless, between 0 and 1.
 
-    x is the diffraction of the prediction, |F| or |F|², and y the observed one, damped as the atoms of the target
-    are blurred: |F|·exp(−2π²σ²s²), or its square. That is the share of Σ y² that k·x leaves over when the scale k is
-    fitted to each sample, so maps in any unit can be compared. F(000) is left out.
+    x is the diffraction of the prediction, |F| or |F|². y is the observed one, damped as the target's atoms are
+    blurred: |F|·exp(−2π²σ²s²), or its square. The loss is the share of Σ y² that remains when k·x is fitted to y with
+    one scale k for each sample, so the unit of the map does not matter. F(000) is left out.
 
-    It trains without densities, but knows amplitudes only: whatever the phases, a map with the right amplitudes
-    reaches the minimum. Where the target's Gaussians are taken at the voxels (`sampling: point`), or the intensities
-    are not of point atoms (`scattering: xray`), the true density does not quite reach it.
+    The loss sees amplitudes only. Any map with the right amplitudes reaches the minimum, whatever its phases. The true
+    density falls slightly short of it in two cases: Gaussians that are sampled at the voxels (`sampling: point`), and
+    intensities of real atoms instead of point atoms (`scattering: xray`).
 
     Args:
-        compare: `amplitude` weighs all reflections alike, `intensity` the strong ones; its Fourier transform is the
-            comparison of the two Patterson maps, by Parseval.
+        compare: `amplitude` weighs all reflections alike. `intensity` favours the strong ones; by Parseval's theorem
+            it compares the two Patterson maps.
         layout: layout of the intensities, `octant` or `full`.
-        frame: `fractional` or `cartesian` voxels.
-        sigma: standard deviation of an atom of the target in Å.
+        frame: voxels of the maps, `fractional` or `cartesian`.
+        sigma: standard deviation of the target's atoms in Å.
+
+    Raises:
+        UserError: an unknown `compare`.
     """
 
-    invariances: ClassVar[frozenset[str]] = frozenset({"origin", "inversion", "scale", "offset"})
-    needs_target: ClassVar[bool] = False
-    needs: ClassVar[frozenset[str] | None] = frozenset({"intensity", "observed", "lattice"})
+    invariances = frozenset({"origin", "inversion", "scale", "offset"})
+    needs_target = False
+    needs = frozenset({"intensity", "observed", "lattice"})
 
     def __init__(self, compare: str, layout: str, frame: str, sigma: float) -> None:
         super().__init__()
         if compare not in POWERS:
-            raise UserError(f"loss.compare={compare} is unknown: allowed are {', '.join(POWERS)}")
+            raise UserError(
+                f"loss.compare={compare} is unknown: allowed are {', '.join(POWERS)}; e.g. loss.compare=amplitude"
+            )
         self.power = POWERS[compare]
         self.layout = layout
         self.frame = frame
         self.sigma = sigma
 
-    def compute(self, prediction: Tensor, target: Tensor | None, batch: Batch) -> Tensor:
-        """Return the loss of each sample (B,); `target` is not used."""
+    def compute(self, prediction: Tensor, target: Tensor, batch: Batch) -> Tensor:
+        """Return the loss of each sample (B,); the target is not used."""
+        return self.compute_without_target(prediction, batch)
+
+    def compute_without_target(self, prediction: Tensor, batch: Batch) -> Tensor:
+        """Return the loss of each sample (B,)."""
         lattice = batch["lattice"].to(prediction.dtype)
         if self.frame == "cartesian":
             prediction = to_fractional_frame(prediction, lattice)
@@ -64,11 +72,11 @@ class Patterson(Loss):
 
 
 def _unit(intensity: Tensor, power: float) -> Tensor:
-    """Return intensity^power, flattened to (B, V), at unit norm; zeros, with a zero gradient, where all are zero."""
+    """Return intensity^power, flattened to (B, V) and scaled to unit norm; all zeros stay so, with a zero gradient."""
     flat = intensity.flatten(1)
     largest = flat.detach().amax(1, keepdim=True)
     empty = largest <= 0
-    # The root has no slope at zero; what is added is far below the rounding of the largest.
+    # The square root has an infinite slope at zero; this bound is far below the rounding of the largest value.
     smallest = torch.finfo(flat.dtype).eps ** 2
     values = (flat / torch.where(empty, 1.0, largest)).clamp_min(smallest) ** power
     values = torch.where(empty | (flat == 0), 0.0, values)

@@ -16,13 +16,13 @@ _HISTORY = 6  # earlier iterates that Anderson's acceleration combines
 
 @dataclass(frozen=True)
 class Problem:
-    """Two masses, what it costs to carry one to the other, and how strictly all of it must be carried.
+    """Two masses, the cost of carrying one to the other, and how strictly all of it must be carried.
 
     Attributes:
-        kernel: of C and ε.
-        first: (B, N, N, N) logarithm of the mass at which f lives; −∞ where there is none.
-        second: (B, N, N, N) the same at which g lives.
-        damping: κ = ρ/(ρ + ε) of unbalanced transport; 1 for balanced.
+        kernel: exp(−C/ε), with the cost C and the regularisation ε.
+        first: (B, N, N, N) logarithm of the mass whose potential is f; −∞ where there is no mass.
+        second: (B, N, N, N) logarithm of the mass whose potential is g; −∞ where there is no mass.
+        damping: κ = ρ/(ρ + ε) of unbalanced transport; 1 for balanced transport.
     """
 
     kernel: TorusKernel
@@ -31,27 +31,27 @@ class Problem:
     damping: float
 
     def take(self, rows: Tensor) -> Problem:
-        """Return the problem of some rows of the batch."""
+        """Return the problem for some rows of the batch."""
         return Problem(self.kernel.take(rows), self.first[rows], self.second[rows], self.damping)
 
     def transform(self, log_mass: Tensor, other: Tensor) -> Tensor:
-        """Return κ·min^ε_y [C(x − y) − g(y)] in Å², the soft minimum weighted by a mass: half an iteration."""
+        """Return κ·min^ε_y [C(x − y) − g(y)] in Å², the soft minimum weighted by a mass; it is half an iteration."""
         epsilon = self.kernel.epsilon
         return -self.damping * epsilon * self.kernel.log_sum(log_mass + other / epsilon)
 
 
-# From a problem and f: the next f, and the potential g that belongs to it.
+# Takes a problem and f; gives the next f, and the potential g that belongs to it.
 Step = Callable[[Problem, Tensor], tuple[Tensor, Tensor]]
 
 
 def sinkhorn_step(problem: Problem, f: Tensor) -> tuple[Tensor, Tensor]:
-    """One whole iteration of Sinkhorn."""
+    """Return f and g after one whole Sinkhorn iteration."""
     g = problem.transform(problem.first, f)
     return problem.transform(problem.second, g), g
 
 
 def symmetric_step(problem: Problem, f: Tensor) -> tuple[Tensor, Tensor]:
-    """For a mass with itself: averaging halves the error in each iteration (Feydy et al. 2019)."""
+    """Return the averaged potential, twice, for a mass with itself: each step halves the error (Feydy et al. 2019)."""
     averaged = (f + problem.transform(problem.first, f)) / 2
     return averaged, averaged
 
@@ -59,17 +59,20 @@ def symmetric_step(problem: Problem, f: Tensor) -> tuple[Tensor, Tensor]:
 def potentials(
     step: Step, problem: Problem, start: Tensor, tolerance: float, most: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the potentials f and g in Å², and the share of the mass that each sample's plan still misplaces.
+    """Iterate a step until the transport plan is right, with Anderson's acceleration.
 
-    Anderson's acceleration of f ← T(f), T one step (Walker and Ni, SIAM J. Numer. Anal. 49, 1715, 2011): the next f is
-    the combination of earlier ones whose residual T(f) − f is least. A sample stops by itself.
+    The next f is the combination of earlier ones whose residual T(f) − f is least, where T is the step (Walker and Ni,
+    SIAM J. Numer. Anal. 49, 1715, 2011). Each sample stops by itself.
 
     Args:
-        step: T.
-        problem: of the batch.
+        step: T, `sinkhorn_step` or `symmetric_step`.
+        problem: masses and kernel of the batch.
         start: (B, N, N, N) first f in Å².
         tolerance: share of the mass by which the plan's first marginal may be wrong.
-        most: iterations at most.
+        most: largest number of iterations.
+
+    Returns:
+        The potentials f and g (B, N, N, N) in Å², and the share of the mass that the plan still misplaces (B,).
     """
     shape = start.shape
     results = [start.clone(), start.clone()]
@@ -81,7 +84,7 @@ def potentials(
         update, g = step(problem, f)
         residual = (update - f).flatten(1)
         error = (residual.abs() * weight).sum(1) / problem.kernel.epsilon
-        # Written so that a sample with a value that is no number ends, too.
+        # Written so that a sample whose error is NaN ends, too.
         going = (error > tolerance) & (iteration < most)
         if not going.all():
             ended = rows[~going]
@@ -89,7 +92,7 @@ def potentials(
             if not going.any():
                 break
         plain = update.flatten(1)
-        # Where the error has grown the plain iteration, which always descends, is better.
+        # Where the error has grown, the plain iteration is better: it always descends.
         f = torch.where((error > 2 * best)[:, None], plain, _accelerate(plain, residual, weight, history))
         history = [*history[1 - _HISTORY :], (plain, residual)]
         best = torch.minimum(best, error)
@@ -102,7 +105,7 @@ def potentials(
 
 
 def _accelerate(plain: Tensor, residual: Tensor, weight: Tensor, history: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """Return the next f (B, V): T(f) less what earlier (T(f), residual) explain of the residual."""
+    """Return the next f (B, V): T(f) minus the part of the residual that earlier (T(f), residual) explain."""
     if not history:
         return plain
     steps = torch.stack([residual - earlier for _, earlier in history], 1)

@@ -1,4 +1,4 @@
-"""Densities as shares of the target's electrons, so that distances between them are in Å."""
+"""Densities as shares of the target's electrons: distances between such densities are in Å."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch import Tensor
 
 
 def relative_difference(prediction: Tensor, target: Tensor) -> Tensor:
-    """Return (prediction − target) / Σ|target| for maps (B, N, N, N), its mean left out: voxels sum to zero.
+    """Return (prediction − target) / Σ|target| for maps (B, N, N, N), with its mean subtracted.
 
-    Both maps may be negative anywhere, and the scale of the prediction counts.
+    Both maps may be negative, and the scale of the prediction matters.
     """
     mass = target.abs().sum((1, 2, 3), keepdim=True)
     difference = (prediction - target) / torch.where(mass > 0, mass, 1.0)

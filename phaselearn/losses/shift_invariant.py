@@ -1,4 +1,4 @@
-"""The least error over all origins and both hands: what |F| cannot see is not punished."""
+"""The least error over all origins and both hands, so that a choice which |F| cannot see costs nothing."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError
-from phaselearn.losses.base import Batch, Loss
+from phaselearn.losses.base import Loss
 from phaselearn.losses.correlation import Correlation, unit_deviation
 from phaselearn.losses.mse import MeanSquaredError
 from phaselearn.losses.shifts import best_alignment, best_shift, cross_correlation, laid, shifted
@@ -18,26 +19,29 @@ _AXES = (-3, -2, -1)
 
 
 class ShiftInvariant(Loss):
-    """The minimum of a base loss over all N³ cyclic shifts of the target, exact by FFT cross-correlation.
+    """The minimum of a base loss over all N³ cyclic shifts of the target, found exactly by FFT cross-correlation.
 
     Both base losses fall as the overlap Σ p(r) q(r − t) grows, so one inverse FFT of the product of the transforms
-    ranks all shifts. The base loss is then taken at the best one: its gradient is that of the minimum (the target
-    does not depend on the prediction), and no digits are lost to the difference of large sums.
+    ranks all shifts. The base loss is then computed at the best shift. Its gradient is that of the minimum, since the
+    target does not depend on the prediction, and no digits are lost in a difference of large sums.
 
-    With a temperature T > 0 the minimum is soft, −T ln mean_t exp(−L_t/T): at least the minimum, at most the mean
-    over all shifts, and smooth where two origins fit equally well; at equality it is above zero.
+    With a temperature T > 0 the minimum is soft, −T ln mean_t exp(−L_t/T). It lies between the minimum and the mean
+    over all shifts, it is smooth where two origins fit equally well, and it is above zero at equality.
 
-    In the unit of the base loss (target's unit squared for `mse`, none for `correlation`).
+    The value has the unit of the base loss: the target's unit squared for `mse`, none for `correlation`.
 
     Args:
         base: `mse` or `correlation`.
-        inversion: also over both hands, ρ(r) and ρ(−r).
+        inversion: take the minimum over both hands, ρ(r) and ρ(−r), too.
         temperature: T in the unit of the base loss; 0 for the minimum itself.
-        subvoxel: shifts between voxels too, the target being interpolated by its Fourier series (exact for maps
-            without Nyquist planes).
+        subvoxel: allow shifts between voxels. The target is then interpolated by its Fourier series, which is exact
+            for maps without Nyquist planes.
+
+    Raises:
+        UserError: an unknown base, a negative temperature, or a soft minimum between voxels.
     """
 
-    needs: ClassVar[frozenset[str] | None] = frozenset()
+    needs = frozenset()
     _BASES: ClassVar[dict[str, type[Loss]]] = {"mse": MeanSquaredError, "correlation": Correlation}
 
     def __init__(
@@ -50,28 +54,23 @@ class ShiftInvariant(Loss):
                 "use `loss=aligned`"
             )
         if temperature < 0:
-            raise UserError(f"loss.temperature={temperature}: at least 0, e.g. loss.temperature=0.01")
+            raise UserError(
+                f"loss.temperature={temperature} is negative: give a number of at least 0, e.g. loss.temperature=0.01"
+            )
         if temperature > 0 and subvoxel:
             raise UserError(
-                f"loss.subvoxel=true with loss.temperature={temperature}: the soft minimum is over whole voxels, "
-                "use loss.temperature=0 or loss.subvoxel=false"
+                f"loss.subvoxel=true does not go with loss.temperature={temperature}: the soft minimum is over whole "
+                "voxels; use loss.temperature=0 or loss.subvoxel=false"
             )
         self.base = self._BASES[base]()
         self.inversion = inversion
         self.temperature = temperature
         self.subvoxel = subvoxel
+        self.invariances = self.base.invariances | {"origin"} | ({"inversion"} if inversion else set())
+        # The soft minimum at equality depends on the map.
+        self.minimum = None if temperature else 0.0
 
-    @property
-    def invariances(self) -> frozenset[str]:
-        """What the base loss is blind to, and the origin, and with `inversion` the hand."""
-        return self.base.invariances | {"origin"} | ({"inversion"} if self.inversion else set())
-
-    @property
-    def minimum(self) -> float | None:
-        """The soft minimum at equality depends on the map."""
-        return None if self.temperature else 0.0
-
-    def compute(self, prediction: Tensor, target: Tensor | None, batch: Batch) -> Tensor:
+    def compute(self, prediction: Tensor, target: Tensor, batch: Batch) -> Tensor:
         """Return the loss of each sample (B,)."""
         if self.temperature:
             return self._soft_minimum(prediction, target)
@@ -90,7 +89,7 @@ class ShiftInvariant(Loss):
         return self.temperature * (math.log(every.shape[1]) - torch.logsumexp(-every / self.temperature, 1))
 
     def _best_target(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Return the target (B, N, N, N) at the origin and hand at which it overlaps most with the prediction."""
+        """Return the target (B, N, N, N) at the origin and in the hand that overlap most with the prediction."""
         if self.subvoxel:
             return laid(target, best_alignment(target, prediction, refine=True, inversion=self.inversion))
         return shifted(target, *best_shift(cross_correlation(prediction, target, self.inversion)))

@@ -1,4 +1,4 @@
-"""Moving maps about the cell: the overlap at all shifts at once, and the best shift between voxels."""
+"""Shifts of maps in the cell: the overlap at all shifts at once, and the best shift, also between voxels."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def cross_correlation(first: Tensor, second: Tensor, inversion: bool) -> Tensor:
     """Return the overlaps Σ_r first(r) second(±r − t) for every whole shift t, by the correlation theorem.
 
     Args:
-        first: real (B, N, N, N).
-        second: real (B, N, N, N).
-        inversion: also take `second` inverted in the origin.
+        first: (B, N, N, N) real map.
+        second: (B, N, N, N) real map.
+        inversion: take `second` inverted in the origin, too.
 
     Returns:
-        (B, H, N, N, N): H = 1, or 2 with the inverted map last; the shift t along the last three axes, in voxels.
+        (B, H, N, N, N), with the shift t in voxels along the last three axes. H is 1, or 2 with the inverted map last.
     """
     size = first.shape[-3:]
     spectrum, other = (torch.fft.rfftn(maps, dim=_AXES) for maps in (first, second))
@@ -32,21 +32,21 @@ def cross_correlation(first: Tensor, second: Tensor, inversion: bool) -> Tensor:
 
 
 def shifted(maps: Tensor, shift: Tensor, inverted: Tensor) -> Tensor:
-    """Return maps (B, N, N, N) moved by whole shifts (B, 3), first inverted where `inverted` (B,): ρ(±r − t)."""
+    """Return ρ(±r − t): maps (B, N, N, N), inverted where `inverted` (B,), then moved by whole shifts (B, 3)."""
     sign = torch.where(inverted, -1, 1)[:, None]
     # A voxel of the moved map is read at ±(voxel − shift).
     x, y, z = (
         (sign * (torch.arange(size, device=maps.device) - shift[:, axis, None])) % size
         for axis, size in enumerate(maps.shape[1:])
     )
-    # One flat index: indexing by four arrays that are broadcast takes five times as long.
+    # One flat index: indexing by four broadcast arrays takes five times as long.
     place = (x[:, :, None] * maps.shape[2] + y[:, None, :])[..., None] * maps.shape[3] + z[:, None, None, :]
     return maps.flatten(1).gather(1, place.flatten(1)).view_as(maps)
 
 
 def best_shift(overlap: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the whole shift (B, 3) and whether inverted (B,), of the greatest of overlaps (B, H, N, N, N)."""
-    # The maximum of each row is fast, and leaves a short search for its place.
+    """Return the shift (B, 3) of the greatest overlap (B, H, N, N, N), and whether the map is inverted there (B,)."""
+    # The maximum of each row is fast to find, and then only one row is searched for its place.
     row = overlap.amax(-1)
     hand, x, y = torch.unravel_index(row.flatten(1).argmax(1), row.shape[1:])
     z = overlap[torch.arange(len(overlap), device=overlap.device), hand, x, y].argmax(-1)
@@ -54,18 +54,18 @@ def best_shift(overlap: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def best_alignment(moving: Tensor, fixed: Tensor, refine: bool, inversion: bool) -> Alignment:
-    """Return the shift and hand that lay one map (B, N, N, N) on another at the highest correlation.
+    """Return the shift and the hand that lay one map (B, N, N, N) on another at the highest correlation.
 
-    Nyquist planes are left out; `refine` looks between voxels too.
+    Nyquist planes are left out. With `refine` the shift may lie between voxels.
     """
     inside = inside_nyquist(moving.shape[-1], moving.device)
-    boxes = [torch.fft.ifftn(maps.detach(), dim=_AXES) * inside for maps in (moving, fixed)]
-    return align(*boxes, refine=refine, inversion=inversion)
+    first, second = (torch.fft.ifftn(maps.detach(), dim=_AXES) * inside for maps in (moving, fixed))
+    return align(first, second, refine=refine, inversion=inversion)
 
 
 def laid(maps: Tensor, alignment: Alignment) -> Tensor:
-    """Return maps (B, N, N, N) moved by an alignment, their Fourier series read between voxels; differentiable.
+    """Return maps (B, N, N, N) moved by an alignment, by their Fourier series; differentiable.
 
-    Nyquist planes, which have no phase, fade as the cosine of the shift.
+    Nyquist planes have no phase, so they are multiplied by the cosine of the shift.
     """
     return torch.fft.fftn(alignment.apply(torch.fft.ifftn(maps, dim=_AXES)), dim=_AXES).real

@@ -1,4 +1,4 @@
-"""Sinkhorn divergence: how far density must be carried, in Å², to become the target."""
+"""Sinkhorn divergence: the squared distance, in Å², over which density must be carried to become the target."""
 
 from __future__ import annotations
 
@@ -8,47 +8,51 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError
-from phaselearn.losses.base import Batch, Loss
+from phaselearn.losses.base import Loss
 from phaselearn.losses.potentials import Problem, potentials, sinkhorn_step, symmetric_step
 from phaselearn.losses.torus import TorusKernel, squared_distance
 
 _AXES = (1, 2, 3)
-_WIDEST = 4.0  # Å², ε from which annealing starts: there a few iterations do, whatever the cell
+_WIDEST = 4.0  # Å², ε from which annealing starts: a few iterations are enough there in any cell
 _ROUGH = 0.1  # tolerance before the last ε
-_OWN = 1e-3  # how much stricter self-potentials are, which are to cancel at equality
+_OWN = 1e-3  # share of the tolerance allowed to self-potentials, which must cancel at equality
 _LEAST_MASS = 0.01  # of the target's; a prediction with less is filled up with a flat map
 
 
 class Sinkhorn(Loss):
     """Debiased entropic optimal transport between densities on the torus, in Å².
 
-    S = OT_ε(a, b) − ½ OT_ε(a, a) − ½ OT_ε(b, b), the Sinkhorn divergence of Feydy et al. (AISTATS 2019): 0 only at
-    equality and positive elsewhere; the cost of a unit of mass is the squared minimum-image distance under each
-    crystal's own metric, so displacing all density by d costs d² for any ε.
+    S = OT_ε(a, b) − ½ OT_ε(a, a) − ½ OT_ε(b, b) is the Sinkhorn divergence of Feydy et al. (AISTATS 2019). It is 0 at
+    equality and positive elsewhere. A unit of mass costs the squared minimum-image distance in the crystal's own
+    metric, so moving all density by d costs d², whatever ε is.
 
-    What is transported is the positive part of the maps, each at unit mass. Negative density is no mass: it is
-    compared voxel by voxel with the target's (a band-limited map has ripples), relative to the target's mass, at
-    `negative_cost`. With a reach, masses are shares of the target's and may differ: what would have to be carried
-    farther than about the reach is created and destroyed instead, at reach² (Séjourné et al., arXiv:1910.12958).
+    The positive parts of the maps are transported, each scaled to unit mass. Negative density is no mass, but a
+    band-limited map has ripples: it is compared with the target's voxel by voxel, relative to the target's mass, at
+    `negative_cost`. With a reach, masses are shares of the target's and may differ. Density that is farther off than
+    about the reach is then destroyed and created instead of carried, at reach² (Séjourné et al., arXiv:1910.12958).
 
-    The kernel depends on r − r′ only, so half an iteration is two FFTs, in float64; where the potentials range over
-    more than 23 ε, beyond what those carry, terms are summed slice by slice of their size (`TorusKernel`). The
-    gradient is that of the dual at the optimum, not of the iterations (envelope theorem).
+    The kernel depends on r − r′ only, so half an iteration is two FFTs, in float64. These cannot carry potentials that
+    range over more than 23 ε; there, terms of like size are summed slice by slice (`TorusKernel`). The gradient is that
+    of the dual at the optimum, by the envelope theorem, and not that of the iterations.
 
     Args:
-        epsilon: ε in Å²; blurs over √(ε/2) Å. The smaller, the closer to unregularised transport and the slower; not
-            below what `smallest_epsilon` gives for the grid.
+        epsilon: ε in Å²; it blurs over √(ε/2) Å. A smaller ε is closer to unregularised transport, and slower. It must
+            not be below the value that `smallest_epsilon` has for the grid.
         annealing: ratio of successive ε on the way down from 4 Å²; 1 starts at ε itself.
         tolerance: share of the mass that the plan may misplace; the value is then off by far less.
-        max_iterations: at the last ε.
-        reach: Å, or null where all density is to be carried.
-        negative_cost: Å² for a unit of negative density that the target has not, or the reverse.
+        max_iterations: largest number of iterations at each ε.
+        reach: largest distance in Å over which density is carried; null for any distance.
+        negative_cost: cost in Å² of a unit of negative density that only one of the maps has.
+
+    Raises:
+        UserError: a value outside these bounds.
     """
 
-    needs: ClassVar[frozenset[str] | None] = frozenset({"lattice"})
-    # By voxels along an axis, Å²: down to here the iterations end within 1 % of the solution, even for a prediction
-    # that is another crystal (`benchmarks/losses.py --smallest-epsilon`). Finer grids are held to the last.
+    needs = frozenset({"lattice"})
+    # {voxels along an axis: ε in Å²}. From this ε on, the iterations end within 1 % of the solution, even where the
+    # prediction is another crystal (`benchmarks/losses.py --smallest-epsilon`). Finer grids have the bound of the last.
     smallest_epsilon: ClassVar[Mapping[int, float]] = {10: 0.02, 20: 0.05, 40: 0.1}
 
     def __init__(
@@ -63,15 +67,17 @@ class Sinkhorn(Loss):
         super().__init__()
         if epsilon <= 0 or tolerance <= 0 or max_iterations < 1:
             raise UserError(
-                f"loss.epsilon={epsilon}, loss.tolerance={tolerance}, loss.max_iterations={max_iterations}: all above "
-                "0, e.g. loss.epsilon=0.5"
+                f"loss.epsilon={epsilon}, loss.tolerance={tolerance}, loss.max_iterations={max_iterations}: each must "
+                "be above 0, e.g. loss.epsilon=0.5"
             )
         if not 0 < annealing <= 1:
-            raise UserError(f"loss.annealing={annealing}: above 0 and at most 1, e.g. loss.annealing=0.5")
+            raise UserError(
+                f"loss.annealing={annealing} is out of range: above 0 and at most 1, e.g. loss.annealing=0.5"
+            )
         if (reach is not None and reach <= 0) or negative_cost < 0:
             raise UserError(
-                f"loss.reach={reach}, loss.negative_cost={negative_cost}: a reach in Å above 0 or null, a cost of at "
-                "least 0, e.g. loss.reach=2.0"
+                f"loss.reach={reach}, loss.negative_cost={negative_cost}: the reach must be above 0 Å or null, the "
+                "cost at least 0, e.g. loss.reach=2.0"
             )
         self.epsilon = epsilon
         self.annealing = annealing
@@ -79,20 +85,17 @@ class Sinkhorn(Loss):
         self.max_iterations = max_iterations
         self.reach = reach
         self.negative_cost = negative_cost
+        # Only a reach and negative density are measured in shares of the target's mass.
+        self.invariances = frozenset({"scale"}) if reach is None and not negative_cost else frozenset()
 
-    @property
-    def invariances(self) -> frozenset[str]:
-        """Without a reach and a cost of negative density the prediction's scale does not count."""
-        return frozenset({"scale"}) if self.reach is None and not self.negative_cost else frozenset()
-
-    def compute(self, prediction: Tensor, target: Tensor | None, batch: Batch) -> Tensor:
+    def compute(self, prediction: Tensor, target: Tensor, batch: Batch) -> Tensor:
         """Return the loss of each sample (B,).
 
         Raises:
             UserError: ε is too small for the grid.
         """
         self._check_epsilon(prediction.shape[-1])
-        # The slope of the positive part is one at zero, so that an empty map can grow.
+        # The positive part has slope 1 at zero, so that an empty map can grow.
         positive = torch.where(prediction >= 0, prediction, 0.0)
         wanted = target.clamp_min(0)
         scale = wanted.sum(_AXES, keepdim=True)
@@ -111,8 +114,8 @@ class Sinkhorn(Loss):
         smallest = min(allowed) if allowed else max(self.smallest_epsilon.values(), default=0.0)
         if self.epsilon < smallest:
             raise UserError(
-                f"loss.epsilon={self.epsilon} is too small for {size}³ voxels, where it is accurate from {smallest} Å² "
-                f"on: try `python train.py loss=sinkhorn loss.epsilon={smallest}`"
+                f"loss.epsilon={self.epsilon} is too small for {size}³ voxels, where results are accurate from "
+                f"{smallest} Å² on: try `python train.py loss=sinkhorn loss.epsilon={smallest}`"
             )
 
     def _mass(self, share: Tensor) -> Tensor:
@@ -143,7 +146,7 @@ class Sinkhorn(Loss):
                 tolerance * strictness,
                 self.max_iterations,
             )
-            # What differs from the self-potential hardly depends on ε, and is zero at equality.
+            # The difference from the self-potential hardly depends on ε, and is zero at equality.
             f, g, _ = potentials(
                 sinkhorn_step,
                 Problem(kernel, log_first, log_second, damping),
@@ -164,7 +167,7 @@ class Sinkhorn(Loss):
         return _unbalanced(first, second, f, g, own, theirs, self.epsilon, rho)
 
     def _epsilons(self) -> list[float]:
-        """Return the ε of each stage, falling, the last one `epsilon`."""
+        """Return the ε of all stages, from large to small; the last one is `epsilon`."""
         stages = [self.epsilon]
         while self.annealing < 1 and stages[0] / self.annealing <= _WIDEST:
             stages.insert(0, stages[0] / self.annealing)

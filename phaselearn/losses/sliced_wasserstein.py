@@ -1,50 +1,56 @@
-"""Sliced Wasserstein distance on the torus: each integer direction wraps the density round a circle."""
+"""Sliced Wasserstein distance on the torus: along each integer direction, the density is projected on a circle."""
 
 from __future__ import annotations
 
 from itertools import product
 from math import gcd
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from phaselearn.crystal.lattice import metric, reciprocal
+from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError
-from phaselearn.losses.base import Batch, Loss
+from phaselearn.losses.base import Loss
 from phaselearn.losses.relative import relative_difference
 
 
 class SlicedWasserstein(Loss):
     """Mean over directions of the circular 1-Wasserstein distance of projected densities, in Å.
 
-    Summed over the lattice planes (hkl), the density becomes one on a circle whose circumference is their spacing
-    d_hkl; voxels fall into N bins of it exactly, those with h·i mod N equal. By the slice theorem a projection is the
-    line n·(hkl) of the transform. On a circle W₁ = d ∫|D − median(D)| with D the difference of the cumulated densities
-    (Rabin, Delon and Gousseau, J. Math. Imaging Vis. 41, 147, 2011), which holds for negative densities too. Densities
+    Summed over the lattice planes (hkl), the density becomes one on a circle whose circumference is the plane spacing
+    d_hkl. Voxels i with equal h·i mod N fall into the same of its N bins. By the slice theorem a projection is the line
+    n·(hkl) of the transform. On a circle W₁ = d ∫|D − median(D)|, where D is the difference of the cumulative densities
+    (Rabin, Delon and Gousseau, J. Math. Imaging Vis. 41, 147, 2011); this holds for negative densities, too. Densities
     are shares of the target's electrons, F(000) left out.
 
     Args:
-        max_index: planes with |h|, |k|, |l| up to this, one of each parallel set: 13 for 1, 49 for 2, 145 for 3.
+        max_index: largest |h|, |k| and |l| of the planes. Of each parallel set one is taken: 13 sets for 1, 49 for 2,
+            145 for 3.
+
+    Raises:
+        UserError: a `max_index` below 1.
     """
 
-    invariances: ClassVar[frozenset[str]] = frozenset({"offset"})
-    needs: ClassVar[frozenset[str] | None] = frozenset({"lattice"})
+    invariances = frozenset({"offset"})
+    needs = frozenset({"lattice"})
 
     directions: Tensor
 
     def __init__(self, max_index: int = 2) -> None:
         super().__init__()
         if max_index < 1:
-            raise UserError(f"loss.max_index={max_index}: a whole number of at least 1, e.g. loss.max_index=2")
+            raise UserError(
+                f"loss.max_index={max_index} is too small: give a whole number of at least 1, e.g. loss.max_index=2"
+            )
         directions = torch.tensor(lattice_directions(max_index))
         self.register_buffer("directions", directions, persistent=False)
 
-    def compute(self, prediction: Tensor, target: Tensor | None, batch: Batch) -> Tensor:
+    def compute(self, prediction: Tensor, target: Tensor, batch: Batch) -> Tensor:
         """Return the loss of each sample (B,)."""
         size = prediction.shape[-1]
         spectrum = torch.fft.fftn(relative_difference(prediction, target), dim=(1, 2, 3))
-        # (directions, N/2 + 1, 3) places n·(hkl) in the box, which repeats itself.
+        # (directions, N/2 + 1, 3): the places of n·(hkl) in the box, which is periodic.
         line = torch.arange(size // 2 + 1, device=spectrum.device)[:, None] * self.directions[:, None] % size
         projected = torch.fft.irfft(spectrum[:, line[..., 0], line[..., 1], line[..., 2]], n=size, dim=-1)
         cumulated = projected.cumsum(-1)
@@ -56,6 +62,6 @@ class SlicedWasserstein(Loss):
 
 
 def lattice_directions(max_index: int) -> list[tuple[int, int, int]]:
-    """Return the indices without a common factor up to `max_index`, one of each pair hkl and −h −k −l."""
-    every = product(range(-max_index, max_index + 1), repeat=3)
-    return [hkl for hkl in every if hkl > (0, 0, 0) and gcd(*hkl) == 1]
+    """Return the coprime indices up to `max_index`, one of each pair hkl and −h −k −l."""
+    along = range(-max_index, max_index + 1)
+    return [hkl for hkl in product(along, along, along) if hkl > (0, 0, 0) and gcd(*hkl) == 1]

@@ -13,17 +13,17 @@ from phaselearn.crystal.lattice import metric, reciprocal
 from phaselearn.crystal.layout import miller_indices
 
 _AXES = (-3, -2, -1)
-# What a float64 FFT leaves of a sum of positive terms far below the largest one is good to five digits down to here.
+# Relative to the largest sum: down to here a float64 FFT gives sums of positive terms to five digits.
 _CARRIED = 1e-10
 _SLICE = 8.0  # e^−8: widest range of terms put into one FFT, squared still above its rounding
-_NEGLIGIBLE = 25.0  # e^−25 of a sum may be missing from it
+_NEGLIGIBLE = 25.0  # a sum may lack e^−25 of itself
 
 
 def squared_distance(lattice: Tensor, size: int) -> Tensor:
     """Return the squared minimum-image distance in Å² of every voxel from the first, (B, size, size, size).
 
-    Exact for any cell, however skew: a first search of the 27 cells around bounds how far further ones must be looked
-    for.
+    The result is exact for any cell, however skew: a search of the 27 nearest cells gives a bound on the distance, and
+    the bound says which further cells can hold a nearer image.
 
     Args:
         lattice: (B, 3, 3) in Å.
@@ -31,19 +31,20 @@ def squared_distance(lattice: Tensor, size: int) -> Tensor:
     """
     gram = metric(lattice)
     axis = miller_indices("full", size).to(lattice) / size
-    near = set(product((-1, 0, 1), repeat=3))
+    near = set(product((-1, 0, 1), (-1, 0, 1), (-1, 0, 1)))
     best = _least(gram, axis, near)
-    # No nearest image lies farther than the farthest found, so none lies beyond so many sets of planes.
+    # No nearest image lies farther off than the farthest one found, which bounds the number of cells along each axis.
     spacing = 1 / reciprocal(lattice).norm(dim=-1)
     farthest = best.amax(_AXES).sqrt()[:, None]
     cells = (farthest / spacing + 0.5 - 1e-6).floor().amax(0).long().tolist()
-    further = set(product(*(range(-count, count + 1) for count in cells))) - near
+    along_a, along_b, along_c = (range(-count, count + 1) for count in cells)
+    further = set(product(along_a, along_b, along_c)) - near
     return torch.minimum(best, _least(gram, axis, further)) if further else best
 
 
 def _least(gram: Tensor, axis: Tensor, images: Iterable[tuple[int, int, int]]) -> Tensor:
     """Return the least x·G·x over images of the voxels at `axis` (N,) along each axis, (B, N, N, N)."""
-    best = None
+    best = gram.new_full((len(gram), *(len(axis),) * 3), torch.inf)
     for image in images:
         x, y, z = (axis + shift for shift in image)
         square = (
@@ -54,12 +55,12 @@ def _least(gram: Tensor, axis: Tensor, images: Iterable[tuple[int, int, int]]) -
             + 2 * gram[:, 0, 2, None, None, None] * (x[:, None] * z)[:, None, :]
             + 2 * gram[:, 1, 2, None, None, None] * (y[:, None] * z)
         )
-        best = square if best is None else torch.minimum(best, square)
+        best = torch.minimum(best, square)
     return best.clamp_min(0)
 
 
 class TorusKernel:
-    """exp(−C/ε) between all voxels, C the squared minimum-image distance: a convolution, so two FFTs.
+    """exp(−C/ε) between all voxels, where C is the squared minimum-image distance: a convolution by two FFTs.
 
     Args:
         cost: C, (B, N, N, N) float64 in Å².
@@ -73,7 +74,7 @@ class TorusKernel:
         self._rings: dict[int, Tensor] = {}
 
     def take(self, rows: Tensor) -> TorusKernel:
-        """Return the kernel of some rows of the batch."""
+        """Return the kernel for some rows of the batch."""
         taken = TorusKernel.__new__(TorusKernel)
         taken.epsilon = self.epsilon
         taken._exponent = self._exponent[rows]
@@ -82,9 +83,9 @@ class TorusKernel:
         return taken
 
     def log_sum(self, values: Tensor) -> Tensor:
-        """Return log Σ_y exp(u(y) − C(x − y)/ε) for u (B, N, N, N), which may be −∞ in places, at every voxel x.
+        """Return log Σ_y exp(u(y) − C(x − y)/ε) at every voxel x, for u (B, N, N, N), which may be −∞ at some voxels.
 
-        Where a float64 FFT cannot carry the range of the sums, terms are added up slice by slice of their size.
+        Where a float64 FFT cannot carry the range of the sums, terms of like size are summed slice by slice.
         """
         top = values.amax(_AXES, keepdim=True)
         values = values - top
@@ -99,8 +100,8 @@ class TorusKernel:
     def _log_sum_by_slices(self, values: Tensor, rows: Tensor) -> Tensor:
         """Sum terms in slices e^(−8(s+1)) … e^(−8s): sources of slice l meet the ring of distances of slice s − l.
 
-        Within a slice nothing is below e^−16 of its scale, far above the FFT's rounding; what is smaller in its
-        result is rounding, where the slice has no term.
+        Within a slice no term is below e^−16 of its scale, which is far above the FFT's rounding. A smaller value in
+        the result is rounding, where the slice has no term.
         """
         size = values.shape[-1]
         level = (-values / _SLICE).floor()
@@ -116,7 +117,7 @@ class TorusKernel:
                 if spectrum is not None
             ]
             if terms:
-                part = _back(sum(terms), size)
+                part = _back(sum(terms[1:], start=terms[0]), size)
                 part = torch.where(part > 0.5 * math.exp(-2 * _SLICE), part, 0.0).log() - number * _SLICE
                 total = torch.logaddexp(total, part)
             if total.amin() > _NEGLIGIBLE - (number + 1) * _SLICE:

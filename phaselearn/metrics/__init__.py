@@ -1,1 +1,1 @@
-"""Judgements of predicted densities as torchmetrics."""
+"""Judgements of predicted densities, as metrics of torchmetrics."""

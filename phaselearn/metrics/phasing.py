@@ -1,4 +1,4 @@
-"""The judgements of predicted densities, gathered over a data set and split into subsets."""
+"""Judgements of predicted densities, gathered over a data set and summarised for subsets of it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from torchmetrics import Metric
 
 from phaselearn.crystal.cartesian import to_fractional_frame
 from phaselearn.crystal.density import structure_factors_from_map
-from phaselearn.crystal.judgement import judge
+from phaselearn.crystal.judgement import SOLVED_FROM, judge
 from phaselearn.crystal.observed import Observed
+from phaselearn.data.batch import Batch
 from phaselearn.data.pairs import PairDefinition
-
-# `solved` and `strict` are shares of the crystals; correlation, floor, gain and phase error are medians.
 
 
 class PhasingMetric(Metric):
-    """Map correlation, gain, phase error and shares solved, each beside the phase-zero floor.
+    """Map correlation, gain, phase error and the share solved, each beside the phase-zero floor.
 
-    Blind to the origin and the hand, on which |F| has no say.
+    Origin and hand do not matter, since |F| does not depend on them.
 
     Args:
         definition: layout, frame and scattering of the pairs.
-        refine: look for the best origin between voxels too (reports), not only on them (while training).
+        refine: search for the best origin between the voxels, too (for reports), not only on them (in training).
     """
 
     full_state_update = False
@@ -63,8 +62,8 @@ class PhasingMetric(Metric):
         "prototype_seen",
     )
 
-    def update(self, prediction: Tensor, batch: dict[str, Tensor]) -> None:
-        """Judge predicted densities (B, N, N, N), in the frame of the pairs."""
+    def update(self, prediction: Tensor, batch: Batch) -> None:
+        """Judge predicted densities (B, N, N, N) in the frame of the pairs, and keep the judgements."""
         with torch.autocast(prediction.device.type, enabled=False):
             observed = observed_of(batch, self.definition)
             judgement, _ = judge(
@@ -75,12 +74,12 @@ class PhasingMetric(Metric):
                 self.definition.scattering,
                 self.refine,
             )
-        values = judgement.as_dict() | {name: batch[name] for name in ("row", "prototype_seen")}
+        values = judgement.as_dict() | {"row": batch["row"], "prototype_seen": batch["prototype_seen"]}
         for name in self.names:
             getattr(self, name).append(values[name].detach())
 
     def crystals(self) -> dict[str, Tensor]:
-        """Return the judgements crystal by crystal, sorted by row."""
+        """Return the judgements of each crystal by name, each (n,), sorted by row."""
         gathered = {name: self._gathered(name) for name in self.names}
         order = gathered["row"].argsort()
         return {name: values[order] for name, values in gathered.items()}
@@ -92,31 +91,34 @@ class PhasingMetric(Metric):
         return state
 
     def compute(self) -> dict[str, dict[str, float]]:
-        """Return {subset: {n, left_out, solved, …}}; see `summarise`."""
+        """Return {subset: {name: value}}; see `summarise`."""
         return summarise(self.crystals())
 
 
-def predicted_factors(prediction: Tensor, batch: dict[str, Tensor], definition: PairDefinition) -> Tensor:
-    """Return the structure factors of predicted densities, complex (B, N, N, N) in FFT order."""
+def predicted_factors(prediction: Tensor, batch: Batch, definition: PairDefinition) -> Tensor:
+    """Return the structure factors of predicted densities (B, N, N, N), complex (B, N, N, N) in FFT order."""
     prediction = prediction if prediction.dtype == torch.float64 else prediction.float()
     if definition.frame == "cartesian":
         prediction = to_fractional_frame(prediction, batch["lattice"])
     return structure_factors_from_map(prediction, batch["lattice"])
 
 
-def observed_of(batch: dict[str, Tensor], definition: PairDefinition) -> Observed:
-    """Return what was observed of a batch, on the FFT box."""
+def observed_of(batch: Batch, definition: PairDefinition) -> Observed:
+    """Return the observed amplitudes of a batch, on the FFT box."""
     return Observed.from_intensity(batch["intensity"], batch["observed"], definition.layout, batch["lattice"])
 
 
 def summarise(crystals: dict[str, Tensor]) -> dict[str, dict[str, float]]:
-    """Summarise judgements of crystals for the subsets all, hard, and structure types seen or not in training.
+    """Summarise judgements for all crystals, the hard ones, and those of structure types seen and unseen in training.
+
+    Args:
+        crystals: judgements by name, each (n,); see `PhasingMetric.crystals`.
 
     Returns:
-        For each subset `n` (crystals judged), `left_out` (fewer than 20 reflections observed), `failed` (of the
-        judged, those whose prediction is not a number or has no phases: unsolved), the shares `solved` and
-        `strict`, the medians `median_cc`, `gain`, `phase_error` (degrees), and of the phase-zero map the median
-        `floor` and the share `floor_solved`. NaN where a subset is empty.
+        {subset: {name: value}}. The numbers of crystals are `n` (judged), `left_out` (too few reflections to be judged)
+        and `failed` (judged, and unsolved because the prediction is not a number or has no phases). `solved` and
+        `strict` are shares; `median_cc`, `gain` and `phase_error` (degrees) are medians. Of the phase-zero map there
+        are the median `floor` and the share `floor_solved`. Values of an empty subset are NaN.
     """
     counted, hard, seen = (crystals[name].bool() for name in ("counted", "hard", "prototype_seen"))
     subsets = {"all": torch.ones_like(counted), "hard": hard, "seen_prototype": seen, "unseen_prototype": ~seen}
@@ -134,7 +136,7 @@ def summarise(crystals: dict[str, Tensor]) -> dict[str, dict[str, float]]:
             "gain": _median(part["gain"]),
             "phase_error": _median(part["phase_error"]),
             "floor": _median(part["floor"]),
-            "floor_solved": (part["floor"] >= 0.9).double().mean().item(),
+            "floor_solved": (part["floor"] >= SOLVED_FROM).double().mean().item(),
         }
     return summary
 

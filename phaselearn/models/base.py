@@ -1,9 +1,9 @@
-"""What every model shares: the steps, the judgements and the optimiser. A model writes `__init__` and `forward`."""
+"""The base class of models: their steps, judgements and optimiser. A model writes `__init__` and `forward`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import pytorch_lightning as pl
 import torch
@@ -11,13 +11,12 @@ from torch import Tensor
 from torchmetrics import MeanMetric
 
 from phaselearn.crystal.reflection_grid import ReflectionGrid
+from phaselearn.data.batch import Batch
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.errors import UserError
 from phaselearn.losses.base import Loss
 from phaselearn.metrics.phasing import PhasingMetric
-
-Batch = dict[str, Tensor]
 
 
 @runtime_checkable
@@ -32,23 +31,23 @@ class DensityModel(pl.LightningModule):
     """A model that predicts a density (B, N, N, N) from a batch of `PairDataModule`.
 
     Args:
-        loss: per-sample loss of prediction and target.
-        optimizer: called with the parameter groups; null where nothing is trained.
-        scheduler: called with the optimiser, stepped once an epoch; null for a constant rate.
-        definition: what the pairs are.
+        loss: gives the loss of each sample.
+        definition: definition of the pairs.
+        optimizer: makes the optimiser from parameter groups; None where nothing is trained.
+        scheduler: makes the schedule of the learning rate from the optimiser. It is stepped once an epoch; None keeps
+            the rate constant.
 
     Raises:
-        UserError: a loss that takes maps for cells of a crystal, and maps in the Cartesian frame.
+        UserError: the loss wraps maps around their edges, and the maps are not in the fractional frame.
 
     Attributes:
-        needs: what the training of a model reads of a batch, beside what its loss needs; None for anything. What
-            neither needs is left out of the training batches: gathering it would cost a small network a fifth of its
-            time.
+        needs: the parts of a batch that the model reads while it trains; None for all. Training batches hold only what
+            the model or its loss needs: gathering the rest would cost a small network a fifth of its time.
         chaotic: whether rounding, which depends on the batch, may grow until it decides the result.
     """
 
-    needs: ClassVar[frozenset[str] | None] = None
-    chaotic: ClassVar[bool] = False
+    needs: frozenset[str] | None = None
+    chaotic: bool = False
 
     def __init__(
         self,
@@ -61,44 +60,44 @@ class DensityModel(pl.LightningModule):
         super().__init__()
         if loss.periodic and definition.frame != "fractional":
             raise UserError(
-                f"{type(loss).__name__} takes a map for a cell and wraps around its edges, but maps with data.frame="
-                f"{definition.frame} are no cells: take data.frame=fractional, or loss=mse, l1 or correlation"
+                f"{type(loss).__name__} wraps maps around the edges of the cell, but with data.frame={definition.frame}"
+                " a map is not one cell: take data.frame=fractional, or loss=mse, l1 or correlation"
             )
         self.loss = loss
         self.definition = definition
         self._optimizer = optimizer
         self._scheduler = scheduler
-        self._so_far: dict[str, Any] = {}  # of an epoch that another run has begun
+        self._so_far: dict[str, Any] = {}  # losses of an epoch that another run has begun
         self._loss_sum, self._crystals = torch.zeros(()), 0
         self.validation_loss = MeanMetric(nan_strategy="disable")
         self.validation_metric = PhasingMetric(definition, refine=False)
         self.test_metric = PhasingMetric(definition, refine=True)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Return the predicted density (B, N, N, N); uses the batch's `input` or its intensities."""
+        """Return the predicted density (B, N, N, N), from the batch's `input` or its intensities."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def training_losses(self, batch: Batch) -> Tensor:
-        """Return what is trained, one value a crystal, (B,); a model may have more to it than the loss of its map."""
+        """Return the value that is trained, one a crystal, (B,); a model may add to the loss of its map."""
         return self._losses(self(batch), batch)
 
     def _losses(self, prediction: Tensor, batch: Batch) -> Tensor:
         return self.loss(prediction, batch.get("density"), batch)
 
     def setup(self, stage: str) -> None:
-        """Tell the data module what the training batches need hold."""
+        """Tell the data module which parts the training batches must hold."""
         data = getattr(self.trainer, "datamodule", None)
         if isinstance(data, PairDataModule):
-            known = self.needs is not None and self.loss.needs is not None
-            data.training_needs = self.needs | self.loss.needs | {"input", "density"} if known else None
+            own, of_loss = self.needs, self.loss.needs
+            data.training_needs = None if own is None or of_loss is None else own | of_loss | {"input", "density"}
 
     def on_train_start(self) -> None:
-        """Go on with the losses of the epoch that a checkpoint was saved within: it does not start again."""
+        """Go on with the losses of an epoch within which the checkpoint was saved: it does not start again."""
         self._begin_epoch(**self._so_far)
         self._so_far = {}
 
     def on_train_epoch_start(self) -> None:
-        """Let the loss follow its schedule."""
+        """Tell the loss which epoch begins."""
         self._begin_epoch()
 
     def _begin_epoch(self, loss_sum: float = 0.0, crystals: int = 0) -> None:
@@ -108,7 +107,7 @@ class DensityModel(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the losses of the epoch under way."""
         if self.trainer.training or self.trainer.validating:
-            # Each of several processes goes on with its share of the sum, as one file is kept for all.
+            # One file is kept for all processes, so each of them goes on with an equal share of the sum.
             total = self.trainer.strategy.reduce(self._loss_sum.clone(), reduce_op="mean")
             crystals = self.trainer.strategy.reduce(torch.tensor(self._crystals, device=self.device), reduce_op="sum")
             checkpoint["epoch_so_far"] = {
@@ -135,8 +134,8 @@ class DensityModel(pl.LightningModule):
             self._log_training_loss()
 
     def _log_training_loss(self) -> None:
-        # Once an epoch: Lightning's own sum over the steps takes a quarter of a small network's time.
-        # And of several processes it takes their mean to the nearest whole crystal.
+        # Once an epoch: Lightning's own sum over the steps takes a quarter of a small network's time, and it rounds the
+        # weights of several processes to whole crystals.
         totals = torch.stack([self._loss_sum, torch.tensor(float(self._crystals), device=self.device)])
         total, crystals = self.trainer.strategy.reduce(totals, reduce_op="sum")
         mean = total / crystals.clamp(min=1)
@@ -152,20 +151,20 @@ class DensityModel(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the judgements beside their phase-zero floors.
 
-        Origins are searched on the voxels only, for speed: of a method that is blind to the origin these values are
-        lower than those of the test, which refines them between the voxels.
+        For speed, origins are searched on the voxels only. A method that is blind to the origin therefore has lower
+        values here than in the test, which refines origins between the voxels.
         """
         self._log_summary("val", self.validation_metric)
 
     def test_step(self, batch: Batch, batch_index: int) -> None:
-        """Judge the prediction, refined between voxels."""
+        """Log the loss and judge the prediction, with origins refined between the voxels."""
         prediction = self(batch)
         loss = self._losses(prediction, batch).mean()
         self.log("test/loss", loss, on_epoch=True, batch_size=len(batch["input"]), sync_dist=True)
         self.test_metric.update(prediction, batch)
 
     def on_test_epoch_end(self) -> None:
-        """Log the judgements beside their phase-zero floors; `test_metric` keeps them crystal by crystal."""
+        """Log the judgements beside their phase-zero floors; `test_metric` keeps those of each crystal."""
         self._log_summary("test", self.test_metric, reset=False)
 
     def _log_summary(self, stage: str, metric: PhasingMetric, reset: bool = True) -> None:
@@ -184,11 +183,11 @@ class DensityModel(pl.LightningModule):
         self.test_metric.reset()
 
     def configure_optimizers(self) -> Any:
-        """Build the optimiser; weight decay acts on weights, not on biases and norms."""
+        """Return the optimiser and its schedule; weight decay acts on weights, but not on biases and norms."""
         if self._optimizer is None:
             return None
         trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": [parameter for parameter in trained if parameter.ndim > 1]},
             {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
         ]

@@ -11,13 +11,13 @@ from phaselearn.phasing.search import SearchPlan
 
 
 class ChargeFlippingModel(SearchingModel):
-    """Charge flipping with restarts until two agree.
+    """Charge flipping (Oszlányi and Sütő 2004), restarted until two results agree.
 
     Args:
         iterations, thresholds, end_threshold, annealing, weak_share: see `ChargeFlipping`.
         search: see `SearchPlan`.
-        seed: of the starting phases.
-        options: of `DensityModel`.
+        seed: seed of the starting phases.
+        options: see `DensityModel`.
     """
 
     def __init__(

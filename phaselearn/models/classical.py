@@ -1,4 +1,4 @@
-"""What the parameter-free models share: intensities in, density out, the truth never looked at."""
+"""The base classes of models without parameters: intensities in, density out, the truth never looked at."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from torch import Tensor
 from phaselearn.crystal.cartesian import cartesian_map
 from phaselearn.crystal.density import map_from_structure_factors
 from phaselearn.crystal.observed import Observed
-from phaselearn.models.base import Batch, DensityModel
+from phaselearn.data.batch import Batch
+from phaselearn.models.base import DensityModel
 from phaselearn.phasing.search import Method, SearchPlan, search
 from phaselearn.phasing.solution import Solution
 
 
 class ClassicalModel(DensityModel):
-    """A method without parameters; a loss and an optimiser may be given, and are not used in `forward`.
+    """A method without parameters; the loss and the optimiser are not used in `forward`.
 
-    A subclass writes `phase`. The density is the synthesis of |F|·exp(−B s²/4), B = 4 Å², with its phases,
-    F(000) left out. Only `intensity`, `observed`, `lattice` and `row` of a batch are read; `row` seeds the
-    random starting phases, so that a result depends neither on the other crystals of the batch nor on their
-    order.
+    A subclass writes `phase`. The density is the synthesis of |F|·exp(−B s²/4), B = 4 Å², with its phases and without
+    F(000). It reads `intensity`, `observed`, `lattice` and `row` of a batch. `row` seeds the random starting phases, so
+    the result for a crystal depends neither on the others in the batch nor on their order.
     """
 
     def phase(self, observed: Observed, crystals: list[int]) -> Tensor:
-        """Return FFT boxes (B, N, N, N) of the map amplitudes of B crystals, with these row numbers, with phases."""
+        """Return map amplitudes with phases, as FFT boxes (B, N, N, N), of crystals with these B row numbers."""
         raise NotImplementedError(f"{type(self).__name__} has no phase")
 
     def density_of(self, factors: Tensor, lattice: Tensor) -> Tensor:
-        """Return the density (B, N, N, N) of FFT boxes, in the frame of the pairs."""
+        """Return the density (B, N, N, N) in electrons/Å³ of FFT boxes, in the frame of the pairs."""
         synthesis = cartesian_map if self.definition.frame == "cartesian" else map_from_structure_factors
         return synthesis(factors, lattice)
 
@@ -45,13 +45,13 @@ class ClassicalModel(DensityModel):
 
 
 class SearchingModel(ClassicalModel):
-    """An iterative method with random restarts, the best of them chosen without the truth.
+    """An iterative method with random restarts, of which the best is chosen without the truth.
 
     Args:
-        method: runs its iterations on starting phases.
+        method: the iteration, which improves starting phases.
         plan: how long to search.
-        seed: of the starting phases.
-        options: of `DensityModel`.
+        seed: seed of the starting phases.
+        options: see `DensityModel`.
     """
 
     def __init__(self, method: Method, plan: SearchPlan, seed: int, **options: Any) -> None:
@@ -66,5 +66,5 @@ class SearchingModel(ClassicalModel):
         return search(observed, self.method, self.plan, self.seed, crystals)
 
     def phase(self, observed: Observed, crystals: list[int]) -> Tensor:
-        """Return the best FFT boxes (B, N, N, N)."""
+        """Return the amplitudes with the best phases, as FFT boxes (B, N, N, N)."""
         return self.solve(observed, crystals).factors

@@ -1,17 +1,18 @@
-"""A simpler convolutional network: periodic, at the grid's own size, no pooling; it fits in any memory."""
+"""A small convolutional network: periodic, at the grid's own size and without pooling, so it fits in any memory."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 
+from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError
-from phaselearn.models.base import Batch, DensityModel
+from phaselearn.models.base import DensityModel
 
 
 class PeriodicResidualBlock(nn.Module):
-    """Two periodic convolutions added to their input; (B, width, N, N, N) in and out."""
+    """Two periodic convolutions, added to their input; takes and returns (B, width, N, N, N)."""
 
     def __init__(self, width: int, kernel_size: int, dilation: int) -> None:
         super().__init__()
@@ -31,27 +32,28 @@ class PeriodicResidualBlock(nn.Module):
 class PeriodicConvolutions(DensityModel):
     """Residual blocks of periodic convolutions.
 
-    Convolutions see a neighbourhood only, so they want an input in real space: `data.input_transform=patterson`,
-    the default of the full layouts. From the reflections themselves they can hardly learn the Fourier transform.
+    A convolution sees a neighbourhood only. It can hardly learn a Fourier transform, so it wants its input in real
+    space: `data.input_transform=patterson`, the default of the full layouts.
 
     Args:
-        width: channels.
-        blocks: residual blocks of two convolutions; their dilations run through 1, 2, 4.
-        kernel_size: odd.
-        options: of `DensityModel`.
+        width: number of channels.
+        blocks: number of residual blocks, of two convolutions each; their dilations run through 1, 2, 4.
+        kernel_size: voxels along an edge of the kernels, an odd number.
+        options: see `DensityModel`.
 
     Raises:
-        UserError: no channel, or a kernel that has no centre.
+        UserError: no channel, a negative number of blocks, or a kernel without a centre.
     """
 
-    needs: ClassVar[frozenset[str] | None] = frozenset({"input"})
+    needs = frozenset({"input"})
 
     def __init__(self, width: int, blocks: int, kernel_size: int, **options: Any) -> None:
         super().__init__(**options)
         if width < 1 or blocks < 0 or kernel_size < 3 or kernel_size % 2 == 0:
             raise UserError(
-                f"model.width={width}, model.blocks={blocks}, model.kernel_size={kernel_size}: at least 1, at least 0, "
-                "and an odd number from 3 on are needed, e.g. model.width=32 model.blocks=6 model.kernel_size=3"
+                f"model.width={width}, model.blocks={blocks}, model.kernel_size={kernel_size}: the width must be at "
+                "least 1, the blocks at least 0, the kernel size odd and at least 3, "
+                "e.g. model.width=32 model.blocks=6 model.kernel_size=3"
             )
         largest = max(1, (self.definition.size - 1) // (kernel_size - 1))
         dilations = [min((1, 2, 4)[block % 3], largest) for block in range(blocks)]

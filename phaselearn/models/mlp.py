@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError
-from phaselearn.models.base import Batch, DensityModel
+from phaselearn.models.base import DensityModel
 
 
 class MultilayerPerceptron(DensityModel):
@@ -20,27 +21,28 @@ class MultilayerPerceptron(DensityModel):
 
     Args:
         hidden_sizes: width of each hidden layer; empty for a linear map.
-        residual: add the input of a hidden layer to its output where both have one width, so that a hundred
-            layers can be trained.
-        options: of `DensityModel`.
+        residual: whether the input of a hidden layer is added to its output where both have the same width. A hundred
+            layers can then be trained.
+        options: see `DensityModel`.
 
     Raises:
-        UserError: a hidden layer without a unit.
+        UserError: a hidden layer of width 0 or less.
     """
 
-    needs: ClassVar[frozenset[str] | None] = frozenset({"input"})
+    needs = frozenset({"input"})
 
     def __init__(self, hidden_sizes: Sequence[int], residual: bool, **options: Any) -> None:
         super().__init__(**options)
         if any(width < 1 for width in hidden_sizes):
             raise UserError(
-                f"model.hidden_sizes={list(hidden_sizes)}: each at least 1, e.g. 'model.hidden_sizes=[100,100]'"
+                f"model.hidden_sizes={list(hidden_sizes)}: each must be at least 1, e.g. 'model.hidden_sizes=[100,100]'"
             )
         voxels = self.definition.size**3
         sizes = [voxels, *hidden_sizes, voxels]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+        layers = [nn.Linear(a, b) for a, b in pairwise(sizes)]
+        self.layers = nn.ModuleList(layers)
         self.residual = residual
-        for layer in self.layers:
+        for layer in layers:
             # scikit-learn's initialisation for ReLU: Glorot's bound, for the biases too.
             bound = (6 / (layer.in_features + layer.out_features)) ** 0.5
             nn.init.uniform_(layer.weight, -bound, bound)
@@ -52,7 +54,7 @@ class MultilayerPerceptron(DensityModel):
         hidden = pattern.flatten(1)
         for layer in self.layers[:-1]:
             update = torch.relu(layer(hidden))
-            # Divided by the depth, so that a hundred layers neither blow up nor vanish.
+            # Divided by the depth, so that values neither explode nor vanish in a hundred layers.
             added = self.residual and update.shape == hidden.shape
             hidden = hidden + update / len(self.layers) if added else update
         return self.layers[-1](hidden).view_as(pattern)

@@ -9,9 +9,9 @@ from phaselearn.models.classical import ClassicalModel
 
 
 class PhaseZero(ClassicalModel):
-    """The map of the measured amplitudes with all phases zero: one high peak at the origin."""
+    """The map of the measured amplitudes with all phases zero, which has one high peak at the origin."""
 
     def phase(self, observed: Observed, crystals: list[int]) -> Tensor:
-        """Return FFT boxes (B, N, N, N)."""
+        """Return the map amplitudes as FFT boxes (B, N, N, N)."""
         amplitude = observed.map_amplitude()
         return amplitude.to(amplitude.dtype.to_complex())

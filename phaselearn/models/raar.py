@@ -11,13 +11,13 @@ from phaselearn.phasing.search import SearchPlan
 
 
 class RelaxedReflectionsModel(SearchingModel):
-    """Relaxed averaged alternating reflections with restarts until two agree.
+    """Relaxed averaged alternating reflections (Luke 2005), restarted until two results agree.
 
     Args:
         iterations, beta, density_shares: see `RelaxedReflections`.
         search: see `SearchPlan`.
-        seed: of the starting phases.
-        options: of `DensityModel`.
+        seed: seed of the starting phases.
+        options: see `DensityModel`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Random phases: what a method scores that knows nothing, the best origin and hand found all the same."""
+"""Random phases: the score of a method that knows nothing, after the search for the best origin and hand."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class RandomPhase(ClassicalModel):
     """The map of the measured amplitudes with independent uniform phases.
 
     Args:
-        seed: of the phases.
-        options: of `DensityModel`.
+        seed: seed of the phases.
+        options: see `DensityModel`.
     """
 
     def __init__(self, seed: int, **options: Any) -> None:
@@ -25,6 +25,6 @@ class RandomPhase(ClassicalModel):
         self.seed = seed
 
     def phase(self, observed: Observed, crystals: list[int]) -> Tensor:
-        """Return FFT boxes (B, N, N, N)."""
+        """Return the map amplitudes with random phases, as FFT boxes (B, N, N, N)."""
         measurement = Measurement.of(observed)
         return measurement.full_box(random_start(measurement, self.seed, crystals, [0] * len(crystals)))

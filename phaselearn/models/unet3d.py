@@ -1,22 +1,23 @@
-"""The 3D U-Net of the 2021 report, with duplication of the voxels to a size that its levels divide."""
+"""The 3D U-Net of the 2021 report; voxels are duplicated to a size that its levels divide."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool3d, interpolate, max_pool3d
 from torch.utils.checkpoint import checkpoint
 
+from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError
-from phaselearn.models.base import Batch, DensityModel
+from phaselearn.models.base import DensityModel
 
-PADDINGS = {"periodic": "circular", "zero": "zeros"}
+PADDINGS: dict[str, Literal["circular", "zeros"]] = {"periodic": "circular", "zero": "zeros"}
 
 
 def duplication_factor(size: int, smallest: int, levels: int) -> int:
-    """Return the least whole factor that takes `size` to at least `smallest` and to a multiple of 2^levels."""
+    """Return the least whole factor that makes `size` at least `smallest` and a multiple of 2^levels."""
     factor = -(-smallest // size)
     while size * factor % 2**levels:
         factor += 1
@@ -38,20 +39,24 @@ def _convolutions(inputs: int, outputs: int, blocks: int, padding: str) -> nn.Se
 class UNet3D(DensityModel):
     """Encoder and decoder with skip connections.
 
-    Each voxel of the input is duplicated to reach at least `smallest` voxels an axis; the output is averaged back.
-    Going up, voxels are duplicated again and convolved.
+    The voxels of the input are duplicated until an axis has at least `smallest` of them, and the output is averaged
+    back. On the way up, voxels are duplicated and convolved.
 
     Args:
-        levels: how often the map is halved.
-        width: channels at the first level; doubled at each further one.
-        blocks: convolutions at each level.
+        levels: number of times that the map is halved.
+        width: number of channels at the first level; each further level has twice as many.
+        blocks: number of convolutions at each level.
         smallest: least number of voxels along an axis that the network works on.
         padding: `periodic` or `zero`.
-        activation_checkpointing: recompute activations of a level in the backward pass instead of keeping them.
-        options: of `DensityModel`.
+        activation_checkpointing: whether the activations of a level are recomputed in the backward pass instead of
+            kept.
+        options: see `DensityModel`.
+
+    Raises:
+        UserError: an unknown padding, or a number below 1.
     """
 
-    needs: ClassVar[frozenset[str] | None] = frozenset({"input"})
+    needs = frozenset({"input"})
 
     def __init__(
         self,
@@ -71,7 +76,7 @@ class UNet3D(DensityModel):
             )
         if levels < 1 or width < 1 or blocks < 1:
             raise UserError(
-                f"model.levels={levels}, model.width={width}, model.blocks={blocks}: each at least 1, "
+                f"model.levels={levels}, model.width={width}, model.blocks={blocks}: each must be at least 1, "
                 "e.g. `python train.py model=unet3d model.levels=3`"
             )
         self.factor = duplication_factor(self.definition.size, smallest, levels)

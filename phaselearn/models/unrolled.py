@@ -15,11 +15,12 @@ from phaselearn.crystal.density import map_from_structure_factors
 from phaselearn.crystal.judgement import with_phases_of
 from phaselearn.crystal.observed import FEWEST_REFLECTIONS, Observed
 from phaselearn.crystal.reflection_grid import ReflectionGrid, grid_shapes
+from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError
 from phaselearn.losses.correlation import unit_deviation
 from phaselearn.losses.shifts import cross_correlation
 from phaselearn.metrics.phasing import observed_of, predicted_factors
-from phaselearn.models.base import Batch, DensityModel
+from phaselearn.models.base import DensityModel
 from phaselearn.models.unrolled_network import UnrolledNetwork
 from phaselearn.phasing.flipped_starts import FlippedStarts
 from phaselearn.phasing.random_phases import random_phases

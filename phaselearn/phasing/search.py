@@ -23,7 +23,9 @@ _SIZES = (8, 10, 12, 14, 16, 18, 20, 24, 28, 30, 32, 36, 40, 48, 60, 64, 80)
 class Method(Protocol):
     """An iteration on half boxes (B, n₁, n₂, n₃/2 + 1), one a trajectory, of which only the phases count."""
 
-    iterations: int
+    @property
+    def iterations(self) -> int:
+        """The number of cycles."""
 
     def constraint(self, measurement: Measurement) -> AmplitudeConstraint:
         """Return what the amplitudes demand in each cycle."""

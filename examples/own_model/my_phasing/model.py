@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 
-from phaselearn.models.base import Batch, DensityModel
+from phaselearn.data.batch import Batch
+from phaselearn.models.base import DensityModel
 
 
 class Bottleneck(DensityModel):
     """Two linear layers with few values between them.
 
     Args:
-        width: values between the layers.
-        options: of `DensityModel`: loss, optimiser, definition of the pairs.
+        width: number of values between the layers.
+        options: see `DensityModel`: loss, optimiser, definition of the pairs.
     """
 
-    needs: ClassVar[frozenset[str] | None] = frozenset({"input"})  # what it reads of a batch
+    needs = frozenset({"input"})  # what it reads of a batch
 
     def __init__(self, width: int, **options: Any) -> None:
         super().__init__(**options)
