@@ -1,4 +1,4 @@
-"""Hydra's door to `phaselearn.search`: Hydra takes sweepers from this namespace package only.
+"""The sweeper of `sweep=optuna`, here because Hydra takes sweepers from this namespace package only.
 
 Each start of Hydra imports this file, so everything else is imported when a search begins.
 """
@@ -12,22 +12,27 @@ from typing import TYPE_CHECKING, Any
 from hydra.plugins.sweeper import Sweeper
 
 if TYPE_CHECKING:
+    from hydra.plugins.launcher import Launcher
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
 
 
 class OptunaSweeper(Sweeper):
-    """Searches by Optuna; the same command goes on with a search that was stopped or killed.
+    """A search by Optuna; the same command continues a search that was stopped or killed.
 
     Args:
-        n_trials: how many are tried in all, those of earlier commands included.
-        n_jobs: how many the launcher gets at a time; the next ones wait for all of them.
+        n_trials: number of trials in all, those of earlier commands included.
+        n_jobs: number of trials that the launcher gets at a time; the next ones wait for all of them.
         storage: URL of the study's database; null for study.db in the sweep's folder.
-        sampler: an Optuna sampler, without its seed.
-        pruner: an Optuna pruner; null for none.
-        seed: of what is tried.
-        params: searched beside what the command line says, {key: as on the command line}.
+        sampler: configuration of an Optuna sampler, without its seed.
+        pruner: configuration of an Optuna pruner; null for none.
+        seed: seed of the values that are tried.
+        params: {key: values, written as on the command line}, searched beside those of the command line.
     """
+
+    hydra_context: HydraContext
+    config: DictConfig
+    launcher: Launcher
 
     def __init__(
         self,
@@ -48,7 +53,7 @@ class OptunaSweeper(Sweeper):
         self.params = params
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take what Hydra gives."""
+        """Keep what Hydra gives, and make the launcher."""
         from hydra.core.plugins import Plugins
 
         self.hydra_context = hydra_context
@@ -58,7 +63,7 @@ class OptunaSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Carry trials out until there are `n_trials`.
+        """Carry out trials until there are `n_trials`, and return what the jobs returned, launch by launch.
 
         Raises:
             UserError: Optuna is missing, nothing is searched, or the folder holds another search.
@@ -81,7 +86,7 @@ class OptunaSweeper(Sweeper):
         self._check(fixed, space)
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
-        # Where the sweep lies may depend on what is searched.
+        # The folder of the sweep may depend on the values that are searched.
         here = setting("hydra.sweep.dir", folder)
         meaning = {
             "metric": f"{self.config.optimize} ({self.config.direction})",
@@ -104,7 +109,7 @@ class OptunaSweeper(Sweeper):
         return returned
 
     def _check(self, fixed: list[str], space: dict[str, Any]) -> None:
-        """Compose every choice once: a mistake shows before there is a study."""
+        """Compose every choice once, so that a mistake shows before there is a study."""
         for key, distribution in space.items():
             for value in getattr(distribution, "choices", [getattr(distribution, "low", None)]):
                 self.hydra_context.config_loader.load_sweep_config(self.config, [*fixed, f"{key}={value}"])

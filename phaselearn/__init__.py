@@ -1,1 +1,1 @@
-"""PhaseLearn: learn the map from diffraction intensities to electron density."""
+"""PhaseLearn: learn to predict electron density from diffraction intensities."""

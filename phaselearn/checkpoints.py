@@ -1,4 +1,4 @@
-"""Checkpoints that are whole whenever they are there, on a disk that is full, too."""
+"""Checkpoints that are never half-written, not even on a full disk."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from phaselearn.files import write_whole
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint beside the one that it replaces, which stays where there is no room for another.
+    """Writes a checkpoint beside the one that it replaces; if there is no room for another, the earlier one stays.
 
-    Lightning's own writes into the temporary folder of the machine first and copies from there, not in one step where
-    that is another disk.
+    Lightning's own class writes to the machine's temporary folder first. If that is on another disk, copying from there
+    is not a single step.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
-        """Write it.
+        """Write a checkpoint to a path.
 
         Raises:
-            OSError: there is no room; the earlier one is as it was.
+            OSError: there is no room; the earlier checkpoint is untouched.
         """
         content = io.BytesIO()
         torch.save(checkpoint, content)

@@ -1,8 +1,8 @@
-"""The one exception for mistakes that a user can make and mend."""
+"""The exception for mistakes that a user can make and mend."""
 
 
 class UserError(Exception):
-    """A mistake in what was given: commands print it as one line and exit with code 2.
+    """A mistake in the input; commands print it as one line and exit with code 2.
 
-    The message says what was given, what is allowed, and one command that helps.
+    The message says what was given, what is allowed, and which command helps.
     """

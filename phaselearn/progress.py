@@ -1,4 +1,4 @@
-"""Progress of long work: bars on a terminal, and lines."""
+"""Progress of long work: bars on a terminal, and lines elsewhere."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ _shown = True
 
 
 def show_progress(shown: bool) -> None:
-    """Choose whether this process tells of its progress at all."""
+    """Choose whether this process shows its progress at all."""
     global _shown
     _shown = shown
 
 
 def is_watched() -> bool:
-    """Return whether bars are drawn: somebody sits before a terminal and wants to know."""
+    """Return whether bars are drawn: progress is shown, and standard error is a terminal."""
     return _shown and sys.stderr.isatty()
 
 
 def announce(text: str) -> None:
-    """Say in a line what is done next."""
+    """Print a line on standard error, unless progress is not shown."""
     if _shown:
         print(one_line(text), file=sys.stderr, flush=True)
 
 
 class Progress:
-    """A bar with rate and remaining time, as a context; silent where nobody watches.
+    """A progress bar with rate and remaining time, as a context manager; silent where no bars are drawn.
 
     Args:
-        description: what is being done.
-        total: units of work, None where that is not known.
+        description: the text before the bar.
+        total: number of units of work; None if it is not known.
     """
 
     def __init__(self, description: str, total: int | None) -> None:
@@ -71,7 +71,7 @@ class Progress:
         self._bar.stop()
 
     def advance(self, units: int = 1) -> None:
-        """Note that so many more units are done."""
+        """Add finished units of work."""
         self._bar.advance(self._task, units)
 
 

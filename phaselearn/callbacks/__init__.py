@@ -1,1 +1,1 @@
-"""Lightning callbacks: one thing that a training does beside its steps, each."""
+"""Lightning callbacks; each does one thing beside the steps of a training."""

@@ -1,4 +1,4 @@
-"""Stop a training whose loss is no number any more, before its weights replace the last good ones."""
+"""Stop a training whose loss is not finite, before its weights replace the last good ones."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from phaselearn.quoting import command, setting
 
 
 class Diverged(UserError):
-    """The loss of a training is no number any more."""
+    """The loss of a training is no longer finite."""
 
 
 class FiniteLoss(pl.Callback):
-    """Ends the training with one line once its loss is not finite; checkpoints then hold the last validated epoch.
+    """Ends a training once its loss is not finite; checkpoints then hold the last validated epoch.
+
+    The loss is checked before every validation, since checkpoints are written after it, and every few steps.
 
     Args:
-        every: steps between two looks at the loss, each of which waits for the device; it is also looked at before
-            every validation, after which checkpoints are written.
+        every: number of steps between two checks; each check waits for the device.
 
     Raises:
-        Diverged: while training, naming epoch, step and what helps.
+        Diverged: while training, with the epoch, the step and a command that helps.
     """
 
     def __init__(self, every: int = 50) -> None:
@@ -34,18 +35,18 @@ class FiniteLoss(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Add the loss up: a sum with one that is not finite stays so."""
+        """Add the loss to a sum, which is finite only if all its terms are; check the sum every few steps."""
         loss = outputs["loss"].detach()
         self._sum = loss if self._sum is None else self._sum + loss
         if (batch_idx + 1) % self.every == 0:
             self._check(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Look at the loss."""
+        """Check the loss."""
         self._check(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Look at the loss."""
+        """Check the loss."""
         self._check(trainer)
 
     def _check(self, trainer: pl.Trainer) -> None:
@@ -55,15 +56,16 @@ class FiniteLoss(pl.Callback):
         folder = Path(trainer.default_root_dir)
         options = trainer.optimizers[0].param_groups[0]
         rate = options["lr"]
-        # Under autocast a fused step cannot clip.
+        # A fused optimiser cannot clip gradients under autocast.
         unfused = ["optim.optimizer.fused=false"] if options.get("fused") else []
         go_on = command("python train.py", setting("resume", folder), "trainer.gradient_clip_val=1.0", *unfused)
         kept = (
-            f"{folder / 'last.ckpt'} holds the last validated epoch, to go on from with `{go_on}`, or "
+            f"{folder / 'last.ckpt'} holds the last validated epoch, go on from it with `{go_on}`, or "
             if (folder / "last.ckpt").exists()
             else ""
         )
         raise Diverged(
             f"the training loss is not finite in epoch {trainer.current_epoch}, by step {trainer.global_step}: {kept}"
-            f"train anew with a lower rate than {rate:.1e}, e.g. `python train.py optim.optimizer.lr={rate / 10:.1e}`"
+            f"train again with a lower learning rate than {rate:.1e}, "
+            f"e.g. `python train.py optim.optimizer.lr={rate / 10:.1e}`"
         )

@@ -1,4 +1,4 @@
-"""The metric that a run is judged by: followed over its validations, and a run without hope is stopped."""
+"""The metric by which a run is judged: it is followed over the validations, and a hopeless run is stopped."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ import pytorch_lightning as pl
 
 from phaselearn.errors import UserError
 
-# What runs are compared by that were judged by different metrics, or that are older than the choice.
+# Compares runs that were judged by different metrics, or that name none.
 METRIC, DIRECTION = "val/median_cc", "max"
-# What the map with all phases zero reaches: metrics of the validation, and of its subsets.
+# {metric: the same of the map with all phases zero}; the metrics of subsets begin with these names.
 _FLOORS = {"val/median_cc": "val/floor", "val/solved": "val/floor_solved"}
 
 
 class Objective(pl.Callback):
-    """Keeps the best value of a metric, over resumed runs too.
+    """Keeps the best value of a metric, also over a run that is resumed.
 
     Args:
-        metric: name in the validation, such as `val/median_cc`.
+        metric: name of a metric of the validation, such as `val/median_cc`.
         direction: `max` or `min`.
-        hopeless: called after each validation with its value and the epoch (from 0), by one process; True ends the
-            training. None: it is never given up.
+        hopeless: called after each validation with its value and the epoch (from 0), in one process; True ends the
+            training. None never ends it.
 
     Raises:
-        UserError: while training, the validation logs no such metric.
+        UserError: while training, if the validation logs no such metric.
 
     Attributes:
-        best: the best value so far; None before the first that is a number.
-        epoch: of the best value, from 0.
-        floor: of the same validation, the metric of maps with all phases zero; None where the metric has no floor.
+        best: best value so far; None before the first finite one.
+        epoch: epoch of the best value, from 0.
+        floor: value of the metric for maps with all phases zero, in the same validation; None where it has no floor.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Objective(pl.Callback):
         self._hopeless = hopeless
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Read the metric."""
+        """Read the metric, and end the training if it is hopeless."""
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         value = self._value(trainer)
@@ -66,7 +66,7 @@ class Objective(pl.Callback):
         known = sorted(name for name in trainer.callback_metrics if name.startswith("val/"))
         best = next(iter(get_close_matches(self.metric, known, n=1)), None)
         raise UserError(
-            f"optimize={self.metric} is no metric of the validation: it logs {', '.join(known)}"
+            f"optimize={self.metric} is not a metric of the validation, which logs {', '.join(known)}"
             + (f"; did you mean {best}?" if best else "")
             + f" For example `python train.py optimize={best or METRIC}`"
         )
@@ -79,9 +79,9 @@ class Objective(pl.Callback):
         return None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run needs to know."""
+        """Return the best value and where it was, for a checkpoint."""
         return {"best": self.best, "epoch": self.epoch, "floor": self.floor}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from an earlier run's validations."""
+        """Take up the best value of a checkpoint."""
         self.best, self.epoch, self.floor = (state.get(name) for name in ("best", "epoch", "floor"))

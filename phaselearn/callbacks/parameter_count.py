@@ -1,4 +1,4 @@
-"""What is trained, in one line: Lightning's own summary is a screen of layers."""
+"""The number of parameters, in one line: Lightning's own summary is a screen of layers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 
 class ParameterCount(ModelSummary):
-    """Prints the model's name and how many parameters it has, shared ones counted once.
+    """Prints the model's name and its number of parameters, where shared ones count once.
 
-    `callbacks.summary._target_=pytorch_lightning.callbacks.RichModelSummary` has a line for every layer instead.
+    `callbacks.summary._target_=pytorch_lightning.callbacks.RichModelSummary` prints a line for every layer instead.
     """
 
     @rank_zero_only
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Print it."""
+        """Print the line."""
         summary = summarize(pl_module, max_depth=0)
         total, trained = summary.total_parameters, summary.trainable_parameters
         part = "" if total == trained else f", of which {trained:,} are trained"

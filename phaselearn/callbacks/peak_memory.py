@@ -1,4 +1,4 @@
-"""How much memory a training takes at most: the figure that stopped the report's 3D U-Net at 150 structures."""
+"""The peak memory of a training: it stopped the report's 3D U-Net at 150 structures."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import pytorch_lightning as pl
 def peak_memory() -> float:
     """Return the peak resident memory of this process so far, in MiB.
 
-    Linux's VmHWM where there is one: the kernel's other figure, ru_maxrss, is inherited from the process that started
-    this one.
+    On Linux this is VmHWM. The kernel's other figure, ru_maxrss, is inherited from the process that started this one.
     """
     try:
         status = Path("/proc/self/status").read_text()
@@ -27,5 +26,5 @@ class PeakMemory(pl.Callback):
     """Logs `train/peak_memory` in MiB at the end of each training epoch, that epoch's validation included."""
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Log it; of several processes the largest."""
+        """Log the peak memory; of several processes the largest."""
         pl_module.log("train/peak_memory", peak_memory(), sync_dist=True, reduce_fx="max")

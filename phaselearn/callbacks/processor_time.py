@@ -1,4 +1,4 @@
-"""Stop a training after so much processor time: runs are then alike whatever else the machine does beside them."""
+"""A limit on the processor time of a training: runs then compare, whatever else the machine does beside them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import pytorch_lightning as pl
 
 
 class ProcessorTime(pl.Callback):
-    """Ends the training when its steps have taken so many seconds of this process; validation does not count.
+    """Ends a training when its steps have used up a processor time; validations do not count.
 
-    `trainer.max_time` counts the clock on the wall instead, other programs' share of the processor included.
+    `trainer.max_time` limits the wall time instead, which includes the time that other programs take.
 
     Args:
-        seconds: of processor time, summed over this process's threads; kept when a run is resumed.
+        seconds: limit on the processor time in seconds, summed over the threads of this process and over a run that is
+            resumed.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -37,13 +38,13 @@ class ProcessorTime(pl.Callback):
             trainer.should_stop = True
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Leave out what passed since the last step."""
+        """Restart the clock, so that the validation does not count."""
         self._since = time.process_time()
 
     def state_dict(self) -> dict[str, float]:
-        """Return what a resumed run needs to know."""
+        """Return the time used, for a checkpoint."""
         return {"used": self.used}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
-        """Go on from an earlier run's time."""
+        """Take up the time used of a checkpoint."""
         self.used = state["used"]

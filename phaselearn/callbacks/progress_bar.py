@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import RichProgressBar
 
 
 class OneMetricBar(RichProgressBar):
-    """Lightning's bar with one metric beside it, where it would show all and wrap.
+    """Lightning's progress bar with one metric beside it; all of them would wrap.
 
     Args:
-        metric: its name in the validation.
-        options: of `RichProgressBar`.
+        metric: name of a metric of the validation.
+        options: see `RichProgressBar`.
     """
 
-    def __init__(self, metric: str, **options: object) -> None:
+    def __init__(self, metric: str, **options: Any) -> None:
         super().__init__(**options)
         self._metric = metric
 
-    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, int | str | float]:
-        """Return what stands beside the bar."""
+    def get_metrics(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        """Return the metric that stands beside the bar."""
         metrics = super().get_metrics(trainer, pl_module)
         name = self._metric.rpartition("/")[2]  # a longer one would wrap
         return {name: metrics[self._metric]} if self._metric in metrics else {}

@@ -1,4 +1,4 @@
-"""How far a training is, in lines, where no terminal shows a bar: for the log of a cluster's job."""
+"""Progress of a training in lines, where no terminal shows a bar, such as in the log of a cluster job."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from phaselearn.progress import announce, is_watched
 
 
 class ProgressLines(pl.Callback):
-    """Prints a line after a validation, the first one and then one in so many seconds.
+    """Prints a line after the first validation, and after later ones when enough time has passed.
 
     Args:
-        metric: that stands in it.
-        seconds: between two lines, at least.
+        metric: name of the metric that the line shows.
+        seconds: least time between two lines.
     """
 
     def __init__(self, metric: str, seconds: float) -> None:
@@ -29,7 +29,7 @@ class ProgressLines(pl.Callback):
         self._start = time.monotonic()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Print it, where it is time."""
+        """Print the line, if it is time."""
         now = time.monotonic()
         if is_watched() or trainer.state.fn != "fit" or not trainer.is_global_zero or now - self._told < self.seconds:
             return

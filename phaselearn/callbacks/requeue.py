@@ -1,4 +1,4 @@
-"""A scheduler's warning that a job's time is over: how the job is queued again once its state is saved."""
+"""Warnings of a scheduler that a job's time is nearly over, and how the job is queued again."""
 
 from __future__ import annotations
 
@@ -7,31 +7,35 @@ import signal
 import subprocess
 from collections.abc import Callable
 from functools import partial
+from types import FrameType
 
 
 class Requeued(SystemExit):
-    """The job leaves and the scheduler will start it again."""
+    """The job ends here, and the scheduler will start it again."""
 
 
 def warnings_of_schedulers() -> dict[int, Callable[[], None]]:
-    """Return {signal: what queues the job again}.
+    """Return the signals that are warnings, each with the function that queues the job again.
 
-    A launcher such as submitit has its own way, a handler of SIGUSR2 or SIGUSR1. Within SLURM alone SIGUSR1
-    (`sbatch --signal=USR1@120`) asks SLURM to start the job again.
+    A launcher such as submitit has a handler of its own for SIGUSR2 or SIGUSR1, which is called. In a SLURM job without
+    one, SIGUSR1 (`sbatch --signal=USR1@120`) has SLURM start the job again.
     """
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGUSR2)}
-    found = {number: partial(_leave_by, handler, number) for number, handler in handlers.items() if callable(handler)}
+    found: dict[int, Callable[[], None]] = {}
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        handler = signal.getsignal(number)
+        if callable(handler):
+            found[number] = partial(_leave_by, handler, number)
     if not found and "SLURM_JOB_ID" in os.environ:
         found[signal.SIGUSR1] = _requeue_in_slurm
     return found
 
 
-def _leave_by(handler: Callable[[int, object], object], number: int) -> None:
+def _leave_by(handler: Callable[[int, FrameType | None], object], number: int) -> None:
     try:
         handler(number, None)
     except SystemExit as left:
         raise Requeued(left.code) from None
-    raise Requeued(0)  # of several processes one queues the job
+    raise Requeued(0)  # another process of this job queues it
 
 
 def _requeue_in_slurm() -> None:

@@ -1,8 +1,8 @@
-"""The space of a search, in the words in which Hydra sweeps."""
+"""The space of a search, written as Hydra's sweeps are."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import FloatRange, IntervalSweep, Override, RangeSweep
@@ -16,13 +16,14 @@ Space = dict[str, "BaseDistribution"]
 
 
 def split_overrides(overrides: Sequence[Override]) -> tuple[list[str], Space]:
-    """Return what is the same in all trials, as written, and what is searched; of one key the last word counts.
+    """Return the overrides that all trials share, as written, and the space; the last override of a key counts.
 
-    `a,b`, `choice(a,b)` and `glob(*)` are choices, `range(start,stop,step)` steps, `interval(low,high)` a stretch of
-    numbers and `int(interval(low,high))` of whole ones; `tag(log,interval(low,high))` has a logarithmic scale.
+    `a,b`, `choice(a,b)` and `glob(*)` are choices, and `range(start,stop,step)` gives steps. `interval(low,high)` is an
+    interval of numbers and `int(interval(low,high))` of whole numbers; `tag(log,interval(low,high))` has a logarithmic
+    scale.
 
     Raises:
-        UserError: nothing is searched, or a stretch is none.
+        UserError: nothing is searched, or an interval is empty.
     """
     latest = {override.get_key_element(): override for override in overrides}
     space = {key: _distribution(override) for key, override in latest.items() if override.is_sweep_override()}
@@ -34,8 +35,8 @@ def split_overrides(overrides: Sequence[Override]) -> tuple[list[str], Space]:
     return [str(override.input_line) for key, override in latest.items() if key not in space], space
 
 
-def as_overrides(values: dict[str, Any]) -> list[str]:
-    """Return the values of a trial as Hydra reads them."""
+def as_overrides(values: Mapping[Any, Any]) -> list[str]:
+    """Return the values of a trial as overrides of Hydra."""
     return [f"{key}={value}" for key, value in values.items()]
 
 
@@ -44,10 +45,11 @@ def _distribution(override: Override) -> BaseDistribution:
 
     value = override.value()
     try:
-        if isinstance(value, IntervalSweep):
-            whole = isinstance(value.start, int) and isinstance(value.end, int)
-            kind = IntDistribution if whole else FloatDistribution
-            return kind(value.start, value.end, log="log" in value.tags)
+        if isinstance(value, IntervalSweep) and value.start is not None and value.end is not None:
+            low, high, log = value.start, value.end, "log" in value.tags
+            if isinstance(low, int) and isinstance(high, int):
+                return IntDistribution(low, high, log=log)
+            return FloatDistribution(low, high, log=log)
         if isinstance(value, RangeSweep):
             steps = value.range()
             if isinstance(steps, FloatRange):
@@ -56,8 +58,8 @@ def _distribution(override: Override) -> BaseDistribution:
             return IntDistribution(steps[0], steps[-1], step=abs(steps.step))
     except (ValueError, IndexError) as error:
         raise UserError(
-            f"{override.input_line} is no range of values ({' '.join(str(error).split())}): give the lower end first, "
-            f"e.g. '{override.get_key_element()}=interval(1,10)'; a logarithmic scale begins above 0"
+            f"{override.input_line} is not a range of values ({' '.join(str(error).split())}): give the lower end "
+            f"first, e.g. '{override.get_key_element()}=interval(1,10)'; a logarithmic scale begins above 0"
         ) from error
-    # Choices as they would be written, since they may be options of a group or lists.
+    # Choices stay as they are written, since they may be options of a group, or lists.
     return CategoricalDistribution(list(override.sweep_string_iterator()))

@@ -1,4 +1,4 @@
-"""The study of a search in its storage: what was tried and what came of it, kept whatever is killed."""
+"""The study of a search in its storage: it keeps trials and results, whatever is killed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -22,31 +22,35 @@ if TYPE_CHECKING:
 
     from phaselearn.search.space import Space
 
-_MEANING = "search"  # the study's attribute that says what is searched
+_MEANING = "search"  # attribute of the study that holds its metric, settings and space
 
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Let one process at a time go on with the search in a folder.
+    """Let only one process at a time go on with the search in a folder.
 
     Raises:
-        UserError: another does.
+        UserError: another process is at it.
     """
     with open(folder / "search.lock", "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise UserError(
-                f"another process goes on with the search in {folder}: wait for it, or search elsewhere with "
+                f"another process is at the search in {folder}: wait for it, or search in another folder with "
                 "`hydra.sweep.dir=outputs/NAME`"
             ) from error
         yield
 
 
 def storage_of(given: str | None, folder: Path) -> RDBStorage | str:
-    """Return where a study is kept: what is given, or study.db in the folder of the search.
+    """Return the storage of a study: what is given, or study.db in the folder of the search.
 
     The file is opened by its path: in the URL of a database a `?` would end the name, and a `%` change it.
+
+    Args:
+        given: URL of a database, as SQLAlchemy reads it; None for study.db.
+        folder: folder of the search.
     """
     if given is not None:
         return given
@@ -58,21 +62,21 @@ def storage_of(given: str | None, folder: Path) -> RDBStorage | str:
 
 
 def open_study(storage: RDBStorage | str, name: str, direction: str, meaning: dict[str, Any]) -> Study:
-    """Return the study of a name, a new one where there is none.
+    """Return the study of a name; a new one where there is none.
 
     Args:
         storage: see `storage_of`.
-        name: of the study in it.
+        name: name of the study in the storage.
         direction: `max` or `min`.
-        meaning: what is searched; the study of another search is not gone on with.
+        meaning: metric, settings and space of the search. A study with another meaning is not continued.
 
     Raises:
-        UserError: the study is of another search.
+        UserError: the study belongs to another search.
     """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    directions = {"max": "maximize", "min": "minimize"}
+    directions: dict[str, Literal["maximize", "minimize"]] = {"max": "maximize", "min": "minimize"}
     known = name in optuna.get_all_study_names(storage)
     if not known:
         study = optuna.create_study(storage=storage, study_name=name, direction=directions[direction])
@@ -83,8 +87,9 @@ def open_study(storage: RDBStorage | str, name: str, direction: str, meaning: di
     different = next((key for key in meaning if earlier.get(key) != meaning[key]), None)
     if different is not None:
         raise UserError(
-            f"{name} holds a search with {different} {earlier.get(different)}, and this one has {meaning[different]}: "
-            "give the same command to go on with that, or this one a folder, `hydra.sweep.dir=outputs/NAME`"
+            f"{name} holds a search with {different} {earlier.get(different)}, but this one has {meaning[different]}: "
+            "repeat the first command to continue that search, or give this one a folder of its own, "
+            "`hydra.sweep.dir=outputs/NAME`"
         )
     return study
 
@@ -94,8 +99,16 @@ def next_trials(
 ) -> list[FrozenTrial]:
     """Return the trials to carry out next: those that a killed process has left, else new ones; none at the end.
 
-    Each trial draws with a seed of its own, so that a search that was killed and went on tries what one that never
-    stopped would try.
+    Each trial is drawn with a seed of its own. A search that was killed and continued therefore tries the same values
+    as one that never stopped.
+
+    Args:
+        study: the study in its storage.
+        space: the distribution of each key.
+        n_trials: number of trials in all.
+        n_jobs: largest number of trials returned.
+        sampler: configuration of an Optuna sampler, without its seed.
+        seed: seed of the search.
     """
     from hydra.utils import instantiate
     from optuna.trial import TrialState

@@ -1,4 +1,4 @@
-"""The trial of a search, as the run sees that carries it out; the storage is all that it shares with the search."""
+"""A trial of a search, as the run sees it that carries it out; run and search share only the storage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SWEEPER = "hydra_plugins.phaselearn_optuna_sweeper.OptunaSweeper"
 
 
 def current_trial() -> SearchTrial | None:
-    """Return the trial that this job of a multirun is, of whichever launcher; None outside a search."""
+    """Return the trial that this job of a multirun carries out, with any launcher; None outside a search."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
     from hydra.utils import instantiate
@@ -44,12 +44,12 @@ class SearchTrial:
     """A trial of a search.
 
     Args:
-        study: in its storage.
-        number: of the trial.
-        folder: of its run.
+        study: the study in its storage.
+        number: number of the trial in the study.
+        folder: folder of the trial's run.
 
     Attributes:
-        number: of the trial.
+        number: number of the trial in the study.
     """
 
     def __init__(self, study: Study, number: int, folder: Path) -> None:
@@ -64,12 +64,12 @@ class SearchTrial:
 
     @property
     def is_pruned(self) -> bool:
-        """Whether it was given up."""
+        """Whether the trial was given up."""
         return self._pruned.exists()
 
     def is_hopeless(self, value: float, epoch: int) -> bool:
-        """Report what a validation gave, and return whether the trial is to be given up."""
-        # An epoch may come again where a run was killed before its checkpoint was written.
+        """Report the value of a validation, and return whether the trial is given up."""
+        # An epoch comes again if the run was killed before its checkpoint was written.
         if epoch not in self._known:
             self._trial.report(value, epoch)
         if not self._trial.should_prune():
@@ -78,10 +78,10 @@ class SearchTrial:
         return True
 
     def carry_out(self, run: Callable[[], float | None]) -> float | None:
-        """Run, tell the study what came of it, and return the score.
+        """Run the trial, report the result to the study, and return the score; None if the trial failed.
 
-        A trial that diverges or needs too much memory has failed, and the search goes on. A run that is stopped by a
-        signal tells nothing: its trial waits for the search to go on.
+        A trial that diverges or needs too much memory has failed, and the search goes on. A run that a signal stops
+        reports nothing: its trial is run again when the search goes on.
         """
         import torch
         from optuna.trial import TrialState

@@ -1,1 +1,1 @@
-"""W&B and TensorBoard beside metrics.csv: what they are told of a run, and how it looks there."""
+"""Loggers: metrics.csv, W&B and TensorBoard, what they are told of a run, and how it looks there."""

@@ -1,10 +1,11 @@
-"""metrics.csv of a run folder: written atomically, and continued when a run is resumed."""
+"""metrics.csv of a run folder: it is replaced in one step, and continued when a run is resumed."""
 
 from __future__ import annotations
 
 import csv
 import os
 from pathlib import Path
+from typing import Any
 
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.loggers.csv_logs import ExperimentWriter
@@ -15,7 +16,9 @@ from phaselearn.tracking.tracker import Tracker
 
 
 class _ContinuedWriter(ExperimentWriter):
-    """Keeps every row, and replaces the file in one step; Lightning's writer deletes what it finds."""
+    """Keeps every row, and replaces the file in one step; Lightning's writer deletes an earlier file."""
+
+    metrics: list[dict[str, Any]]  # rows that were read stay as they were written, text
 
     def __init__(self, log_dir: str) -> None:
         super().__init__(log_dir=log_dir)
@@ -27,11 +30,11 @@ class _ContinuedWriter(ExperimentWriter):
         """Leave earlier files alone."""
 
     def rewind(self, epoch: int) -> None:
-        """Forget the rows from an epoch on: they are about to be computed again."""
+        """Forget the rows from an epoch on, since they will be computed again."""
         self.metrics = [row for row in self.metrics if int(float(row.get("epoch", 0))) < epoch]
 
     def save(self) -> None:
-        """Replace metrics.csv by all rows so far."""
+        """Replace metrics.csv with all rows so far."""
         if not self.metrics:
             return
         self._record_new_keys()
@@ -44,12 +47,14 @@ class _ContinuedWriter(ExperimentWriter):
 
 
 class ContinuedCSVLogger(CSVLogger, Tracker):
-    """Lightning's CSVLogger, with metrics.csv in `save_dir` itself and nothing lost on resume.
+    """Lightning's CSVLogger, with metrics.csv in `save_dir` itself and nothing lost when a run is resumed.
 
     Args:
         save_dir: the run folder.
-        flush_logs_every_n_steps: how often the file is replaced.
+        flush_logs_every_n_steps: number of steps after which the file is replaced.
     """
+
+    _experiment: _ContinuedWriter | None
 
     def __init__(self, save_dir: str, flush_logs_every_n_steps: int = 100) -> None:
         super().__init__(save_dir, name="", version="", flush_logs_every_n_steps=flush_logs_every_n_steps)
@@ -62,7 +67,7 @@ class ContinuedCSVLogger(CSVLogger, Tracker):
     @property
     @rank_zero_experiment
     def experiment(self) -> _ContinuedWriter:
-        """The writer."""
+        """The writer of the file; the first use makes it."""
         if self._experiment is None:
             os.makedirs(self.log_dir, exist_ok=True)
             self._experiment = _ContinuedWriter(self.log_dir)
@@ -70,5 +75,5 @@ class ContinuedCSVLogger(CSVLogger, Tracker):
 
     @rank_zero_only
     def rewind(self, epoch: int, step: int) -> None:
-        """Forget what was logged from an epoch on."""
+        """Forget the rows that were logged from an epoch on."""
         self.experiment.rewind(epoch)

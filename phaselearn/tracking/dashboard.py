@@ -1,4 +1,4 @@
-"""The W&B workspace of a project: the panels that its runs fill, laid out in code."""
+"""The W&B workspace of a project: the layout of the panels that its runs fill."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ EPOCH = "epoch"
 
 
 def workspace(entity: str, project: str, name: str, crystals: int) -> Workspace:
-    """Return the layout: learning, crystals, results, and what a sweep compares.
+    """Return the layout of a workspace: learning, crystals, results, and comparisons of a sweep.
 
     Args:
         entity: user or team that owns the project.
-        project: whose runs are shown.
-        name: of the workspace.
-        crystals: how many a run shows (`callbacks.pictures.crystals`).
+        project: name of the project whose runs are shown.
+        name: name of the workspace.
+        crystals: number of crystals that a run shows (`callbacks.pictures.crystals`).
 
     Raises:
         UserError: wandb-workspaces is not installed.
@@ -67,7 +67,7 @@ def _learning() -> list[Any]:
     from wandb_workspaces.reports.v2 import LinePlot
 
     losses = LinePlot(title="Loss", x=EPOCH, y=["train/loss", "val/loss"], log_y=True)
-    # Each judgement beside that of the map with all phases zero.
+    # Each judgement is shown beside that of the map with all phases zero.
     beside_floor = {
         "Median map correlation": ("val/median_cc", "val/floor"),
         "Solved": ("val/solved", "val/floor_solved"),
@@ -87,7 +87,7 @@ def _crystals(count: int) -> list[Any]:
     return [
         MediaBrowser(title=title.format(number), media_keys=[f"{key}/{number}"], num_columns=1)
         for number in range(1, count + 1)
-        for key, title in (("crystals", "Crystal {}"), ("crystals_3d", "Crystal {} to turn about"))
+        for key, title in (("crystals", "Crystal {}"), ("crystals_3d", "Crystal {} in 3D"))
     ]
 
 
@@ -121,8 +121,8 @@ def _sweeps() -> list[Any]:
         SummaryMetric,
     )
 
-    columns = [Config("choices.model"), Config("choices.loss"), Config("data.train_size")]
-    columns += [Config("optim.optimizer.lr"), SummaryMetric("val/median_cc")]
+    settings = ("choices.model", "choices.loss", "data.train_size", "optim.optimizer.lr")
+    columns: list[Config | SummaryMetric] = [*map(Config, settings), SummaryMetric("val/median_cc")]
     return [
         ParallelCoordinatesPlot(columns=[ParallelCoordinatesPlotColumn(metric=column) for column in columns]),
         ParameterImportancePlot(with_respect_to="val/median_cc"),
@@ -130,7 +130,7 @@ def _sweeps() -> list[Any]:
 
 
 def write_layout(layout: Workspace, path: Path) -> None:
-    """Write a layout as the JSON that W&B keeps of it, without network."""
+    """Write a layout to a file, as the JSON that W&B keeps; this needs no network."""
     text = layout._to_model().model_dump_json(by_alias=True, exclude_none=True)
     write_whole(path, json.dumps(json.loads(text), indent=1).encode())
 
@@ -138,8 +138,14 @@ def write_layout(layout: Workspace, path: Path) -> None:
 def send(entity: str | None, project: str, name: str, crystals: int) -> str:
     """Make the workspace at W&B and return its address.
 
+    Args:
+        entity: user or team that owns the project; None for the default of the key.
+        project: name of the project.
+        name: name of the workspace.
+        crystals: number of crystals that a run shows.
+
     Raises:
-        UserError: no key, or W&B refuses.
+        UserError: there is no key, no owner is known, or W&B refuses.
     """
     require("wandb", OLDEST_WANDB, "a dashboard")
     import wandb
@@ -151,10 +157,16 @@ def send(entity: str | None, project: str, name: str, crystals: int) -> str:
         )
     try:
         owner = entity or wandb.Api().default_entity
+        if owner is None:
+            raise UserError(
+                "W&B knows no default user or team for this key: name one, `phaselearn dashboard entity=NAME`"
+            )
         return workspace(owner, project, name, crystals).save().url
+    except UserError:
+        raise
     except Exception as error:
         reason = " ".join(str(error).split())
         raise UserError(
-            f"W&B does not take the dashboard of {project} ({reason}): check entity= and project=, and the key with "
+            f"W&B refuses the dashboard of {project} ({reason}): check entity= and project=, and the key with "
             "`wandb login --verify`"
         ) from error

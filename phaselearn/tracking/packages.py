@@ -10,16 +10,16 @@ from phaselearn.errors import UserError
 
 
 def require(package: str, at_least: str, choice: str, extra: str | None = None) -> None:
-    """Check that a package is there and new enough.
+    """Check that a package is installed and new enough.
 
     Args:
-        package: as pip names it.
-        at_least: oldest version that will do.
-        choice: what needs it, as the user typed it.
-        extra: of this package's that installs it; None for the one of the same name.
+        package: name of the package, as pip writes it.
+        at_least: oldest version that is enough.
+        choice: the option that needs the package, as the user typed it.
+        extra: extra of this project that installs the package; None for the extra of the same name.
 
     Raises:
-        UserError: missing, or too old.
+        UserError: the package is missing or too old.
     """
     try:
         found = version(package)

@@ -1,4 +1,4 @@
-"""A few validation crystals, shown again and again while a network learns."""
+"""Pictures of a few validation crystals, which show how a network learns."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.seed import isolate_rng
 
+from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.dataset import PairDataset
 from phaselearn.metrics.phasing import PhasingMetric
 from phaselearn.models.base import DensityModel
@@ -19,11 +20,11 @@ from phaselearn.tracking.tracker import trackers
 class CrystalPictures(pl.Callback):
     """Shows the same validation crystals every few epochs and at the end, in loggers that show pictures.
 
-    Nothing is drawn where no logger does (`logger=csv`), and nothing that the training draws at random changes.
+    Where no logger does (`logger=csv`), nothing is drawn. The random numbers of the training stay the same.
 
     Args:
-        crystals: how many.
-        every_n_epochs: how often; the picture after the last epoch comes always.
+        crystals: number of crystals.
+        every_n_epochs: number of epochs between two pictures; there is always one after the last epoch.
     """
 
     def __init__(self, crystals: int, every_n_epochs: int) -> None:
@@ -33,31 +34,34 @@ class CrystalPictures(pl.Callback):
         self._shown_at = -1
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show them where an epoch to show has been validated."""
+        """Show the crystals, if it is time."""
         if not trainer.sanity_checking and (trainer.current_epoch + 1) % self.every_n_epochs == 0:
             self._show(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show what has been learnt in the end."""
+        """Show the crystals as the trained network predicts them."""
         self._show(trainer, pl_module)
 
     def _show(self, trainer: pl.Trainer, model: pl.LightningModule) -> None:
         showing = [tracker for tracker in trackers(trainer.loggers) if tracker.shows_crystals]
         step = trainer.global_step
+        data = getattr(trainer, "datamodule", None)
+        if not isinstance(model, DensityModel) or not isinstance(data, PairDataModule):
+            return
         if not showing or not trainer.is_global_zero or step == self._shown_at:
             return
         self._shown_at = step
         if self._dataset is None:
-            self._dataset = trainer.datamodule.evaluation_loader("validation", self.crystals).dataset
+            self._dataset = data.evaluation_loader("validation", self.crystals).dataset
         with isolate_rng():
             shown = predicted_crystals(model, self._dataset)
         for tracker in showing:
-            # As Lightning numbers them: from 0.
+            # Lightning numbers steps from 0.
             tracker.log_crystals(shown, step - 1)
 
 
 def predicted_crystals(model: DensityModel, dataset: PairDataset) -> list[ShownCrystal]:
-    """Return all crystals of a (small) data set with their predictions, judged and laid on the truth."""
+    """Return all crystals of a small data set with their predictions, judged and laid on the truth."""
     batch = model.transfer_batch_to_device(
         dataset.__getitems__([(place, 0) for place in range(len(dataset))]), model.device, 0
     )

@@ -1,4 +1,4 @@
-"""TensorBoard's files in the run folder."""
+"""The TensorBoard files of a run folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OLDEST_TENSORBOARD = "2.16"
 class RunFolderTensorBoardLogger(TensorBoardLogger, Tracker):
     """Lightning's TensorBoardLogger with its files in `save_dir`/tensorboard.
 
-    A resumed run adds a file, and hides the steps of the earlier ones that it computes again.
+    A resumed run adds a file. Steps of earlier files that it computes again are hidden.
 
     Args:
         save_dir: the run folder.
@@ -42,7 +42,7 @@ class RunFolderTensorBoardLogger(TensorBoardLogger, Tracker):
 
     @rank_zero_only
     def rewind(self, epoch: int, step: int) -> None:
-        """Hide what was logged from a step on."""
+        """Hide the values that were logged from a step on."""
         self._kwargs["purge_step"] = step
 
     @rank_zero_only
@@ -70,5 +70,5 @@ class RunFolderTensorBoardLogger(TensorBoardLogger, Tracker):
 
     @rank_zero_only
     def close(self, succeeded: bool) -> None:
-        """Write what is left."""
+        """Write the values that are still in memory."""
         self.finalize("success" if succeeded else "failed")

@@ -1,4 +1,4 @@
-"""What a training tells its loggers beside Lightning's metrics."""
+"""Loggers that show more of a run than Lightning's metrics."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class StoreFacts:
 
     Attributes:
         location: path or URL of the zarr group.
-        attributes: of the group: definition of the pairs, provenance, what was left out.
-        crystals: how many it holds, and how many of them each split has.
+        attributes: attributes of the group: definition of the pairs, provenance, crystals that were left out.
+        crystals: number of crystals in the store, and in each split.
     """
 
     location: str
@@ -30,7 +30,7 @@ class StoreFacts:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Return what tells stores apart, without the lists of what was left out."""
+        """Return the facts that tell stores apart, without the lists of crystals that were left out."""
         wanted = ("schema", "schema_version", "definition", "longest_edge", "source", "config_hash", "versions")
         return {
             "location": self.location,
@@ -40,48 +40,48 @@ class StoreFacts:
 
 
 class Tracker(Logger):
-    """A Lightning logger that shows more of a run than its metrics; each method is for it to override.
+    """A Lightning logger that shows more of a run than its metrics; it overrides the methods that it has a use for.
 
     Attributes:
-        shows_crystals: whether `log_crystals` has something to do, so that drawing is worth its time.
+        shows_crystals: whether `log_crystals` shows anything, so that drawing is worth its time.
     """
 
     shows_crystals = False
 
     def start(self) -> None:
-        """Begin, before anything is built, so that a mistake in the set-up shows at once.
+        """Begin the run, before anything is built, so that a mistake in the set-up shows at once.
 
         Raises:
-            UserError: it cannot begin, with the reason.
+            UserError: the logger cannot begin, with the reason.
         """
 
     def rewind(self, epoch: int, step: int) -> None:
-        """Forget what was logged from an epoch and from an optimiser step on, both from 0: they come again."""
+        """Forget the values from an epoch and an optimiser step on, both from 0: they will be logged again."""
 
     def log_run(self, config: Mapping[str, Any], store: StoreFacts) -> None:
-        """Note the configuration (plain and resolved, with the commit) and the store."""
+        """Log the configuration (plain and resolved, with the commit) and the store."""
 
     def begin_epoch(self) -> None:
-        """Learn that all of the epoch before has been logged."""
+        """Take note that an epoch begins, so the one before has been logged completely."""
 
     def log_crystals(self, crystals: Sequence[ShownCrystal], step: int) -> None:
-        """Show crystals as they are predicted after a step."""
+        """Show crystals as they are predicted after an optimiser step."""
 
     def log_results(self, folder: Path, rows: Sequence[ResultRow], step: int) -> None:
-        """Note the results of the test and what else the run folder holds in the end."""
+        """Log the results of the test and the files that the run folder holds at the end."""
 
     def close(self, succeeded: bool) -> None:
-        """End, so that the next run of the process is one of its own."""
+        """End the run, so that the next one of this process begins anew."""
 
 
 def trackers(loggers: Sequence[Logger]) -> list[Tracker]:
-    """Return those of the loggers that take more than metrics."""
+    """Return the loggers that take more than metrics."""
     return [logger for logger in loggers if isinstance(logger, Tracker)]
 
 
 @contextmanager
 def tracked(loggers: Sequence[Logger]) -> Iterator[None]:
-    """Start the loggers, and close them however the run ends."""
+    """Start the loggers, and close them, however the run ends."""
     succeeded = False
     try:
         for logger in trackers(loggers):
@@ -94,9 +94,9 @@ def tracked(loggers: Sequence[Logger]) -> Iterator[None]:
 
 
 class EpochStarts(pl.Callback):
-    """Tells the trackers when an epoch begins; when one ends, Lightning has yet to log its means."""
+    """Tells the trackers when an epoch begins; at its end, Lightning has not logged its means yet."""
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Tell them."""
+        """Tell the trackers."""
         for tracker in trackers(trainer.loggers):
             tracker.begin_epoch()

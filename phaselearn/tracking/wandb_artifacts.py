@@ -1,4 +1,4 @@
-"""Store → run → weights, as artifacts of W&B that are linked."""
+"""Store, report and weights as W&B artifacts, linked by the run that reads the first and writes the others."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from wandb import Artifact
     from wandb.sdk.wandb_run import Run
 
-# With these in a folder, `phaselearn evaluate run=FOLDER` runs.
+# `phaselearn evaluate run=FOLDER` needs these files.
 WEIGHT_FILES = ("best.ckpt", "last.ckpt", "config.yaml", "training_set.json")
 REPORT_FILES = ("report.html", "results.csv", "crystals.csv", "metrics.csv", "shown.md")
 
 
 def use_store(run: Run, store: StoreFacts) -> str:
-    """Declare the store as what the run reads: its manifest and where it lies, not its gigabytes.
+    """Declare the store as an input of the run, by its manifest and its location, without its gigabytes.
 
-    Stores with the same manifest are one version of one artifact, whoever uses them.
+    Stores with the same manifest are one version of one artifact, whichever run uses them.
 
     Returns:
         The artifact's name.
@@ -36,13 +36,13 @@ def use_store(run: Run, store: StoreFacts) -> str:
     artifact = wandb.Artifact(f"store-{_allowed(stem)}", type="store", metadata=store.summary)
     with artifact.new_file("manifest.json") as file:
         json.dump({"crystals": dict(store.crystals), **store.attributes}, file, indent=1, sort_keys=True)
-    # The group's own file alone: a reference to the folder would read and list every shard.
+    # Only the group's own file: a reference to the folder would read and list every shard.
     if "://" in store.location:
         artifact.add_reference(f"{store.location.rstrip('/')}/zarr.json", checksum=False)
     else:
         artifact.add_reference((Path(store.location).resolve() / "zarr.json").as_uri())
     if run.offline:
-        # What `use_artifact` does with a new artifact, less the waiting for a server; `wandb sync` links it then.
+        # `use_artifact` does the same with a new artifact, but waits for a server; here `wandb sync` links it later.
         run._log_artifact(artifact, is_user_created=True, use_after_commit=True)
     else:
         run.use_artifact(artifact)
@@ -50,7 +50,7 @@ def use_store(run: Run, store: StoreFacts) -> str:
 
 
 def log_weights(run: Run, folder: Path, rows: Sequence[ResultRow], store: str | None) -> None:
-    """Log the checkpoints with what evaluating them takes: `phaselearn evaluate run=DOWNLOADED` works."""
+    """Log the checkpoints with all that `phaselearn evaluate run=DOWNLOADED` needs."""
     import wandb
 
     network = {row.subset: row.as_dict() for row in rows if not row.is_parameter_free}
@@ -66,7 +66,7 @@ def log_weights(run: Run, folder: Path, rows: Sequence[ResultRow], store: str | 
 
 
 def log_report(run: Run, folder: Path) -> None:
-    """Log the page and the tables of the run."""
+    """Log the report page and the tables of the run."""
     import wandb
 
     _log_files(run, wandb.Artifact(f"report-{run.id}", type="report"), folder, REPORT_FILES)

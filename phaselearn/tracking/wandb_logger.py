@@ -1,4 +1,4 @@
-"""The W&B run of a run folder: one id for its whole life, offline without a key."""
+"""The W&B run of a run folder: it keeps one id for its whole life, and is offline without a key."""
 
 from __future__ import annotations
 
@@ -21,29 +21,31 @@ from phaselearn.tracking.tracker import StoreFacts, Tracker
 if TYPE_CHECKING:
     from wandb.sdk.wandb_run import Run
 
-# From here on a resumed offline run is appended to the run that it goes on with; before, it replaced it.
+# Since this version, a resumed offline run is appended to the earlier run; before, it replaced it.
 OLDEST_WANDB = "0.31"
 RUN_ID_FILE = "wandb_run_id"
 DATA_DIRECTORY = "WANDB_DATA_DIR"
 
 
 class RunFolderWandbLogger(WandbLogger, Tracker):
-    """Lightning's WandbLogger with everything of a run in its folder.
+    """Lightning's WandbLogger with all files of a run in its folder.
 
-    Files lie in `save_dir`/wandb, the id of the run in `save_dir`/wandb_run_id: whoever goes on in that folder goes
-    on with that run. Steps of W&B are optimiser steps, so one row holds all that was logged after a step. WANDB_*
-    variables count where the argument is null. Without a key and without WANDB_MODE the run is offline.
+    Files are in `save_dir`/wandb. The id of the run is in `save_dir`/wandb_run_id, so a run that is resumed in that
+    folder continues the same W&B run. A W&B step is an optimiser step, so one row holds everything that was logged
+    after it. Where an argument is None, the WANDB_* variable counts. Without a key and without WANDB_MODE the run is
+    offline.
 
     Args:
         save_dir: the run folder.
-        project: project of W&B.
-        entity: user or team.
-        group: runs that belong together.
-        name: of the run; null for the group's and the folder's.
-        tags, notes: of the run.
+        project: name of the W&B project.
+        entity: user or team that owns the project.
+        group: name of a group of runs that belong together.
+        name: name of the run; None for the names of the group and the folder.
+        tags: tags of the run.
+        notes: notes on the run.
 
     Raises:
-        UserError: wandb is not installed, or too old.
+        UserError: wandb is not installed or too old.
     """
 
     shows_crystals = True
@@ -73,7 +75,7 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
             notes=notes,
             job_type=os.environ.get("WANDB_JOB_TYPE") or "train",
         )
-        # Lightning hands it on, and W&B has taken to warn of it.
+        # Lightning passes this argument on, and W&B warns of it.
         self._wandb_init.pop("anonymous", None)
         self._store_name: str | None = None
         self._unsent = False
@@ -81,7 +83,7 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
 
     @rank_zero_only
     def start(self) -> None:
-        """Begin the run or go on with it, and say where it is.
+        """Begin or continue the run, and print where it is.
 
         Raises:
             UserError: W&B refuses, with its reason.
@@ -89,13 +91,13 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
         import wandb
 
         if not os.environ.get(DATA_DIRECTORY):
-            # Artifacts wait there for `wandb sync`: a run folder should be whole.
+            # Artifacts wait there for `wandb sync`, and a run folder should hold all of its run.
             os.environ[DATA_DIRECTORY] = str(self._folder.resolve() / "wandb")
             self._moved_data = True
         try:
-            # WANDB_API_KEY, netrc or W&B's settings, in which `wandb login` leaves it.
+            # The key may be in WANDB_API_KEY, in netrc, or in W&B's settings, where `wandb login` puts it.
             has_key = "WANDB_MODE" in os.environ or wandb.login(prompt=False, verify=False)
-            # Online, W&B has to tell where the run is, and of its network; offline, it has nothing to tell.
+            # Online, W&B prints where the run is and what is wrong with the network; offline, it has nothing to print.
             online = os.environ.get("WANDB_MODE", "online" if has_key else "offline") == "online"
             self._wandb_init["mode"] = None if has_key else "offline"
             self._wandb_init["settings"] = wandb.Settings(quiet=True) if online else wandb.Settings(silent=True)
@@ -123,26 +125,26 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
         if step is None or run.disabled:
             run.log(dict(values))
             return
-        # W&B drops what comes below its own step, which is ahead where a run was stopped after its last checkpoint.
+        # W&B drops values below its own step, which is ahead if a run was stopped after its last checkpoint.
         run.log({**values, "trainer/global_step": step}, step=max(step, run.step))
         self._unsent = True
 
     @rank_zero_only
     def begin_epoch(self) -> None:
-        """Send the row of the epoch before: W&B would keep it until the next step is logged."""
+        """Send the row of the epoch before, which W&B would keep until the next step is logged."""
         if self._unsent:
             self.experiment.log({}, commit=True)
             self._unsent = False
 
     @rank_zero_only
     def log_run(self, config: Mapping[str, Any], store: StoreFacts) -> None:
-        """Note the configuration, searchable by its nested keys, and use the manifest of the store."""
+        """Log the configuration, searchable by its nested keys, and declare the store as the run's input."""
         from phaselearn.tracking.wandb_artifacts import use_store
 
         run: Run = self.experiment
         if run.disabled:
             return
-        # What a sweep has chosen (`loss: mse`) is locked: its word stands for the whole of that group.
+        # Values that a sweep has chosen (`loss: mse`) are locked: the option's name stands for the whole group.
         swept = set(run.config.keys()) if "WANDB_SWEEP_ID" in os.environ else set()
         noted = {**config, "store": store.summary}
         run.config.update({key: noted[key] for key in noted if key not in swept}, allow_val_change=True)
@@ -150,13 +152,13 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
 
     @rank_zero_only
     def log_crystals(self, crystals: Sequence[ShownCrystal], step: int) -> None:
-        """Show crystals as pictures and as surfaces to turn about."""
+        """Show crystals as pictures and as surfaces in 3D."""
         import wandb
 
         from phaselearn.report.interactive import comparison_figure
 
         shown: dict[str, Any] = {}
-        # Numbers, not names: a panel then shows the crystals of any run.
+        # Keys are numbers, not names, so that one panel shows the crystals of any run.
         for number, crystal in enumerate(crystals, start=1):
             shown[f"crystals/{number}"] = wandb.Image(crystal_picture(crystal), caption=crystal.file_stem)
             shown[f"crystals_3d/{number}"] = wandb.Plotly(comparison_figure(crystal))
@@ -164,7 +166,7 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
 
     @rank_zero_only
     def log_results(self, folder: Path, rows: Sequence[ResultRow], step: int) -> None:
-        """Note the table of results, its figures in the summary, the figures of the report, and the weights."""
+        """Log the table of results, its numbers in the summary, the figures of the report, and the weights."""
         import wandb
 
         from phaselearn.tracking.wandb_artifacts import log_report, log_weights
@@ -172,7 +174,7 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
         run: Run = self.experiment
         if run.disabled:
             return
-        columns = list(rows[0].as_dict()) if rows else []
+        columns: list[str | int] = list(rows[0].as_dict()) if rows else []
         table = wandb.Table(columns=columns, data=[list(row.as_dict().values()) for row in rows])
         figures = {
             f"figures/{kind}": [wandb.Image(str(path), caption=path.stem) for path in paths]
@@ -193,7 +195,7 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
 
 
 def summary_values(rows: Sequence[ResultRow]) -> dict[str, float]:
-    """Return the numbers of a table of results as `test/METHOD/SUBSET/NUMBER`, networks under `network`."""
+    """Return the numbers of a table of results as {test/METHOD/SUBSET/NAME: number}, with networks as `network`."""
     return {
         f"test/{row.method if row.is_parameter_free else 'network'}/{row.subset}/{name}": value
         for row in rows
