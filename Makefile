@@ -41,9 +41,10 @@ test-newest: ## all tests with the newest dependencies that pyproject.toml allow
 	$(MAKE) test-all VENV=.venv-newest
 	.venv-newest/bin/python -m pip list --outdated
 
-lint: setup ## ruff, check and format
+lint: setup ## ruff, check and format, and the types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 benchmark: setup ## side-by-side measurements; each prints its figures and exits 1 if one falls short
 	$(BIN)/python benchmarks/pairs.py
