@@ -1,4 +1,4 @@
-"""All phases zero: the floor that every other method must clear."""
+"""All phases zero: the floor that every other method must exceed."""
 
 from __future__ import annotations
 
