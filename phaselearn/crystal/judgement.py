@@ -18,7 +18,7 @@ from torch import Tensor
 
 from phaselearn.crystal.alignment import Alignment, align
 from phaselearn.crystal.density import map_from_structure_factors
-from phaselearn.crystal.layout import friedel_mate, inside_nyquist, miller_indices
+from phaselearn.crystal.layout import friedel_mate, inside_nyquist, miller_indices, shape_of
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.peaks import find_peaks, fourier_upsample, minimum_image_distance
 from phaselearn.crystal.structure_factors import structure_factors
@@ -148,9 +148,8 @@ def _hermitian(factors: Tensor) -> Tensor:
     """Return a box with exact Friedel symmetry: rounding in a network's FFT is not a phase."""
     # Halved before they are added: the sum of two large numbers may overflow.
     halved = factors / 2
-    return torch.where(
-        inside_nyquist(tuple(factors.shape[-3:]), factors.device), halved + friedel_mate(halved).conj(), 0
-    )
+    inside = inside_nyquist(shape_of(factors), factors.device)
+    return torch.where(inside, halved + friedel_mate(halved).conj(), 0)
 
 
 def _all_finite(values: Tensor) -> Tensor:

@@ -81,9 +81,15 @@ def to_full_box(values: Tensor, layout: str) -> Tensor:
     return box | mates if values.dtype == torch.bool else torch.maximum(box, mates)
 
 
+def shape_of(boxes: Tensor) -> Shape:
+    """Return n₁, n₂, n₃ of boxes (..., n₁, n₂, n₃)."""
+    first, second, third = boxes.shape[-3:]
+    return first, second, third
+
+
 def resized(values: Tensor, shape: Shape) -> Tensor:
     """Return FFT boxes (B, n₁, n₂, n₃) on boxes of another shape, without the reflections that one of them lacks."""
-    if tuple(values.shape[1:]) == tuple(shape):
+    if shape_of(values) == tuple(shape):
         return values
     target, source = [], []
     for axis, (present, wanted) in enumerate(zip(values.shape[1:], shape, strict=True)):
@@ -93,5 +99,6 @@ def resized(values: Tensor, shape: Shape) -> Tensor:
         target.append((index % wanted).view(along))
         source.append((index % present).view(along))
     result = values.new_zeros((len(values), *shape))
-    result[(slice(None), *target)] = values[(slice(None), *source)]
+    (h, k, l), (i, j, m) = target, source  # noqa: E741
+    result[:, h, k, l] = values[:, i, j, m]
     return result

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from phaselearn.crystal.lattice import inverse_d_squared
-from phaselearn.crystal.layout import Shape, friedel_mate, miller_box, resized, to_full_box
+from phaselearn.crystal.layout import Shape, friedel_mate, miller_box, resized, shape_of, to_full_box
 from phaselearn.crystal.rows import Rows
 
 MAP_B_ISO = 4.0  # Å²
@@ -46,8 +46,7 @@ class Observed(Rows):
     @property
     def shape(self) -> Shape:
         """Points n₁, n₂, n₃ of the box."""
-        _, *shape = self.mask.shape
-        return tuple(shape)
+        return shape_of(self.mask)
 
     def inverse_d_squared(self) -> Tensor:
         """Return 1/d² (B, n₁, n₂, n₃) in Å⁻²."""

@@ -81,9 +81,10 @@ class UnrolledNetwork(nn.Module):
         )
         self.keep = nn.Parameter(torch.zeros(hidden))
         self.judge = nn.Sequential(nn.Linear(DESCRIPTION + _FIGURES + 2 * hidden, 32), nn.SiLU(), nn.Linear(32, 1))
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
-        self.to(memory_format=torch.channels_last_3d)
+        for parameter in self.last.parameters():
+            nn.init.zeros_(parameter)
+        # torch documents `to` with a memory format alone, but its types do not have it.
+        self.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         if weights is not None:
             load_network(self, weights)
 
