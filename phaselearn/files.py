@@ -1,4 +1,4 @@
-"""Files that are whole whenever they are there."""
+"""Files that are whole whenever they are there, and what to say where the machine does not give or take one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+_NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
+# Faults of the machine, or of the way to a disk: the same file may be read or written another time.
+_FAULTS = (
+    *_NO_ROOM,
+    *_NO_DESCRIPTORS,
+    *_NO_RIGHT,
+    *(errno.EIO, errno.ENOMEM, errno.ESTALE, errno.ENXIO, errno.ENODEV, errno.ENOTCONN, errno.ETIMEDOUT),
+    *(errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH, errno.EBUSY),
+    *(errno.EAGAIN, errno.ECONNRESET, errno.ECONNABORTED, errno.ESHUTDOWN, errno.ENOLCK),
+)
+# SQLite's own numbers: PERM, BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN, PROTOCOL.
+_SQLITE_FAULTS = (3, 5, 6, 7, 8, 10, 13, 14, 15)
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:
@@ -39,8 +52,37 @@ def links_out_of(folder: Path) -> Iterator[Path]:
                 yield path
 
 
-def without_room(error: OSError) -> str | None:
-    """Return what was not written for want of room, and why; None if the error is another one."""
-    if error.errno not in _NO_ROOM:
-        return None
-    return f"{error.strerror}: {error.filename or 'a file'} was not written"
+def fault_behind(error: BaseException, file: Path | None = None) -> OSError | None:
+    """Return the fault of the machine that an error comes from; None where it comes of what was read.
+
+    Libraries wrap what `open` raises in errors of their own, so that those behind an error are looked at, too.
+
+    Args:
+        error: any.
+        file: what was being read; that it is gone is a fault, too.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno in _FAULTS:
+            return seen
+        if isinstance(seen, MemoryError):
+            return OSError(errno.ENOMEM, os.strerror(errno.ENOMEM), file and str(file))
+        if getattr(seen, "sqlite_errorcode", 0) & 0xFF in _SQLITE_FAULTS:
+            return OSError(errno.EIO, str(seen), file and str(file))
+        seen = seen.__cause__ or seen.__context__
+    if file is not None and isinstance(error, OSError) and not file.exists():
+        return error
+    return None
+
+
+def told_of(error: OSError) -> str:
+    """Return what an error of the system is about and what helps, for one line."""
+    said = error.strerror or str(error) or type(error).__name__
+    about = f"{said}: {error.filename}" if error.filename else said
+    if error.errno in _NO_ROOM:
+        return f"{about} was not written: make room on that disk" if error.filename else f"{about}: make room"
+    if error.errno in _NO_DESCRIPTORS:
+        return f"{about}: allow more open files, e.g. `ulimit -n 8192`"
+    if error.errno in _NO_RIGHT:
+        return f"{about}: change its permissions, or name another place"
+    return f"{about}: see that the disk is there and the path is right"

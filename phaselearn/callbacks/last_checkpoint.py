@@ -82,6 +82,9 @@ class LastCheckpoint(ModelCheckpoint):
         if trainer.strategy.reduce_boolean_decision(stop, all=False):
             self._save_checkpoint(trainer, self.format_checkpoint_name({}))
             self._stop(trainer)
+        # Before the validation that Lightning adds, after which the epoch would count as whole.
+        if trainer.should_stop and _may_stop(trainer):
+            self._save_checkpoint(trainer, self.format_checkpoint_name({}))
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop between two epochs, if the first has just been saved."""
@@ -94,3 +97,7 @@ class LastCheckpoint(ModelCheckpoint):
         if self._requeue is not None:
             self._requeue()
         raise SIGTERMException if trainer.received_sigterm else KeyboardInterrupt
+
+
+def _may_stop(trainer: pl.Trainer) -> bool:
+    return trainer.current_epoch >= (trainer.min_epochs or 0) and trainer.global_step >= (trainer.min_steps or 0)

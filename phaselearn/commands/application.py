@@ -31,7 +31,7 @@ from phaselearn.commands.strangers import CONFIG_FILE, Stranger, read_run_config
 from phaselearn.commands.suggestions import explain, name_of
 from phaselearn.errors import UserError
 from phaselearn.failures import FAILED_FILE, note_failure
-from phaselearn.files import without_room
+from phaselearn.files import told_of
 from phaselearn.quoting import command, one_line, setting
 
 _EARLIER = "earlier_run"
@@ -77,7 +77,7 @@ def run_application(name: str, task: Callable[[DictConfig], Any]) -> None:
         fail(f"{' '.join(str(error).split())}: it is not installed, `pip install 'phaselearn[sweep]'`")
     except OSError as error:
         # Before the task begins Hydra makes the folder.
-        if HydraConfig.initialized():
+        if HydraConfig.initialized() or error.errno is None:
             raise
         fail(f"the folder {error.filename} cannot be made ({error.strerror}): name another, e.g. run=outputs/NAME")
     except KeyboardInterrupt:
@@ -118,10 +118,10 @@ def _told(error: Exception, name: str, folder: Path) -> str | None:
     """Return what to tell of an error that a user can mend; None for any other."""
     if isinstance(error, UserError | HydraException | OmegaConfBaseException):
         return explain(error, name)
-    if isinstance(error, OSError) and (lost := without_room(error)) is not None:
-        resumable = name == "train" and (folder / CONFIG_FILE).exists()
+    if isinstance(error, OSError) and error.errno is not None:  # others are a library's own
+        resumable = name == "train" and os.access(folder / CONFIG_FILE, os.R_OK)
         go_on = command("python train.py", setting("resume", folder))
-        return f"{lost}: make room on that disk, then go on with {f'`{go_on}`' if resumable else 'the same command'}"
+        return f"{told_of(error)}, then go on with {f'`{go_on}`' if resumable else 'the same command'}"
     if isinstance(error, RuntimeError | MemoryError) and _is_want_of_memory(error):
         said = next(iter(str(error).strip().splitlines()), "MemoryError")
         return (

@@ -23,9 +23,12 @@ def build_trainer(config: DictConfig, folder: Path, callbacks: list[Callback], l
     from pytorch_lightning.callbacks import ModelCheckpoint, ModelSummary, ProgressBar
 
     from phaselearn.callbacks.progress_lines import ProgressLines
+    from phaselearn.callbacks.time_limit import TimeLimit
     from phaselearn.checkpoints import WholeCheckpoints
     from phaselearn.progress import is_watched
 
+    if config.trainer.get("max_time") is not None:
+        callbacks = [*callbacks, TimeLimit(instantiate(config.trainer.max_time))]
     for callback in callbacks:
         if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
             callback.dirpath = str(folder)
@@ -40,6 +43,7 @@ def build_trainer(config: DictConfig, folder: Path, callbacks: list[Callback], l
     )
     trainer: Trainer = instantiate(
         config.trainer,
+        max_time=None,
         callbacks=[callback for callback in callbacks if not isinstance(callback, off)],
         logger=loggers or False,
         default_root_dir=str(folder),

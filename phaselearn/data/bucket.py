@@ -10,13 +10,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import zarr.storage
 from zarr.abc.store import Store
 
+from phaselearn.data.lease import leased
+from phaselearn.data.removal import removal_order
 from phaselearn.data.storage import Storage
 from phaselearn.errors import UserError
 
@@ -111,28 +114,25 @@ class BucketStorage(Storage):
         if objects:
             self._ask(lambda: self._client.delete(objects))
 
-    def clear(self, first: str) -> None:
-        keys = self.sizes()
-        if first in keys:
-            self.delete([first])
-            del keys[first]
-        self.delete(keys)
-
     def zarr_store(self, read_only: bool = True) -> Store:
         return zarr.storage.ObjectStore(self._open(self.prefix), read_only=read_only)
 
     def beside(self) -> BucketStorage:
         return BucketStorage(self.bucket, self.prefix + _PARTIAL)
 
-    def take_place_of(self, other: Storage, last: str) -> None:
+    def lock(self, doing: str) -> AbstractContextManager[bool]:
+        return leased(_LockObject(self._client, f"{self.prefix}.lock", self._ask), doing)
+
+    def take_place_of(self, other: Storage) -> None:
         def copy(key: str) -> None:
             self._ask(lambda: self._client.copy(self._key(key), f"{other.prefix}/{key}"))
 
-        keys = self.sizes()
+        groups = removal_order(self.sizes())
         with ThreadPoolExecutor(_COPIES_AT_ONCE) as pool:
-            list(pool.map(copy, keys.keys() - {last}))
-        copy(last)
-        self.clear(first=last)
+            for keys in reversed(groups):
+                list(pool.map(copy, keys))
+        for keys in groups:
+            self.delete(keys)
 
     def not_damage(self, error: BaseException) -> UserError | None:
         from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
@@ -160,6 +160,46 @@ class BucketStorage(Storage):
             f"{self.path}: {_endpoint()} does not answer as it should ({first}): check the network and "
             "AWS_ENDPOINT_URL, e.g. with `aws s3 ls`, and give the same command again"
         )
+
+
+class _LockObject:
+    """An object that is written only where it is what the writer last saw.
+
+    Args:
+        client: of the bucket.
+        key: of the object.
+        ask: makes a request and tells its errors.
+    """
+
+    def __init__(self, client: S3Store, key: str, ask: Callable[[Callable[[], Any]], Any]) -> None:
+        self._client = client
+        self._key = key
+        self._ask = ask
+
+    def read(self) -> tuple[bytes, str] | None:
+        """Return its content and the tag of that; None where it is not there."""
+        try:
+            found = self._ask(lambda: self._client.get(self._key))
+        except FileNotFoundError:
+            return None
+        return bytes(found.bytes()), found.meta["e_tag"]
+
+    def write(self, content: bytes, over: str | None) -> str | None:
+        """Write it over the content of a tag, or anew for None; return the new tag, None where it is another."""
+        mode: Any = "create" if over is None else {"e_tag": over}
+        return self._ask(partial(self._put, content, mode))
+
+    def _put(self, content: bytes, mode: Any) -> str | None:
+        from obstore.exceptions import AlreadyExistsError, NotFoundError, PreconditionError
+
+        try:
+            return self._client.put(self._key, content, mode=mode)["e_tag"]
+        except (AlreadyExistsError, NotFoundError, FileNotFoundError, PreconditionError):
+            return None
+
+    def delete(self) -> None:
+        """Delete it, if it is there."""
+        self._ask(lambda: self._client.delete(self._key))
 
 
 def _endpoint() -> str:

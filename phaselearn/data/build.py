@@ -25,15 +25,14 @@ from phaselearn.data.location import open_storage
 from phaselearn.data.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.recipe import make_recipe
+from phaselearn.data.removal import check_removable, remove
 from phaselearn.data.storage import Storage
 from phaselearn.data.store import PairStore
-from phaselearn.data.store_files import BUILDING, CARD, create_pair_arrays
+from phaselearn.data.store_files import BUILDING, CARD, RECIPE, WRITTEN, create_pair_arrays
 from phaselearn.data.structures import Source
 from phaselearn.data.summary import summarise
 from phaselearn.errors import UserError
 
-_RECIPE = f"{BUILDING}/recipe.json"
-_COLUMNS = f"{BUILDING}/columns.done"
 _FILES_AT_ONCE = 8
 
 
@@ -51,38 +50,62 @@ def build_store(
     Memory holds a block of 256 entries for each process and, for each array of the crystals, up to 65,536 rows of it;
     beyond that about 100 bytes for each block, shard and entry that was left out, and 32 for each crystal's id.
 
+    Where another process or thread builds it already, that one is waited for and its store is taken.
+
     Args:
         source: where the crystals come from.
         definition: what the pairs are.
         path: where the store will be: a folder, or `s3://BUCKET/FOLDER`.
         longest_edge: crystals with a longer cell edge (Å) are left out.
         source_config: the source's configuration, for the provenance.
-        overwrite: replace what is at `path`.
+        overwrite: replace the store that is at `path`.
         workers: processes; None for one a core where it is worth it. The store does not depend on it.
 
     Raises:
-        UserError: something is at `path` already, or the source has no usable crystal.
+        UserError: something is at `path` already, or, with `overwrite`, something that is no store of ours; or the
+            source has no usable crystal.
+        OSError: the machine does not give or take a file; what is done is kept, and the same call goes on.
     """
     if workers is not None and workers < 1:
         raise UserError(f"data.build_workers={workers}: at least 1 is needed, or null for one a core")
     storage = open_storage(path)
-    if not overwrite and is_there(path):
+    was_there = is_there(path)
+    if not overwrite:
+        _check_free(storage, was_there)
+    recipe = make_recipe(source, definition, longest_edge, source_config)
+    with storage.lock(f"builds {path}") as waited:
+        if (waited or not was_there) and _is_whole(storage, recipe):
+            return PairStore(path)
+        if not overwrite:
+            _check_free(storage, is_there(path))
+        # Of what is no store nothing is deleted, nor is anything written beside it.
+        for place in (storage, storage.beside()):
+            check_removable(place)
+        _build(storage, source, definition, recipe, workers)
+    return PairStore(path)
+
+
+def _check_free(storage: Storage, is_there: bool) -> None:
+    if is_there:
         raise UserError(
             f"{storage.path} exists already: add `overwrite=true` to replace it, or choose another data.store"
         )
-    recipe = make_recipe(source, definition, longest_edge, source_config)
+
+
+def _build(
+    storage: Storage, source: Source, definition: PairDefinition, recipe: dict[str, Any], workers: int | None
+) -> None:
     partial = storage.beside()
     if not _is_whole(partial, recipe):
         _start_or_go_on(partial, recipe)
-        gathered = gather(partial, source, longest_edge, workers)
+        gathered = gather(partial, source, recipe["longest_edge"], workers)
         _check_usable(source, gathered)
         _write_columns(partial, recipe, gathered, definition)
         shards = fill(partial, gathered.crystals, definition, workers)
         _finish(partial, recipe, shards)
     _remove_rest(partial)
-    storage.clear(first=MANIFEST)
-    partial.take_place_of(storage, last=MANIFEST)
-    return PairStore(path)
+    remove(storage)
+    partial.take_place_of(storage)
 
 
 def is_there(path: str | Path) -> bool:
@@ -107,10 +130,10 @@ def _is_whole(partial: Storage, recipe: dict[str, Any]) -> bool:
 def _start_or_go_on(partial: Storage, recipe: dict[str, Any]) -> None:
     """Leave nothing there that is not of this build."""
     encoded = json.dumps(recipe, sort_keys=True).encode()
-    if partial.has(_RECIPE) and partial.read(_RECIPE) == encoded:
+    if partial.has(RECIPE) and partial.read(RECIPE) == encoded:
         return
-    partial.clear(first=_RECIPE)
-    partial.write(_RECIPE, encoded)
+    remove(partial)
+    partial.write(RECIPE, encoded)
 
 
 def _check_usable(source: Source, gathered: Gathered) -> None:
@@ -126,7 +149,7 @@ def _check_usable(source: Source, gathered: Gathered) -> None:
 
 def _write_columns(partial: Storage, recipe: dict[str, Any], gathered: Gathered, definition: PairDefinition) -> None:
     """Write the group, the crystals' arrays and the empty arrays of the pairs, all anew if that was stopped."""
-    if partial.has(_COLUMNS):
+    if partial.has(WRITTEN):
         return
     partial.delete(key for key in partial.sizes() if not key.startswith(f"{BUILDING}/"))
     count = sum(gathered.crystals)
@@ -135,7 +158,7 @@ def _write_columns(partial: Storage, recipe: dict[str, Any], gathered: Gathered,
     blocks = (read_block(partial, number) for number in range(len(gathered.crystals)))
     write_columns(partial, group, blocks, count, gathered.atoms)
     create_pair_arrays(group, count, definition.size, PAIRS_A_SHARD)
-    partial.write(_COLUMNS, b"")
+    partial.write(WRITTEN, b"")
 
 
 def _finish(partial: Storage, recipe: dict[str, Any], shards: dict[str, Entry]) -> None:

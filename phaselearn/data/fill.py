@@ -14,13 +14,12 @@ from phaselearn.data.pairs import PairDefinition, make_density, make_intensity, 
 from phaselearn.data.processes import in_processes
 from phaselearn.data.shards import encode_shard
 from phaselearn.data.storage import Storage
-from phaselearn.data.store_files import BUILDING, PAIR_ARRAYS, shard_key
+from phaselearn.data.store_files import PAIR_ARRAYS, SHARDS_WRITTEN, shard_key
 from phaselearn.data.structures import Crystal
 from phaselearn.progress import Progress
 
 PAIRS_A_SHARD = 256
 _PAIRS_A_BATCH = 32
-_NOTES = f"{BUILDING}/shards"
 
 
 def fill(
@@ -39,7 +38,7 @@ def fill(
     """
     ends = np.cumsum(crystals_in_blocks)
     count = int(ends[-1])
-    there = set(storage.sizes(_NOTES))
+    there = set(storage.sizes(SHARDS_WRITTEN))
     shards = [shard for shard in range(-(-count // PAIRS_A_SHARD)) if _note_key(shard) not in there]
     build = partial(_build_shard, storage, ends, definition)
     with Progress("pairs", count) as progress:
@@ -47,12 +46,14 @@ def fill(
         for shard in in_processes(build, shards, workers):
             progress.advance(len(_rows(shard, count)))
     return {
-        key: Entry(*entry) for note in storage.sizes(_NOTES) for key, entry in json.loads(storage.read(note)).items()
+        key: Entry(*entry)
+        for note in storage.sizes(SHARDS_WRITTEN)
+        for key, entry in json.loads(storage.read(note)).items()
     }
 
 
 def _note_key(shard: int) -> str:
-    return f"{_NOTES}/{shard:08}.json"
+    return f"{SHARDS_WRITTEN}/{shard:08}.json"
 
 
 def _rows(shard: int, count: int) -> range:

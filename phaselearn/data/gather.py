@@ -17,12 +17,11 @@ from phaselearn.data.processes import in_processes
 from phaselearn.data.repeats import id_digests, repeated
 from phaselearn.data.screening import screen
 from phaselearn.data.storage import Storage
-from phaselearn.data.store_files import BUILDING
+from phaselearn.data.store_files import BUILDING, GATHERED
 from phaselearn.data.structures import REPEATED, Crystal, LeftOut, Source
 from phaselearn.progress import Progress
 
 ENTRIES_A_BLOCK = 256
-_GATHERED = f"{BUILDING}/gathered.json"
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,8 @@ def gather(storage: Storage, source: Source, longest_edge: float, workers: int |
         longest_edge: crystals with a longer cell edge (Å) are left out.
         workers: see `in_processes`.
     """
-    if storage.has(_GATHERED):
-        return Gathered(**json.loads(storage.read(_GATHERED)))
+    if storage.has(GATHERED):
+        return Gathered(**json.loads(storage.read(GATHERED)))
     there = set(storage.sizes(f"{BUILDING}/blocks"))
     counts: list[dict[str, Any]] = []
     with Progress("reading structures", len(source) or None) as progress:
@@ -73,7 +72,7 @@ def gather(storage: Storage, source: Source, longest_edge: float, workers: int |
         sum(counted["atoms"] for counted in counts),
         dict(sorted(sum((Counter(counted["left_out"]) for counted in counts), Counter()).items())),
     )
-    storage.write(_GATHERED, json.dumps(vars(gathered)).encode())
+    storage.write(GATHERED, json.dumps(vars(gathered)).encode())
     return gathered
 
 

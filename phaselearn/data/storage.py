@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import zarr
@@ -15,6 +15,8 @@ import zarr.storage
 from zarr.abc.store import Store
 
 from phaselearn.errors import UserError
+from phaselearn.files import fault_behind, told_of
+from phaselearn.locks import held
 from phaselearn.quoting import command
 
 _UNFINISHED = ".partial"
@@ -50,8 +52,14 @@ class Storage(ABC):
         """Delete files that are there."""
 
     @abstractmethod
-    def clear(self, first: str) -> None:
-        """Delete everything, beginning with the file `first`, so that what is left of it cannot be taken for whole."""
+    def lock(self, doing: str) -> AbstractContextManager[bool]:
+        """Hold the place, so that one at a time builds there; gives whether another held it first.
+
+        It is the same place by whichever path or link it is reached.
+
+        Args:
+            doing: for those who wait, as in "builds pairs.zarr".
+        """
 
     @abstractmethod
     def zarr_store(self, read_only: bool = True) -> Store:
@@ -62,11 +70,8 @@ class Storage(ABC):
         """Return the place beside it in which it is built."""
 
     @abstractmethod
-    def take_place_of(self, other: Storage, last: str) -> None:
-        """Move everything to an empty storage of the same kind, the file `last` at the end.
-
-        Stopped half-way, it can be done again.
-        """
+    def take_place_of(self, other: Storage) -> None:
+        """Move everything to an empty storage of the same kind; stopped half-way, it can be done again."""
 
     @abstractmethod
     def has(self, key: str) -> bool:
@@ -78,10 +83,19 @@ class Storage(ABC):
 
 
 class LocalStorage(Storage):
-    """A folder."""
+    """A folder, which a link may lead to.
+
+    Raises:
+        UserError: a file is there, or it is the root of the file system.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path: Path = path
+        self._place = Path(os.path.realpath(path))
+        if not self._place.name or (self._place.exists() and not self._place.is_dir()):
+            raise UserError(
+                f"data.store={path} is no folder, which a store is: name one, e.g. data.store=stores/pairs.zarr"
+            )
 
     def read(self, key: str) -> bytes:
         return (self.path / key).read_bytes()
@@ -93,16 +107,23 @@ class LocalStorage(Storage):
         file = self.path / key
         file.parent.mkdir(parents=True, exist_ok=True)
         unfinished = file.with_name(f"{file.name}.{uuid.uuid4().hex}{_UNFINISHED}")
-        unfinished.write_bytes(content)
-        os.replace(unfinished, file)
+        try:
+            unfinished.write_bytes(content)
+            os.replace(unfinished, file)
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            raise OSError(error.errno, error.strerror, str(file)) from error
 
     def sizes(self, folder: str = "") -> dict[str, int]:
         top = str(self.path)
         found = {}
-        for where, folders, names in os.walk(os.path.join(top, folder)):
+        for where, folders, names in os.walk(os.path.join(top, folder), onerror=_raise_fault):
             for name in (*folders, *names):
                 path = os.path.join(where, name)
-                status = os.lstat(path)
+                try:
+                    status = os.lstat(path)
+                except FileNotFoundError:  # one that another process has just finished
+                    continue
                 key = os.path.relpath(path, top).replace(os.sep, "/")
                 if stat.S_ISLNK(status.st_mode):
                     raise UserError(
@@ -122,16 +143,27 @@ class LocalStorage(Storage):
             if folder.parts and not any((self.path / folder).iterdir()):
                 (self.path / folder).rmdir()
 
-    def clear(self, first: str) -> None:
-        (self.path / first).unlink(missing_ok=True)
-        if self.path.exists():
-            shutil.rmtree(self.path)
+    def lock(self, doing: str) -> AbstractContextManager[bool]:
+        return held(self._place.with_name(f"{self._place.name}.lock"), doing)
 
     def zarr_store(self, read_only: bool = True) -> Store:
         return zarr.storage.LocalStore(self.path, read_only=read_only)
 
     def beside(self) -> LocalStorage:
-        return LocalStorage(self.path.with_name(self.path.name + _UNFINISHED))
+        return LocalStorage(self._place.with_name(self._place.name + _UNFINISHED))
 
-    def take_place_of(self, other: Storage, last: str) -> None:
-        os.replace(self.path, other.path)
+    def take_place_of(self, other: Storage) -> None:
+        place = os.path.realpath(other.path)
+        for where, _, _ in os.walk(place, topdown=False):
+            os.rmdir(where)
+        os.replace(self.path, place)
+
+    def not_damage(self, error: BaseException) -> UserError | None:
+        fault = fault_behind(error)
+        return None if fault is None else UserError(f"{self.path} cannot be read: {told_of(fault)}")
+
+
+def _raise_fault(error: OSError) -> None:
+    """Refuse to take a folder that cannot be listed for an empty one, or for one that is not there."""
+    if not isinstance(error, FileNotFoundError):
+        raise error

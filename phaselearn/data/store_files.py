@@ -11,6 +11,10 @@ METADATA = "zarr.json"
 LEFT_OUT = "left_out.csv"
 CARD = "README.md"
 BUILDING = "building"  # folder of what a store holds only until it is whole
+RECIPE = f"{BUILDING}/recipe.json"  # what is built
+GATHERED = f"{BUILDING}/gathered.json"  # written when all structures have been read
+WRITTEN = f"{BUILDING}/columns.done"  # and when their arrays are there
+SHARDS_WRITTEN = f"{BUILDING}/shards"  # folder with a note for each shard that is there
 
 
 def shard_key(array: str, shard: int) -> str:

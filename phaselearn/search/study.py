@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from phaselearn.errors import UserError
+from phaselearn.locks import held_alone
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -25,22 +24,14 @@ if TYPE_CHECKING:
 _MEANING = "search"  # attribute of the study that holds its metric, settings and space
 
 
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> AbstractContextManager[None]:
     """Let only one process at a time go on with the search in a folder.
 
     Raises:
         UserError: another process is at it.
     """
-    with open(folder / "search.lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(
-                f"another process is at the search in {folder}: wait for it, or search in another folder with "
-                "`hydra.sweep.dir=outputs/NAME`"
-            ) from error
-        yield
+    advice = "wait for it, or search in another folder with `hydra.sweep.dir=outputs/NAME`"
+    return held_alone(folder / "search.lock", f"goes on with the search in {folder}", advice)
 
 
 def storage_of(given: str | None, folder: Path) -> RDBStorage | str:

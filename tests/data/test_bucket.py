@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 
 import numpy as np
 import pytest
 import torch
 
+from phaselearn.data import build, lease
 from phaselearn.data.build import build_store
 from phaselearn.data.location import open_storage
 from phaselearn.data.processes import worker_context
@@ -192,3 +195,56 @@ def test_from_prepare_to_a_trained_network(port: int, tmp_path) -> None:
     choices = ("trainer.max_epochs=1", "data.num_workers=1", "data.cache=none", "run=run")
     command(tmp_path, *TRAIN, *SMALL, url, *choices)
     assert table(tmp_path / "run" / "results.csv")
+
+
+def _second_builder(url: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Begin a build of a store while another is between its blocks and its shards; return how many came there."""
+    reached, go_on, second = threading.Event(), threading.Event(), threading.Event()
+    came, fill = [], build.fill
+
+    def held_fill(*arguments):
+        came.append(1)
+        reached.set()
+        assert go_on.wait(60)
+        return fill(*arguments)
+
+    def told(holder, doing):
+        assert holder.process == os.getpid()
+        second.set()
+
+    monkeypatch.setattr(build, "fill", held_fill)
+    monkeypatch.setattr(lease, "waiting_for", told)
+    with ThreadPoolExecutor(2) as pool:
+        source = Prototypes(20, 0, "primitive")
+        one = pool.submit(build_store, source, OCTANT, url, 30.0, {}, workers=1)
+        assert reached.wait(60)
+        other = pool.submit(build_store, source, OCTANT, url, 30.0, {}, workers=1)
+        assert second.wait(60)
+        go_on.set()
+        assert len(one.result(60)) == len(other.result(60)) == 20
+    return len(came)
+
+
+def test_two_builders_in_a_bucket_build_once(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "RENEWED", 0.05)
+    monkeypatch.setattr(lease, "ASKED", 0.01)
+    url = f"s3://{BUCKET}/stores/both.zarr"
+    assert _second_builder(url, monkeypatch) == 1
+    assert open_storage(f"{url}.partial").sizes() == {}
+    assert not open_storage(f"s3://{BUCKET}/stores").has("both.zarr.lock")
+
+
+def test_the_lock_of_a_killed_builder_in_a_bucket_is_taken_over(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "FREE_AFTER", 0.3)
+    monkeypatch.setattr(lease, "ASKED", 0.01)
+    monkeypatch.setattr(lease._Lease, "give_back", lambda self: self._ended.set())  # as if it was killed
+    storage = open_storage(f"s3://{BUCKET}/stores/killed.zarr")
+    with storage.lock("builds it"):
+        pass
+    monkeypatch.undo()
+    monkeypatch.setattr(lease, "FREE_AFTER", 0.3)
+    monkeypatch.setattr(lease, "ASKED", 0.01)
+    monkeypatch.setattr(lease, "waiting_for", lambda *_: None)  # here it was this very thread
+    with storage.lock("builds it") as waited:
+        assert waited
+    assert not open_storage(f"s3://{BUCKET}/stores").has("killed.zarr.lock")

@@ -12,7 +12,6 @@ import io
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -26,6 +25,7 @@ from phaselearn.data.materials_project.rows import rows_of
 from phaselearn.data.materials_project.snapshot import FETCHED, MANIFEST, STRUCTURES, Snapshot, manifest_of
 from phaselearn.errors import UserError
 from phaselearn.files import write_whole
+from phaselearn.locks import held
 from phaselearn.progress import track
 from phaselearn.quoting import command
 
@@ -44,20 +44,9 @@ def fetch(folder: Path, wanted: Filters, client: Client) -> Snapshot:
         UserError: see `Client`; nothing fulfils the filters; what was begun is of other filters or of another version
             of the database.
     """
-    from filelock import FileLock, Timeout
-
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_name(folder.name + ".lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"waiting for another process that fetches {folder}", file=sys.stderr)
-        lock.acquire()
-    try:
+    with held(folder.with_name(folder.name + ".lock"), f"fetches {folder}"):
         if not folder.exists():
             _Fetching(folder, wanted, client).run()
-    finally:
-        lock.release()
     return Snapshot.open(folder)
 
 

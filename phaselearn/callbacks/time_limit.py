@@ -1,0 +1,55 @@
+"""`trainer.max_time`: how long a training goes on from each start."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Timer
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+from phaselearn.errors import UserError
+from phaselearn.progress import announce
+
+
+class TimeLimit(Timer):
+    """Stops a training some time after this start of it, and says so.
+
+    Lightning's own keeps the time that earlier starts took, so that a run whose time is used up could never go on.
+
+    Args:
+        max_time: `DD:HH:MM:SS`, a difference of times, or `{hours: 1, …}`.
+
+    Raises:
+        UserError: it is none of these.
+    """
+
+    def __init__(self, max_time: str | timedelta | dict[str, int]) -> None:
+        try:
+            super().__init__(duration=max_time, verbose=False)
+        except (MisconfigurationException, TypeError) as error:
+            raise UserError(
+                f"trainer.max_time={max_time}: days, hours, minutes and seconds are needed, DD:HH:MM:SS, e.g. "
+                "trainer.max_time=00:00:10:00"
+            ) from error
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop after a step, and not between the batches of which it sums the gradients."""
+        if trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
+            super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: a resumed run has the whole time again."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take nothing of an earlier start."""
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say that the time is over."""
+        super().on_train_end(trainer, pl_module)
+        if trainer.should_stop and self.time_remaining() <= 0 and trainer.is_global_zero:
+            announce(f"trainer.max_time is over at step {trainer.global_step}: resume= goes on for as long again")
