@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+_LONGEST_STEM = 100  # characters; a name of a file has at most 255 bytes, its suffix included
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 _NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -50,6 +53,22 @@ def links_out_of(folder: Path) -> Iterator[Path]:
             path = Path(where, name)
             if path.is_symlink() and not os.path.realpath(path).startswith(inside):
                 yield path
+
+
+def file_stem(name: str, *more: bytes) -> str:
+    """Return a file's name, without its suffix, for a name of any characters.
+
+    Two names have two files, also where the file system takes upper and lower case for the same: the end is a digest.
+
+    Args:
+        name: any; its letters, digits and signs that every file system takes are kept, the first 100.
+        more: what else tells the thing that is named from others.
+    """
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass"))
+    for part in more:
+        digest.update(hashlib.sha256(part).digest())
+    readable = re.sub(r"[^A-Za-z0-9.+-]+", "_", name)[:_LONGEST_STEM].strip("._")
+    return f"{readable}_{digest.hexdigest()[:12]}".lstrip("_")
 
 
 def fault_behind(error: BaseException, file: Path | None = None) -> OSError | None:

@@ -138,7 +138,9 @@ def run_contender(
 ) -> list[CrystalRecord]:
     """Return the records of a method in a regime, from its file where they were computed before."""
     seen = seen_prototypes if contender.seen_prototypes is None else contender.seen_prototypes
-    path = settings.folder / f"{contender.name}_{regime.name}_{_key(contender, regime, crystals, seen, settings)}.csv"
+    # The key tells them apart; a run folder that is a contender may have a very long name.
+    name = f"{contender.name[:100]}_{regime.name}_{_key(contender, regime, crystals, seen, settings)}.csv"
+    path = settings.folder / name
     if path.exists():
         return read_records(path)
     records: list[CrystalRecord] = []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from phaselearn.commands.application import run_application, typed_command
 from phaselearn.commands.options import config_directory, option_file
+from phaselearn.commands.run_folder import own_folder
 from phaselearn.commands.strangers import CONFIG_FILE, Stranger, read_run_config
 from phaselearn.quoting import command, printable, setting
 
@@ -36,6 +37,7 @@ def _benchmark(config: DictConfig) -> None:
     from phaselearn.commands.console import quiet_libraries
     from phaselearn.commands.session import check
     from phaselearn.errors import UserError
+    from phaselearn.files import write_whole
     from phaselearn.report.run import git_commit
 
     check(config, "benchmark")
@@ -63,13 +65,16 @@ def _benchmark(config: DictConfig) -> None:
         confidence_count=config.confidence_count,
         homometry=config.homometry,
     )
-    OmegaConf.save(config, folder / CONFIG_FILE)
+    own = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+    del own["run"]  # a folder may be moved
     facts = {
         "crystals": f"{len(chosen.tested)} of {config.store or _source_name(config)}, split {config.split}",
         "commit": git_commit(),
         "command": typed_command("benchmark"),
     }
-    rows = run_benchmark(folder, chosen, regimes, contenders, peers, plan, facts)
+    with own_folder(folder, own, "give the command that began it to go on with it"):
+        write_whole(folder / CONFIG_FILE, OmegaConf.to_yaml(own).encode())
+        rows = run_benchmark(folder, chosen, regimes, contenders, peers, plan, facts)
     print(markdown_table(rows))
     print(f"\npage:   {printable(folder / 'benchmark.html')}\nfolder: {printable(folder)}")
 

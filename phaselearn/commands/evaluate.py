@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phaselearn.commands.application import run_application, typed_command
+from phaselearn.commands.run_folder import own_folder
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -55,5 +56,6 @@ def _evaluate(config: DictConfig) -> None:
         "formulas seen in training": f"{known} crystals of the split",
         "command": typed_command("evaluate"),
     }
-    rows = write_run(folder, config, data, model, methods, run / "metrics.csv", facts)
+    with own_folder(folder, None, ""):
+        rows = write_run(folder, config, data, model, methods, run / "metrics.csv", facts)
     print_summary(folder, rows, config.get("quiet", False))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phaselearn.commands.application import CONFIG_FILE, fail, run_application, typed_command
+from phaselearn.commands.run_folder import own_folder
 from phaselearn.quoting import command, printable, setting
 
 if TYPE_CHECKING:
@@ -60,12 +62,24 @@ def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
         compile_forward(model, config.compile)
     methods = {name: build_method(name, data) for name in config.evaluation.methods}
     loggers = build_loggers(config, folder)
-    with tracked(loggers):
-        return _fit_and_judge(config, folder, data, model, methods, loggers, trial)
+    plain = _without_paths(config)
+    with _owned(folder, plain, is_new="run" in config), tracked(loggers):
+        return _fit_and_judge(config, plain, folder, data, model, methods, loggers, trial)
+
+
+def _owned(folder: Path, plain: DictConfig, is_new: bool) -> AbstractContextManager[None]:
+    """Hold the run folder; of several processes that train together, the first does."""
+    from pytorch_lightning.utilities import rank_zero_only
+
+    if rank_zero_only.rank != 0:
+        return nullcontext()
+    go_on = command("python train.py", setting("resume", folder))
+    return own_folder(folder, plain if is_new else None, f"go on with it by `{go_on}`")
 
 
 def _fit_and_judge(
     config: DictConfig,
+    plain: DictConfig,
     folder: Path,
     data: PairDataModule,
     model: DensityModel,
@@ -101,7 +115,6 @@ def _fit_and_judge(
     callbacks += [EpochStarts(), objective]
     trainer = build_trainer(config, folder, callbacks, loggers)
 
-    plain = _without_paths(config)
     if trainer.is_global_zero:
         (folder / PRUNED_FILE).unlink(missing_ok=True)  # a run that was given up may be taken up again
         # Whole at any moment: a run without it, or with a part of it, could not be resumed.

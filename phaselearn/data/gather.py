@@ -18,7 +18,7 @@ from phaselearn.data.repeats import id_digests, repeated
 from phaselearn.data.screening import screen
 from phaselearn.data.storage import Storage
 from phaselearn.data.store_files import BUILDING, GATHERED
-from phaselearn.data.structures import REPEATED, Crystal, LeftOut, Source
+from phaselearn.data.structures import REPEATED, Crystal, LeftOut, Source, printable, unreadable
 from phaselearn.progress import Progress
 
 ENTRIES_A_BLOCK = 256
@@ -128,11 +128,34 @@ def _without(block: Block, again: np.ndarray) -> Block:
 
 def _screened(entries: list[Crystal | LeftOut], longest_edge: float) -> Block:
     crystals = [entry for entry in entries if isinstance(entry, Crystal)]
-    left_out = [entry for entry in entries if isinstance(entry, LeftOut)]
+    left_out = [
+        LeftOut(printable(entry.id), printable(entry.reason)) for entry in entries if isinstance(entry, LeftOut)
+    ]
     kept = []
-    for crystal, reason in zip(crystals, screen(crystals, longest_edge=longest_edge), strict=True):
+    for crystal, reason in zip(crystals, _reasons(crystals, longest_edge), strict=True):
         if reason is None:
             kept.append(crystal)
         else:
-            left_out.append(LeftOut(crystal.id, reason))
+            left_out.append(LeftOut(printable(crystal.id), reason))
     return Block(kept, left_out)
+
+
+def _reasons(crystals: list[Crystal], longest_edge: float) -> list[str | None]:
+    """Return why each crystal cannot be used, or None: what would end the build later is left out here."""
+    try:
+        reasons = screen(crystals, longest_edge=longest_edge)
+    except Exception as error:
+        reason = str(unreadable(error))
+        if len(crystals) == 1:
+            return [reason]
+        return [reason for crystal in crystals for reason in _reasons([crystal], longest_edge)]
+    return [reason or _unwritable(crystal) for crystal, reason in zip(crystals, reasons, strict=True)]
+
+
+def _unwritable(crystal: Crystal) -> str | None:
+    """Return what of a crystal the columns and the card of a store do not take, or None."""
+    if any(printable(name) != name for name in (crystal.id, crystal.prototype)):
+        return "a name that cannot be printed, or is very long"
+    if not 1 <= crystal.space_group <= 230:
+        return f"no such space group ({crystal.space_group})"
+    return None

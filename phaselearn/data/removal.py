@@ -10,6 +10,7 @@ from phaselearn.data.recipe import SCHEMA
 from phaselearn.data.storage import Storage
 from phaselearn.data.store_files import BUILDING, CARD, GATHERED, LEFT_OUT, METADATA, RECIPE, SHARDS_WRITTEN, WRITTEN
 from phaselearn.errors import UserError
+from phaselearn.quoting import command
 
 _MARKED = (MANIFEST, METADATA, RECIPE)  # files that name our schema
 _OWN = {MANIFEST, METADATA, CARD, LEFT_OUT}
@@ -32,7 +33,7 @@ def check_removable(storage: Storage) -> None:
         found = f"it holds {foreign[0]}" if foreign else f"nothing in it names {SCHEMA}"
         raise UserError(
             f"{storage.path} is no store of PhaseLearn ({found}), and only such a store is replaced: choose another "
-            f"data.store, or see what it is with `ls {storage.quoted}` and move it away"
+            f"data.store, or see what it is with `{command('ls', storage.path)}` and move it away"
         )
 
 

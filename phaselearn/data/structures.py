@@ -6,11 +6,13 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from phaselearn.data.formula import reduced_formula
+from phaselearn.files import fault_behind
 
 _LONGEST_NAME = 1000  # characters
 REPEATED = "an id that was there before"
@@ -63,6 +65,24 @@ class LeftOut:
 
 class Unusable(Exception):
     """An entry that is no ordered crystal; the message is the reason of its `LeftOut`."""
+
+
+def unreadable(error: Exception, file: Path | None = None) -> Unusable:
+    """Return why an entry is left out of which a library could not make anything.
+
+    Args:
+        error: that of the library.
+        file: what was being read.
+
+    Raises:
+        OSError: the fault is the machine's (the disk is gone, too many files are open, …), so that the entry may be
+            sound, and a store without it would stay short.
+    """
+    fault = fault_behind(error, file)
+    if fault is not None:
+        fault.filename = fault.filename or (file and str(file))
+        raise fault from error
+    return Unusable(f"unreadable ({type(error).__name__})")
 
 
 class Source(ABC):

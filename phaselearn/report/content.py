@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from phaselearn.files import file_stem
 from phaselearn.report.comparison import Comparison, compare
 
 METHOD_LABELS = {"phase_zero": "phase-zero floor", "charge_flipping": "charge flipping"}
@@ -116,8 +116,8 @@ class ShownCrystal:
 
     @property
     def file_stem(self) -> str:
-        """Formula and id in characters that every file system takes."""
-        return re.sub(r"[^A-Za-z0-9.+-]+", "_", f"{self.formula}_{self.id}").strip("._")
+        """Begin of the names of its files, of formula and id; no other crystal has it, of whichever source."""
+        return file_stem(f"{self.formula}_{self.id}", self.lattice.tobytes(), self.positions.tobytes())
 
     @property
     def verdict(self) -> str:

@@ -143,10 +143,10 @@ def write_run(
     (folder / "maps").mkdir(exist_ok=True)
     for crystal in shown:
         for what in ("truth", "prediction"):
-            stem = folder / "maps" / f"{crystal.file_stem}_{what}"
+            stem = f"{folder / 'maps' / crystal.file_stem}_{what}"
             density = getattr(crystal, what)
-            write_ccp4(stem.with_suffix(".ccp4"), density, crystal.lattice)
-            write_cube(stem.with_suffix(".cube"), density, crystal.lattice, crystal.numbers, crystal.positions)
+            write_ccp4(Path(f"{stem}.ccp4"), density, crystal.lattice)
+            write_cube(Path(f"{stem}.cube"), density, crystal.lattice, crystal.numbers, crystal.positions)
     write_figures(folder / "figures", curves, judged[name], shown)
     write_page(
         folder / REPORT_FILE,
@@ -179,7 +179,7 @@ def write_training_set(path: Path, data: PairDataModule) -> None:
         "formulas": sorted(set(data.store.formulas[rows].tolist())),
         "prototypes": sorted(set(data.store.prototypes[rows].tolist())),
     }
-    partial = path.with_suffix(".partial")
+    partial = path.with_name(path.name + ".partial")
     partial.write_text(json.dumps(seen))
     os.replace(partial, path)
 
@@ -209,7 +209,7 @@ def _crystal_rows(judged: Mapping[str, dict[str, Tensor]], dataset: PairDataset)
 def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
-    partial = path.with_suffix(".partial")
+    partial = path.with_name(path.name + ".partial")
     with open(partial, "w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()

@@ -24,7 +24,7 @@ from phaselearn.data.materials_project.filters import Filters
 from phaselearn.data.materials_project.rows import rows_of
 from phaselearn.data.materials_project.snapshot import FETCHED, MANIFEST, STRUCTURES, Snapshot, manifest_of
 from phaselearn.errors import UserError
-from phaselearn.files import write_whole
+from phaselearn.files import file_stem, write_whole
 from phaselearn.locks import held
 from phaselearn.progress import track
 from phaselearn.quoting import command
@@ -127,7 +127,9 @@ class _Fetching:
         for batch in track(batches, f"fetching structures ({IDS_A_BATCH} a step)", len(batches)):
             rows, left_out = rows_of(batch, self.client.documents(self.wanted, batch))
             # Named by its first id: a batch that was damaged is written over.
-            write_whole(self.partial / _BATCHES / f"{batch[0]}.json", _json({"rows": rows, "left_out": left_out}))
+            write_whole(
+                self.partial / _BATCHES / f"{file_stem(batch[0])}.json", _json({"rows": rows, "left_out": left_out})
+            )
         # Asked at the end again, for the database may have changed since the beginning.
         self._check_version(self.database_version, self.client.database_version())
 

@@ -12,7 +12,7 @@ from typing import Any
 from phaselearn.data.sources.readers.ase_files import require_ase
 from phaselearn.data.sources.readers.formats import format_of, read_structures
 from phaselearn.data.sources.symmetry import CELLS, Cell, crystal_of
-from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable, printable, without_repeats
+from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable, printable, unreadable, without_repeats
 from phaselearn.errors import UserError
 
 
@@ -140,4 +140,4 @@ def _entries(file: Path) -> Iterator[tuple[str, Cell | Unusable]]:
     except Unusable as error:
         yield "rest", error
     except Exception as error:
-        yield "rest", Unusable(f"unreadable ({type(error).__name__})")
+        yield "rest", unreadable(error, file)

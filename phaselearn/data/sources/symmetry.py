@@ -12,7 +12,7 @@ from pymatgen.util.string import transformation_to_string
 
 from phaselearn.data.admission import check_cell, refusal
 from phaselearn.data.screening import screen
-from phaselearn.data.structures import Crystal, Unusable
+from phaselearn.data.structures import Crystal, Unusable, unreadable
 
 CELLS = ("primitive", "conventional", "as_given")
 SYMMETRY_PRECISION = 0.01  # Å
@@ -152,6 +152,7 @@ def crystal_of(identifier: str, cell: Cell, kind: str, stated_type: tuple[str, i
         chosen = choose_cell(cell, kind)
         prototype, space_group = stated_type or structure_type(chosen)
     except Exception as error:  # spglib raises errors of its own
+        unreadable(error)  # where there was no memory
         raise Unusable("no symmetry found") from error
     lattice, numbers, positions = _arrays(chosen)
     return replace(

@@ -16,7 +16,7 @@ import numpy as np
 
 from phaselearn.data.admission import MOST_ATOMS, check_lattice
 from phaselearn.data.sources.symmetry import Cell
-from phaselearn.data.structures import Unusable
+from phaselearn.data.structures import Unusable, unreadable
 from phaselearn.errors import UserError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def read_frames(path: Path) -> Iterator[tuple[str, Cell | Unusable]]:
                 except Unusable as error:
                     yield str(number), error
                 except Exception as error:
-                    yield str(number), Unusable(f"unreadable ({type(error).__name__})")
+                    yield str(number), unreadable(error)
             number += 1
 
 
@@ -119,7 +119,8 @@ def _tables(path: Path) -> set[str]:
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
             return {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
-    except sqlite3.DatabaseError:
+    except sqlite3.DatabaseError as error:
+        unreadable(error, path)  # where it is a fault of the disk
         return set()
 
 
@@ -129,7 +130,7 @@ def _cell_or_reason(atoms: Atoms | AtomsRow) -> Cell | Unusable:
     except Unusable as error:
         return error
     except Exception as error:  # any damage to one entry; the next may be sound
-        return Unusable(f"unreadable ({type(error).__name__})")
+        return unreadable(error)
 
 
 def cell_of(atoms: Atoms | AtomsRow) -> Cell:

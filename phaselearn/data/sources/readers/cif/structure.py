@@ -16,7 +16,7 @@ from phaselearn.data.sources.readers.cif.formula import Stated
 from phaselearn.data.sources.readers.cif.sites import Sites, read_sites
 from phaselearn.data.sources.readers.cif.symmetry import Setting, other_groups, read_settings
 from phaselearn.data.sources.symmetry import Cell, wrap
-from phaselearn.data.structures import Crystal, Unusable
+from phaselearn.data.structures import Crystal, Unusable, unreadable
 
 _MODULATIONS = ("_cell_modulation_dimension", "_cell_wave_vector_seq_id", "_cell_wave_vector_x")
 
@@ -36,7 +36,7 @@ def _cell_or_reason(block: Block | Unusable) -> Cell | Unusable:
     except Unusable as error:
         return error
     except Exception as error:
-        return Unusable(f"unreadable ({type(error).__name__})")
+        return unreadable(error)
 
 
 def _cell(block: Block) -> Cell:

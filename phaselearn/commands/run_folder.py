@@ -1,0 +1,85 @@
+"""A run folder is one run's: one process at a time writes it, and another run is never written over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from phaselearn.commands.application import CONFIG_FILE
+from phaselearn.errors import UserError
+from phaselearn.locks import held_alone
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+_LOCK = "run.lock"
+_MOST_NAMED = 3  # differences
+_MISSING = object()
+
+
+@contextmanager
+def own_folder(folder: Path, config: DictConfig | None, going_on: str) -> Iterator[None]:
+    """Hold a run folder, in which nothing is written before.
+
+    Args:
+        folder: of the run; it need not be there.
+        config: of the run, without where it lies; what is there already must be of the same. None for a run that goes
+            on, with whatever changes.
+        going_on: what goes on with the run that is there, for the error.
+
+    Raises:
+        UserError: another process holds the folder, or another run is in it.
+        OSError: it cannot be written.
+    """
+    if config is not None:
+        _check_same(folder, config, going_on)
+    advice = "wait for it, or name another folder, e.g. run=outputs/NAME"
+    with held_alone(folder / _LOCK, f"works in {folder}", advice):
+        if config is not None:
+            _check_same(folder, config, going_on)
+        yield
+
+
+def _check_same(folder: Path, config: DictConfig, going_on: str) -> None:
+    from omegaconf import OmegaConf
+
+    other = f"or name another folder, e.g. run=outputs/NAME; nothing was written to {folder}"
+    file = folder / CONFIG_FILE
+    if not file.exists():
+        if any(folder.glob("*.ckpt")):
+            raise UserError(f"{folder} holds checkpoints, and no {CONFIG_FILE} says of which run: move them, {other}")
+        return
+    try:
+        there = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    except OSError:
+        raise
+    except Exception as error:
+        raise UserError(f"{file} is there and cannot be read ({type(error).__name__}): move it, {other}") from error
+    # Through a file as well, so that both have taken the same way.
+    asked = OmegaConf.to_container(OmegaConf.create(OmegaConf.to_yaml(config, resolve=True)), resolve=False)
+    different = _differences("", there, asked)
+    if different:
+        more = f" and {len(different) - _MOST_NAMED} more" if len(different) > _MOST_NAMED else ""
+        raise UserError(f"{folder} holds another run ({'; '.join(different[:_MOST_NAMED])}{more}): {going_on}, {other}")
+
+
+def _differences(path: str, there: Any, asked: Any) -> list[str]:
+    """Return what differs, as `key: VALUE there, VALUE asked`."""
+    if isinstance(there, Mapping) and isinstance(asked, Mapping):
+        return [
+            told
+            for key in [*asked, *(key for key in there if key not in asked)]
+            for told in _differences(
+                f"{path}.{key}" if path else str(key), there.get(key, _MISSING), asked.get(key, _MISSING)
+            )
+        ]
+    if there == asked and type(there) is type(asked):
+        return []
+    return [f"{path}: {_shown(there)} there, {_shown(asked)} asked"]
+
+
+def _shown(value: Any) -> str:
+    text = "nothing" if value is _MISSING else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"

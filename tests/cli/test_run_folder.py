@@ -1,0 +1,144 @@
+"""A run folder: gone on with where the configuration is the same, and else left alone."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+from phaselearn.locks import held
+from tests.data.files import files_of
+
+QUICK = (
+    *("source.count=60", "data=hkl10", "data.store=a.zarr", "data.batch_size=16", "trainer.max_epochs=1", "seed=0"),
+    *("evaluation.crystals=4", "evaluation.shown=0", "evaluation.methods=[phase_zero]", "~callbacks.pictures"),
+)
+BENCHMARK = (
+    "benchmark",
+    "source.count=30",
+    "models=[phase_zero]",
+    "regimes=[full10]",
+    "homometry=null",
+    "resamples=10",
+)
+
+
+def call(*arguments: str) -> None:
+    """Run a command in this process."""
+    GlobalHydra.instance().clear()
+    before, sys.argv = sys.argv, ["phaselearn", *arguments]
+    try:
+        import_module("phaselearn.commands.main").main()
+    finally:
+        sys.argv = before
+        GlobalHydra.instance().clear()
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run and a benchmark."""
+    folder = tmp_path_factory.mktemp("workplace")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        call("train", *QUICK, "run=same")
+        call(*BENCHMARK, "run=compared")
+    return folder
+
+
+@pytest.fixture
+def refused(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Any:
+    """Run a command that must fail in one line and change no file; return the line."""
+    monkeypatch.chdir(workplace)
+
+    def run(*arguments: str) -> str:
+        before = files_of(workplace)
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            call(*arguments)
+        assert stopped.value.code == 2
+        [line] = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
+        assert files_of(workplace) == before
+        return line
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (("seed=7",), "seed: 0 there, 7 asked"),
+        (("loss=l1", "optim.optimizer.lr=0.01"), "optim.optimizer.lr: 0.001 there, 0.01 asked"),
+        (("model=cnn",), "holds another run"),
+        (("trainer.max_epochs=2",), "go on with it by `python train.py resume="),
+    ],
+)
+def test_another_run_is_not_written_over_one(refused: Any, changes: tuple[str, ...], told: str) -> None:
+    line = refused("train", *QUICK, "run=same", *changes)
+    assert told in line
+    assert "run=outputs/NAME" in line
+
+
+def test_the_same_run_is_gone_on_with(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workplace)
+    before = files_of(workplace / "same")
+    call("train", *QUICK, "run=same")
+    after = files_of(workplace / "same")
+    assert after.keys() == before.keys()
+    for name in ("config.yaml", "command.txt", "last.ckpt", "results.csv"):
+        assert after[name] == before[name]
+
+
+def test_a_run_is_not_written_over_a_benchmark_nor_a_benchmark_over_a_run(refused: Any) -> None:
+    assert "holds another run" in refused("train", *QUICK, "run=compared")
+    assert "holds another run" in refused(*BENCHMARK, "run=same")
+    assert "count: 200 there, 5 asked" in refused(*BENCHMARK, "run=compared", "count=5")
+
+
+def test_a_benchmark_goes_on(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workplace)
+    before = files_of(workplace / "compared")
+    call(*BENCHMARK, "run=compared")
+    assert files_of(workplace / "compared")["benchmark.csv"] == before["benchmark.csv"]
+
+
+@pytest.mark.parametrize(
+    "command", [("train", *QUICK, "run=same"), ("train", "resume=same"), (*BENCHMARK, "run=compared")]
+)
+def test_one_process_at_a_time_writes_a_run_folder(refused: Any, workplace: Path, command: tuple[str, ...]) -> None:
+    folder = workplace / command[-1].partition("=")[2]
+    with held(folder / "run.lock", f"works in {folder.name}"):
+        line = refused(*command)
+    assert f"works in {folder.name} since" in line
+    assert "wait for it" in line
+
+
+@pytest.mark.parametrize("content", ["a: [", "- 1\n", "name: of another program\n"])
+def test_a_configuration_of_another_program_is_not_written_over(refused: Any, workplace: Path, content: str) -> None:
+    (workplace / "foreign").mkdir(exist_ok=True)
+    (workplace / "foreign" / "config.yaml").write_text(content)
+    assert "run=outputs/NAME" in refused("train", *QUICK, "run=foreign")
+
+
+def test_checkpoints_of_nobody_knows_what_are_not_gone_on_with(refused: Any, workplace: Path) -> None:
+    (workplace / "unknown").mkdir()
+    (workplace / "unknown" / "last.ckpt").write_bytes((workplace / "same" / "last.ckpt").read_bytes())
+    assert "no config.yaml" in refused("train", *QUICK, "run=unknown")
+
+
+def test_a_file_is_no_run_folder(refused: Any, workplace: Path) -> None:
+    (workplace / "file").write_text("…")
+    for run in ("file", "file/inner"):
+        assert "cannot be made" in refused("train", *QUICK, f"run={run}")
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_a_line(refused: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied", "run.lock")
+
+    monkeypatch.setattr("phaselearn.locks._taken", denied)
+    line = refused("train", *QUICK, "run=same")
+    assert "Permission denied: run.lock: change its permissions, or name another place" in line
