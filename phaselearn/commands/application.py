@@ -35,6 +35,7 @@ from phaselearn.files import told_of
 from phaselearn.quoting import command, one_line, setting
 
 _EARLIER = "earlier_run"
+_NO_LOG_FILE = "hydra/job_logging=stdout"
 _typed: list[str] = []  # the arguments of the command: Hydra is given others, and processes beside this one, too
 register_precision()
 
@@ -224,7 +225,7 @@ def _continue_overrides(name: str, folder: Path, flags: list[str], overrides: li
     stranger = _stranger(name, folder, flags, result)
     ConfigStore.instance().store(_EARLIER, read_run_config(folder, stranger, trusted, without=chosen))
     where = folder if name == "train" else folder / "evaluations" / time.strftime("%Y-%m-%d_%H-%M-%S")
-    return [*result, setting("hydra.run.dir", where), "hydra.job.chdir=false", "hydra.output_subdir=null"]
+    return [*result, setting("hydra.run.dir", where), "hydra.job.chdir=false", "hydra.output_subdir=null", _NO_LOG_FILE]
 
 
 def _is_true(override: str) -> bool:
