@@ -67,7 +67,7 @@ def file_stem(name: str, *more: bytes) -> str:
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass"))
     for part in more:
         digest.update(hashlib.sha256(part).digest())
-    readable = re.sub(r"[^A-Za-z0-9.+-]+", "_", name)[:_LONGEST_STEM].strip("._")
+    readable = re.sub(r"[^A-Za-z0-9.+-]+", "_", name)[:_LONGEST_STEM].strip("._-")
     return f"{readable}_{digest.hexdigest()[:12]}".lstrip("_")
 
 
