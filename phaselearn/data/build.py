@@ -34,6 +34,7 @@ from phaselearn.data.summary import summarise
 from phaselearn.errors import UserError
 
 _FILES_AT_ONCE = 8
+_BLOCKS = "256 entries"  # raised where a source is shared out otherwise: a half-built store does not go on with others
 
 
 def build_store(
@@ -129,7 +130,7 @@ def _is_whole(partial: Storage, recipe: dict[str, Any]) -> bool:
 
 def _start_or_go_on(partial: Storage, recipe: dict[str, Any]) -> None:
     """Leave nothing there that is not of this build."""
-    encoded = json.dumps(recipe, sort_keys=True).encode()
+    encoded = json.dumps({**recipe, "blocks": _BLOCKS}, sort_keys=True).encode()
     if partial.has(RECIPE) and partial.read(RECIPE) == encoded:
         return
     remove(partial)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 from phaselearn.data.sources.readers.ase_files import require_ase
-from phaselearn.data.sources.readers.formats import format_of, read_structures
+from phaselearn.data.sources.readers.formats import format_of, holds_many, read_structures
 from phaselearn.data.sources.symmetry import CELLS, Cell, crystal_of
 from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable, printable, unreadable, without_repeats
 from phaselearn.errors import UserError
+
+# A file of one entry; or the id of an entry, and its cell or why it cannot be used.
+_Raw = Path | tuple[str, Cell | Unusable]
 
 
 class Folder(Source):
@@ -85,16 +87,14 @@ class Folder(Source):
         return digest.hexdigest()
 
     def __iter__(self) -> Iterator[Crystal | LeftOut]:
-        return islice(without_repeats(entry for file in self.files for entry in self._read(file)), self.count)
+        return without_repeats(entry for raw in self.raw_entries() for entry in self._read(raw))
 
-    def raw_entries(self) -> Iterator[Any]:
-        """Yield the files; where entries are counted, the entries themselves."""
-        yield from self.files if self.count is None else self
+    def raw_entries(self) -> Iterator[_Raw]:
+        """Yield the files of one entry; of others the entries, so that a large file is built in many blocks."""
+        return islice((raw for file in self.files for raw in self._raw(file)), self.count)
 
-    def reader(self) -> Callable[[Any], Iterable[Crystal | LeftOut]]:
-        """Return what reads a file."""
-        if self.count is not None:
-            return super().reader()
+    def reader(self) -> Callable[[_Raw], Iterable[Crystal | LeftOut]]:
+        """Return what reads a file, and finds the symmetry of its crystal, or of that of an entry."""
         alone = copy(self)
         alone.files = []  # not sent along, there may be very many
         return alone._read
@@ -108,19 +108,28 @@ class Folder(Source):
     def _is_hidden(self, file: Path) -> bool:
         return any(part.startswith(".") for part in self._below(file).parts)
 
-    def _read(self, file: Path) -> Iterator[Crystal | LeftOut]:
+    def _raw(self, file: Path) -> Iterator[_Raw]:
+        if holds_many(file):
+            yield from self._named(file)
+        else:
+            yield file
+
+    def _read(self, raw: _Raw) -> Iterator[Crystal | LeftOut]:
+        for name, found in self._named(raw) if isinstance(raw, Path) else (raw,):
+            yield self._entry(name, found)
+
+    def _named(self, file: Path) -> Iterator[tuple[str, Cell | Unusable]]:
+        """Yield the entries of a file under their ids."""
         name = self._name(file)
         entries = _entries(file)
         first, second = next(entries, None), next(entries, None)
         if first is None:
-            yield LeftOut(name, "no structure in the file")
+            yield name, Unusable("no structure in the file")
         elif second is None:
-            yield self._entry(name, first[1])
+            yield name, first[1]
         else:
-            for label, found in (first, second):
-                yield self._entry(printable(f"{name}#{label}"), found)
-            for label, found in entries:
-                yield self._entry(printable(f"{name}#{label}"), found)
+            for label, found in chain((first, second), entries):
+                yield printable(f"{name}#{label}"), found
 
     def _entry(self, name: str, found: Cell | Unusable) -> Crystal | LeftOut:
         try:

@@ -55,6 +55,18 @@ def format_of(file: Path) -> Format:
     )
 
 
+def holds_many(file: Path) -> bool:
+    """Return whether a file may hold more than one structure."""
+    kind = format_of(file)
+    if kind.read is not cif.read:
+        return kind.many
+    try:
+        with unpacked(file) as plain:
+            return cif.holds_many(plain)
+    except Exception:  # reading it will tell
+        return False
+
+
 def read_structures(file: Path) -> Entries:
     """Yield the entries of a file.
 

@@ -1,5 +1,6 @@
 """Crystallographic information files: each block with atoms is an entry; also magnetic ones, without the moments."""
 
+from phaselearn.data.sources.readers.cif.blocks import holds_many
 from phaselearn.data.sources.readers.cif.structure import read
 
-__all__ = ["read"]
+__all__ = ["holds_many", "read"]

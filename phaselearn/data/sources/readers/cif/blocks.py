@@ -6,6 +6,8 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
 
 from gemmi import cif
 
@@ -42,6 +44,12 @@ class Block:
             [_text(raw) for raw in self._block.find_values(tag)] for name in names for tag in self._tags.get(name, ())
         ]
         return next(filter(any, columns), columns[0] if columns else [])
+
+
+def holds_many(path: Path) -> bool:
+    """Return whether a file has more than one header of a block."""
+    with open(path, encoding="utf-8-sig", errors="replace") as file:
+        return any(True for _ in islice(filter(_HEADER.match, file), 1, None))
 
 
 def blocks(text: str) -> Iterator[Block | Unusable]:
