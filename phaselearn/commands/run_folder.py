@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phaselearn.commands.application import CONFIG_FILE
+from phaselearn.commands.strangers import CONFIG_FILE
 from phaselearn.errors import UserError
 from phaselearn.locks import held_alone
+from phaselearn.plain_yaml import read_plain
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -52,13 +53,10 @@ def _check_same(folder: Path, config: DictConfig, going_on: str) -> None:
             raise UserError(f"{folder} holds checkpoints, and no {CONFIG_FILE} says of which run: move them, {other}")
         return
     try:
-        there = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
-    except OSError:
-        raise
-    except Exception as error:
-        raise UserError(f"{file} is there and cannot be read ({type(error).__name__}): move it, {other}") from error
-    # Through a file as well, so that both have taken the same way.
-    asked = OmegaConf.to_container(OmegaConf.create(OmegaConf.to_yaml(config, resolve=True)), resolve=False)
+        there = read_plain(file)
+    except ValueError as error:
+        raise UserError(f"{file} is there and cannot be read ({error}): move it, {other}") from error
+    asked = OmegaConf.to_container(config, resolve=True)
     different = _differences("", there, asked)
     if different:
         more = f" and {len(different) - _MOST_NAMED} more" if len(different) > _MOST_NAMED else ""
