@@ -15,7 +15,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.layout import miller_indices
+from phaselearn.crystal.layout import half_box, miller_indices
 
 _CANDIDATES = 3  # highest voxels that are refined: the best voxel need not be next to the best maximum
 _NEWTON_STEPS = 4
@@ -100,15 +100,9 @@ def _power(factors: Tensor) -> Tensor:
 
 def _correlation_surface(product: Tensor, grid: int) -> Tensor:
     """Return C(t) at t = (i, j, k)/grid, real (B, grid, grid, grid), by a zero-padded FFT."""
-    size = product.shape[-1]
-    if grid != size:
-        indices = miller_indices("full", size).to(product.device) % grid
-        padded = product.new_zeros((len(product), grid, grid, grid))
-        padded[:, indices[:, None, None], indices[None, :, None], indices[None, None, :]] = product
-        product = padded
+    shape = (grid, grid, grid)
     # Σ_h c(h) exp(+2πi h·t) is an inverse FFT without its 1/N³.
-    half = product[..., : grid // 2 + 1]
-    return torch.fft.irfftn(half, s=(grid,) * 3, dim=(-3, -2, -1), norm="forward")
+    return torch.fft.irfftn(half_box(product, shape), s=shape, dim=(-3, -2, -1), norm="forward")
 
 
 def _refine(product: Tensor, value: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:

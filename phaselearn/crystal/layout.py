@@ -102,3 +102,8 @@ def resized(values: Tensor, shape: Shape) -> Tensor:
     (h, k, l), (i, j, m) = target, source  # noqa: E741
     result[:, h, k, l] = values[:, i, j, m]
     return result
+
+
+def half_box(values: Tensor, shape: Shape) -> Tensor:
+    """Return FFT boxes (B, m₁, m₂, m₃) as half boxes (B, n₁, n₂, n₃/2 + 1), those of `torch.fft.rfftn`; see `resized`."""
+    return resized(values, shape)[..., : shape[2] // 2 + 1]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.lattice import metric
+from phaselearn.crystal.layout import half_box
+from phaselearn.crystal.minimum_image import minimum_image_distance
 
 
 @dataclass(frozen=True)
@@ -117,62 +117,14 @@ def _is_shadowed(positions: Tensor, heights: Tensor, lattice: Tensor, separation
     return shadowed
 
 
-def minimum_image_distance(first: Tensor, second: Tensor, lattice: Tensor) -> Tensor:
-    """Return the distances (B, K, M) in Å between the nearest images of fractional points (B, K, 3) and (B, M, 3).
-
-    The same cells as in `minimum_image` are searched, by |d ± n|² = |d|² + |n|² ± 2 d·n: two cells cost one product.
-    """
-    difference = first[:, :, None, :] - second[:, None, :, :]
-    difference = difference - difference.round()
-    g = metric(lattice).to(difference)
-    across = difference @ g[:, None]
-    half = [image for image in product((-1.0, 0.0, 1.0), repeat=3) if image > (0.0, 0.0, 0.0)]
-    images = torch.tensor(half, dtype=difference.dtype, device=difference.device)
-    length = torch.einsum("ni,bij,nj->bn", images, g, images)
-    gain = torch.zeros_like(difference[..., 0])
-    for number, image in enumerate(images):
-        gain = torch.minimum(gain, length[:, number, None, None] - 2 * (across @ image).abs())
-    return ((across * difference).sum(-1) + gain).clamp_min(0).sqrt()
-
-
-def minimum_image(difference: Tensor, lattice: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the shortest image of each vector, and its length.
-
-    The 27 cells around the nearest one in fractional coordinates are searched. This is exact for lengths up to half the
-    smallest spacing of lattice planes, and for every reduced cell.
-
-    Args:
-        difference: (B, K, M, 3) fractional.
-        lattice: (B, 3, 3) in Å.
-
-    Returns:
-        The images (B, K, M, 3), fractional, and their lengths (B, K, M) in Å.
-    """
-    difference = difference - difference.round()
-    g = metric(lattice).to(difference)
-    images = torch.tensor(list(product((-1.0, 0.0, 1.0), repeat=3)), dtype=difference.dtype, device=difference.device)
-    best = torch.full(difference.shape[:-1], torch.inf, dtype=difference.dtype, device=difference.device)
-    which = torch.zeros(best.shape, dtype=torch.long, device=difference.device)
-    for number, image in enumerate(images):
-        moved = difference + image
-        square = ((moved @ g[:, None]) * moved).sum(-1)
-        which = torch.where(square < best, number, which)
-        best = torch.minimum(best, square)
-    return difference + images[which], best.clamp_min(0).sqrt()
-
-
 def fourier_upsample(density: Tensor, factor: int) -> Tensor:
-    """Return the band-limited interpolation (B, fN, fN, fN) of periodic maps (B, N, N, N), which keeps the mean."""
+    """Return the band-limited interpolation (B, f n₁, f n₂, f n₃) of periodic maps (B, n₁, n₂, n₃) at a factor f.
+
+    The mean stays. The Nyquist planes of a map of even size are left out.
+    """
     if factor == 1:
         return density
-    size, fine = density.shape[-1], density.shape[-1] * factor
+    first, second, third = (factor * size for size in density.shape[1:])
+    shape = (first, second, third)
     spectrum = torch.fft.fftn(density, dim=(-3, -2, -1), norm="forward")
-    half = (size - 1) // 2
-    inside = torch.cat((torch.arange(half + 1), torch.arange(-half, 0))).to(density.device)
-    padded = spectrum.new_zeros((len(density), fine, fine, fine))
-    target = inside % fine
-    source = inside % size
-    padded[:, target[:, None, None], target[None, :, None], target[None, None, :]] = spectrum[
-        :, source[:, None, None], source[None, :, None], source[None, None, :]
-    ]
-    return torch.fft.irfftn(padded[..., : fine // 2 + 1], s=(fine,) * 3, dim=(-3, -2, -1), norm="forward")
+    return torch.fft.irfftn(half_box(spectrum, shape), s=shape, dim=(-3, -2, -1), norm="forward")

@@ -14,7 +14,8 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from phaselearn.crystal.peaks import find_peaks, fourier_upsample, minimum_image
+from phaselearn.crystal.minimum_image import minimum_image
+from phaselearn.crystal.peaks import find_peaks, fourier_upsample
 
 BRIGHTEST = 0.01  # share of the voxels; the report has 80 of 20³
 MOST_ATOMS = 40  # they have 780 vectors

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from phaselearn.crystal.alignment import align
 from phaselearn.crystal.judgement import with_phases_of
-from phaselearn.crystal.layout import resized
+from phaselearn.crystal.layout import half_box
 from phaselearn.crystal.observed import Observed
 from phaselearn.phasing.figures_of_merit import likeness
 from phaselearn.phasing.laue import PAIRS_AT_ONCE, at, equivalents, laue_rotations
@@ -74,4 +74,4 @@ def impose_symmetry(factors: Tensor, observed: Observed, least: float, passes: i
 
 def _fine_half(box: Tensor) -> Tensor:
     size = 8 * box.shape[-1] // 10 * 2
-    return resized(box, (size, size, size))[..., : size // 2 + 1]
+    return half_box(box, (size, size, size))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.layout import Shape, inside_nyquist, resized
+from phaselearn.crystal.layout import Shape, half_box, inside_nyquist, resized
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.rows import Rows
 
@@ -52,11 +52,10 @@ class Measurement(Rows):
         amplitude = resized(observed.map_amplitude(), shape)
         total = amplitude.square().flatten(1).sum(1).sqrt()
         scale = total.clamp_min(torch.finfo(total.dtype).tiny) / math.prod(shape)
-        half = shape[2] // 2 + 1
         return cls(
-            (amplitude / scale[:, None, None, None])[..., :half].contiguous(),
-            resized(observed.mask, shape)[..., :half].contiguous(),
-            resized(free, shape)[..., :half].contiguous(),
+            half_box(amplitude / scale[:, None, None, None], shape).contiguous(),
+            half_box(observed.mask, shape).contiguous(),
+            half_box(free, shape).contiguous(),
             scale,
             observed.shape,
         )
@@ -69,7 +68,7 @@ class Measurement(Rows):
     def phased(self, factors: Tensor) -> Tensor:
         """Return half boxes of the amplitudes with the phases of FFT boxes (B, N, N, N) of structure factors."""
         unit = torch.polar(torch.ones_like(factors.real), -factors.angle())
-        return self.amplitude * resized(unit, self.shape)[..., : self.amplitude.shape[-1]]
+        return self.amplitude * half_box(unit, self.shape)
 
     def full_box(self, factors: Tensor) -> Tensor:
         """Return FFT boxes of the data's shape in electrons, in the signs of `phaselearn.crystal`."""

@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor
 
-from phaselearn.crystal.layout import resized
+from phaselearn.crystal.layout import half_box
 from phaselearn.crystal.observed import Observed
 from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement
 from phaselearn.phasing.projections import eliminate_low_density
@@ -33,7 +33,7 @@ def extend(factors: Tensor, observed: Observed, d_min: float, density_share: flo
     # On the data's own grid atoms between voxels are hard to tell from ripples, see `phaselearn.phasing.measurement`.
     fine = 2 * math.ceil(_OVERSAMPLING * observed.mask.shape[-1] / 2)
     measurement = Measurement.of(observed[beyond], (fine, fine, fine))
-    start = resized(factors[beyond], measurement.shape)[..., : measurement.amplitude.shape[-1]].conj()
+    start = half_box(factors[beyond], measurement.shape).conj()
     start = start / measurement.scale[:, None, None, None]
     extended = eliminate_low_density(start, AmplitudeConstraint.of(measurement), density_share, iterations)
     return factors.index_copy(0, beyond, measurement.full_box(extended))

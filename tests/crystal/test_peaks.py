@@ -3,7 +3,8 @@
 import torch
 
 from phaselearn.crystal.density import gaussian_density
-from phaselearn.crystal.peaks import find_peaks, fourier_upsample, minimum_image_distance
+from phaselearn.crystal.minimum_image import minimum_image_distance
+from phaselearn.crystal.peaks import find_peaks, fourier_upsample
 from tests.conftest import random_crystals
 
 
@@ -49,13 +50,14 @@ def test_of_two_close_peaks_the_higher_stays():
     assert peaks.positions[0, 0].tolist() == [3 / 24] * 3
 
 
-def test_upsampling_interpolates_a_band_limited_map_exactly():
+def test_upsampling_interpolates_a_band_limited_map_exactly_on_any_box():
     generator = torch.Generator().manual_seed(0)
     coefficients = torch.randn(2, 3, 3, 3, generator=generator, dtype=torch.float64)
 
-    def wave(size):
-        axis = torch.arange(size, dtype=torch.float64) / size * 2 * torch.pi
-        basis = torch.stack((torch.ones_like(axis), axis.cos(), (2 * axis).sin()))
-        return torch.einsum("bxyz,xi,yj,zk->bijk", coefficients, basis, basis, basis)
+    def wave(*shape):
+        axes = [torch.arange(size, dtype=torch.float64) / size * 2 * torch.pi for size in shape]
+        bases = [torch.stack((torch.ones_like(axis), axis.cos(), (2 * axis).sin())) for axis in axes]
+        return torch.einsum("bxyz,xi,yj,zk->bijk", coefficients, *bases)
 
-    torch.testing.assert_close(fourier_upsample(wave(8), 3), wave(24))
+    torch.testing.assert_close(fourier_upsample(wave(8, 8, 8), 3), wave(24, 24, 24))
+    torch.testing.assert_close(fourier_upsample(wave(8, 7, 10), 2), wave(16, 14, 20))
