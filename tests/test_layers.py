@@ -16,6 +16,7 @@ ROOT = Path(phaselearn.__file__).parent
 LAYERS = (
     "errors",
     "files",
+    "locks",
     "plain_yaml",
     "quoting",
     "progress",

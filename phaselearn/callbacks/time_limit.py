@@ -51,5 +51,6 @@ class TimeLimit(Timer):
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say that the time is over."""
         super().on_train_end(trainer, pl_module)
-        if trainer.should_stop and self.time_remaining() <= 0 and trainer.is_global_zero:
+        remaining = self.time_remaining()
+        if trainer.should_stop and remaining is not None and remaining <= 0 and trainer.is_global_zero:
             announce(f"trainer.max_time is over at step {trainer.global_step}: resume= goes on for as long again")

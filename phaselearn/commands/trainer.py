@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def build_trainer(config: DictConfig, folder: Path, callbacks: list[Callback], loggers: list[Logger]) -> Trainer:
     """Return the trainer, which keeps all that it writes in the run folder."""
     from hydra.utils import instantiate
+    from omegaconf import OmegaConf
     from pytorch_lightning.callbacks import ModelCheckpoint, ModelSummary, ProgressBar
 
     from phaselearn.callbacks.progress_lines import ProgressLines
@@ -28,7 +29,7 @@ def build_trainer(config: DictConfig, folder: Path, callbacks: list[Callback], l
     from phaselearn.progress import is_watched
 
     if config.trainer.get("max_time") is not None:
-        callbacks = [*callbacks, TimeLimit(instantiate(config.trainer.max_time))]
+        callbacks = [*callbacks, TimeLimit(OmegaConf.to_container(config.trainer, resolve=True)["max_time"])]
     for callback in callbacks:
         if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
             callback.dirpath = str(folder)

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hydra.core.global_hydra import GlobalHydra
 
 from phaselearn.locks import held
+from phaselearn.models.base import DensityModel
 from tests.data.files import files_of
 
 QUICK = (
@@ -142,3 +144,17 @@ def test_a_folder_that_cannot_be_written_is_told_in_a_line(refused: Any, monkeyp
     monkeypatch.setattr("phaselearn.locks._taken", denied)
     line = refused("train", *QUICK, "run=same")
     assert "Permission denied: run.lock: change its permissions, or name another place" in line
+
+
+def test_a_run_whose_time_is_over_goes_on(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
+    monkeypatch.chdir(workplace)
+    over = []
+    monkeypatch.setattr("phaselearn.callbacks.time_limit.TimeLimit.time_elapsed", lambda *_: 61.0 if over else 0.0)
+    monkeypatch.setattr(DensityModel, "on_train_batch_start", lambda *_: over.append(1))
+    steps = []
+    for command in (("train", *QUICK, "run=timed", "trainer.max_time=00:00:01:00"), ("train", "resume=timed")):
+        over.clear()
+        call(*command)
+        steps.append(torch.load(workplace / "timed" / "last.ckpt", weights_only=True)["global_step"])
+        assert "trainer.max_time is over" in capfd.readouterr().err
+    assert steps == [1, 2]
