@@ -13,6 +13,7 @@ import numpy as np
 
 from phaselearn.data.formula import reduced_formula
 from phaselearn.files import fault_behind
+from phaselearn.quoting import printable
 
 _LONGEST_NAME = 1000  # characters
 REPEATED = "an id that was there before"
@@ -144,15 +145,12 @@ class EndlessSource(Source):
         return (self.crystal(number),)
 
 
-def printable(text: str) -> str:
-    """Return a name as it is stored and shown: what cannot be printed is escaped, and what is very long is cut.
+def storable(name: str) -> str:
+    """Return a name as a store holds it: what cannot be printed is spelled, and what is very long is cut.
 
     A lone surrogate, of a file's name or of JSON, would otherwise end a build when its columns are written.
     """
-    if len(text) <= _LONGEST_NAME and text.isprintable():
-        return text
-    letters = (letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
-    return "".join(letters)[:_LONGEST_NAME]
+    return name if len(name) <= _LONGEST_NAME and name.isprintable() else printable(name)[:_LONGEST_NAME]
 
 
 def without_repeats(entries: Iterable[Crystal | LeftOut]) -> Iterator[Crystal | LeftOut]:

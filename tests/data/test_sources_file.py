@@ -266,7 +266,7 @@ def test_a_document_gets_one_hint(tmp_path: Path) -> None:
     for text in (json.dumps([ROCK_SALT]), json.dumps([ROCK_SALT], indent=1), json.dumps(ROCK_SALT, indent=1)):
         path = tmp_path / "a b.json"
         path.write_text(text)
-        with pytest.raises(UserError, match=r"prepare source=folder source\.path='.*a b\.json'`$"):
+        with pytest.raises(UserError, match=r"prepare source=folder 'source\.path=\".*a b\.json\"'`$"):
             read(path)
         # What is advised does it.
         [crystal] = Folder(str(path), "**/*", None, "as_given", "", "")

@@ -11,7 +11,6 @@ import hashlib
 import heapq
 import json
 import re
-import shlex
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,9 +21,9 @@ import gemmi
 from phaselearn.data.sources.readers.archives import most_unpacked
 from phaselearn.data.sources.readers.rows import cell_of_row
 from phaselearn.data.sources.symmetry import CELLS, crystal_of
-from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable, printable, without_repeats
+from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable, storable, without_repeats
 from phaselearn.errors import UserError
-from phaselearn.quoting import command
+from phaselearn.quoting import command, setting
 
 MOST_BYTES_A_LINE = 16 << 20
 _LONGEST_SYMBOL = 40  # characters of a space group
@@ -105,9 +104,10 @@ class File(Source):
         while line := file.readline(MOST_BYTES_A_LINE + 1):
             number += 1
             if number == 1 and _ONE_DOCUMENT.match(line):
+                helps = command("phaselearn prepare", "source=folder", setting("source.path", self.path))
                 raise UserError(
                     f"{self.path} is one JSON document, not one object a line: write each object on a line of its own, "
-                    f"or read it with `phaselearn prepare source=folder source.path={shlex.quote(str(self.path))}`"
+                    f"or read it with `{helps}`"
                 )
             rest = line
             while len(rest) > MOST_BYTES_A_LINE and not rest.endswith(b"\n"):
@@ -117,7 +117,7 @@ class File(Source):
             if self.path.suffix == ".gz" and unpacked > most:
                 raise UserError(
                     f"{self.path} unpacks to more than {most:,} bytes, which no file of structures of its size does: "
-                    f"unpack it with `gunzip {shlex.quote(str(self.path))}` if it is sound"
+                    f"unpack it with `{command('gunzip', self.path)}` if it is sound"
                 )
             if line.strip():
                 yield number, line
@@ -162,7 +162,7 @@ def _key(line: bytes) -> bytes:
 
 def _id(row: dict[str, Any], place: str) -> str:
     given = row.get("id")
-    return place if given is None or given == "" else printable(str(given))
+    return place if given is None or given == "" else storable(str(given))
 
 
 def _stated_type(row: dict[str, Any]) -> tuple[str, int] | None:
@@ -178,7 +178,7 @@ def _stated_type(row: dict[str, Any]) -> tuple[str, int] | None:
     number = None if given is None else _space_group(given)
     if not prototype:
         return None
-    if not isinstance(prototype, str) or printable(prototype) != prototype:
+    if not isinstance(prototype, str) or storable(prototype) != prototype:
         raise Unusable("a prototype that is no name")
     named = re.fullmatch(r"[A-Za-z0-9]+_(\d{1,3})_[A-Za-z_]+", prototype)
     if number and named and int(named[1]) != number:

@@ -11,7 +11,7 @@ from pathlib import Path
 from phaselearn.data.sources.readers.ase_files import require_ase
 from phaselearn.data.sources.readers.formats import format_of, holds_many, read_structures
 from phaselearn.data.sources.symmetry import CELLS, Cell, crystal_of
-from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable, printable, unreadable, without_repeats
+from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable, storable, unreadable, without_repeats
 from phaselearn.errors import UserError
 
 # A file of one entry; or the id of an entry, and its cell or why it cannot be used.
@@ -100,7 +100,7 @@ class Folder(Source):
         return alone._read
 
     def _name(self, file: Path) -> str:
-        return printable(str(self._below(file)))
+        return storable(str(self._below(file)))
 
     def _below(self, file: Path) -> Path:
         return file.relative_to(self.path) if self.path.is_dir() else Path(file.name)
@@ -129,7 +129,7 @@ class Folder(Source):
             yield name, first[1]
         else:
             for label, found in chain((first, second), entries):
-                yield printable(f"{name}#{label}"), found
+                yield storable(f"{name}#{label}"), found
 
     def _entry(self, name: str, found: Cell | Unusable) -> Crystal | LeftOut:
         try:
