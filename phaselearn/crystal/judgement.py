@@ -19,8 +19,8 @@ from torch import Tensor
 from phaselearn.crystal.alignment import Alignment, align
 from phaselearn.crystal.density import map_from_structure_factors
 from phaselearn.crystal.layout import friedel_mate, inside_nyquist, miller_indices, shape_of
-from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.minimum_image import minimum_image_distance
+from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.peaks import find_peaks, fourier_upsample
 from phaselearn.crystal.structure_factors import structure_factors
 

@@ -105,5 +105,5 @@ def resized(values: Tensor, shape: Shape) -> Tensor:
 
 
 def half_box(values: Tensor, shape: Shape) -> Tensor:
-    """Return FFT boxes (B, m₁, m₂, m₃) as half boxes (B, n₁, n₂, n₃/2 + 1), those of `torch.fft.rfftn`; see `resized`."""
+    """Return FFT boxes (B, m₁, m₂, m₃) `resized`, as half boxes (B, n₁, n₂, n₃/2 + 1) of `torch.fft.rfftn`."""
     return resized(values, shape)[..., : shape[2] // 2 + 1]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from phaselearn.crystal.lattice import metric
-from phaselearn.crystal.layout import Shape, inside_nyquist, miller_box
+from phaselearn.crystal.layout import Shape, inside_nyquist, miller_box, shape_of
 from phaselearn.crystal.observed import Observed
 
 _METRIC_TOLERANCE = 0.01  # of the product of two cell edges
@@ -84,7 +84,7 @@ def _fitting(r_factor: Tensor, crystals: Tensor, count: int) -> Tensor:
 
 def equivalents(mask: Tensor, operations: Tensor) -> tuple[Tensor, Tensor]:
     """Return the flat places (P, n₁n₂n₃) of the equivalents of reflections, and where both are observed."""
-    place, inside = _moved(rotations().to(mask.device)[operations], tuple(mask.shape[1:]))
+    place, inside = _moved(rotations().to(mask.device)[operations], shape_of(mask))
     return place, mask & inside & at(mask, place)
 
 

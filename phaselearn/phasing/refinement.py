@@ -17,8 +17,8 @@ from torch import Tensor
 from phaselearn.crystal.density import map_from_structure_factors
 from phaselearn.crystal.judgement import with_phases_of
 from phaselearn.crystal.lattice import volume
-from phaselearn.crystal.observed import MAP_B_ISO, Observed
 from phaselearn.crystal.minimum_image import minimum_image_distance
+from phaselearn.crystal.observed import MAP_B_ISO, Observed
 from phaselearn.crystal.peaks import find_peaks, fourier_upsample
 from phaselearn.phasing.atomic_model import AtomicModel
 from phaselearn.phasing.least_squares import fit_atoms
