@@ -137,6 +137,20 @@ def build_model(config: DictConfig, data: PairDataModule) -> DensityModel:
     )
 
 
+def check_trains(name: str, model: DensityModel) -> None:
+    """Refuse to train a model without parameters.
+
+    Raises:
+        UserError: no parameter of the model is trained; the error says how the model is judged instead.
+    """
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        judged = command("phaselearn benchmark", f"models=[{name}]")
+        beside = command("python train.py", f"evaluation.methods=[{name}]")
+        raise UserError(
+            f"model={name} has nothing to train: judge it by `{judged}`, or beside a trained network by `{beside}`"
+        )
+
+
 def _check_optimizer(optimizer: Callable[..., Any]) -> None:
     """Try the settings on a weight of its own: the model's are there when the data are built, which may take long."""
     import torch

@@ -42,7 +42,7 @@ def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
     from phaselearn.commands.console import quiet_libraries
     from phaselearn.commands.loggers import build_loggers
     from phaselearn.commands.memory import keep_freed_memory
-    from phaselearn.commands.session import build_data, build_method, build_model, check
+    from phaselearn.commands.session import build_data, build_method, build_model, check, check_trains
     from phaselearn.commands.trainer import compile_forward
     from phaselearn.progress import show_progress
     from phaselearn.tracking.tracker import tracked
@@ -58,6 +58,7 @@ def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
     data = build_data(config)
     # Before the data are built, which may take long: a mistake in them shows at once.
     model = build_model(config, data)
+    check_trains(HydraConfig.get().runtime.choices["model"], model)
     if config.get("compile") is not None:
         compile_forward(model, config.compile)
     methods = {name: build_method(name, data) for name in config.evaluation.methods}

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from phaselearn.crystal.layout import miller_indices
 from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement, map_of, transform
@@ -50,7 +49,7 @@ class ChargeFlipping:
             progress = min(1.0, cycle / max(1.0, self.annealing * self.iterations))
             delta = start + (self.end_threshold - start) * progress
             # Flipped, a map is twice its part above δ less itself, and of the latter the transform is known.
-            above = functional.threshold_(map_of(factors), delta, 0.0)
+            above = torch.threshold_(map_of(factors), delta, 0.0)
             factors = constraint.apply(transform(above).mul_(2).sub_(factors))
         return factors
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from phaselearn.phasing.measurement import AmplitudeConstraint, map_of, transform
 
@@ -36,7 +35,7 @@ def keep_largest(density: Tensor, share: float) -> Tensor:
     """
     limit = threshold(density, share)
     # One pass of `threshold` at one value for all maps is several times as fast as a choice between two tensors.
-    return functional.threshold_(density.div_(limit), 1.0, 0.0).mul_(limit)
+    return torch.threshold_(density.div_(limit), 1.0, 0.0).mul_(limit)
 
 
 def eliminate_low_density(factors: Tensor, constraint: AmplitudeConstraint, share: float, iterations: int) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,6 +12,8 @@ from torch.nn import functional
 from phaselearn.crystal.layout import friedel_mate, miller_indices
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.rows import Rows
+
+_LISTS = ("index", "amplitude", "inverse_square", "measured", "place")  # attributes with an entry for each reflection
 
 
 @dataclass(frozen=True)
@@ -62,15 +64,14 @@ class ReflectionList(Rows):
     @classmethod
     def joined(cls, parts: Sequence[ReflectionList]) -> ReflectionList:
         """Put the lists of several sets of crystals one after the other."""
-        lists = ("index", "amplitude", "inverse_square", "measured", "place")
-        columns = [joined_lists([getattr(part, name) for part in parts]) for name in lists]
-        return cls(*columns, *(torch.cat([getattr(part, name) for part in parts]) for name in ("lattice", "box")))
+        columns = {name: joined_lists([getattr(part, name) for part in parts]) for name in _LISTS}
+        columns |= {name: torch.cat([getattr(part, name) for part in parts]) for name in ("lattice", "box")}
+        return cls(**columns)
 
     def trimmed(self) -> ReflectionList:
         """Return the same, padded no further than to the longest list."""
         longest = max(1, int(self.counts().max()))
-        lists = (values[:, :longest] for values in (self.index, self.amplitude, self.inverse_square, self.measured))
-        return ReflectionList(*lists, self.place[:, :longest], self.lattice, self.box)
+        return replace(self, **{name: getattr(self, name)[:, :longest] for name in _LISTS})
 
     def counts(self) -> Tensor:
         """Return (B,) how many reflections there are."""

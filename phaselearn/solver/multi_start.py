@@ -152,13 +152,14 @@ class MultiStart:
             if len(rows):
                 names = [crystals[row] for row in rows.tolist()]
                 found.put(rows, self._searched(observed[rows], names, starts))
-        return replace(found.solution, factors=found.solution.factors * measured)
+        return replace(found, factors=found.factors * measured).solution()
 
     def _searched(self, observed: Observed, crystals: list[int], starts: int) -> Found:
         """Phase crystals in rounds of so many starts each, or in what there is time for."""
         if starts == 1:
             return self._best(observed, crystals, range(1))
-        return self._in_rounds(observed, crystals) if self.starts.seconds is None else self._in_time(observed, crystals)
+        seconds = self.starts.seconds
+        return self._in_rounds(observed, crystals) if seconds is None else self._in_time(observed, crystals, seconds)
 
     def _in_rounds(self, observed: Observed, crystals: list[int]) -> Found:
         count = self.starts.count
@@ -167,7 +168,7 @@ class MultiStart:
         if first < count:
             self._go_on(found, ~found.explained, observed, crystals, range(first, count))
         for number in range(1, self.starts.rounds):
-            unsettled = ~found.explained & (found.solution.agreement < self.starts.settled)
+            unsettled = ~found.explained & (found.agreement < self.starts.settled)
             self._go_on(found, unsettled, observed, crystals, range(number * count, (number + 1) * count))
         return found
 
@@ -178,11 +179,11 @@ class MultiStart:
             part, names = observed[rows], [crystals[row] for row in rows.tolist()]
             found.put(rows, better(found[rows], self._best(part, names, starts), part))
 
-    def _in_time(self, observed: Observed, crystals: list[int]) -> Found:
+    def _in_time(self, observed: Observed, crystals: list[int], seconds: float) -> Found:
         began = time.perf_counter()
         first = self._best(observed, crystals, range(1))
         taken_by_one = time.perf_counter() - began
-        more = min(self.starts.count - 1, int(self.starts.seconds * len(crystals) / taken_by_one) - 1)
+        more = min(self.starts.count - 1, int(seconds * len(crystals) / taken_by_one) - 1)
         return better(first, self._best(observed, crystals, range(1, 1 + more)), observed) if more > 0 else first
 
     def _best(self, observed: Observed, crystals: list[int], starts: range) -> Found:
@@ -238,7 +239,8 @@ class MultiStart:
         score = self.choice.trust * expected - r_factor(fine.phased(factors), fine, DENSITY_SHARE)
         # A start that came to no numbers is the last that is chosen; sorted, NaN would come first.
         score = score.nan_to_num(-torch.inf)
-        return Found(Solution(factors, None, None, expected), score, torch.zeros_like(score, dtype=torch.bool))
+        unknown = torch.zeros_like(expected)
+        return Found(factors, unknown, expected, score, torch.zeros_like(score, dtype=torch.bool))
 
     def _finished(self, found: Tensor, observed: Observed, begun: Tensor | None) -> Tensor:
         """Return FFT boxes with all that is measured phased, beyond the network's resolution too, and symmetric."""

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from phaselearn.crystal.judgement import with_phases_of
 from phaselearn.crystal.observed import Observed
+from phaselearn.errors import UserError
+from phaselearn.models.base import PhaseImprover
 from phaselearn.models.classical import ClassicalModel
 from phaselearn.phasing.refinement import Refinement
 from phaselearn.phasing.solution import Solution
@@ -24,12 +26,15 @@ class Solver(ClassicalModel):
 
     Args:
         network: a trained network that is a `PhaseImprover`.
-        starts: which starts there are, see `StartPlan`.
-        completion: how phases of the network become phases of all that was measured, see `Completion`.
-        choice: how the best start is chosen, see `Choice`.
-        refinement: fits atoms to |F| from what the network has found; None leaves that as it is.
+        starts: the starts of a crystal, see `StartPlan`.
+        completion: the phases of reflections that the network did not see, see `Completion`.
+        choice: the choice of the best start, see `Choice`.
+        refinement: fits atoms to |F|, beginning with the network's phases; None leaves these as they are.
         seed: seed of the trial phases.
-        options: those of `DensityModel`.
+        options: the arguments of `DensityModel`.
+
+    Raises:
+        UserError: the network is no `PhaseImprover`.
     """
 
     chaotic = True  # charge flipping is
@@ -46,9 +51,15 @@ class Solver(ClassicalModel):
         **options: Any,
     ) -> None:
         super().__init__(**options)
+        if not isinstance(network, PhaseImprover):
+            raise UserError(
+                f"model.network is {type(network).__name__}, which improves no trial phases: leave model.network as it "
+                "is, or give a network with the method `improve`, e.g. "
+                "model.network._target_=phaselearn.models.unrolled_network.UnrolledNetwork"
+            )
         self.network = network.requires_grad_(False)
         self.search = MultiStart(
-            network=self.network,
+            network=network,
             starts=starts,
             completion=completion,
             choice=choice,

@@ -197,6 +197,8 @@ RUNS = [
     ("evaluate run=run observation=d9", ["observation=d9", "d1.5"]),
     ("evaluate run=run evaluation.chekpoint=last", ["did you mean evaluation.checkpoint"]),
     ("evaluate run=damaged_run", ["best.ckpt is not a readable checkpoint", "last.ckpt"]),
+    ("train model=charge_flipping", ["model=charge_flipping has nothing to train", "phaselearn benchmark"]),
+    ("train model=solver", ["model=solver has nothing to train", "evaluation.methods=[solver]"]),
     ("train resume=missing", ["resume=missing is not a run folder"]),
     ("train resume=run model=cnn", ["model=cnn", "resumed run keeps its model"]),
 ]

@@ -30,7 +30,7 @@ def small_network(**changes: Any) -> UnrolledNetwork:
     return network.eval()
 
 
-def solver(network: UnrolledNetwork | None = None, refinement: Any = None, **changes: Any) -> Solver:
+def solver(network: torch.nn.Module | None = None, refinement: Any = None, **changes: Any) -> Solver:
     """Return a solver with some attributes of its starts, completion and choice changed."""
 
     def changed(part: Any) -> Any:

@@ -77,5 +77,10 @@ def test_mistakes_are_named(plan, changes: dict, named: str) -> None:
         replace(plan, **changes)
 
 
+def test_a_network_that_improves_no_phases_is_refused() -> None:
+    with pytest.raises(UserError, match=r"model\.network is Linear, which improves no trial phases"):
+        solver(torch.nn.Linear(1, 1))
+
+
 def test_nothing_of_a_solver_is_trained() -> None:
     assert not any(parameter.requires_grad for parameter in solver().parameters())
