@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 
 import plotly.graph_objects as go
+from markupsafe import Markup
 
 from phaselearn.benchmark import comparison, confidence
 from phaselearn.benchmark.comparison import Comparison
 from phaselearn.benchmark.confidence import Calibration
 from phaselearn.benchmark.table import SUBSETS, Row, failed_note
-from phaselearn.report.simple_page import figures_html, heading_html, note_html, table_html, write_simple_page
+from phaselearn.report import rendering
 
 PAGE_FILE = "benchmark.html"
 
@@ -47,18 +47,18 @@ def write_page(
     plots = [_against_resolution(rows), *_against_atoms(rows), _against_time(rows)]
     if calibrations:
         plots.append(_reliability(calibrations))
-    parts = [figures_html(plots)]
-    for heading, headings, cells in (
-        ("Beside outside programs, on their crystals", comparison.HEADINGS, map(comparison.table_cells, comparisons)),
-        ("Confidence", confidence.HEADINGS, map(confidence.table_cells, calibrations)),
-    ):
-        drawn = table_html(headings, [[escape(cell) for cell in row] for row in cells])
-        parts += [heading_html(heading), drawn] if drawn else []
-    for subset in SUBSETS:
-        cells = [_cells(row) for row in rows if row["subset"] == subset]
-        parts += [heading_html(subset), table_html(_HEADINGS, cells, sortable=True)] if cells else []
-    failed = failed_note([row for row in rows if row["subset"] == "all"])
-    write_simple_page(path, title, facts, [*parts, note_html(f"{_NOTE} {failed}")])
+    rendering.write_page(
+        path,
+        "benchmark/page.html",
+        title=title,
+        facts=facts,
+        plots=rendering.drawable(plots),
+        outside={"headings": comparison.HEADINGS, "rows": [comparison.table_cells(each) for each in comparisons]},
+        confidence={"headings": confidence.HEADINGS, "rows": [confidence.table_cells(each) for each in calibrations]},
+        headings=_HEADINGS,
+        subsets={subset: [_cells(row) for row in rows if row["subset"] == subset] for subset in SUBSETS},
+        note=f"{_NOTE} {failed_note([row for row in rows if row['subset'] == 'all'])}",
+    )
 
 
 def _value(row: Row, name: str) -> float:
@@ -151,14 +151,15 @@ def _reliability(calibrations: Sequence[Calibration]) -> go.Figure:
     return figure
 
 
-def _cells(row: Row) -> list[str]:
-    def cell(name: str, factor: float, digits: int) -> str:
-        low, high = (_value(row, f"{name}_{end}") * factor for end in ("low", "high"))
-        value = _value(row, name) * factor
-        return f"{value:.{digits}f} <small>[{low:.{digits}f}, {high:.{digits}f}]</small>"
+def _cells(row: Row) -> list[str | Markup]:
+    def cell(name: str, factor: float, digits: int) -> Markup:
+        value, low, high = (
+            f"{factor * _value(row, column):.{digits}f}" for column in (name, f"{name}_low", f"{name}_high")
+        )
+        return Markup("{} <small>[{}, {}]</small>").format(value, low, high)
 
     return [
-        escape(f"{row['regime']}, {row['method']}"),
+        f"{row['regime']}, {row['method']}",
         str(row["n"]),
         cell("solved", 100, 1),
         cell("strict", 100, 1),

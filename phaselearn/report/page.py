@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import gemmi
 import numpy as np
 
-from phaselearn.quoting import printable
+from phaselearn.report import rendering
+from phaselearn.report.comparison_tables import (
+    REPORT_HEADINGS,
+    SYMMETRY_HEADINGS,
+    SYMMETRY_NOTE,
+    VECTOR_HEADINGS,
+    VECTOR_NOTE,
+    report_cells,
+    summary,
+    symmetry_cells,
+    vector_cells,
+)
 from phaselearn.report.content import FLOOR_METHOD, ResultRow, ShownCrystal
 from phaselearn.report.curves import Curves
-from phaselearn.report.page_comparison import comparison_html
 from phaselearn.report.patterns import displayed_pattern
-from phaselearn.report.simple_page import asset, write_shell
 from phaselearn.report.surfaces import THRESHOLD, atoms_in_cell, drawing_shape
 from phaselearn.report.terminal import LEGEND, by_subset, cells, counting_note, number, percent
 
@@ -61,86 +67,66 @@ def write_page(
         config_text: config.yaml.
     """
     curve_data = _curve_data(curves) if curves is not None else {}
-    data = {"curves": curve_data or None, "crystals": [_crystal_data(crystal) for crystal in crystals]}
-    # Inside a script element only a < can end it or open a comment.
-    text = json.dumps(data, allow_nan=False, ensure_ascii=False).replace("<", "\\u003c")
-    parts = [
-        _results(table),
-        _crystal_section(crystals),
-        asset("page_curves.html") if curve_data else "",
-        Template(asset("page_run.html")).substitute(facts=_definitions(facts), config=escape(config_text)),
-    ]
-    write_shell(
-        Path(path),
-        title,
-        _tiles(table, facts.get("judged on", "")),
-        parts,
-        f'<script type="application/json" id="report-data">{text}</script>',
-        "\n".join(asset(name) for name in SCRIPTS),
+    rendering.write_page(
+        path,
+        "report/page_run.html",
+        title=title,
+        tiles=_tiles(table, facts.get("judged on", "")),
+        headings=HEADINGS,
+        results={subset: [_result_row(row) for row in rows] for subset, rows in by_subset(table).items()},
+        legend=LEGEND,
+        counting_note=counting_note(table),
+        threshold=round(100 * THRESHOLD),
+        size=crystals[0].truth.shape[0] if crystals else 0,
+        comparisons=[_comparison(crystal) for crystal in crystals],
+        vector_note=VECTOR_NOTE,
+        symmetry_note=SYMMETRY_NOTE,
+        facts=facts,
+        config_text=config_text,
+        data={"curves": curve_data or None, "crystals": [_crystal_data(crystal) for crystal in crystals]},
+        scripts=SCRIPTS,
     )
 
 
-def _tiles(table: Sequence[ResultRow], judged_on: str) -> str:
-    """The network's main numbers, each above its floor."""
+def _tiles(table: Sequence[ResultRow], judged_on: str) -> list[tuple[str, str, str]]:
+    """Return the network's main numbers: the name, the value, and what stands below it, mostly the floor."""
     network = {row.subset: row for row in table if not row.is_parameter_free}
     floor = {row.subset: row for row in table if row.method == FLOOR_METHOD}
     if "all" not in network:
-        return ""
-
-    def tile(name: str, subset: str, show: Any) -> str:
-        if subset not in network:
-            return ""
-        below = f"phase-zero floor {show(floor[subset])}" if subset in floor else ""
-        return f"<div><dt>{name}</dt><dd>{show(network[subset])}</dd><dd>{below}</dd></div>"
-
-    tiles = [
-        f"<div><dt>crystals judged</dt><dd>{network['all'].n}</dd><dd>{escape(judged_on)}</dd></div>",
-        tile("median map correlation", "all", lambda row: number(row.median_cc)),
-        tile("solved", "all", lambda row: percent(row.solved)),
-        tile("solved, hard crystals", "hard", lambda row: percent(row.solved)),
-        tile("median phase error", "all", lambda row: number(row.phase_error, 0, "°")),
+        return []
+    shown: tuple[tuple[str, str, Callable[[ResultRow], str]], ...] = (
+        ("median map correlation", "all", lambda row: number(row.median_cc)),
+        ("solved", "all", lambda row: percent(row.solved)),
+        ("solved, hard crystals", "hard", lambda row: percent(row.solved)),
+        ("median phase error", "all", lambda row: number(row.phase_error, 0, "°")),
+    )
+    return [
+        ("crystals judged", str(network["all"].n), judged_on),
+        *(
+            (name, show(network[subset]), f"phase-zero floor {show(floor[subset])}" if subset in floor else "")
+            for name, subset, show in shown
+            if subset in network
+        ),
     ]
-    return f'<dl class="tiles">{"".join(tiles)}</dl>'
 
 
-def _results(table: Sequence[ResultRow]) -> str:
-    if not table:
-        return ""
-    head = "".join(f'<th scope="col">{heading}</th>' for heading in HEADINGS)
-    body = "".join(
-        f'<tbody><tr><th scope="rowgroup" colspan="{len(HEADINGS)}">{escape(subset)}</th></tr>'
-        + "".join(_result_row(row) for row in rows)
-        + "</tbody>"
-        for subset, rows in by_subset(table).items()
-    )
-    return (
-        '<section aria-labelledby="results-heading"><h2 id="results-heading">Results</h2>'
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>{body}</table></div>'
-        f'<p class="note">{LEGEND} The phase-zero floor is the map with every phase 0, which needs no '
-        "network: what a method is worth is what it adds to it. Gain = (CC − CC₀)/(1 − CC₀). "
-        f"{escape(counting_note(table))}</p></section>"
-    )
-
-
-def _result_row(row: ResultRow) -> str:
+def _result_row(row: ResultRow) -> dict[str, Any]:
     kind = "floor" if row.method == FLOOR_METHOD else "other" if row.is_parameter_free else "network"
     method, *values = cells(row)
-    data = "".join(f"<td>{value}</td>" for value in values)
-    return f'<tr class="{kind}"><th scope="row">{escape(method)}</th>{data}</tr>'
+    return {"kind": kind, "method": method, "cells": values}
 
 
-def _crystal_section(crystals: Sequence[ShownCrystal]) -> str:
-    if not crystals:
-        return ""
-    template = Template(asset("page_crystals.html"))
-    return template.substitute(
-        threshold=round(100 * THRESHOLD), size=crystals[0].truth.shape[0], comparison=comparison_html(crystals)
+def _comparison(crystal: ShownCrystal) -> dict[str, Any]:
+    """Return Table 1 and the symmetry score of a crystal; the picker shows those of one crystal."""
+    tables = (
+        (VECTOR_HEADINGS, vector_cells(crystal), True),
+        (REPORT_HEADINGS, report_cells(crystal), False),
+        (SYMMETRY_HEADINGS, symmetry_cells(crystal), True),
     )
-
-
-def _definitions(facts: Mapping[str, str]) -> str:
-    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(printable(text))}</dd>" for name, text in facts.items())
-    return f'<dl class="facts">{items}</dl>'
+    return {
+        "summary": summary(crystal),
+        "tables": [{"headings": headings, "rows": rows, "has_mean": mean} for headings, rows, mean in tables],
+    }
 
 
 def _curve_data(curves: Curves) -> dict[str, Any]:

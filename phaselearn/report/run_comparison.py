@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -15,16 +14,9 @@ import plotly.graph_objects as go
 
 from phaselearn.errors import UserError
 from phaselearn.report.plain_table import PlainTable
+from phaselearn.report.rendering import drawable, link, write_page
 from phaselearn.report.run_curves import draw_curves
 from phaselearn.report.run_records import RunRecord, differing_settings
-from phaselearn.report.simple_page import (
-    figures_html,
-    heading_html,
-    link_html,
-    note_html,
-    table_html,
-    write_simple_page,
-)
 from phaselearn.report.terminal import COLUMNS, LEGEND, cells, number
 
 _MOST_CRYSTALS = 20  # of those that differ most, either way
@@ -93,34 +85,22 @@ def write_comparison_page(path: Path, first: RunRecord, second: RunRecord) -> No
         raise UserError(f"compare: {first.folder} is given twice, two different run folders are needed")
     crystals = compared_crystals(first, second)
     both = [first, second]
-    differing = [[escape(key), *map(escape, values)] for key, values in differing_settings(both).items()]
-    names = [
-        link_html(run.name, os.path.relpath(run.page, path.parent)) if run.page else escape(run.name) for run in both
-    ]
-    parts = [
-        heading_html("Settings that differ"),
-        table_html(["setting", first.name, second.name], [["report", *names], *differing]),
-        heading_html("Results"),
-        table_html(["subset", "run", *COLUMNS[1:]], [[*map(escape, row)] for row in _result_cells(first, second)]),
-        note_html(LEGEND),
-        heading_html("Training"),
-        figures_html([draw_curves(both, name, title, scale) for name, title, scale in _CURVES]),
-    ]
-    if crystals:
-        ordered = sorted(crystals, key=lambda crystal: crystal.difference, reverse=True)
-        parts += [
-            heading_html("The same crystals"),
-            figures_html([_scatter(crystals, first, second)]),
-            note_html(_verdict(crystals, first, second)),
-            table_html(
-                ["crystal", "formula", "floor", first.name, second.name, "difference"],
-                [_crystal_cells(crystal) for crystal in _extremes(ordered)],
-                sortable=True,
-            ),
-        ]
-    else:
-        parts.append(note_html("No crystal was judged by both: their splits or sources differ."))
-    write_simple_page(path, f"{first.name} beside {second.name}", {}, parts)
+    ordered = sorted(crystals, key=lambda crystal: crystal.difference, reverse=True)
+    links = [link(run.name, os.path.relpath(run.page, path.parent)) if run.page else run.name for run in both]
+    write_page(
+        path,
+        "report/run_comparison.html",
+        title=f"{first.name} beside {second.name}",
+        names=[first.name, second.name],
+        settings=[["report", *links], *([key, *values] for key, values in differing_settings(both).items())],
+        result_headings=["subset", "run", *COLUMNS[1:]],
+        results=_result_cells(first, second),
+        legend=LEGEND,
+        curves=drawable([draw_curves(both, name, title, scale) for name, title, scale in _CURVES]),
+        scatter=drawable([_scatter(crystals, first, second)] if crystals else []),
+        verdict=_verdict(crystals, first, second) if crystals else "",
+        crystals=[_crystal_cells(crystal) for crystal in _extremes(ordered)],
+    )
 
 
 _CURVES = (
@@ -169,9 +149,7 @@ def _verdict(crystals: Sequence[ComparedCrystal], first: RunRecord, second: RunR
     )
 
 
-def _extremes(
-    ordered: Sequence[ComparedCrystal],
-) -> list[ComparedCrystal]:
+def _extremes(ordered: Sequence[ComparedCrystal]) -> list[ComparedCrystal]:
     if len(ordered) <= _MOST_CRYSTALS:
         return list(ordered)
     half = _MOST_CRYSTALS // 2
@@ -180,4 +158,4 @@ def _extremes(
 
 def _crystal_cells(crystal: ComparedCrystal) -> list[str]:
     values = (crystal.floor, crystal.first, crystal.second, crystal.difference)
-    return [escape(crystal.id), escape(crystal.formula), *map(number, values)]
+    return [crystal.id, crystal.formula, *map(number, values)]

@@ -6,23 +6,16 @@ import math
 import os
 from collections.abc import Sequence
 from datetime import datetime
-from html import escape
 from pathlib import Path
 
 import plotly.graph_objects as go
+from markupsafe import Markup
 
 from phaselearn.callbacks.objective import DIRECTION, METRIC
 from phaselearn.report.plain_table import PlainTable
+from phaselearn.report.rendering import drawable, link, write_page
 from phaselearn.report.run_curves import draw_curves
 from phaselearn.report.run_records import BrokenRun, RunRecord, differing_settings
-from phaselearn.report.simple_page import (
-    figures_html,
-    heading_html,
-    link_html,
-    note_html,
-    table_html,
-    write_simple_page,
-)
 from phaselearn.report.terminal import LEGEND, number, percent
 
 RESULTS = ("epochs", "val. CC", "CC", "floor", "solved", "hard", "gain")
@@ -86,41 +79,30 @@ def write_runs_page(path: Path, title: str, runs: Sequence[RunRecord], broken: S
         facts["train it again"] = best.command
     settings = dict(list(differing_settings(runs).items())[:_MOST_SETTINGS])
     newest = list(runs)[:_MOST_CURVES]
-    parts = [
-        heading_html("Runs"),
-        table_html(
-            ["run", *RESULTS, "model", "data", "loss", "changed"],
-            [[_link(run, path.parent), *map(escape, (*_results(run), *_parts(run), _changed(run)))] for run in runs],
-            sortable=True,
-        ),
-        note_html(_NOTE),
+    differing = [
+        [_link(run, path.parent), *(values[place] for values in settings.values()), *_short_results(run, runs)]
+        for place, run in enumerate(runs)
     ]
-    if problems:
-        cells = [[escape(name), escape(reason)] for name, reason in problems]
-        parts += [heading_html("Failed, or not to be read"), table_html(["run", "reason"], cells)]
-    if settings:
-        rows = [
+    write_page(
+        path,
+        "report/runs.html",
+        title=title,
+        facts=facts,
+        headings=["run", *RESULTS, "model", "data", "loss", "changed"],
+        rows=[[_link(run, path.parent), *_results(run), *_parts(run), _changed(run)] for run in runs],
+        note=_NOTE,
+        problems=problems,
+        settings=settings,
+        coordinates=drawable([_parallel_coordinates(runs, settings)]) if settings else [],
+        differing_headings=["run", *settings, metric, "solved"],
+        differing=differing,
+        curves=drawable(
             [
-                _link(run, path.parent),
-                *(escape(values[place]) for values in settings.values()),
-                *_short_results(run, runs),
+                draw_curves(newest, "val/loss", "Validation loss", "log"),
+                draw_curves(newest, "val/median_cc", "Validation: median map correlation", "linear"),
             ]
-            for place, run in enumerate(runs)
-        ]
-        parts += [
-            heading_html("What they differ in"),
-            figures_html([_parallel_coordinates(runs, settings)]),
-            table_html(["run", *settings, metric, "solved"], rows, sortable=True),
-        ]
-    curves = figures_html(
-        [
-            draw_curves(newest, "val/loss", "Validation loss", "log"),
-            draw_curves(newest, "val/median_cc", "Validation: median map correlation", "linear"),
-        ]
+        ),
     )
-    if curves:
-        parts += [heading_html("Training"), curves]
-    write_simple_page(path, title, facts, parts)
 
 
 def best_run(runs: Sequence[RunRecord]) -> RunRecord | None:
@@ -172,10 +154,8 @@ def _state(run: RunRecord) -> str:
     return "failed" if run.failure is not None else "pruned" if run.is_pruned else "–"
 
 
-def _link(run: RunRecord, folder: Path) -> str:
-    if run.page is None:
-        return escape(run.name)
-    return link_html(run.name, os.path.relpath(run.page, folder))
+def _link(run: RunRecord, folder: Path) -> str | Markup:
+    return run.name if run.page is None else link(run.name, os.path.relpath(run.page, folder))
 
 
 def _parallel_coordinates(runs: Sequence[RunRecord], settings: dict[str, list[str]]) -> go.Figure:
