@@ -22,11 +22,11 @@ def load_network(network: nn.Module, weights: str) -> None:
     """Load the weights of a phasing network.
 
     Args:
-        network: of the same width and hidden channels.
+        network: a network of the same width and hidden channels as the weights.
         weights: `default` for those of the package, or the path of a checkpoint of a run.
 
     Raises:
-        UserError: no such file, unreadable, or of a network of another size.
+        UserError: the file is missing, cannot be read, or holds weights of a network of another size.
     """
     path = weights_path(weights)
     if not path.is_file():

@@ -34,7 +34,7 @@ class AtomicModel(Rows):
         return AtomicModel(self.position[:, :width], self.weight[:, :width], self.b_iso)
 
     def put(self, rows: Tensor, part: AtomicModel) -> AtomicModel:
-        """Return the models with those of some crystals (R,) exchanged, on as many places for atoms as are needed."""
+        """Return the models with those of some crystals (R,) replaced, padded to the larger number of atoms."""
         width = max(self.weight.shape[1], part.weight.shape[1])
 
         def widened(values: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ class AtomicModel(Rows):
         return (self.weight > 0).sum(1)
 
     def waves(self, reflections: ReflectionList) -> tuple[Tensor, Tensor]:
-        """Return the real and the imaginary parts (B, H, K) of exp(2πi h·x), and of no weight."""
+        """Return the real and the imaginary parts (B, H, K) of exp(2πi h·x), without weights."""
         angle = 2 * math.pi * (reflections.index @ self.position.transpose(1, 2))
         return angle.cos(), angle.sin()
 

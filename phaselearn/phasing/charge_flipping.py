@@ -20,7 +20,7 @@ class ChargeFlipping:
     one finds the heavy atoms from nothing, a low one lets the light ones appear.
 
     Attributes:
-        iterations: flipping cycles of a restart.
+        iterations: number of flipping cycles of a restart.
         thresholds: δ at the start in standard deviations of the map of the measured reflections, one for each round
             of restarts in turn.
         end_threshold: δ at the end.
@@ -36,7 +36,7 @@ class ChargeFlipping:
     weak_share: float
 
     def constraint(self, measurement: Measurement) -> AmplitudeConstraint:
-        """Return what the amplitudes demand: the weak reflections are turned instead of measured."""
+        """Return the constraint of the amplitudes; weak reflections are turned, and their amplitudes left free."""
         free = AmplitudeConstraint.of(measurement)
         weak = weakest(measurement, self.weak_share)
         turn = quarter_turn(free.passed)

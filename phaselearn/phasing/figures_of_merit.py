@@ -1,4 +1,4 @@
-"""How good phases look without the truth: R on |F|, skewness and peakiness of the map, likeness of two maps."""
+"""Figures of merit that need no truth: R on |F|, skewness and kurtosis of a map, map correlation of two."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def r_factor(factors: Tensor, measurement: Measurement, share: float) -> Tensor:
 
     Args:
         factors: half boxes (B, n₁, n₂, n₃/2 + 1) with the measured amplitudes.
-        measurement: of the same crystals.
-        share: of the voxels that hold density.
+        measurement: the crystals' measured amplitudes.
+        share: share of the voxels that hold density.
     """
     sparse = power(transform(keep_largest(map_of(factors), share))).sqrt_().mul_(measurement.measured)
     amplitude = measurement.amplitude
@@ -56,7 +56,7 @@ def likeness(first: Tensor, second: Tensor) -> Tensor:
 
     Args:
         first: half boxes (B, n₁, n₂, n₃/2 + 1), F(000) empty, on a grid finer than the data's.
-        second: the same.
+        second: half boxes on the same grid.
     """
     # The other hand of the first has conjugate factors; that this turns t into −t does not matter to the highest value.
     hands = torch.stack((first * second.conj(), first * second), 1)

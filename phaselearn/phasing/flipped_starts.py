@@ -15,15 +15,15 @@ from phaselearn.phasing.search import SearchPlan, search
 
 @dataclass(frozen=True, kw_only=True)
 class FlippedStarts:
-    """Starts of a crystal that charge flipping has a hand in.
+    """Trial phases by charge flipping, several of a crystal.
 
     The first is a whole search, restarts until two agree. The second has all phases zero: an easy crystal is nearly
     solved so. All further ones are single runs of flipping, which differ where the search was in doubt.
 
     Attributes:
-        method: the flipping; its thresholds are gone through by single runs in turn.
-        plan: of the search.
-        iterations: of single runs.
+        method: charge flipping; single runs use its thresholds in turn.
+        plan: the search of the first start.
+        iterations: cycles of a single run.
     """
 
     method: ChargeFlipping
@@ -34,10 +34,10 @@ class FlippedStarts:
         """Return FFT boxes (B, N, N, N) with the phases of one start of each crystal.
 
         Args:
-            observed: of the crystals.
-            crystals: (B,) a number for each, the row in its store.
-            seed: of the random phases that flipping begins with.
-            start: which of the starts.
+            observed: the crystals' reflections.
+            crystals: (B,) a number for each crystal, its row in the store, which seeds its random phases.
+            seed: seed of the random phases that flipping begins with.
+            start: number of the start, from 0.
         """
         if start == 0:
             return search(observed, self.method, self.plan, seed, crystals).factors

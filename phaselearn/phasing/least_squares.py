@@ -14,7 +14,7 @@ _LONGEST_STEP = 0.3  # Å, of an atom
 _MOST_B = 20.0  # Å²
 _B_UNIT = 4.0  # Å², in which B is of the size of the other parameters
 _FITTED = 1e-6  # of Σ|F|²: nothing is left to fit
-_SLOW = 1e-4  # of the residual, a step that gains less is the last
+_SLOW = 1e-4  # of the residual; a step that gains less is the last
 _DOUBLINGS = 2  # of the work of a step, within which crystals are fitted together
 _DAMPING, _LESS, _MORE = 1e-2, 0.4, 4.0
 
@@ -23,9 +23,9 @@ def fit_atoms(model: AtomicModel, reflections: ReflectionList, steps: int) -> At
     """Move, weigh and blur atoms until Σ(|F_model| − |F|)² is least; weights that would be negative become 0.
 
     Args:
-        model: where it begins. Atoms of weight 0 stay without, and should stand behind the others.
-        reflections: of the same crystals.
-        steps: at most.
+        model: the atoms that the fit begins with. Those of weight 0 keep it, and should stand behind the others.
+        reflections: the crystals' measured reflections.
+        steps: most steps.
     """
     # A step costs H K² or so, and most of it would be padding if small crystals were fitted beside large ones.
     size = (reflections.counts() * model.count().square()).clamp_min(1).log2().div(_DOUBLINGS, rounding_mode="floor")

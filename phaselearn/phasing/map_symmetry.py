@@ -1,4 +1,4 @@
-"""Whether a map has the symmetry that its amplitudes show: phases are found in P1, so it cannot be there by itself."""
+"""The symmetry of maps: phases are found in P1, so only right phases give a map the symmetry of its amplitudes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a phasing method is given: blurred amplitudes, and which reflections they bind.
+"""The data of a phasing method: blurred amplitudes, and the reflections that they bind.
 
 Everything here lies on the half box (n₁, n₂, n₃/2 + 1) of `torch.fft.rfftn`, the reflections with l ≥ 0, of a grid of
 n₁ × n₂ × n₃ voxels, all even. It may be finer than the data: on a grid as coarse as they allow atoms between voxels are
@@ -31,7 +31,7 @@ class Measurement(Rows):
         free: bool, unmeasured reflections within the resolution of the measured ones. What is neither
             measured nor free is zero.
         scale: (B,) amplitudes in electrons are `amplitude` times this.
-        box: n₁, n₂, n₃ of the data.
+        box: n₁, n₂, n₃ of the data's FFT box.
     """
 
     amplitude: Tensor
@@ -42,7 +42,7 @@ class Measurement(Rows):
 
     @classmethod
     def of(cls, observed: Observed, shape: Shape | None = None) -> Measurement:
-        """Scale and blur what was observed, on a grid of n₁ × n₂ × n₃ voxels; null for that of the data."""
+        """Scale and blur observed amplitudes, on a grid of n₁ × n₂ × n₃ voxels; None for the data's own grid."""
         shape = observed.shape if shape is None else shape
         square = observed.inverse_d_squared()
         limit = (square * observed.mask).flatten(1).amax(1)[:, None, None, None]
@@ -78,14 +78,14 @@ class Measurement(Rows):
 
 @dataclass(frozen=True)
 class AmplitudeConstraint(Rows):
-    """What measured amplitudes demand of a spectrum S: it becomes imposed·S/|S| + passed·S.
+    """The constraint of measured amplitudes on a spectrum S: it becomes imposed·S/|S| + passed·S.
 
     F(000) is neither imposed nor passed: left free, it grows until nothing is negative and every set of phases is a
     solution.
 
     Attributes:
         imposed: (B, n₁, n₂, n₃/2 + 1) amplitudes; 0 where none is imposed.
-        passed: complex (B, n₁, n₂, n₃/2 + 1) factors of what keeps its own amplitude; 0 elsewhere.
+        passed: complex (B, n₁, n₂, n₃/2 + 1) factors of reflections that keep their own amplitude; 0 elsewhere.
     """
 
     imposed: Tensor
@@ -97,7 +97,7 @@ class AmplitudeConstraint(Rows):
         return cls(measurement.amplitude, measurement.free.to(measurement.amplitude.dtype.to_complex()))
 
     def apply(self, spectrum: Tensor) -> Tensor:
-        """Return half boxes (B, n₁, n₂, n₃/2 + 1) that obey, with the phases of the spectrum; nothing stays nothing."""
+        """Return half boxes (B, n₁, n₂, n₃/2 + 1) that obey, with the phases of the spectrum; zeros stay zero."""
         tiny = torch.finfo(self.imposed.dtype).tiny
         ratio = power(spectrum).add_(tiny).rsqrt_().mul_(self.imposed)
         return (spectrum * ratio).add_(spectrum * self.passed)

@@ -1,4 +1,4 @@
-"""What a map of atoms looks like: mostly empty, and nowhere negative."""
+"""Projections on maps of atoms, which are mostly empty and nowhere negative."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def eliminate_low_density(factors: Tensor, constraint: AmplitudeConstraint, shar
     Args:
         factors: half boxes (B, n₁, n₂, n₃/2 + 1).
         constraint: measured amplitudes of the same crystals.
-        share: of the voxels that hold density.
-        iterations: cycles.
+        share: share of the voxels that hold density.
+        iterations: number of cycles.
     """
     for _ in range(iterations):
         factors = constraint.apply(transform(keep_largest(map_of(factors), share)))

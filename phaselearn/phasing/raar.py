@@ -31,7 +31,7 @@ class RelaxedReflections:
     density_shares: Sequence[float]
 
     def constraint(self, measurement: Measurement) -> AmplitudeConstraint:
-        """Return what the amplitudes demand."""
+        """Return the constraint of the amplitudes."""
         return AmplitudeConstraint.of(measurement)
 
     def advance(self, factors: Tensor, constraint: AmplitudeConstraint, round_number: int, cycles: range) -> Tensor:

@@ -17,10 +17,10 @@ def random_start(measurement: Measurement, seed: int, crystals: Sequence[int], r
     """Return half boxes (B, n₁, n₂, n₃/2 + 1) of the measured amplitudes with random phases.
 
     Args:
-        measurement: of B trajectories.
-        seed: of the whole run.
-        crystals: (B,) a number for each crystal, its row in the store.
-        restarts: (B,) which restart of the crystal a trajectory is.
+        measurement: the measured amplitudes of B trajectories.
+        seed: seed of the whole run.
+        crystals: (B,) a number for each trajectory's crystal, its row in the store.
+        restarts: (B,) the number of each trajectory among those of its crystal.
     """
     noise = seeded_noise(measurement.shape, seed, crystals, restarts)
     noise = transform(noise.to(measurement.amplitude)) / math.sqrt(math.prod(measurement.shape))
@@ -31,7 +31,7 @@ def random_phases(grid: ReflectionGrid, seed: int, crystals: Sequence[int], star
     """Return half boxes (B, n₁, n₂, n₃/2 + 1) whose phases are random, those of a real map.
 
     Args:
-        grid: of B trajectories.
+        grid: the measured amplitudes of B trajectories.
         seed, crystals, starts: see `seeded_noise`.
     """
     noise = seeded_noise(grid.shape, seed, crystals, starts)
@@ -42,7 +42,7 @@ def seeded_noise(shape: tuple[int, int, int], seed: int, crystals: Sequence[int]
     """Return white noise (B, *shape): its transform has independent uniform phases and Friedel symmetry.
 
     Args:
-        shape: of a map.
+        shape: voxels of a map along its axes.
         seed, crystals, restarts: see `random_start`.
     """
     maps = []

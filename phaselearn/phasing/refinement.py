@@ -1,9 +1,9 @@
 """Rough phases made exact: atoms are put where the map has its peaks and fitted to |F|, first few, then more.
 
-A map of low resolution is nearly right long before its phases are; that a crystal is a sum of atoms then says more
-than its amplitudes do. Peaks, least squares, peaks of the difference map and least squares again are how structures
-are completed (SHELXL: Sheldrick, Acta Cryst. C71, 2015); that wrong phases do not get away with it is seen to by the
-number of atoms, which may never be more than the reflections can hold.
+A map of low resolution is nearly right long before its phases are. Then the knowledge that a crystal is a sum of atoms
+is worth more than the amplitudes. Structures are completed by peaks, least squares, peaks of the difference map and
+least squares again (SHELXL: Sheldrick, Acta Cryst. C71, 2015). The number of atoms is limited by that of the
+reflections, so that atoms at wrong places do not fit.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PARAMETERS = 4  # of an atom
 
 @dataclass(frozen=True)
 class Refined:
-    """What atoms make of phases.
+    """The phases and figures of merit of refined atoms.
 
     Attributes:
         factors: FFT boxes (B, N, N, N): the measured amplitudes of the judged maps with the phases of the atoms.
@@ -49,14 +49,14 @@ class Refinement:
     """Rounds of peaks and least squares.
 
     Attributes:
-        reflections_per_atom: how many there are at least, in each round.
-        weakest: weight of an atom, in that of the heaviest, below which it is left out.
-        separation: of atoms, at least, in Å.
-        steps: of least squares in a round.
-        volume_per_atom: in Å³, at least.
-        most_atoms: of a cell.
-        most_reflections: of a crystal that is refined, since the work grows with their cube. Where there are more,
-            they say enough.
+        reflections_per_atom: fewest reflections for each atom, in each round.
+        weakest: least weight of an atom, as a share of the heaviest one's; a lighter atom is left out.
+        separation: least distance of atoms in Å.
+        steps: most steps of least squares in a round.
+        volume_per_atom: least volume for each atom in Å³.
+        most_atoms: most atoms of a cell.
+        most_reflections: most reflections of a crystal that is refined, since the work grows with their cube. More
+            reflections need no atoms to be phased.
         exact_r: R of the atoms at which nothing is left to be explained.
         largest_r: R of the atoms from which on they are not to be believed.
     """
@@ -80,7 +80,7 @@ class Refinement:
 
         Args:
             factors: FFT boxes (B, N, N, N) for each set; only their phases count.
-            observed: of the same crystals.
+            observed: the reflections of each set.
         """
         lists = [ReflectionList.of(part) for part in observed]
         reflections = ReflectionList.joined(lists)

@@ -1,4 +1,4 @@
-"""The measured reflections of crystals as lists, one of each Friedel pair: what a model of atoms is fitted to."""
+"""The measured reflections of crystals as lists, one of each Friedel pair; atoms are fitted to them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ReflectionList(Rows):
 
     @classmethod
     def of(cls, observed: Observed) -> ReflectionList:
-        """List what is observed."""
+        """List the observed reflections."""
         size, device = observed.mask.shape[-1], observed.mask.device
         along = miller_indices("full", size).to(device)
         h, k, l = (part.flatten() for part in torch.meshgrid(along, along, along, indexing="ij"))  # noqa: E741
@@ -78,7 +78,7 @@ class ReflectionList(Rows):
         return self.measured.sum(1)
 
     def values(self, boxes: Tensor) -> Tensor:
-        """Return (B, H) what FFT boxes (B, N, N, N) hold at the reflections."""
+        """Return the values (B, H) of FFT boxes (B, N, N, N) at the reflections."""
         return boxes.flatten(1).gather(1, self.place) * self.measured
 
     def boxes(self, values: Tensor) -> Tensor:

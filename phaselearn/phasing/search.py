@@ -28,7 +28,7 @@ class Method(Protocol):
         """The number of cycles."""
 
     def constraint(self, measurement: Measurement) -> AmplitudeConstraint:
-        """Return what the amplitudes demand in each cycle."""
+        """Return the constraint of the amplitudes on each cycle."""
 
     def advance(self, factors: Tensor, constraint: AmplitudeConstraint, round_number: int, cycles: range) -> Tensor:
         """Run some of the cycles 0 … iterations − 1."""
@@ -36,21 +36,21 @@ class Method(Protocol):
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """How long to search.
+    """The length of a search, and its checks.
 
     Attributes:
         restarts: random starts of each crystal in a round.
-        rounds: at most so many rounds.
-        check_every: cycles after which every trajectory is looked at: a copy of it is polished, and judged by R.
+        rounds: most rounds.
+        check_every: cycles between two checks; at a check a copy of each trajectory is polished and judged by R.
         agreement: map correlation of two polished restarts that ends a crystal.
-        settled: map correlation of a polished trajectory with itself at the last look that ends it: its phase
-            transition, to a solution or not, is behind it.
+        settled: map correlation of a polished trajectory with itself at the last check that ends the trajectory:
+            its phase transition, to a solution or not, is over.
         density_share: share of the voxels that hold density, for polishing and R.
-        polishing: cycles of low-density elimination at each look.
-        finishing: more of them for the phases that are chosen in the end.
+        polishing: cycles of low-density elimination at each check.
+        finishing: further cycles of it for the phases that are chosen.
         oversampling: voxels along an axis for each reflection along it, −h … h; at most twice the data's grid.
-        voxels_at_once: of the trajectories phased together; a few hundred thousand stay in a processor's cache, a
-            GPU wants a hundred times as many.
+        voxels_at_once: voxels of all trajectories phased together; a few hundred thousand stay in a processor's
+            cache, and a GPU wants a hundred times as many.
     """
 
     restarts: int
@@ -69,11 +69,11 @@ def search(observed: Observed, method: Method, plan: SearchPlan, seed: int, crys
     """Phase a batch of crystals.
 
     Args:
-        observed: of the crystals.
+        observed: the crystals' reflections.
         method: the iteration.
-        plan: how long to search.
-        seed: of the starting phases.
-        crystals: (B,) the number of each crystal for its starting phases, the row in its store.
+        plan: the length of the search.
+        seed: seed of the starting phases.
+        crystals: (B,) a number for each crystal, its row in the store, which seeds its starting phases.
     """
     # Axes in the order of their grids, so that fewer shapes occur and more crystals are phased together.
     shapes, order = grid_shapes(observed, plan.oversampling).sort(dim=1, stable=True)

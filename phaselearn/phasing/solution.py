@@ -1,4 +1,4 @@
-"""What a phasing method hands over: phases, and what it can say of them without the truth."""
+"""The result of a phasing method: phases, and figures of merit that need no truth."""
 
 from __future__ import annotations
 
@@ -34,4 +34,4 @@ class Solver(Protocol):
     """A model that phases observations directly; a benchmark then reads its figures of merit."""
 
     def solve(self, observed: Observed, crystals: Sequence[int]) -> Solution:
-        """Phase B crystals, numbered by `crystals` for their random starting phases."""
+        """Phase B crystals; `crystals` holds a number for each, which seeds its random starting phases."""

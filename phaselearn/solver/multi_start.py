@@ -43,11 +43,12 @@ class StartPlan:
     Attributes:
         flipping: makes the trial phases; None for random ones.
         count: starts of a crystal in a round.
-        first: of them, those that are run before the others: crystals that atoms then explain are done.
-        rounds: rounds at most, for crystals that atoms do not explain and whose best start no other agrees with.
-        settled: map correlation with the best start from which another agrees with it.
-        seconds: wall-clock time for each crystal: after the first start as many of a round as it allows; None for all
-            rounds.
+        first: starts of the first round that are run before the others; a crystal that atoms then explain is done.
+        rounds: most rounds. Further rounds are for crystals that atoms do not explain and whose best start agrees with
+            no other.
+        settled: least map correlation at which another start agrees with the best.
+        seconds: wall-clock time for each crystal. After the first start, as many starts of one round are run as it
+            allows; None for all rounds.
 
     Raises:
         UserError: a number below its least.
@@ -76,13 +77,13 @@ class StartPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Completion:
-    """How phases of the network become phases of all that was measured.
+    """The completion of the network's phases to phases of all measured reflections.
 
     Attributes:
-        finest: resolution in Å down to which the network works; finer reflections are phased by extension.
+        finest: finest resolution in Å that the network works at; finer reflections are phased by extension.
         density_share: share of the voxels that hold density, for the extension.
         extension_cycles: cycles of the extension.
-        least, passes: see `impose_symmetry`; no passes leave it out.
+        least, passes: see `impose_symmetry`; with 0 passes no symmetry is imposed.
     """
 
     finest: float
@@ -94,10 +95,10 @@ class Completion:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """How the best start of a crystal is chosen, without the truth.
+    """The choice of a crystal's best start, without the truth.
 
     Attributes:
-        refined: starts of a crystal that are refined as atoms, the best.
+        refined: starts of a crystal that are refined as atoms, from the best on.
         trust: weight of the map correlation that the network expects, beside R.
 
     Raises:
@@ -121,9 +122,9 @@ class MultiStart:
 
     Attributes:
         network: improves trial phases.
-        starts: which starts there are.
-        completion: how its phases become phases of all that was measured.
-        choice: how the best start is chosen.
+        starts: the starts of a crystal.
+        completion: the completion of the network's phases.
+        choice: the choice of the best start.
         refinement: fits atoms; None leaves the phases as the network has found them.
         seed: seed of the trial phases.
     """
@@ -139,8 +140,8 @@ class MultiStart:
         """Phase B crystals.
 
         Args:
-            observed: of the crystals.
-            crystals: (B,) a number for each, the row in its store, for its starting phases.
+            observed: the crystals' reflections.
+            crystals: (B,) a number for each crystal, its row in the store, which seeds its trial phases.
         """
         measured = observed.mask
         observed = _completed(observed)
@@ -155,7 +156,7 @@ class MultiStart:
         return replace(found, factors=found.factors * measured).solution()
 
     def _searched(self, observed: Observed, crystals: list[int], starts: int) -> Found:
-        """Phase crystals in rounds of so many starts each, or in what there is time for."""
+        """Phase crystals in rounds of starts, or with as many starts as there is time for."""
         if starts == 1:
             return self._best(observed, crystals, range(1))
         seconds = self.starts.seconds
@@ -173,7 +174,7 @@ class MultiStart:
         return found
 
     def _go_on(self, found: Found, wanted: Tensor, observed: Observed, crystals: list[int], starts: range) -> None:
-        """Put what these starts lead to in the place of what was found, for the wanted crystals, where it is better."""
+        """Run further starts of the wanted crystals, and replace what was found where they lead to better."""
         rows = wanted.nonzero()[:, 0]
         if len(rows):
             part, names = observed[rows], [crystals[row] for row in rows.tolist()]
@@ -237,13 +238,13 @@ class MultiStart:
         factors = self._finished(factors, everything, begun)
         fine = Measurement.of(everything, doubled(observed.shape))
         score = self.choice.trust * expected - r_factor(fine.phased(factors), fine, DENSITY_SHARE)
-        # A start that came to no numbers is the last that is chosen; sorted, NaN would come first.
+        # A start whose score is not a number is chosen last; sorted, NaN would come first.
         score = score.nan_to_num(-torch.inf)
         unknown = torch.zeros_like(expected)
         return Found(factors, unknown, expected, score, torch.zeros_like(score, dtype=torch.bool))
 
     def _finished(self, found: Tensor, observed: Observed, begun: Tensor | None) -> Tensor:
-        """Return FFT boxes with all that is measured phased, beyond the network's resolution too, and symmetric."""
+        """Return FFT boxes with phases of all measured reflections, those finer than the network works at included."""
         amplitude = observed.map_amplitude()
         inside = observed.within(self.completion.finest)
         factors = with_phases_of(amplitude * inside, found)

@@ -19,13 +19,13 @@ def extend(factors: Tensor, observed: Observed, d_min: float, density_share: flo
 
     Args:
         factors: FFT boxes (B, N, N, N); at d < d_min zero, or a first guess.
-        observed: of the same crystals.
-        d_min: in Å.
-        density_share: of the voxels that hold density.
-        iterations: cycles.
+        observed: the crystals' reflections.
+        d_min: resolution in Å; finer reflections are phased.
+        density_share: share of the voxels that hold density.
+        iterations: number of cycles.
 
     Returns:
-        FFT boxes; those of crystals without such reflections are as they were.
+        FFT boxes (B, N, N, N); crystals without finer reflections are left as they are.
     """
     beyond = (observed.mask & ~observed.within(d_min)).flatten(1).any(1).nonzero()[:, 0]
     if not len(beyond):
