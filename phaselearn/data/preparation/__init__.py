@@ -1,0 +1,1 @@
+"""From ideal pairs to what a network sees: measured, augmented, transformed and scaled."""
