@@ -10,7 +10,7 @@ import torch
 from phaselearn.crystal.density import structure_factors_from_map
 from phaselearn.crystal.symmetry import operation_scores
 from phaselearn.crystal.vectors import VectorTable, brightest_maxima, compare_vectors, highest_peaks
-from phaselearn.data.sources.symmetry import Operation, space_group_operations
+from phaselearn.data.sources.structure_type import Operation, space_group_operations
 from phaselearn.report.surfaces import THRESHOLD
 
 

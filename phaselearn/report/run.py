@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from phaselearn.callbacks.peak_memory import peak_memory
 from phaselearn.data.datamodule import PairDataModule
-from phaselearn.data.dataset import PairDataset
+from phaselearn.data.loading.dataset import PairDataset
 from phaselearn.metrics.phasing import summarise
 from phaselearn.models.base import DensityModel
 from phaselearn.progress import announce, is_watched

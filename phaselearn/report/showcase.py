@@ -9,7 +9,7 @@ from torch import Tensor
 from phaselearn.crystal.cartesian import to_fractional_frame
 from phaselearn.crystal.density import map_from_structure_factors
 from phaselearn.crystal.judgement import judge
-from phaselearn.data.dataset import PairDataset
+from phaselearn.data.loading.dataset import PairDataset
 from phaselearn.metrics.phasing import observed_of, predicted_factors
 from phaselearn.models.base import DensityModel
 from phaselearn.report.content import ShownCrystal

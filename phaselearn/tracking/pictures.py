@@ -9,7 +9,7 @@ import torch
 from pytorch_lightning.utilities.seed import isolate_rng
 
 from phaselearn.data.datamodule import PairDataModule
-from phaselearn.data.dataset import PairDataset
+from phaselearn.data.loading.dataset import PairDataset
 from phaselearn.metrics.phasing import PhasingMetric
 from phaselearn.models.base import DensityModel
 from phaselearn.report.content import ShownCrystal

@@ -9,7 +9,7 @@ import pytest
 
 from phaselearn.callbacks import requeue
 from phaselearn.callbacks.requeue import Requeued, warnings_of_schedulers
-from tests.data.test_resume import Rows, train
+from tests.data.loading.test_resume import Rows, train
 
 
 def warn(self, trainer, module, optimizer):

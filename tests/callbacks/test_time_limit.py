@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
+from phaselearn.data.store.pair_store.pair_store import PairStore
 
 from phaselearn.callbacks.last_checkpoint import LastCheckpoint
 from phaselearn.callbacks.time_limit import TimeLimit
-from phaselearn.data.store import PairStore
 from phaselearn.errors import UserError
 from phaselearn.losses.mse import MeanSquaredError
 from tests.conftest import OCTANT
+from tests.data.loading.test_resume import Perceptron, Rows
 from tests.data.test_datamodule import datamodule
-from tests.data.test_resume import Perceptron, Rows
 
 
 class Limit(TimeLimit):

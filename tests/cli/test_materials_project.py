@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from phaselearn.commands.keys import take_from_arguments, take_from_config
 from tests.cli.folders import PHASELEARN, TRAIN, environment
 from tests.cli.warm import run_warm
-from tests.data.materials_project.server import KEY, MaterialsProjectServer, document, rock_salt
+from tests.data.sources.materials_project.server import KEY, MaterialsProjectServer, document, rock_salt
 
 pytest.importorskip("mp_api.client", reason="the client is not here: pip install 'phaselearn[materials_project]'")
 

@@ -8,7 +8,7 @@ import spglib
 from pymatgen.core import Lattice
 
 from phaselearn.data.admission import MOST_ATOMS, check_lattice, lattice_of, refusal
-from phaselearn.data.sources.symmetry import crystal_of
+from phaselearn.data.sources.structure_type import crystal_of
 from phaselearn.data.structures import LeftOut, Unusable
 
 CUBE = np.eye(3) * 4.0

@@ -6,12 +6,12 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from phaselearn.data.build.store_build.store_build import build_store
+from phaselearn.data.preparation.preparation.augmentation import Augmentation
+from phaselearn.data.preparation.preparation.observation import Observation
 from zarr.storage import LocalStore
 
-from phaselearn.data.augmentation import Augmentation
-from phaselearn.data.build import build_store
 from phaselearn.data.datamodule import PairDataModule
-from phaselearn.data.observation import Observation
 from phaselearn.data.pairs import make_pairs
 from phaselearn.data.sources.file import File
 from phaselearn.data.sources.prototypes import Prototypes

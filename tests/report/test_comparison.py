@@ -11,8 +11,8 @@ from pymatgen.core import Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from report_samples import density_of, shown
 
-from phaselearn.data.shipped.alpha_f2 import alpha_f2
-from phaselearn.data.sources.symmetry import space_group_operations
+from phaselearn.data.sources.shipped.alpha_f2 import alpha_f2
+from phaselearn.data.sources.structure_type import space_group_operations
 from phaselearn.report.comparison import compare
 from phaselearn.report.comparison_tables import comparison_markdown, symmetry_rows, vector_rows
 from phaselearn.report.content import ShownCrystal

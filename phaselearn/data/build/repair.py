@@ -8,18 +8,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from phaselearn.data.build import build_store, write_card
-from phaselearn.data.fill import write_shards
-from phaselearn.data.location import open_storage
-from phaselearn.data.manifest import DamagedManifest, Manifest, read_manifest
+from phaselearn.data.build.store_build.store_build import build_store, write_card
+from phaselearn.data.build.store_build.write_pairs import write_shards
+from phaselearn.data.store.pair_store.damage import check_schema, prepare_command
+from phaselearn.data.store.pair_store.files import CARD, METADATA, PAIR_ARRAYS
+from phaselearn.data.store.pair_store.location import open_storage
+from phaselearn.data.store.pair_store.manifest import DamagedManifest, Manifest, read_manifest
+from phaselearn.data.store.pair_store.pair_store import PairStore
+from phaselearn.data.store.pair_store.recipe import SCHEMA, SCHEMA_VERSION, is_sound
+from phaselearn.data.store.pair_store.storage import Storage
+from phaselearn.data.store.pair_store.verify import wrong_files
+
 from phaselearn.data.pairs import PairDefinition
-from phaselearn.data.recipe import SCHEMA, SCHEMA_VERSION, is_sound
-from phaselearn.data.storage import Storage
-from phaselearn.data.store import PairStore
-from phaselearn.data.store_checks import check_schema, prepare_command
-from phaselearn.data.store_files import CARD, METADATA, PAIR_ARRAYS
 from phaselearn.data.structures import Source
-from phaselearn.data.verify import wrong_files
 from phaselearn.errors import UserError
 from phaselearn.progress import track
 

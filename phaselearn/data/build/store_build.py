@@ -15,22 +15,22 @@ from pathlib import Path
 from typing import Any
 
 import zarr
+from phaselearn.data.build.store_build.crystal_columns import write_columns
+from phaselearn.data.build.store_build.screen_source import ScreenedSource, read_block, screen_source
+from phaselearn.data.build.store_build.write_pairs import PAIRS_A_SHARD, write_pairs
+from phaselearn.data.store.pair_store.dataset_card import dataset_card
+from phaselearn.data.store.pair_store.encodings import open_group
+from phaselearn.data.store.pair_store.files import BUILDING, CARD, RECIPE, WRITTEN, create_pair_arrays
+from phaselearn.data.store.pair_store.location import open_storage
+from phaselearn.data.store.pair_store.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
+from phaselearn.data.store.pair_store.pair_store import PairStore
+from phaselearn.data.store.pair_store.recipe import make_recipe
+from phaselearn.data.store.pair_store.removal import check_removable, remove
+from phaselearn.data.store.pair_store.storage import Storage
+from phaselearn.data.store.pair_store.summary import summarise
 
-from phaselearn.data.card import dataset_card
-from phaselearn.data.columns import write_columns
-from phaselearn.data.encodings import open_group
-from phaselearn.data.fill import PAIRS_A_SHARD, fill
-from phaselearn.data.gather import Gathered, gather, read_block
-from phaselearn.data.location import open_storage
-from phaselearn.data.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
 from phaselearn.data.pairs import PairDefinition
-from phaselearn.data.recipe import make_recipe
-from phaselearn.data.removal import check_removable, remove
-from phaselearn.data.storage import Storage
-from phaselearn.data.store import PairStore
-from phaselearn.data.store_files import BUILDING, CARD, RECIPE, WRITTEN, create_pair_arrays
 from phaselearn.data.structures import Source
-from phaselearn.data.summary import summarise
 from phaselearn.errors import UserError
 
 _FILES_AT_ONCE = 8
@@ -99,10 +99,10 @@ def _build(
     partial = storage.beside()
     if not _is_whole(partial, recipe):
         _start_or_go_on(partial, recipe)
-        gathered = gather(partial, source, recipe["longest_edge"], workers)
-        _check_usable(source, gathered)
-        _write_columns(partial, recipe, gathered, definition)
-        shards = fill(partial, gathered.crystals, definition, workers)
+        screened = screen_source(partial, source, recipe["longest_edge"], workers)
+        _check_usable(source, screened)
+        _write_columns(partial, recipe, screened, definition)
+        shards = write_pairs(partial, screened.crystals, definition, workers)
         _finish(partial, recipe, shards)
     _remove_rest(partial)
     remove(storage)
@@ -137,10 +137,10 @@ def _start_or_go_on(partial: Storage, recipe: dict[str, Any]) -> None:
     partial.write(RECIPE, encoded)
 
 
-def _check_usable(source: Source, gathered: Gathered) -> None:
-    if sum(gathered.crystals):
+def _check_usable(source: Source, screened: ScreenedSource) -> None:
+    if sum(screened.crystals):
         return
-    reasons = Counter(gathered.left_out).most_common(3)
+    reasons = Counter(screened.left_out).most_common(3)
     told = "; ".join(f"{count} × {reason}" for reason, count in reasons) or "it yields nothing"
     raise UserError(
         f"source '{source.name}' has no usable structure ({told}): check source.path, or use the embedded "
@@ -148,16 +148,18 @@ def _check_usable(source: Source, gathered: Gathered) -> None:
     )
 
 
-def _write_columns(partial: Storage, recipe: dict[str, Any], gathered: Gathered, definition: PairDefinition) -> None:
+def _write_columns(
+    partial: Storage, recipe: dict[str, Any], screened: ScreenedSource, definition: PairDefinition
+) -> None:
     """Write the group, the crystals' arrays and the empty arrays of the pairs, all anew if that was stopped."""
     if partial.has(WRITTEN):
         return
     partial.delete(key for key in partial.sizes() if not key.startswith(f"{BUILDING}/"))
-    count = sum(gathered.crystals)
-    attributes = {**recipe, "left_out": gathered.left_out}
+    count = sum(screened.crystals)
+    attributes = {**recipe, "left_out": screened.left_out}
     group = zarr.create_group(partial.zarr_store(read_only=False), attributes=attributes, zarr_format=3)
-    blocks = (read_block(partial, number) for number in range(len(gathered.crystals)))
-    write_columns(partial, group, blocks, count, gathered.atoms)
+    blocks = (read_block(partial, number) for number in range(len(screened.crystals)))
+    write_columns(partial, group, blocks, count, screened.atoms)
     create_pair_arrays(group, count, definition.size, PAIRS_A_SHARD)
     partial.write(WRITTEN, b"")
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+from phaselearn.data.build.store_build.screen_source import read_block
+from phaselearn.data.store.pair_store.files import PAIR_ARRAYS, SHARDS_WRITTEN, shard_key
+from phaselearn.data.store.pair_store.manifest import Entry
+from phaselearn.data.store.pair_store.shard_codec import encode_shard
+from phaselearn.data.store.pair_store.storage import Storage
 
-from phaselearn.data.gather import read_block
-from phaselearn.data.manifest import Entry
 from phaselearn.data.pairs import PairDefinition, make_density, make_intensity, pad_atoms
 from phaselearn.data.processes import in_processes
-from phaselearn.data.shards import encode_shard
-from phaselearn.data.storage import Storage
-from phaselearn.data.store_files import PAIR_ARRAYS, SHARDS_WRITTEN, shard_key
 from phaselearn.data.structures import Crystal
 from phaselearn.progress import Progress
 
@@ -22,7 +22,7 @@ PAIRS_A_SHARD = 256
 _PAIRS_A_BATCH = 32
 
 
-def fill(
+def write_pairs(
     storage: Storage, crystals_in_blocks: Sequence[int], definition: PairDefinition, workers: int | None
 ) -> dict[str, Entry]:
     """Compute and write the shards that are missing.

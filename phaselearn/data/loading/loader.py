@@ -10,8 +10,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from phaselearn.data.batch import Batch
-from phaselearn.data.batching import EpochBatches
-from phaselearn.data.dataset import PairDataset
+from phaselearn.data.loading.dataset import PairDataset
+from phaselearn.data.loading.sampler import EpochBatches
 from phaselearn.errors import UserError
 
 

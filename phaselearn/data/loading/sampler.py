@@ -15,7 +15,7 @@ from itertools import islice, pairwise, zip_longest
 import numpy as np
 from torch.utils.data import Sampler
 
-from phaselearn.data.dataset import Key
+from phaselearn.data.loading.dataset import Key
 from phaselearn.errors import UserError
 
 BATCHINGS = ("random", "cell")

@@ -20,7 +20,7 @@ import gemmi
 
 from phaselearn.data.sources.readers.archives import most_unpacked
 from phaselearn.data.sources.readers.rows import cell_of_row
-from phaselearn.data.sources.symmetry import CELLS, crystal_of
+from phaselearn.data.sources.structure_type import CELLS, crystal_of
 from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable, storable, without_repeats
 from phaselearn.errors import UserError
 from phaselearn.quoting import command, setting

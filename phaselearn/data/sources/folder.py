@@ -10,7 +10,7 @@ from pathlib import Path
 
 from phaselearn.data.sources.readers.ase_files import require_ase
 from phaselearn.data.sources.readers.formats import format_of, holds_many, read_structures
-from phaselearn.data.sources.symmetry import CELLS, Cell, crystal_of
+from phaselearn.data.sources.structure_type import CELLS, Cell, crystal_of
 from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable, storable, unreadable, without_repeats
 from phaselearn.errors import UserError
 

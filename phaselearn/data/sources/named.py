@@ -12,7 +12,7 @@ from phaselearn.data.sources.folder import Folder
 from phaselearn.data.structures import Crystal, LeftOut, Source
 from phaselearn.errors import UserError
 
-_SHIPPED = Path(str(files("phaselearn.data.shipped")))
+_SHIPPED = Path(str(files("phaselearn.data.sources.shipped")))
 
 
 def shipped_names() -> list[str]:

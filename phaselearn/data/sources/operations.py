@@ -13,7 +13,7 @@ import numpy as np
 import spglib
 from scipy.spatial import cKDTree
 
-from phaselearn.data.sources.symmetry import Cell, wrap
+from phaselearn.data.sources.structure_type import Cell, wrap
 from phaselearn.data.structures import Unusable
 
 ROUNDING = 0.7  # of the last digit: 0.66 and 0.67 both stand for ⅔

@@ -20,13 +20,13 @@ import numpy as np
 import spglib
 from pymatgen.core import Element, Structure
 
+from phaselearn.data.sources.structure_type import SYMMETRY_PRECISION, Cell, choose_cell, structure_type, wrap
 from phaselearn.data.sources.substitution import (
     bond_radius,
     covalent_radius,
     electronegativity_spread,
     replacements,
 )
-from phaselearn.data.sources.symmetry import SYMMETRY_PRECISION, Cell, choose_cell, structure_type, wrap
 from phaselearn.data.structures import Crystal, LeftOut, Source
 from phaselearn.errors import UserError
 

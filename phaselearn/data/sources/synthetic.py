@@ -13,8 +13,8 @@ import numpy as np
 from pymatgen.core import Element
 
 from phaselearn.data.sources.space_groups import WEIGHTINGS, random_cell, weights
+from phaselearn.data.sources.structure_type import Cell, crystal_of
 from phaselearn.data.sources.substitution import HARDLY_ANY_COMPOUND, HEAVIEST, covalent_radius
-from phaselearn.data.sources.symmetry import Cell, crystal_of
 from phaselearn.data.sources.wyckoff import WyckoffPosition, primitive_vectors, wyckoff_positions
 from phaselearn.data.structures import Crystal, EndlessSource, Unusable
 from phaselearn.errors import UserError

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from phaselearn.data.manifest import MANIFEST
-from phaselearn.data.recipe import SCHEMA, SCHEMA_VERSION
-from phaselearn.data.storage import Storage
-from phaselearn.data.store_files import BUILDING, METADATA
+from phaselearn.data.store.pair_store.files import BUILDING, METADATA
+from phaselearn.data.store.pair_store.manifest import MANIFEST
+from phaselearn.data.store.pair_store.recipe import SCHEMA, SCHEMA_VERSION
+from phaselearn.data.store.pair_store.storage import Storage
+
 from phaselearn.errors import UserError
 from phaselearn.quoting import command, setting
 

@@ -22,13 +22,7 @@ from typing import Any
 
 import numpy as np
 import zarr
-
-from phaselearn.data.encodings import open_group
-from phaselearn.data.location import open_storage
-from phaselearn.data.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
-from phaselearn.data.pairs import PairDefinition
-from phaselearn.data.reader import ShardReader
-from phaselearn.data.store_checks import (
+from phaselearn.data.store.pair_store.damage import (
     check_schema,
     check_version,
     damaged,
@@ -36,7 +30,13 @@ from phaselearn.data.store_checks import (
     repair_command,
     wrong_size,
 )
-from phaselearn.data.store_files import METADATA, PAIR_ARRAYS, shard_key
+from phaselearn.data.store.pair_store.encodings import open_group
+from phaselearn.data.store.pair_store.files import METADATA, PAIR_ARRAYS, shard_key
+from phaselearn.data.store.pair_store.location import open_storage
+from phaselearn.data.store.pair_store.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
+from phaselearn.data.store.pair_store.pair_reader import ShardReader
+
+from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.structures import Crystal
 from phaselearn.errors import UserError
 

@@ -5,10 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from phaselearn.data.manifest import MANIFEST
-from phaselearn.data.recipe import SCHEMA
-from phaselearn.data.storage import Storage
-from phaselearn.data.store_files import BUILDING, CARD, GATHERED, LEFT_OUT, METADATA, RECIPE, SHARDS_WRITTEN, WRITTEN
+from phaselearn.data.store.pair_store.files import (
+    BUILDING,
+    CARD,
+    GATHERED,
+    LEFT_OUT,
+    METADATA,
+    RECIPE,
+    SHARDS_WRITTEN,
+    WRITTEN,
+)
+from phaselearn.data.store.pair_store.manifest import MANIFEST
+from phaselearn.data.store.pair_store.recipe import SCHEMA
+from phaselearn.data.store.pair_store.storage import Storage
+
 from phaselearn.errors import UserError
 from phaselearn.quoting import command
 

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from phaselearn.data.build.store_build.store_build import build_store
+from phaselearn.data.store.pair_store.storage import LocalStorage
 
-from phaselearn.data import gather
-from phaselearn.data.build import build_store
+from phaselearn.data.build.store_build import screen_source
 from phaselearn.data.sources.folder import Folder
-from phaselearn.data.storage import LocalStorage
 from tests.conftest import OCTANT
 from tests.data.files import files_of
 
@@ -88,7 +88,7 @@ def test_what_is_built_of_a_large_file_is_kept_when_stopped(
     write = LocalStorage.write
 
     def stop(storage: LocalStorage, key: str, content: bytes) -> None:
-        if key == gather.block_key(2):
+        if key == screen_source.block_key(2):
             raise KeyboardInterrupt
         write(storage, key, content)
 
@@ -96,13 +96,13 @@ def test_what_is_built_of_a_large_file_is_kept_when_stopped(
         patch.setattr(LocalStorage, "write", stop)
         with pytest.raises(KeyboardInterrupt):
             build_store(source, OCTANT, tmp_path / "stopped.zarr", 30.0, {}, workers=1)
-    screened, screen = [], gather._screened
+    screened, screen = [], screen_source._screened
 
-    def counting(entries: list, longest_edge: float) -> gather.Block:
+    def counting(entries: list, longest_edge: float) -> screen_source.Block:
         screened.append(len(entries))
         return screen(entries, longest_edge)
 
-    monkeypatch.setattr(gather, "_screened", counting)
+    monkeypatch.setattr(screen_source, "_screened", counting)
     store = build_store(source, OCTANT, tmp_path / "stopped.zarr", 30.0, {}, workers=1)
     assert screened == [600 - 2 * 256]
     assert files_of(store.path) == files_of(whole.path)

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from phaselearn.data.build.store_build.store_build import build_store
+from phaselearn.data.store.pair_store.location import open_storage
+from phaselearn.data.store.pair_store.pair_store import PairStore
+from phaselearn.data.store.pair_store.verify import verify_store
 
-from phaselearn.data.build import build_store
-from phaselearn.data.location import open_storage
 from phaselearn.data.sources.file import File
 from phaselearn.data.sources.folder import Folder
 from phaselearn.data.sources.prototypes import Prototypes
-from phaselearn.data.store import PairStore
 from phaselearn.data.structures import Crystal, LeftOut, Source
-from phaselearn.data.verify import verify_store
 from phaselearn.errors import UserError
 from tests.conftest import OCTANT
 from tests.data.files import files_of

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from phaselearn.data.build.store_build.store_build import build_store
+from phaselearn.data.store.pair_store.manifest import MANIFEST
+from phaselearn.data.store.pair_store.pair_store import PairStore
+from phaselearn.data.store.pair_store.removal import check_removable, removal_order
 
-from phaselearn.data import build
-from phaselearn.data.build import build_store
-from phaselearn.data.manifest import MANIFEST
-from phaselearn.data.removal import check_removable, removal_order
+from phaselearn.data.build.store_build import store_build
 from phaselearn.data.sources.prototypes import Prototypes
-from phaselearn.data.store import PairStore
 from phaselearn.errors import UserError
 from phaselearn.locks import Holder, held
 from tests.conftest import OCTANT
@@ -36,14 +36,14 @@ class _Held:
         self.reached = threading.Event()
         self.go_on = threading.Event()
         self.count = 0
-        self._fill = build.fill
-        monkeypatch.setattr(build, "fill", self)
+        self._write_pairs = store_build.write_pairs
+        monkeypatch.setattr(store_build, "write_pairs", self)
 
     def __call__(self, *arguments: Any) -> Any:
         self.count += 1
         self.reached.set()
         assert self.go_on.wait(60)
-        return self._fill(*arguments)
+        return self._write_pairs(*arguments)
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_whoever_waits_for_another_store_is_told_that_it_is_there(
 
 
 def test_a_build_within_a_build_of_the_same_store_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "fill", lambda *_: _built(tmp_path / "a.zarr"))
+    monkeypatch.setattr(store_build, "write_pairs", lambda *_: _built(tmp_path / "a.zarr"))
     with pytest.raises(UserError, match="already"):
         _built(tmp_path / "a.zarr")
     monkeypatch.undo()

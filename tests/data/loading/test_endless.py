@@ -8,13 +8,13 @@ import sys
 
 import pytest
 import torch
+from phaselearn.data.build.store_build.store_build import build_store
+from phaselearn.data.preparation.preparation.augmentation import Augmentation
+from phaselearn.data.preparation.preparation.observation import Observation
+from phaselearn.data.preparation.preparation.preparation import Preparation
 
-from phaselearn.data.augmentation import Augmentation
-from phaselearn.data.build import build_store
-from phaselearn.data.dataset import PairDataset
-from phaselearn.data.endless import EndlessLoader, EndlessPairs
-from phaselearn.data.observation import Observation
-from phaselearn.data.preparation import Preparation
+from phaselearn.data.loading.dataset import PairDataset
+from phaselearn.data.loading.endless import EndlessLoader, EndlessPairs
 from phaselearn.data.sources.synthetic import Synthetic
 from phaselearn.data.split import split_of
 from tests.cli.folders import TRAIN, command, metric_rows, table, weights
@@ -176,7 +176,7 @@ def test_wrong_settings(tmp_path, arguments: tuple[str, ...], told: str) -> None
 
 DISTRIBUTED = """
 import sys, torch, torch.distributed as dist
-from tests.data.test_endless import pairs
+from tests.data.loading.test_endless import pairs
 dist.init_process_group("gloo", init_method=f"file://{sys.argv[1]}", rank=int(sys.argv[2]), world_size=2)
 mine = torch.cat([b["row"] for b in pairs(dist.get_world_size(), dist.get_rank(), crystals=8)])
 everything = [torch.empty_like(mine) for _ in range(2)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from phaselearn.data.batching import EpochBatches
+from phaselearn.data.loading.sampler import EpochBatches
 from phaselearn.errors import UserError
 
 EDGES = np.random.default_rng(0).uniform(2.5, 14.0, size=(500, 3))

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from phaselearn.data.build.store_build.screen_source import read_block, screen_source
+from phaselearn.data.store.pair_store.location import open_storage
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from phaselearn.data.gather import gather, read_block
-from phaselearn.data.location import open_storage
 from phaselearn.data.sources.file import File
 from phaselearn.data.sources.folder import Folder
 from phaselearn.data.sources.readers import archives
-from phaselearn.data.sources.symmetry import structure_type
+from phaselearn.data.sources.structure_type import structure_type
 from phaselearn.data.split import split_of
 from phaselearn.data.structures import REPEATED, Crystal, LeftOut
 from phaselearn.errors import UserError
@@ -250,16 +250,16 @@ def test_a_store_has_an_id_once(tmp_path: Path, workers: int) -> None:
     source = File(str(write(tmp_path / "a.jsonl", rows)), None, "CC0", "nobody")
     storage = open_storage(tmp_path / "building")
     for _ in range(2):
-        gathered = gather(storage, source, 30.0, workers)
-        assert sum(gathered.crystals) == 301
-        assert gathered.left_out == {REPEATED: 300}
-        blocks = [read_block(storage, number) for number in range(len(gathered.crystals))]
-        assert [len(block.crystals) for block in blocks] == gathered.crystals
+        screened = screen_source(storage, source, 30.0, workers)
+        assert sum(screened.crystals) == 301
+        assert screened.left_out == {REPEATED: 300}
+        blocks = [read_block(storage, number) for number in range(len(screened.crystals))]
+        assert [len(block.crystals) for block in blocks] == screened.crystals
         ids = [crystal.id for block in blocks for crystal in block.crystals]
         assert ids == [f"row-{number}" for number in range(300)] + ["last"]
-        storage.delete([key for key in storage.sizes() if key.endswith("gathered.json")])
-        gathered_again = gather(storage, source, 30.0, workers)
-        assert gathered_again == gathered
+        storage.delete([key for key in storage.sizes() if key.endswith("screened.json")])
+        screened_again = screen_source(storage, source, 30.0, workers)
+        assert screened_again == screened
 
 
 def test_a_document_gets_one_hint(tmp_path: Path) -> None:

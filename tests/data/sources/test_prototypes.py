@@ -18,8 +18,8 @@ from pymatgen.core import Composition, Element, Lattice, Structure
 
 from phaselearn.data.screening import screen
 from phaselearn.data.sources.prototypes import Prototypes, aflow_library
+from phaselearn.data.sources.structure_type import structure_type
 from phaselearn.data.sources.substitution import bond_radius, electronegativity_spread, replacements
-from phaselearn.data.sources.symmetry import structure_type
 from phaselearn.data.structures import Crystal
 from phaselearn.errors import UserError
 

@@ -9,9 +9,9 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from phaselearn.data.shipped.alpha_f2 import cif
+from phaselearn.data.sources.shipped.alpha_f2 import cif
 
-FILE = files("phaselearn.data.shipped").joinpath("alpha_F2.cif")
+FILE = files("phaselearn.data.sources.shipped").joinpath("alpha_F2.cif")
 
 
 def test_the_file_is_what_the_module_writes():

@@ -12,16 +12,17 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 import torch
+from phaselearn.data.build.store_build.repair import repair_store
+from phaselearn.data.build.store_build.store_build import build_store
+from phaselearn.data.store.pair_store.files import PAIR_ARRAYS, shard_key
+from phaselearn.data.store.pair_store.location import open_storage
+from phaselearn.data.store.pair_store.pair_store import PairStore
+from phaselearn.data.store.pair_store.verify import verify_store
 
-from phaselearn.data import build, lease
-from phaselearn.data.build import build_store
-from phaselearn.data.location import open_storage
+from phaselearn.data.build.store_build import store_build
 from phaselearn.data.processes import worker_context
-from phaselearn.data.repair import repair_store
 from phaselearn.data.sources.prototypes import Prototypes
-from phaselearn.data.store import PairStore
-from phaselearn.data.store_files import PAIR_ARRAYS, shard_key
-from phaselearn.data.verify import verify_store
+from phaselearn.data.store.pair_store import lease
 from phaselearn.errors import UserError
 from tests.cli.folders import PHASELEARN, SMALL, TRAIN, command, table
 from tests.conftest import OCTANT
@@ -88,8 +89,8 @@ def test_a_stopped_build_goes_on_in_the_bucket(store: PairStore, monkeypatch: py
     def stop(*_):
         raise KeyboardInterrupt
 
-    for step in ("_write_columns", "fill", "_finish", "_remove_rest"):
-        monkeypatch.setattr(f"phaselearn.data.build.{step}", stop)
+    for step in ("_write_columns", "write_pairs", "_finish", "_remove_rest"):
+        monkeypatch.setattr(f"phaselearn.data.build.store_build.store_build.{step}", stop)
         with pytest.raises(KeyboardInterrupt):
             build_store(Prototypes(COUNT, 0, "primitive"), OCTANT, url, 30.0, {"count": COUNT}, workers=1)
         monkeypatch.undo()
@@ -164,7 +165,7 @@ def test_a_forked_process_is_told_and_does_not_hang(store: PairStore) -> None:
 def test_what_stands_in_the_way_is_told(
     port: int, monkeypatch: pytest.MonkeyPatch, url: str, variables: dict[str, str], told: str
 ) -> None:
-    monkeypatch.setattr("phaselearn.data.bucket._RETRIES", {"max_retries": 1})
+    monkeypatch.setattr("phaselearn.data.store.pair_store.bucket._RETRIES", {"max_retries": 1})
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(UserError, match=told):
@@ -172,7 +173,7 @@ def test_what_stands_in_the_way_is_told(
 
 
 def test_missing_credentials_are_told(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phaselearn.data.bucket._RETRIES", {"max_retries": 0})
+    monkeypatch.setattr("phaselearn.data.store.pair_store.bucket._RETRIES", {"max_retries": 0})
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
@@ -200,19 +201,19 @@ def test_from_prepare_to_a_trained_network(port: int, tmp_path) -> None:
 def _second_builder(url: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """Begin a build of a store while another is between its blocks and its shards; return how many came there."""
     reached, go_on, second = threading.Event(), threading.Event(), threading.Event()
-    came, fill = [], build.fill
+    came, write_pairs = [], store_build.write_pairs
 
-    def held_fill(*arguments):
+    def held_pairs(*arguments):
         came.append(1)
         reached.set()
         assert go_on.wait(60)
-        return fill(*arguments)
+        return write_pairs(*arguments)
 
     def told(holder, doing):
         assert holder.process == os.getpid()
         second.set()
 
-    monkeypatch.setattr(build, "fill", held_fill)
+    monkeypatch.setattr(store_build, "write_pairs", held_pairs)
     monkeypatch.setattr(lease, "waiting_for", told)
     with ThreadPoolExecutor(2) as pool:
         source = Prototypes(20, 0, "primitive")

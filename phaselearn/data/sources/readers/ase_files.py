@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from phaselearn.data.admission import MOST_ATOMS, check_lattice
-from phaselearn.data.sources.symmetry import Cell
+from phaselearn.data.sources.structure_type import Cell
 from phaselearn.data.structures import Unusable, unreadable
 from phaselearn.errors import UserError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from phaselearn.data.sources.readers import ase_files, cif, poscar, pymatgen_files, pymatgen_json
 from phaselearn.data.sources.readers.archives import unpacked, unpacked_name
-from phaselearn.data.sources.symmetry import Cell
+from phaselearn.data.sources.structure_type import Cell
 from phaselearn.data.structures import Unusable
 
 # A label, unique within the file, and the cell of an entry or why it cannot be used.

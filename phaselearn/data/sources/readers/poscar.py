@@ -15,7 +15,7 @@ import numpy as np
 
 from phaselearn.data.admission import MOST_ATOMS, check_lattice
 from phaselearn.data.sources.readers.elements import ATOMIC_NUMBERS
-from phaselearn.data.sources.symmetry import Cell
+from phaselearn.data.sources.structure_type import Cell
 from phaselearn.data.structures import Unusable
 
 _LONGEST_LINE = 10_000  # characters

@@ -10,7 +10,7 @@ import numpy as np
 from pymatgen.core import DummySpecies, Structure
 from pymatgen.io.registry import get_structure_format
 
-from phaselearn.data.sources.symmetry import Cell
+from phaselearn.data.sources.structure_type import Cell
 from phaselearn.data.structures import Unusable
 
 # Those that hold numbers and nothing else. By a name such as a.json.old pymatgen would read JSON, which names modules

@@ -19,7 +19,7 @@ from phaselearn.data.admission import MOST_ATOMS, lattice_of
 from phaselearn.data.sources.readers.ase_files import read_database
 from phaselearn.data.sources.readers.elements import ATOMIC_NUMBERS
 from phaselearn.data.sources.readers.rows import FIELDS, cell_of_row
-from phaselearn.data.sources.symmetry import Cell
+from phaselearn.data.sources.structure_type import Cell
 from phaselearn.data.structures import Unusable
 
 MOST_BYTES = 1 << 30  # of a file; it takes ten times as much memory

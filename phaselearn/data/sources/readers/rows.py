@@ -10,7 +10,7 @@ import numpy as np
 from phaselearn.data.admission import MOST_ATOMS
 from phaselearn.data.formula import contradicts
 from phaselearn.data.sources.readers.elements import atomic_number
-from phaselearn.data.sources.symmetry import Cell
+from phaselearn.data.sources.structure_type import Cell
 from phaselearn.data.structures import Unusable
 
 FIELDS = ("lattice", "species", "frac_coords")

@@ -5,7 +5,7 @@ Meyer, Barrett & Greer, J. Chem. Phys. 49, 1902 (1968): C2/c, a 5.50, b 3.28, c 
 published cell and the centres and directions of the molecules, and gives the bond its length. No network is trained
 on this formula (`phaselearn.data.split`).
 
-    python -m phaselearn.data.shipped.alpha_f2 > phaselearn/data/shipped/alpha_F2.cif
+    python -m phaselearn.data.sources.shipped.alpha_f2 > phaselearn/data/shipped/alpha_F2.cif
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def cif() -> str:
     angles = zip(("alpha", "beta", "gamma"), structure.lattice.angles, strict=True)
     lines = [
         "# alpha-F2, C2/c, primitive cell: cell and orientation of the molecules of Meyer, Barrett & Greer,",
-        "# J. Chem. Phys. 49, 1902 (1968), the bond 1.42 A. Written by phaselearn.data.shipped.alpha_f2.",
+        "# J. Chem. Phys. 49, 1902 (1968), the bond 1.42 A. Written by phaselearn.data.sources.shipped.alpha_f2.",
         "data_alpha_F2",
         "_chemical_formula_sum 'F4'",
         "_cell_formula_units_Z 2",

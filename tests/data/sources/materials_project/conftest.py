@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from phaselearn.data.sources.materials_project.source.source import MaterialsProject
 
-from phaselearn.data.materials_project import client as client_module
-from phaselearn.data.materials_project import fetch as fetch_module
-from phaselearn.data.sources.materials_project import MaterialsProject
-from tests.data.materials_project.server import (
+from phaselearn.data.sources.materials_project.source import client as client_module
+from phaselearn.data.sources.materials_project.source import fetch as fetch_module
+from tests.data.sources.materials_project.server import (
     KEY,
     MaterialsProjectServer,
     library,
     rock_salts,
 )
-from tests.data.materials_project.snapshots import Make
+from tests.data.sources.materials_project.snapshots import Make
 
 
 @pytest.fixture(scope="module")

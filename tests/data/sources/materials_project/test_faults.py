@@ -6,18 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from phaselearn.data.sources.materials_project.source.source import MaterialsProject
 
-from phaselearn.data.materials_project import client as client_module
-from phaselearn.data.sources.materials_project import MaterialsProject
+from phaselearn.data.sources.materials_project.source import client as client_module
 from phaselearn.errors import UserError
-from tests.data.materials_project.server import (
+from tests.data.sources.materials_project.server import (
     KEY,
     VERSION,
     Fault,
     MaterialsProjectServer,
     library,
 )
-from tests.data.materials_project.snapshots import SUMMARY, Make, Once, fetched, ids
+from tests.data.sources.materials_project.snapshots import SUMMARY, Make, Once, fetched, ids
 
 pytest.importorskip("mp_api.client", reason="the client is not here: pip install 'phaselearn[materials_project]'")
 

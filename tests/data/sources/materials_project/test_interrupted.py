@@ -12,12 +12,12 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import pytest
+from phaselearn.data.sources.materials_project.source.source import MaterialsProject
 
-from phaselearn.data.materials_project import client
-from phaselearn.data.materials_project import fetch as fetch_module
-from phaselearn.data.sources.materials_project import MaterialsProject
+from phaselearn.data.sources.materials_project.source import client
+from phaselearn.data.sources.materials_project.source import fetch as fetch_module
 from phaselearn.errors import UserError
-from tests.data.materials_project.server import KEY, Fault, MaterialsProjectServer, rock_salts
+from tests.data.sources.materials_project.server import KEY, Fault, MaterialsProjectServer, rock_salts
 
 pytest.importorskip("mp_api.client", reason="the client is not here: pip install 'phaselearn[materials_project]'")
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from phaselearn.data.sources.materials_project.source.source import MaterialsProject
 
-from phaselearn.data.sources.materials_project import MaterialsProject
 from phaselearn.errors import UserError
-from tests.data.materials_project.server import (
+from tests.data.sources.materials_project.server import (
     KEY,
 )
-from tests.data.materials_project.snapshots import Make, ids
+from tests.data.sources.materials_project.snapshots import Make, ids
 
 pytest.importorskip("mp_api.client", reason="the client is not here: pip install 'phaselearn[materials_project]'")
 

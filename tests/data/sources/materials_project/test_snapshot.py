@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from phaselearn.data.sources.materials_project.source.source import MaterialsProject
 from pymatgen.core import Structure
 
 from phaselearn.data.sources.file import File
-from phaselearn.data.sources.materials_project import MaterialsProject
 from phaselearn.data.structures import Crystal, LeftOut
 from phaselearn.errors import UserError
-from tests.data.materials_project.server import (
+from tests.data.sources.materials_project.server import (
     VERSION,
     MaterialsProjectServer,
 )
-from tests.data.materials_project.snapshots import Make, ids
+from tests.data.sources.materials_project.snapshots import Make, ids
 
 pytest.importorskip("mp_api.client", reason="the client is not here: pip install 'phaselearn[materials_project]'")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from phaselearn.errors import UserError
-from tests.data.readers.structures import CORUNDUM, QUARTZ, SALT, assert_same, read, reasons
+from tests.data.sources.readers.structures import CORUNDUM, QUARTZ, SALT, assert_same, read, reasons
 
 pytest.importorskip("ase", reason="ASE is not installed")
 import ase.io

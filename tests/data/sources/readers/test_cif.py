@@ -14,7 +14,7 @@ from pymatgen.io.cif import CifParser, CifWriter
 
 from phaselearn.data.sources.folder import Folder
 from phaselearn.data.structures import LeftOut
-from tests.data.readers.structures import CORUNDUM, QUARTZ, SALT, assert_same, read, reasons
+from tests.data.sources.readers.structures import CORUNDUM, QUARTZ, SALT, assert_same, read, reasons
 
 PEROVSKITE = Structure.from_spacegroup(
     "Pnma",

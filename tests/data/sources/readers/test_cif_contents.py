@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from phaselearn.data.structures import LeftOut
-from tests.data.readers.structures import read
+from tests.data.sources.readers.structures import read
 
 CELL = (5, 6, 7, 90, 90, 90)
 SITES = "Na1 Na 0 0 0\nCl1 Cl .5 .5 .5"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from phaselearn.data.structures import LeftOut
-from tests.data.readers.structures import read
+from tests.data.sources.readers.structures import read
 
 NO_CELL = "no cell"
 UNREAD = "operations that cannot be read"

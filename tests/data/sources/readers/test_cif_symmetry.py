@@ -10,8 +10,8 @@ import pytest
 
 from phaselearn.data.sources.readers import cif
 from phaselearn.data.structures import Crystal, Unusable
-from tests.data.readers.settings import WAYS, amplitudes, draw
-from tests.data.readers.structures import read, reasons
+from tests.data.sources.readers.settings import WAYS, amplitudes, draw
+from tests.data.sources.readers.structures import read, reasons
 
 # Each Laue class and centring, both origins, both kinds of axes, axes in other orders.
 SOME = (

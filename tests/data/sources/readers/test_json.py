@@ -16,7 +16,7 @@ from pymatgen.entries.computed_entries import ComputedStructureEntry
 
 from phaselearn.data.sources.readers import archives
 from phaselearn.data.structures import LeftOut
-from tests.data.readers.structures import ALLOY, CORUNDUM, NEARLY, QUARTZ, SALT, assert_same, read, reasons
+from tests.data.sources.readers.structures import ALLOY, CORUNDUM, NEARLY, QUARTZ, SALT, assert_same, read, reasons
 
 ENTRIES = [ComputedStructureEntry(structure, -1.0, entry_id="same") for structure in (SALT, QUARTZ)]
 SHAPES = {

@@ -10,7 +10,7 @@ import pytest
 
 from phaselearn.data.sources.readers.poscar import read as read_cells
 from phaselearn.data.structures import LeftOut
-from tests.data.readers.structures import SALT, assert_same, read, reasons
+from tests.data.sources.readers.structures import SALT, assert_same, read, reasons
 
 MGO = "Mg O\n1 1\nDirect\n0 0 0\n.5 .5 .5\n"
 CUBE = "4.2 0 0\n0 4.2 0\n0 0 4.2\n"

@@ -15,7 +15,7 @@ from phaselearn.data.sources.readers.cif.cell import read_lattice
 from phaselearn.data.sources.readers.cif.formula import Stated
 from phaselearn.data.sources.readers.cif.sites import Sites, read_sites
 from phaselearn.data.sources.readers.cif.symmetry import Setting, other_groups, read_settings
-from phaselearn.data.sources.symmetry import Cell, wrap
+from phaselearn.data.sources.structure_type import Cell, wrap
 from phaselearn.data.structures import Crystal, Unusable, unreadable
 
 _MODULATIONS = ("_cell_modulation_dimension", "_cell_wave_vector_seq_id", "_cell_wave_vector_x")

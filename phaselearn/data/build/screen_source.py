@@ -11,13 +11,13 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+from phaselearn.data.build.store_build.blocks import Block
+from phaselearn.data.build.store_build.repeats import id_digests, repeated
+from phaselearn.data.store.pair_store.files import BUILDING, GATHERED
+from phaselearn.data.store.pair_store.storage import Storage
 
-from phaselearn.data.blocks import Block
 from phaselearn.data.processes import in_processes
-from phaselearn.data.repeats import id_digests, repeated
 from phaselearn.data.screening import screen
-from phaselearn.data.storage import Storage
-from phaselearn.data.store_files import BUILDING, GATHERED
 from phaselearn.data.structures import REPEATED, Crystal, LeftOut, Source, printable, unreadable
 from phaselearn.progress import Progress
 
@@ -25,7 +25,7 @@ ENTRIES_A_BLOCK = 256
 
 
 @dataclass(frozen=True)
-class Gathered:
+class ScreenedSource:
     """What is in the blocks.
 
     Attributes:
@@ -39,7 +39,7 @@ class Gathered:
     left_out: dict[str, int]
 
 
-def gather(storage: Storage, source: Source, longest_edge: float, workers: int | None) -> Gathered:
+def screen_source(storage: Storage, source: Source, longest_edge: float, workers: int | None) -> ScreenedSource:
     """Write the blocks of a source that are not there yet.
 
     Args:
@@ -49,7 +49,7 @@ def gather(storage: Storage, source: Source, longest_edge: float, workers: int |
         workers: see `in_processes`.
     """
     if storage.has(GATHERED):
-        return Gathered(**json.loads(storage.read(GATHERED)))
+        return ScreenedSource(**json.loads(storage.read(GATHERED)))
     there = set(storage.sizes(f"{BUILDING}/blocks"))
     counts: list[dict[str, Any]] = []
     with Progress("reading structures", len(source) or None) as progress:
@@ -67,13 +67,13 @@ def gather(storage: Storage, source: Source, longest_edge: float, workers: int |
         block = _without(read_block(storage, number), again)
         storage.write(block_key(number), block.encode())
         counts[number] = _counted(block)
-    gathered = Gathered(
+    screened = ScreenedSource(
         [counted["crystals"] for counted in counts],
         sum(counted["atoms"] for counted in counts),
         dict(sorted(sum((Counter(counted["left_out"]) for counted in counts), Counter()).items())),
     )
-    storage.write(GATHERED, json.dumps(vars(gathered)).encode())
-    return gathered
+    storage.write(GATHERED, json.dumps(vars(screened)).encode())
+    return screened
 
 
 def block_key(number: int) -> str:
