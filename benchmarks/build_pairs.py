@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from figures import Figures, state_machine
-from phaselearn.data.store.pair_store.storage import LocalStorage
 from prepare_kills import digests
 
 from phaselearn.commands.main import main as phaselearn
-from phaselearn.data.build.store_build import screen_source, write_pairs
+from phaselearn.data.build import screen_source, write_pairs
 from phaselearn.data.sources.prototypes import Prototypes
+from phaselearn.data.store.storage import LocalStorage
 
 OWN = {"pairs.zarr", "outputs", "work.txt", "0.txt", "1.txt", "2.txt"}
 KILL, WAIT = 0.75, "waiting: another process"

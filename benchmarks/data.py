@@ -23,22 +23,22 @@ import numpy as np
 import torch
 import zarr
 from figures import Figures, state_machine
-from phaselearn.data.build.store_build.store_build import build_store
-from phaselearn.data.build.store_build.write_pairs import PAIRS_A_SHARD
-from phaselearn.data.preparation.preparation.augmentation import Augmentation
-from phaselearn.data.preparation.preparation.observation import Observation
-from phaselearn.data.store.pair_store.files import PAIR_ARRAYS, create_pair_arrays
-from phaselearn.data.store.pair_store.pair_store import PairStore
 
 from phaselearn.callbacks.peak_memory import peak_memory
 from phaselearn.commands.console import quiet_libraries
 from phaselearn.commands.memory import keep_freed_memory
 from phaselearn.commands.session import build_data
+from phaselearn.data.build.store_build import build_store
+from phaselearn.data.build.write_pairs import PAIRS_A_SHARD
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.loading.dataset import PairDataset
 from phaselearn.data.loading.loader import PairLoader
 from phaselearn.data.loading.sampler import EpochBatches
+from phaselearn.data.preparation.augmentation import Augmentation
+from phaselearn.data.preparation.observation import Observation
 from phaselearn.data.sources.prototypes import Prototypes
+from phaselearn.data.store.files import PAIR_ARRAYS, create_pair_arrays
+from phaselearn.data.store.pair_store import PairStore
 from phaselearn.data.structures import Crystal, Source
 from phaselearn.testing.options import composed
 

@@ -19,12 +19,12 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from figures import Figures, state_machine
-from phaselearn.data.build.store_build.store_build import build_store
 
 from phaselearn.callbacks.peak_memory import peak_memory
 from phaselearn.commands.console import quiet_libraries
 from phaselearn.commands.memory import keep_freed_memory
 from phaselearn.commands.session import build_data, build_model
+from phaselearn.data.build.store_build import build_store
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.sources.prototypes import Prototypes

@@ -20,10 +20,10 @@ import ot
 import torch
 from figures import Figures, state_machine
 from hydra.utils import instantiate
-from phaselearn.data.build.store_build.write_pairs import compute_pairs
 from torch import Tensor
 
 from phaselearn.commands.memory import keep_freed_memory
+from phaselearn.data.build.write_pairs import compute_pairs
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.data.structures import Crystal

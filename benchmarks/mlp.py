@@ -22,15 +22,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from figures import Figures, state_machine
-from phaselearn.data.build.store_build.store_build import build_store
-from phaselearn.data.preparation.preparation.augmentation import Augmentation
-from phaselearn.data.preparation.preparation.observation import Observation
 
 from phaselearn.callbacks.peak_memory import peak_memory
 from phaselearn.commands.console import quiet_libraries
 from phaselearn.commands.memory import keep_freed_memory
+from phaselearn.data.build.store_build import build_store
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.pairs import PairDefinition
+from phaselearn.data.preparation.augmentation import Augmentation
+from phaselearn.data.preparation.observation import Observation
 from phaselearn.data.sources.file import File
 from phaselearn.data.sources.prototypes import Prototypes
 

@@ -18,15 +18,15 @@ import numpy as np
 import torch
 import zarr
 from figures import Figures, state_machine
-from phaselearn.data.build.store_build.store_build import build_store
-from phaselearn.data.build.store_build.write_pairs import PAIRS_A_SHARD, compute_pairs
-from phaselearn.data.store.pair_store.files import PAIR_ARRAYS, create_pair_arrays
-from phaselearn.data.store.pair_store.pair_store import PairStore
 
 from phaselearn.commands.memory import keep_freed_memory
+from phaselearn.data.build.store_build import build_store
+from phaselearn.data.build.write_pairs import PAIRS_A_SHARD, compute_pairs
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.sources.file import File
 from phaselearn.data.sources.prototypes import Prototypes
+from phaselearn.data.store.files import PAIR_ARRAYS, create_pair_arrays
+from phaselearn.data.store.pair_store import PairStore
 from phaselearn.data.structures import Crystal
 
 SIZE = 20

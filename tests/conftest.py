@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from phaselearn.data.build.store_build.store_build import build_store
-from phaselearn.data.store.pair_store.pair_store import PairStore
 
+from phaselearn.data.build.store_build import build_store
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.sources.prototypes import Prototypes
+from phaselearn.data.store.pair_store import PairStore
 
 pytest_plugins = ["tests.skips"]
 torch.set_num_threads(1)

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from phaselearn.benchmark.regimes import InputPreparation, Regime
 from phaselearn.benchmark.runner import ModelContender
 from phaselearn.data.pairs import PairDefinition
-from phaselearn.data.preparation.preparation.observation import Observation
+from phaselearn.data.preparation.observation import Observation
 from phaselearn.errors import UserError
 from phaselearn.models.weights import weights_path
 

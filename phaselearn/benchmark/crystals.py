@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from phaselearn.data.screening import screen
 from phaselearn.data.split import SPLITS, split_of
-from phaselearn.data.store.pair_store.pair_store import PairStore
+from phaselearn.data.store.pair_store import PairStore
 from phaselearn.data.structures import Crystal, Source
 from phaselearn.errors import UserError
 

@@ -10,7 +10,7 @@ import torch
 
 from phaselearn.data.batch import Batch, ideal_batch, measured_batch
 from phaselearn.data.pairs import PairDefinition, make_intensity, pad_atoms
-from phaselearn.data.preparation.preparation.observation import Observation
+from phaselearn.data.preparation.observation import Observation
 from phaselearn.data.structures import Crystal
 
 
@@ -38,7 +38,7 @@ class Regime:
 
 @dataclass(frozen=True)
 class InputPreparation:
-    """How a network wants its intensities; see `phaselearn.data.preparation.preparation.transforms`."""
+    """How a network wants its intensities; see `phaselearn.data.preparation.transforms`."""
 
     transform: str = "amplitude"
     scaling: str = "deviation"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
     from rich.table import Table
 
-    from phaselearn.data.build.store_build.configured_store import ConfiguredStore
+    from phaselearn.data.build.configured_store import ConfiguredStore
 
 
 def main() -> None:

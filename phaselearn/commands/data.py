@@ -30,8 +30,8 @@ def _info(config: DictConfig) -> None:
     from rich.console import Console
 
     from phaselearn.commands.session import check
-    from phaselearn.data.store.pair_store.pair_store import PairStore
-    from phaselearn.data.store.pair_store.summary import summarise
+    from phaselearn.data.store.pair_store import PairStore
+    from phaselearn.data.store.summary import summarise
     from phaselearn.errors import UserError
     from phaselearn.report.store import store_panels
 

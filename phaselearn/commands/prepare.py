@@ -27,7 +27,7 @@ def main() -> None:
 def _prepare(config: DictConfig) -> None:
     from phaselearn.commands.memory import keep_freed_memory
     from phaselearn.commands.session import build_data, check
-    from phaselearn.data.store.pair_store.location import store_path
+    from phaselearn.data.store.location import store_path
 
     check(config, "prepare")
     keep_freed_memory()
@@ -51,9 +51,9 @@ def _prepare(config: DictConfig) -> None:
 
 
 def _verify(path: Path | str) -> None:
-    from phaselearn.data.store.pair_store.damage import repair_command
-    from phaselearn.data.store.pair_store.location import open_storage
-    from phaselearn.data.store.pair_store.verify import verify_store
+    from phaselearn.data.store.damage import repair_command
+    from phaselearn.data.store.location import open_storage
+    from phaselearn.data.store.verify import verify_store
 
     problems = verify_store(path)
     for problem in problems:
@@ -71,8 +71,8 @@ def _repair(path: Path | str, workers: int | None, trusted: bool) -> None:
     from hydra.utils import instantiate
 
     from phaselearn.commands.strangers import Stranger, check_stranger
-    from phaselearn.data.build.store_build.repair import repair_store
-    from phaselearn.data.store.pair_store.damage import prepare_command
+    from phaselearn.data.build.repair import repair_store
+    from phaselearn.data.store.damage import prepare_command
 
     def source_of(config: Mapping[str, Any]) -> Source:
         if not trusted:

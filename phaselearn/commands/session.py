@@ -110,7 +110,7 @@ def build_data(config: DictConfig) -> PairDataModule:
     """Return the data module; its store may not be there yet."""
     from hydra.utils import instantiate
 
-    from phaselearn.data.preparation.preparation.observation import Observation
+    from phaselearn.data.preparation.observation import Observation
 
     source_config = OmegaConf.to_container(config.source, resolve=True)
     return instantiate(config.data, _partial_=True)(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import TypedDict, cast
 
-from phaselearn.data.preparation.preparation.observation import Observation
-from phaselearn.data.preparation.preparation.transforms import scale_samples, transform_input
 from torch import Tensor
+
+from phaselearn.data.preparation.observation import Observation
+from phaselearn.data.preparation.transforms import scale_samples, transform_input
 
 
 class Batch(TypedDict, total=False):
@@ -74,7 +75,7 @@ def measured_batch(
         observation: what is measured.
         layout: layout of the intensities, `octant` or `full`.
         seeds: B seeds, one a crystal, of what is drawn.
-        input_transform, input_scaling: see `phaselearn.data.preparation.preparation.transforms`.
+        input_transform, input_scaling: see `phaselearn.data.preparation.transforms`.
     """
     intensity, observed = observation.apply(ideal["intensity"], ideal["lattice"], layout, seeds)
     measured = ideal.copy()

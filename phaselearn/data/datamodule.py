@@ -8,21 +8,21 @@ from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
-from phaselearn.data.build.store_build.configured_store import ConfiguredStore
-from phaselearn.data.preparation.preparation.augmentation import Augmentation
-from phaselearn.data.preparation.preparation.observation import Observation
-from phaselearn.data.preparation.preparation.preparation import Preparation
-from phaselearn.data.preparation.preparation.transforms import INPUTS, SCALINGS
-from phaselearn.data.store.pair_store.pair_store import PairStore
 
+from phaselearn.data.build.configured_store import ConfiguredStore
 from phaselearn.data.loading.dataset import PairDataset
 from phaselearn.data.loading.endless import EndlessLoader, EndlessPairs, check_endless
 from phaselearn.data.loading.free_memory import free_memory
 from phaselearn.data.loading.loader import PairLoader, share_of_processes
 from phaselearn.data.loading.sampler import BATCHINGS, EpochBatches
 from phaselearn.data.pairs import PairDefinition
+from phaselearn.data.preparation.augmentation import Augmentation
+from phaselearn.data.preparation.observation import Observation
+from phaselearn.data.preparation.preparation import Preparation
+from phaselearn.data.preparation.transforms import INPUTS, SCALINGS
 from phaselearn.data.processes import worker_context
 from phaselearn.data.split import SPLITS, nested_subset, split_rows
+from phaselearn.data.store.pair_store import PairStore
 from phaselearn.data.structures import Source
 from phaselearn.errors import UserError
 

@@ -32,7 +32,7 @@ def worker_context() -> BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     # torch takes seconds to import: once in the server, not once a worker.
-    context.set_forkserver_preload(["phaselearn.data.build.store_build.store_build", "phaselearn.data.loading.dataset"])
+    context.set_forkserver_preload(["phaselearn.data.build.store_build", "phaselearn.data.loading.dataset"])
     return context
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from phaselearn.data.build.store_build.store_build import build_store
+from phaselearn.data.build.store_build import build_store
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.loading.dataset import PairDataset
 from phaselearn.data.loading.loader import PairLoader
 from phaselearn.data.loading.sampler import EpochBatches
-from phaselearn.data.preparation.preparation.augmentation import Augmentation
+from phaselearn.data.preparation.augmentation import Augmentation
 from phaselearn.data.sources.named import Named
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from phaselearn.data.store.pair_store.summary import StoreSummary
+from phaselearn.data.store.summary import StoreSummary
 from phaselearn.report.plain_table import PlainTable
 
 _WIDTH = 78

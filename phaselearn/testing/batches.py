@@ -7,7 +7,7 @@ from torch import Tensor
 
 from phaselearn.data.batch import Batch, ideal_batch, measured_batch
 from phaselearn.data.pairs import PairDefinition, make_pairs
-from phaselearn.data.preparation.preparation.observation import Observation
+from phaselearn.data.preparation.observation import Observation
 
 DEFINITION = PairDefinition(10, "full", "atomic_number", 0.0, "atomic_number", 0.225, "fractional", "band_limited")
 

@@ -15,7 +15,7 @@ import torch
 
 from phaselearn.data.batch import Batch, map_batch, select
 from phaselearn.data.pairs import PairDefinition
-from phaselearn.data.preparation.preparation.observation import Observation
+from phaselearn.data.preparation.observation import Observation
 from phaselearn.models.base import DensityModel
 from phaselearn.testing.batches import DEFINITION, small_batch
 

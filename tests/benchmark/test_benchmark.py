@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from phaselearn.data.preparation.preparation.observation import Observation
 
 from phaselearn.benchmark.comparison import compare
 from phaselearn.benchmark.contenders import parameter_free, regime_from
@@ -19,6 +18,7 @@ from phaselearn.benchmark.runner import ModelContender, Outcome, RunSettings, ru
 from phaselearn.benchmark.table import COLUMNS, is_centrosymmetric, markdown_table, summarise_records
 from phaselearn.commands.options import config_directory
 from phaselearn.commands.session import build_method
+from phaselearn.data.preparation.observation import Observation
 from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.errors import UserError
 from phaselearn.losses.mse import MeanSquaredError

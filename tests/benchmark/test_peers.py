@@ -4,12 +4,12 @@ from importlib.util import find_spec
 
 import pytest
 import torch
-from phaselearn.data.preparation.preparation.observation import Observation
 
 from phaselearn.benchmark.peers import _cell, _unique_reflections, peer
 from phaselearn.benchmark.regimes import InputPreparation, Regime, batches
 from phaselearn.crystal.judgement import judge
 from phaselearn.crystal.layout import friedel_mate
+from phaselearn.data.preparation.observation import Observation
 from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.errors import UserError
 from phaselearn.metrics.phasing import observed_of

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from phaselearn.data.store.pair_store.pair_store import PairStore
 
 from phaselearn.callbacks.last_checkpoint import LastCheckpoint
 from phaselearn.callbacks.time_limit import TimeLimit
+from phaselearn.data.store.pair_store import PairStore
 from phaselearn.errors import UserError
 from phaselearn.losses.mse import MeanSquaredError
 from tests.conftest import OCTANT

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import zarr
 from hydra.core.global_hydra import GlobalHydra
-from phaselearn.data.store.pair_store.files import shard_key
 
+from phaselearn.data.store.files import shard_key
 from tests.cli.folders import PHASELEARN, SMALL, TRAIN, command
 
 QUICK = (*SMALL, "data=hkl10", "data.store=octant.zarr", "trainer.max_epochs=1")

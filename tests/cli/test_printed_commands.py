@@ -8,14 +8,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from phaselearn.data.store.pair_store.damage import check_schema, repair_command
-from phaselearn.data.store.pair_store.location import open_storage
 
 from phaselearn.callbacks.finite_loss import Diverged, FiniteLoss
 from phaselearn.commands.application import _continue_overrides, _earlier_run
 from phaselearn.commands.overrides import path_as_written, value_of
 from phaselearn.commands.session import checkpoint_path, read_checkpoint
 from phaselearn.commands.summary import print_training
+from phaselearn.data.store.damage import check_schema, repair_command
+from phaselearn.data.store.location import open_storage
 from phaselearn.errors import UserError
 from phaselearn.report.curves import read_curves
 from phaselearn.report.run import write_command

@@ -6,10 +6,10 @@ import re
 
 import pytest
 from omegaconf import OmegaConf
-from phaselearn.data.store.pair_store.pair_store import PairStore
 
 from phaselearn.commands.options import config_directory
 from phaselearn.commands.session import build_data
+from phaselearn.data.store.pair_store import PairStore
 from phaselearn.testing.options import composed, options
 
 TRAININGS = [name for name in options("experiment") if re.fullmatch(r"report_(mlp\d+|unet3d)_(56|150|12000)", name)]

@@ -6,13 +6,13 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from phaselearn.data.build.store_build.store_build import build_store
-from phaselearn.data.preparation.preparation.augmentation import Augmentation
-from phaselearn.data.preparation.preparation.observation import Observation
 from zarr.storage import LocalStore
 
+from phaselearn.data.build.store_build import build_store
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.pairs import make_pairs
+from phaselearn.data.preparation.augmentation import Augmentation
+from phaselearn.data.preparation.observation import Observation
 from phaselearn.data.sources.file import File
 from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.data.split import nested_subset, split_of, split_rows

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from phaselearn.data.store.pair_store.pair_store import PairStore
 
+from phaselearn.data.store.pair_store import PairStore
 from tests.cli.folders import environment
 from tests.data.test_datamodule import datamodule
 
@@ -17,7 +17,7 @@ SCRIPT = """
 import json, sys
 import pytorch_lightning as pl
 import torch
-from phaselearn.data.store.pair_store.pair_store import PairStore
+from phaselearn.data.store.pair_store import PairStore
 from phaselearn.losses.mse import MeanSquaredError
 from phaselearn.models.mlp import MultilayerPerceptron
 from tests.conftest import OCTANT

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 import pytorch_lightning as pl
 import torch
-from phaselearn.data.store.pair_store.pair_store import PairStore
 from pytorch_lightning.loggers import CSVLogger
 
+from phaselearn.data.store.pair_store import PairStore
 from phaselearn.losses.mse import MeanSquaredError
 from phaselearn.metrics.phasing import PhasingMetric
 from phaselearn.models.mlp import MultilayerPerceptron

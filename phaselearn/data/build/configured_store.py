@@ -10,11 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from phaselearn.data.build.store_build.store_build import build_store, is_there
-from phaselearn.data.store.pair_store.location import store_path
-from phaselearn.data.store.pair_store.pair_store import PairStore, check_definition
-
+from phaselearn.data.build.store_build import build_store, is_there
 from phaselearn.data.pairs import PairDefinition
+from phaselearn.data.store.location import store_path
+from phaselearn.data.store.pair_store import PairStore, check_definition
 from phaselearn.data.structures import Source
 from phaselearn.errors import UserError
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import zarr
-from phaselearn.data.build.store_build.blocks import Block
-from phaselearn.data.store.pair_store.files import LEFT_OUT
-from phaselearn.data.store.pair_store.storage import Storage
+
+from phaselearn.data.build.blocks import Block
+from phaselearn.data.store.files import LEFT_OUT
+from phaselearn.data.store.storage import Storage
 
 _ROWS_A_CHUNK = 65536
 _CODECS = (zarr.codecs.ZstdCodec(level=1), zarr.codecs.Crc32cCodec())

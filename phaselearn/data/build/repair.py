@@ -8,18 +8,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from phaselearn.data.build.store_build.store_build import build_store, write_card
-from phaselearn.data.build.store_build.write_pairs import write_shards
-from phaselearn.data.store.pair_store.damage import check_schema, prepare_command
-from phaselearn.data.store.pair_store.files import CARD, METADATA, PAIR_ARRAYS
-from phaselearn.data.store.pair_store.location import open_storage
-from phaselearn.data.store.pair_store.manifest import DamagedManifest, Manifest, read_manifest
-from phaselearn.data.store.pair_store.pair_store import PairStore
-from phaselearn.data.store.pair_store.recipe import SCHEMA, SCHEMA_VERSION, is_sound
-from phaselearn.data.store.pair_store.storage import Storage
-from phaselearn.data.store.pair_store.verify import wrong_files
-
+from phaselearn.data.build.store_build import build_store, write_card
+from phaselearn.data.build.write_pairs import write_shards
 from phaselearn.data.pairs import PairDefinition
+from phaselearn.data.store.damage import check_schema, prepare_command
+from phaselearn.data.store.files import CARD, METADATA, PAIR_ARRAYS
+from phaselearn.data.store.location import open_storage
+from phaselearn.data.store.manifest import DamagedManifest, Manifest, read_manifest
+from phaselearn.data.store.pair_store import PairStore
+from phaselearn.data.store.recipe import SCHEMA, SCHEMA_VERSION, is_sound
+from phaselearn.data.store.storage import Storage
+from phaselearn.data.store.verify import wrong_files
 from phaselearn.data.structures import Source
 from phaselearn.errors import UserError
 from phaselearn.progress import track

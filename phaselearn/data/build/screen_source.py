@@ -11,13 +11,13 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from phaselearn.data.build.store_build.blocks import Block
-from phaselearn.data.build.store_build.repeats import id_digests, repeated
-from phaselearn.data.store.pair_store.files import BUILDING, GATHERED
-from phaselearn.data.store.pair_store.storage import Storage
 
+from phaselearn.data.build.blocks import Block
+from phaselearn.data.build.repeats import id_digests, repeated
 from phaselearn.data.processes import in_processes
 from phaselearn.data.screening import screen
+from phaselearn.data.store.files import BUILDING, GATHERED
+from phaselearn.data.store.storage import Storage
 from phaselearn.data.structures import REPEATED, Crystal, LeftOut, Source, printable, unreadable
 from phaselearn.progress import Progress
 

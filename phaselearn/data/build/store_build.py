@@ -15,21 +15,21 @@ from pathlib import Path
 from typing import Any
 
 import zarr
-from phaselearn.data.build.store_build.crystal_columns import write_columns
-from phaselearn.data.build.store_build.screen_source import ScreenedSource, read_block, screen_source
-from phaselearn.data.build.store_build.write_pairs import PAIRS_A_SHARD, write_pairs
-from phaselearn.data.store.pair_store.dataset_card import dataset_card
-from phaselearn.data.store.pair_store.encodings import open_group
-from phaselearn.data.store.pair_store.files import BUILDING, CARD, RECIPE, WRITTEN, create_pair_arrays
-from phaselearn.data.store.pair_store.location import open_storage
-from phaselearn.data.store.pair_store.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
-from phaselearn.data.store.pair_store.pair_store import PairStore
-from phaselearn.data.store.pair_store.recipe import make_recipe
-from phaselearn.data.store.pair_store.removal import check_removable, remove
-from phaselearn.data.store.pair_store.storage import Storage
-from phaselearn.data.store.pair_store.summary import summarise
 
+from phaselearn.data.build.crystal_columns import write_columns
+from phaselearn.data.build.screen_source import ScreenedSource, read_block, screen_source
+from phaselearn.data.build.write_pairs import PAIRS_A_SHARD, write_pairs
 from phaselearn.data.pairs import PairDefinition
+from phaselearn.data.store.dataset_card import dataset_card
+from phaselearn.data.store.encodings import open_group
+from phaselearn.data.store.files import BUILDING, CARD, RECIPE, WRITTEN, create_pair_arrays
+from phaselearn.data.store.location import open_storage
+from phaselearn.data.store.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
+from phaselearn.data.store.pair_store import PairStore
+from phaselearn.data.store.recipe import make_recipe
+from phaselearn.data.store.removal import check_removable, remove
+from phaselearn.data.store.storage import Storage
+from phaselearn.data.store.summary import summarise
 from phaselearn.data.structures import Source
 from phaselearn.errors import UserError
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-from phaselearn.data.build.store_build.screen_source import read_block
-from phaselearn.data.store.pair_store.files import PAIR_ARRAYS, SHARDS_WRITTEN, shard_key
-from phaselearn.data.store.pair_store.manifest import Entry
-from phaselearn.data.store.pair_store.shard_codec import encode_shard
-from phaselearn.data.store.pair_store.storage import Storage
 
+from phaselearn.data.build.screen_source import read_block
 from phaselearn.data.pairs import PairDefinition, make_density, make_intensity, pad_atoms
 from phaselearn.data.processes import in_processes
+from phaselearn.data.store.files import PAIR_ARRAYS, SHARDS_WRITTEN, shard_key
+from phaselearn.data.store.manifest import Entry
+from phaselearn.data.store.shard_codec import encode_shard
+from phaselearn.data.store.storage import Storage
 from phaselearn.data.structures import Crystal
 from phaselearn.progress import Progress
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from phaselearn.data.preparation.preparation.augmentation import Augmentation
-from phaselearn.data.preparation.preparation.observation import Observation
-from phaselearn.data.preparation.preparation.preparation import Preparation
-from phaselearn.data.store.pair_store.files import PAIR_ARRAYS
-from phaselearn.data.store.pair_store.pair_reader import ShardReader
-from phaselearn.data.store.pair_store.pair_store import PairStore
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from phaselearn.data.batch import Batch, ideal_batch, map_batch, select
+from phaselearn.data.preparation.augmentation import Augmentation
+from phaselearn.data.preparation.observation import Observation
+from phaselearn.data.preparation.preparation import Preparation
+from phaselearn.data.store.files import PAIR_ARRAYS
+from phaselearn.data.store.pair_reader import ShardReader
+from phaselearn.data.store.pair_store import PairStore
 
 # A batch names its crystals by (place in the data set, epoch): what is drawn for a crystal depends on these and
 # the seed alone, so workers, restarts and batch sizes change nothing.
@@ -33,7 +33,7 @@ class PairDataset(Dataset):
         rows: (k,) rows that the data set consists of.
         observation: what is measured.
         augmentation: what is changed at random.
-        input_transform, input_scaling, target_scaling: see `phaselearn.data.preparation.preparation.transforms`.
+        input_transform, input_scaling, target_scaling: see `phaselearn.data.preparation.transforms`.
         seen: prototypes of the training crystals.
         seed: of everything drawn here.
         in_memory: hold the pairs in memory and not read them again.

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import torch
-from phaselearn.data.build.store_build.write_pairs import compute_pairs
-from phaselearn.data.preparation.preparation.preparation import Preparation
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from phaselearn.data.batch import Batch, ideal_batch, select
+from phaselearn.data.build.write_pairs import compute_pairs
 from phaselearn.data.loading.loader import loader_options
 from phaselearn.data.pairs import PairDefinition, pad_atoms
+from phaselearn.data.preparation.preparation import Preparation
 from phaselearn.data.screening import screen
 from phaselearn.data.split import split_of
 from phaselearn.data.structures import Crystal, EndlessSource, Source

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from phaselearn.data.preparation.preparation.augmentation import Augmentation
-from phaselearn.data.preparation.preparation.observation import Observation
-from phaselearn.data.preparation.preparation.transforms import scale_samples
 
 from phaselearn.data.batch import Batch, measured_batch
+from phaselearn.data.preparation.augmentation import Augmentation
+from phaselearn.data.preparation.observation import Observation
+from phaselearn.data.preparation.transforms import scale_samples
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Preparation:
     Attributes:
         observation: what is measured.
         augmentation: what is changed at random.
-        input_transform, input_scaling, target_scaling: see `phaselearn.data.preparation.preparation.transforms`.
+        input_transform, input_scaling, target_scaling: see `phaselearn.data.preparation.transforms`.
         layout: of the intensities.
         seed: of everything drawn.
     """

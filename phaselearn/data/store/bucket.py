@@ -16,11 +16,11 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import zarr.storage
-from phaselearn.data.store.pair_store.lease import leased
-from phaselearn.data.store.pair_store.removal import removal_order
-from phaselearn.data.store.pair_store.storage import Storage
 from zarr.abc.store import Store
 
+from phaselearn.data.store.lease import leased
+from phaselearn.data.store.removal import removal_order
+from phaselearn.data.store.storage import Storage
 from phaselearn.errors import UserError
 
 if TYPE_CHECKING:

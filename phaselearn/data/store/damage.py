@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from phaselearn.data.store.pair_store.files import BUILDING, METADATA
-from phaselearn.data.store.pair_store.manifest import MANIFEST
-from phaselearn.data.store.pair_store.recipe import SCHEMA, SCHEMA_VERSION
-from phaselearn.data.store.pair_store.storage import Storage
-
+from phaselearn.data.store.files import BUILDING, METADATA
+from phaselearn.data.store.manifest import MANIFEST
+from phaselearn.data.store.recipe import SCHEMA, SCHEMA_VERSION
+from phaselearn.data.store.storage import Storage
 from phaselearn.errors import UserError
 from phaselearn.quoting import command, setting
 

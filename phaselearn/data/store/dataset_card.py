@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from phaselearn.data.store.pair_store.summary import StoreSummary
-
+from phaselearn.data.store.summary import StoreSummary
 from phaselearn.quoting import markdown_text
 
 _BAR = 40  # characters

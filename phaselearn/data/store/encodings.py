@@ -13,11 +13,11 @@ from typing import Any
 
 import zarr
 import zarr.storage
-from phaselearn.data.build.store_build.crystal_columns import create_columns
-from phaselearn.data.store.pair_store.damage import prepare_command
-from phaselearn.data.store.pair_store.files import METADATA, create_pair_arrays
-from phaselearn.data.store.pair_store.storage import Storage
 
+from phaselearn.data.build.crystal_columns import create_columns
+from phaselearn.data.store.damage import prepare_command
+from phaselearn.data.store.files import METADATA, create_pair_arrays
+from phaselearn.data.store.storage import Storage
 from phaselearn.errors import UserError
 
 _FILES_AT_ONCE = 8

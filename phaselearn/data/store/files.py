@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zarr
-from phaselearn.data.store.pair_store.shard_codec import CODECS
+
+from phaselearn.data.store.shard_codec import CODECS
 
 PAIR_ARRAYS = ("intensity", "density")
 METADATA = "zarr.json"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from phaselearn.data.store.pair_store.storage import LocalStorage, Storage
-
+from phaselearn.data.store.storage import LocalStorage, Storage
 from phaselearn.errors import UserError
 
 
@@ -25,7 +24,7 @@ def open_storage(path: str | Path) -> Storage:
             "`phaselearn prepare data.store=s3://my-bucket/pairs.zarr`"
         )
     # A bucket needs a package that not everybody has.
-    from phaselearn.data.store.pair_store.bucket import BucketStorage
+    from phaselearn.data.store.bucket import BucketStorage
 
     return BucketStorage(bucket, prefix.strip("/"))
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from phaselearn.data.store.pair_store.storage import Storage
+from phaselearn.data.store.storage import Storage
 
 MANIFEST = "manifest.json"
 
@@ -39,7 +39,7 @@ class Manifest:
     """What a store consists of.
 
     Attributes:
-        recipe: what the store was built from and how (`phaselearn.data.store.pair_store.recipe`).
+        recipe: what the store was built from and how (`phaselearn.data.store.recipe`).
         files: {key: what the file must be}, of every file but the manifest.
     """
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from phaselearn.data.store.pair_store.files import PAIR_ARRAYS
-from phaselearn.data.store.pair_store.pair_store import PairStore
 
 from phaselearn.crystal.layout import friedel_mate, held_reflections
 from phaselearn.data.pairs import PairDefinition, make_pairs, pad_atoms
 from phaselearn.data.screening import screen
+from phaselearn.data.store.files import PAIR_ARRAYS
+from phaselearn.data.store.pair_store import PairStore
 from phaselearn.data.structures import Crystal
 
 _TOLERANCE = 1e-4  # of the largest value: pairs are kept in single precision

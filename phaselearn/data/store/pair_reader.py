@@ -1,7 +1,7 @@
 """Read pairs shard by shard: a shard is asked for once, its chunks are decoded as batches need them.
 
 What is read goes through the zarr store that the array lies in, whether on a disk or in a bucket, and past zarr's own
-decoding, which takes a hundred times as long (see `phaselearn.data.store.pair_store.shard_codec`).
+decoding, which takes a hundred times as long (see `phaselearn.data.store.shard_codec`).
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from operator import itemgetter
 
 import numpy as np
 import zarr
-from phaselearn.data.store.pair_store.shard_codec import Chunk, decode_chunk, decode_index, index_size, split_chunk
-from phaselearn.data.store.pair_store.zarr_internals import default_buffer_prototype, sync
 from zarr.abc.store import RangeByteRequest, SuffixByteRequest
+
+from phaselearn.data.store.shard_codec import Chunk, decode_chunk, decode_index, index_size, split_chunk
+from phaselearn.data.store.zarr_internals import default_buffer_prototype, sync
 
 # Bytes between two wanted chunks that are read along: another request would take longer.
 _READ_ALONG = 1 << 16

@@ -22,7 +22,9 @@ from typing import Any
 
 import numpy as np
 import zarr
-from phaselearn.data.store.pair_store.damage import (
+
+from phaselearn.data.pairs import PairDefinition
+from phaselearn.data.store.damage import (
     check_schema,
     check_version,
     damaged,
@@ -30,13 +32,11 @@ from phaselearn.data.store.pair_store.damage import (
     repair_command,
     wrong_size,
 )
-from phaselearn.data.store.pair_store.encodings import open_group
-from phaselearn.data.store.pair_store.files import METADATA, PAIR_ARRAYS, shard_key
-from phaselearn.data.store.pair_store.location import open_storage
-from phaselearn.data.store.pair_store.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
-from phaselearn.data.store.pair_store.pair_reader import ShardReader
-
-from phaselearn.data.pairs import PairDefinition
+from phaselearn.data.store.encodings import open_group
+from phaselearn.data.store.files import METADATA, PAIR_ARRAYS, shard_key
+from phaselearn.data.store.location import open_storage
+from phaselearn.data.store.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
+from phaselearn.data.store.pair_reader import ShardReader
 from phaselearn.data.structures import Crystal
 from phaselearn.errors import UserError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from phaselearn.data.store.pair_store.files import (
+from phaselearn.data.store.files import (
     BUILDING,
     CARD,
     GATHERED,
@@ -15,10 +15,9 @@ from phaselearn.data.store.pair_store.files import (
     SHARDS_WRITTEN,
     WRITTEN,
 )
-from phaselearn.data.store.pair_store.manifest import MANIFEST
-from phaselearn.data.store.pair_store.recipe import SCHEMA
-from phaselearn.data.store.pair_store.storage import Storage
-
+from phaselearn.data.store.manifest import MANIFEST
+from phaselearn.data.store.recipe import SCHEMA
+from phaselearn.data.store.storage import Storage
 from phaselearn.errors import UserError
 from phaselearn.quoting import command
 

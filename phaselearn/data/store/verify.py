@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import zarr
-from phaselearn.data.store.pair_store.damage import check_schema, check_version, wrong_size
-from phaselearn.data.store.pair_store.files import METADATA, PAIR_ARRAYS
-from phaselearn.data.store.pair_store.location import open_storage
-from phaselearn.data.store.pair_store.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
-from phaselearn.data.store.pair_store.pair_checks import wrong_physics
-from phaselearn.data.store.pair_store.pair_store import PairStore
-from phaselearn.data.store.pair_store.storage import Storage
 
+from phaselearn.data.store.damage import check_schema, check_version, wrong_size
+from phaselearn.data.store.files import METADATA, PAIR_ARRAYS
+from phaselearn.data.store.location import open_storage
+from phaselearn.data.store.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
+from phaselearn.data.store.pair_checks import wrong_physics
+from phaselearn.data.store.pair_store import PairStore
+from phaselearn.data.store.storage import Storage
 from phaselearn.progress import track
 
 _FILES_AT_ONCE = 8

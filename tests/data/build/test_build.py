@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-from phaselearn.data.build.store_build.store_build import build_store
-from phaselearn.data.store.pair_store.pair_store import PairStore
 
+from phaselearn.data.build.store_build import build_store
 from phaselearn.data.processes import in_processes
 from phaselearn.data.sources.prototypes import Prototypes
+from phaselearn.data.store.pair_store import PairStore
 from phaselearn.errors import UserError
 from tests.cli.folders import PHASELEARN, command, environment
 from tests.conftest import OCTANT
@@ -134,7 +134,7 @@ def test_nothing_is_read_again_that_was_screened(tmp_path: Path, monkeypatch: py
         raise Stopped
 
     source = Prototypes(300, 0, "primitive")
-    monkeypatch.setattr("phaselearn.data.build.store_build.store_build.write_pairs", stop)
+    monkeypatch.setattr("phaselearn.data.build.store_build.write_pairs", stop)
     with pytest.raises(Stopped):
         build_store(source, OCTANT, tmp_path / "a.zarr", 30.0, {}, workers=1)
     monkeypatch.undo()
@@ -152,7 +152,7 @@ def test_another_configuration_does_not_go_on_with_what_is_there(
         raise KeyboardInterrupt
 
     path = tmp_path / "a.zarr"
-    monkeypatch.setattr("phaselearn.data.build.store_build.store_build.write_pairs", stop)
+    monkeypatch.setattr("phaselearn.data.build.store_build.write_pairs", stop)
     with pytest.raises(KeyboardInterrupt):
         build_store(Prototypes(50, 1, "primitive"), OCTANT, path, 30.0, {}, workers=1)
     monkeypatch.undo()

@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from phaselearn.data.build.store_build.store_build import build_store
-from phaselearn.data.store.pair_store.storage import LocalStorage
 
-from phaselearn.data.build.store_build import screen_source
+from phaselearn.data.build.store_build import build_store, screen_source
 from phaselearn.data.sources.folder import Folder
+from phaselearn.data.store.storage import LocalStorage
 from tests.conftest import OCTANT
 from tests.data.files import files_of
 

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from phaselearn.data.build.store_build.store_build import build_store
-from phaselearn.data.store.pair_store.location import open_storage
-from phaselearn.data.store.pair_store.pair_store import PairStore
-from phaselearn.data.store.pair_store.verify import verify_store
 
+from phaselearn.data.build.store_build import build_store
 from phaselearn.data.sources.file import File
 from phaselearn.data.sources.folder import Folder
 from phaselearn.data.sources.prototypes import Prototypes
+from phaselearn.data.store.location import open_storage
+from phaselearn.data.store.pair_store import PairStore
+from phaselearn.data.store.verify import verify_store
 from phaselearn.data.structures import Crystal, LeftOut, Source
 from phaselearn.errors import UserError
 from tests.conftest import OCTANT

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from phaselearn.data.build.store_build.store_build import build_store
-from phaselearn.data.store.pair_store.manifest import MANIFEST
-from phaselearn.data.store.pair_store.pair_store import PairStore
-from phaselearn.data.store.pair_store.removal import check_removable, removal_order
 
-from phaselearn.data.build.store_build import store_build
+from phaselearn.data.build import store_build
+from phaselearn.data.build.store_build import build_store
 from phaselearn.data.sources.prototypes import Prototypes
+from phaselearn.data.store.manifest import MANIFEST
+from phaselearn.data.store.pair_store import PairStore
+from phaselearn.data.store.removal import check_removable, removal_order
 from phaselearn.errors import UserError
 from phaselearn.locks import Holder, held
 from tests.conftest import OCTANT

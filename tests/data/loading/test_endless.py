@@ -8,13 +8,13 @@ import sys
 
 import pytest
 import torch
-from phaselearn.data.build.store_build.store_build import build_store
-from phaselearn.data.preparation.preparation.augmentation import Augmentation
-from phaselearn.data.preparation.preparation.observation import Observation
-from phaselearn.data.preparation.preparation.preparation import Preparation
 
+from phaselearn.data.build.store_build import build_store
 from phaselearn.data.loading.dataset import PairDataset
 from phaselearn.data.loading.endless import EndlessLoader, EndlessPairs
+from phaselearn.data.preparation.augmentation import Augmentation
+from phaselearn.data.preparation.observation import Observation
+from phaselearn.data.preparation.preparation import Preparation
 from phaselearn.data.sources.synthetic import Synthetic
 from phaselearn.data.split import split_of
 from tests.cli.folders import TRAIN, command, metric_rows, table, weights

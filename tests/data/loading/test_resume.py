@@ -7,10 +7,10 @@ import warnings
 import pytest
 import pytorch_lightning as pl
 import torch
-from phaselearn.data.preparation.preparation.augmentation import Augmentation
-from phaselearn.data.preparation.preparation.observation import Observation
 
 from phaselearn.callbacks.last_checkpoint import LastCheckpoint
+from phaselearn.data.preparation.augmentation import Augmentation
+from phaselearn.data.preparation.observation import Observation
 from phaselearn.errors import UserError
 from phaselearn.losses.mse import MeanSquaredError
 from phaselearn.models.mlp import MultilayerPerceptron

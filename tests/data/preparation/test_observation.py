@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from phaselearn.data.preparation.preparation.observation import Observation
 
 from phaselearn.crystal.layout import friedel_mate, inside_nyquist
 from phaselearn.data.pairs import make_pairs
+from phaselearn.data.preparation.observation import Observation
 from phaselearn.errors import UserError
 from tests.conftest import FULL, random_crystals
 

@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 import torch
-from phaselearn.data.preparation.preparation.transforms import scale_samples, transform_input
 
 from phaselearn.crystal.density import band_limited_density
 from phaselearn.data.pairs import make_pairs
+from phaselearn.data.preparation.transforms import scale_samples, transform_input
 from tests.conftest import FULL, random_crystals
 
 

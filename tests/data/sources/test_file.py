@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from phaselearn.data.build.store_build.screen_source import read_block, screen_source
-from phaselearn.data.store.pair_store.location import open_storage
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
+from phaselearn.data.build.screen_source import read_block, screen_source
 from phaselearn.data.sources.file import File
 from phaselearn.data.sources.folder import Folder
 from phaselearn.data.sources.readers import archives
 from phaselearn.data.sources.structure_type import structure_type
 from phaselearn.data.split import split_of
+from phaselearn.data.store.location import open_storage
 from phaselearn.data.structures import REPEATED, Crystal, LeftOut
 from phaselearn.errors import UserError
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from phaselearn.data.build.store_build.store_build import build_store
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.cif import CifWriter
 
+from phaselearn.data.build.store_build import build_store
 from phaselearn.data.sources.folder import Folder
 from phaselearn.data.structures import Crystal, LeftOut
 from phaselearn.errors import UserError

@@ -12,17 +12,16 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 import torch
-from phaselearn.data.build.store_build.repair import repair_store
-from phaselearn.data.build.store_build.store_build import build_store
-from phaselearn.data.store.pair_store.files import PAIR_ARRAYS, shard_key
-from phaselearn.data.store.pair_store.location import open_storage
-from phaselearn.data.store.pair_store.pair_store import PairStore
-from phaselearn.data.store.pair_store.verify import verify_store
 
-from phaselearn.data.build.store_build import store_build
+from phaselearn.data.build.repair import repair_store
+from phaselearn.data.build import store_build
+from phaselearn.data.build.store_build import build_store
 from phaselearn.data.processes import worker_context
 from phaselearn.data.sources.prototypes import Prototypes
-from phaselearn.data.store.pair_store import lease
+from phaselearn.data.store.files import PAIR_ARRAYS, shard_key
+from phaselearn.data.store.location import open_storage
+from phaselearn.data.store.pair_store import PairStore, lease
+from phaselearn.data.store.verify import verify_store
 from phaselearn.errors import UserError
 from tests.cli.folders import PHASELEARN, SMALL, TRAIN, command, table
 from tests.conftest import OCTANT
@@ -90,7 +89,7 @@ def test_a_stopped_build_goes_on_in_the_bucket(store: PairStore, monkeypatch: py
         raise KeyboardInterrupt
 
     for step in ("_write_columns", "write_pairs", "_finish", "_remove_rest"):
-        monkeypatch.setattr(f"phaselearn.data.build.store_build.store_build.{step}", stop)
+        monkeypatch.setattr(f"phaselearn.data.build.store_build.{step}", stop)
         with pytest.raises(KeyboardInterrupt):
             build_store(Prototypes(COUNT, 0, "primitive"), OCTANT, url, 30.0, {"count": COUNT}, workers=1)
         monkeypatch.undo()
@@ -165,7 +164,7 @@ def test_a_forked_process_is_told_and_does_not_hang(store: PairStore) -> None:
 def test_what_stands_in_the_way_is_told(
     port: int, monkeypatch: pytest.MonkeyPatch, url: str, variables: dict[str, str], told: str
 ) -> None:
-    monkeypatch.setattr("phaselearn.data.store.pair_store.bucket._RETRIES", {"max_retries": 1})
+    monkeypatch.setattr("phaselearn.data.store.bucket._RETRIES", {"max_retries": 1})
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(UserError, match=told):
@@ -173,7 +172,7 @@ def test_what_stands_in_the_way_is_told(
 
 
 def test_missing_credentials_are_told(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phaselearn.data.store.pair_store.bucket._RETRIES", {"max_retries": 0})
+    monkeypatch.setattr("phaselearn.data.store.bucket._RETRIES", {"max_retries": 0})
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 import zarr
 from hydra.core.global_hydra import GlobalHydra
-from phaselearn.data.build.store_build.store_build import build_store
-from phaselearn.data.store.pair_store.files import PAIR_ARRAYS, shard_key
-from phaselearn.data.store.pair_store.manifest import Entry, Manifest, read_manifest
-from phaselearn.data.store.pair_store.pair_store import PairStore
-from phaselearn.data.store.pair_store.shard_codec import encode_shard
-from phaselearn.data.store.pair_store.verify import verify_store
 
 from phaselearn.commands.main import main
+from phaselearn.data.build.store_build import build_store
 from phaselearn.data.sources.prototypes import Prototypes
+from phaselearn.data.store.files import PAIR_ARRAYS, shard_key
+from phaselearn.data.store.manifest import Entry, Manifest, read_manifest
+from phaselearn.data.store.pair_store import PairStore
+from phaselearn.data.store.shard_codec import encode_shard
+from phaselearn.data.store.verify import verify_store
 from phaselearn.errors import UserError
 from tests.conftest import FULL
 from tests.data.files import files_of

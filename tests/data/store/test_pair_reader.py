@@ -7,11 +7,11 @@ import tracemalloc
 import numpy as np
 import pytest
 import zarr
-from phaselearn.data.store.pair_store.files import create_pair_arrays
-from phaselearn.data.store.pair_store.pair_reader import ShardReader
-from phaselearn.data.store.pair_store.pair_store import PairStore
 from zarr.storage import LocalStore
 
+from phaselearn.data.store.files import create_pair_arrays
+from phaselearn.data.store.pair_reader import ShardReader
+from phaselearn.data.store.pair_store import PairStore
 from phaselearn.errors import UserError
 
 

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 import zarr
-from phaselearn.data.build.store_build.store_build import build_store
-from phaselearn.data.build.store_build.write_pairs import compute_pairs
-from phaselearn.data.store.pair_store.files import PAIR_ARRAYS, create_pair_arrays, shard_key
-from phaselearn.data.store.pair_store.manifest import Manifest, read_manifest
-from phaselearn.data.store.pair_store.pair_store import PairStore, check_definition
-from phaselearn.data.store.pair_store.recipe import SCHEMA_VERSION
-from phaselearn.data.store.pair_store.shard_codec import encode_shard
 
+from phaselearn.data.build.store_build import build_store
+from phaselearn.data.build.write_pairs import compute_pairs
 from phaselearn.data.pairs import make_pairs, pad_atoms
 from phaselearn.data.sources.prototypes import Prototypes
+from phaselearn.data.store.files import PAIR_ARRAYS, create_pair_arrays, shard_key
+from phaselearn.data.store.manifest import Manifest, read_manifest
+from phaselearn.data.store.pair_store import PairStore, check_definition
+from phaselearn.data.store.recipe import SCHEMA_VERSION
+from phaselearn.data.store.shard_codec import encode_shard
 from phaselearn.data.structures import Crystal, LeftOut, Source
 from phaselearn.errors import UserError
 from tests.conftest import FULL, OCTANT

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from phaselearn.data.build.store_build.store_build import build_store
-from phaselearn.data.store.pair_store.manifest import MANIFEST, Entry, Manifest, read_manifest
-from phaselearn.data.store.pair_store.recipe import config_hash
-from phaselearn.data.store.pair_store.storage import LocalStorage
 
+from phaselearn.data.build.store_build import build_store
 from phaselearn.data.sources.prototypes import Prototypes
+from phaselearn.data.store.manifest import MANIFEST, Entry, Manifest, read_manifest
+from phaselearn.data.store.recipe import config_hash
+from phaselearn.data.store.storage import LocalStorage
 from tests.cli.inside import call
 from tests.conftest import OCTANT
 from tests.hostile import SECRET, VARIABLE, Canary, assert_harmless, the_one_line, write_pickle
@@ -33,7 +33,7 @@ SOURCES = {
     "_args_": {**PROTOTYPES, "_args_": [1]},
     LEAK: {"_target_": "phaselearn.data.sources.file.File", "path": LEAK},
     "snapshot=../made": {
-        "_target_": "phaselearn.data.sources.materials_project.source.source.MaterialsProject",
+        "_target_": "phaselearn.data.sources.materials_project.source.MaterialsProject",
         "snapshot": "../made",
     },
 }

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urljoin
 
-from phaselearn.data.sources.materials_project.source.filters import Filters
-from phaselearn.data.sources.materials_project.source.problems import CutShortError, problem_of
-
+from phaselearn.data.sources.materials_project.filters import Filters
+from phaselearn.data.sources.materials_project.problems import CutShortError, problem_of
 from phaselearn.errors import UserError
 
 T = TypeVar("T")

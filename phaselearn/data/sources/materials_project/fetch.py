@@ -19,17 +19,16 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from phaselearn.data.sources.materials_project.source.client import IDS_A_PAGE, Client
-from phaselearn.data.sources.materials_project.source.filters import Filters
-from phaselearn.data.sources.materials_project.source.rows import rows_of
-from phaselearn.data.sources.materials_project.source.snapshot import (
+from phaselearn.data.sources.materials_project.client import IDS_A_PAGE, Client
+from phaselearn.data.sources.materials_project.filters import Filters
+from phaselearn.data.sources.materials_project.rows import rows_of
+from phaselearn.data.sources.materials_project.snapshot import (
     FETCHED,
     MANIFEST,
     STRUCTURES,
     Snapshot,
     manifest_of,
 )
-
 from phaselearn.errors import UserError
 from phaselearn.files import file_stem, write_whole
 from phaselearn.locks import held

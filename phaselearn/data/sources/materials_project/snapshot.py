@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from phaselearn.data.sources.materials_project.source.filters import Filters
-
+from phaselearn.data.sources.materials_project.filters import Filters
 from phaselearn.data.structures import LeftOut
 from phaselearn.errors import UserError
 from phaselearn.quoting import command

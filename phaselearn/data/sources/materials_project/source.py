@@ -8,12 +8,11 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from phaselearn.data.sources.materials_project.source.client import Client
-from phaselearn.data.sources.materials_project.source.fetch import fetch
-from phaselearn.data.sources.materials_project.source.filters import filters
-from phaselearn.data.sources.materials_project.source.snapshot import LICENCE, Snapshot
-
 from phaselearn.data.sources.file import File
+from phaselearn.data.sources.materials_project.client import Client
+from phaselearn.data.sources.materials_project.fetch import fetch
+from phaselearn.data.sources.materials_project.filters import filters
+from phaselearn.data.sources.materials_project.snapshot import LICENCE, Snapshot
 from phaselearn.data.sources.structure_type import CELLS
 from phaselearn.data.structures import Crystal, LeftOut, Source
 from phaselearn.errors import UserError
@@ -96,7 +95,7 @@ class MaterialsProject(Source):
         """The snapshot, fetched if it is not there.
 
         Raises:
-            UserError: no key, or see `phaselearn.data.sources.materials_project.source.fetch.fetch`.
+            UserError: no key, or see `phaselearn.data.sources.materials_project.fetch.fetch`.
         """
         if self._snapshot is None:
             self._open(fetch(self.folder, self.filters, Client(self._key(), self.endpoint)))

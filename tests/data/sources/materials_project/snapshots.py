@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from phaselearn.data.sources.materials_project.source.source import MaterialsProject
-
+from phaselearn.data.sources.materials_project.source import MaterialsProject
 from phaselearn.data.structures import Crystal
 from tests.data.sources.materials_project.server import (
     KEY,

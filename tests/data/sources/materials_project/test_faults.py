@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from phaselearn.data.sources.materials_project.source.source import MaterialsProject
 
-from phaselearn.data.sources.materials_project.source import client as client_module
+from phaselearn.data.sources.materials_project.source import MaterialsProject
+from phaselearn.data.sources.materials_project import client as client_module
 from phaselearn.errors import UserError
 from tests.data.sources.materials_project.server import (
     KEY,

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from phaselearn.data.sources.materials_project.source.source import MaterialsProject
 
+from phaselearn.data.sources.materials_project.source import MaterialsProject
 from phaselearn.errors import UserError
 from tests.data.sources.materials_project.server import (
     KEY,

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from phaselearn.data.sources.materials_project.source.source import MaterialsProject
 from pymatgen.core import Structure
 
 from phaselearn.data.sources.file import File
+from phaselearn.data.sources.materials_project.source import MaterialsProject
 from phaselearn.data.structures import Crystal, LeftOut
 from phaselearn.errors import UserError
 from tests.data.sources.materials_project.server import (
