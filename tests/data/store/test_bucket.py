@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 import torch
 
-from phaselearn.data.build.repair import repair_store
 from phaselearn.data.build import store_build
+from phaselearn.data.build.repair import repair_store
 from phaselearn.data.build.store_build import build_store
 from phaselearn.data.processes import worker_context
 from phaselearn.data.sources.prototypes import Prototypes
+from phaselearn.data.store import lease
 from phaselearn.data.store.files import PAIR_ARRAYS, shard_key
 from phaselearn.data.store.location import open_storage
-from phaselearn.data.store.pair_store import PairStore, lease
+from phaselearn.data.store.pair_store import PairStore
 from phaselearn.data.store.verify import verify_store
 from phaselearn.errors import UserError
 from tests.cli.folders import PHASELEARN, SMALL, TRAIN, command, table

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from phaselearn.data.sources.materials_project.source import MaterialsProject
 from phaselearn.data.sources.materials_project import client as client_module
 from phaselearn.data.sources.materials_project import fetch as fetch_module
+from phaselearn.data.sources.materials_project.source import MaterialsProject
 from tests.data.sources.materials_project.server import (
     KEY,
     MaterialsProjectServer,

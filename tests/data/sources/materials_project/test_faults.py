@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from phaselearn.data.sources.materials_project.source import MaterialsProject
 from phaselearn.data.sources.materials_project import client as client_module
+from phaselearn.data.sources.materials_project.source import MaterialsProject
 from phaselearn.errors import UserError
 from tests.data.sources.materials_project.server import (
     KEY,

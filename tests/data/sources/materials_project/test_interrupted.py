@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from phaselearn.data.sources.materials_project import client
-from phaselearn.data.sources.materials_project.source import MaterialsProject
 from phaselearn.data.sources.materials_project import fetch as fetch_module
+from phaselearn.data.sources.materials_project.source import MaterialsProject
 from phaselearn.errors import UserError
 from tests.data.sources.materials_project.server import KEY, Fault, MaterialsProjectServer, rock_salts
 
