@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import hashlib
+import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 _LONGEST_STEM = 100  # characters; a name of a file has at most 255 bytes, its suffix included
@@ -43,6 +45,25 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def write_csv(path: Path, rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> None:
+    """Write a table as CSV in one step.
+
+    Args:
+        path: the file.
+        rows: a value for each column.
+        columns: the first line, in order.
+
+    Raises:
+        OSError: it cannot be written, with its path; the old file is as it was.
+        ValueError: a row has a value for no column.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=columns)
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, text.getvalue().encode())
 
 
 def links_out_of(folder: Path) -> Iterator[Path]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+from phaselearn.files import write_csv
 
 
 @dataclass(frozen=True)
@@ -60,18 +61,7 @@ _READ = {"str": str, "int": int, "float": float, "bool": lambda text: text == "T
 
 def write_records(path: Path, records: Sequence[CrystalRecord]) -> None:
     """Write records in one step: a file that exists is whole."""
-    write_rows(path, [asdict(record) for record in records], [field.name for field in fields(CrystalRecord)])
-
-
-def write_rows(path: Path, rows: Iterable[dict[str, object]], columns: Sequence[str]) -> None:
-    """Write a CSV in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with open(partial, "w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=columns)
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(partial, path)
+    write_csv(path, [asdict(record) for record in records], [field.name for field in fields(CrystalRecord)])
 
 
 def read_records(path: Path) -> list[CrystalRecord]:
@@ -83,6 +73,6 @@ def read_records(path: Path) -> list[CrystalRecord]:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Read what `write_rows` wrote, values as text."""
+    """Read what `write_csv` wrote, values as text."""
     with open(path, newline="") as file:
         return list(csv.DictReader(file))

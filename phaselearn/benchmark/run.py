@@ -13,11 +13,12 @@ from phaselearn.benchmark.homometry import HomometricPair, homometric_pairs
 from phaselearn.benchmark.leakage import audit
 from phaselearn.benchmark.markdown import markdown
 from phaselearn.benchmark.page import PAGE_FILE, write_page
-from phaselearn.benchmark.records import CrystalRecord, write_records, write_rows
+from phaselearn.benchmark.records import CrystalRecord, write_records
 from phaselearn.benchmark.regimes import Regime
 from phaselearn.benchmark.runner import Contender, RunSettings, run_contender
 from phaselearn.benchmark.table import Row, summarise_records, write_table
 from phaselearn.errors import UserError
+from phaselearn.files import write_csv, write_whole
 
 RECORDS_FILE = "crystals.csv"
 CALIBRATION_FILE = "confidence.csv"
@@ -93,15 +94,15 @@ def run_benchmark(
     if plan.homometry is not None:
         pairs = homometric_pairs(crystals.tested, plan.homometry)
         facts |= {"homometry": _homometry_text(pairs, len(crystals.tested), plan.homometry)}
-        write_rows(folder / HOMOMETRY_FILE, [asdict(pair) for pair in pairs], list(HomometricPair.__annotations__))
+        write_csv(folder / HOMOMETRY_FILE, [asdict(pair) for pair in pairs], list(HomometricPair.__annotations__))
     write_records(folder / RECORDS_FILE, records + outside)
     write_table(folder, rows)
     for name, kind, values in (
         (COMPARISON_FILE, Comparison, comparisons),
         (CALIBRATION_FILE, Calibration, calibrations),
     ):
-        write_rows(folder / name, [asdict(value) for value in values], list(kind.__annotations__))
-    (folder / MARKDOWN_FILE).write_text(markdown(facts, rows, comparisons, calibrations))
+        write_csv(folder / name, [asdict(value) for value in values], list(kind.__annotations__))
+    write_whole(folder / MARKDOWN_FILE, markdown(facts, rows, comparisons, calibrations).encode())
     write_page(folder / PAGE_FILE, "Phasing methods compared", facts, rows, comparisons, calibrations)
     return rows
 

@@ -9,7 +9,8 @@ import gemmi
 import numpy as np
 
 from phaselearn.benchmark.intervals import bootstrap_interval
-from phaselearn.benchmark.records import CrystalRecord, write_rows
+from phaselearn.benchmark.records import CrystalRecord
+from phaselearn.files import write_csv
 from phaselearn.quoting import markdown_text
 
 BENCHMARK_FILE = "benchmark.csv"
@@ -95,7 +96,7 @@ def _statistics(records: Sequence[CrystalRecord], resamples: int) -> Row:
 def write_table(folder: Path, rows: Iterable[Row]) -> Path:
     """Write benchmark.csv."""
     path = folder / BENCHMARK_FILE
-    write_rows(path, rows, COLUMNS)
+    write_csv(path, rows, COLUMNS)
     return path
 
 

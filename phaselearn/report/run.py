@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +16,7 @@ from torch.utils.data import DataLoader
 from phaselearn.callbacks.peak_memory import peak_memory
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.loading.dataset import PairDataset
+from phaselearn.files import write_csv, write_whole
 from phaselearn.metrics.phasing import summarise
 from phaselearn.models.base import DensityModel
 from phaselearn.progress import announce, is_watched
@@ -139,7 +138,7 @@ def write_run(
     _write_table(folder / CRYSTALS_FILE, _crystal_rows(judged, dataset))
     _write_table(folder / "vectors.csv", vector_rows(shown))
     _write_table(folder / "symmetry.csv", symmetry_rows(shown))
-    (folder / "shown.md").write_text(comparison_markdown(shown), encoding="utf-8")
+    write_whole(folder / "shown.md", comparison_markdown(shown).encode())
     (folder / "maps").mkdir(exist_ok=True)
     for crystal in shown:
         for what in ("truth", "prediction"):
@@ -179,16 +178,14 @@ def write_training_set(path: Path, data: PairDataModule) -> None:
         "formulas": sorted(set(data.store.formulas[rows].tolist())),
         "prototypes": sorted(set(data.store.prototypes[rows].tolist())),
     }
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(seen))
-    os.replace(partial, path)
+    write_whole(path, json.dumps(seen).encode())
 
 
 def write_command(path: Path, overrides: Sequence[str]) -> None:
     """Note the command that trains the same again, without where the run lies; a run that goes on keeps its first."""
     if not path.exists():
         kept = [override for override in overrides if override.partition("=")[0] != "run"]
-        path.write_text(command("python train.py", *kept) + "\n", encoding="utf-8")
+        write_whole(path, f"{command('python train.py', *kept)}\n".encode())
 
 
 def _crystal_rows(judged: Mapping[str, dict[str, Tensor]], dataset: PairDataset) -> list[dict[str, Any]]:
@@ -207,14 +204,8 @@ def _crystal_rows(judged: Mapping[str, dict[str, Tensor]], dataset: PairDataset)
 
 
 def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
-    if not rows:
-        return
-    partial = path.with_name(path.name + ".partial")
-    with open(partial, "w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(partial, path)
+    if rows:
+        write_csv(path, rows, list(rows[0]))
 
 
 def git_commit() -> str:

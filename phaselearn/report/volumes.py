@@ -7,6 +7,8 @@ from pathlib import Path
 import gemmi
 import numpy as np
 
+from phaselearn.files import write_whole
+
 BOHR = 0.529177210903  # Å, CODATA 2018
 
 
@@ -61,7 +63,7 @@ def write_cube(
     for row in values.reshape(-1, density.shape[2]):
         # The format wants a new line after each run along the last axis, too.
         lines += ["".join(f"{value:13.5E}" for value in row[start : start + 6]) for start in range(0, len(row), 6)]
-    Path(path).write_text("\n".join(lines) + "\n")
+    write_whole(Path(path), ("\n".join(lines) + "\n").encode())
 
 
 def _cube_line(count: int, vector: np.ndarray) -> str:
