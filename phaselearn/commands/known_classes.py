@@ -1,6 +1,6 @@
 """Which class the shipped options, and those of installed packages, name in which place.
 
-A place is an argument of a class: `flipping` of the phaser, `terms.*.loss` of the combined loss, `model` of the whole.
+A place is an argument of a class: `flipping` of the starts, `terms.*.loss` of the combined loss, `model` of the whole.
 Places that share a class take each other's, too: wherever an option puts some loss, any loss may stand.
 """
 
