@@ -33,7 +33,7 @@ test-slow: setup ## the slow ones: kills, long trainings, every space group, und
 
 test-all: test test-slow ## all tests
 
-coverage: setup ## `make test`, and the share of the code that it runs; fails where that is too low
+coverage: setup ## `make test`, and the share of the code that it runs
 	$(PYTEST) -m "not slow" --cov --cov-report=term:skip-covered
 
 test-newest: ## all tests with the newest dependencies that pyproject.toml allows, and a list of newer ones
