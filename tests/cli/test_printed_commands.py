@@ -99,5 +99,5 @@ def test_a_folder_is_found_as_it_was_typed(place: Path) -> None:
     typed = [f'resume="{place}"'] if "," in str(place) else [path_as_written(f"resume={place}")]
     folder = _earlier_run("train", [], typed)
     assert folder == place
-    where = [word for word in _continue_overrides("train", folder, typed) if word.startswith("hydra.run.dir=")]
+    where = [word for word in _continue_overrides("train", folder, [], typed) if word.startswith("hydra.run.dir=")]
     assert [value_of(word) for word in where] == [str(place)]

@@ -5,7 +5,7 @@ Meyer, Barrett & Greer, J. Chem. Phys. 49, 1902 (1968): C2/c, a 5.50, b 3.28, c 
 published cell and the centres and directions of the molecules, and gives the bond its length. No network is trained
 on this formula (`phaselearn.data.split`).
 
-    python -m phaselearn.data.sources.shipped.alpha_f2 > phaselearn/data/shipped/alpha_F2.cif
+    python -m phaselearn.data.sources.shipped.alpha_f2 > phaselearn/data/sources/shipped/alpha_F2.cif
 """
 
 from __future__ import annotations
