@@ -27,13 +27,13 @@ def test_all_figures_are_written_and_not_blank(
     paths = write_figures(tmp_path / "figures", curves, judged, [rock_salt, triclinic])
     assert [path.name for path in paths] == [
         "correlation.png",
-        "crystal_CaTiO2_demo-2.png",
-        "crystal_NaCl_demo-1.png",
+        f"crystal_{triclinic.file_stem}.png",
+        f"crystal_{rock_salt.file_stem}.png",
         "loss_curves.png",
-        "pattern_CaTiO2_demo-2.png",
-        "pattern_NaCl_demo-1.png",
-        "voxels_CaTiO2_demo-2.png",
-        "voxels_NaCl_demo-1.png",
+        f"pattern_{triclinic.file_stem}.png",
+        f"pattern_{rock_salt.file_stem}.png",
+        f"voxels_{triclinic.file_stem}.png",
+        f"voxels_{rock_salt.file_stem}.png",
     ]
     for path in paths:
         assert colours_in(path) > 50
@@ -57,9 +57,9 @@ def test_a_failed_training_is_drawn_too(tmp_path: Path, judged: dict, triclinic:
     paths = write_figures(tmp_path, None, undefined, [diverged])
     assert [path.name for path in paths] == [
         "correlation.png",
-        "crystal_CaTiO2_demo-2.png",
-        "pattern_CaTiO2_demo-2.png",
-        "voxels_CaTiO2_demo-2.png",
+        f"crystal_{triclinic.file_stem}.png",
+        f"pattern_{triclinic.file_stem}.png",
+        f"voxels_{triclinic.file_stem}.png",
     ]
     undefined["counted"] = np.ones(200, dtype=bool)
     write_figures(tmp_path, None, undefined, [])
