@@ -43,7 +43,11 @@ def test_config_builds_hashes_fetches_and_writes_nothing(
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "it's huge?.jsonl").write_text("{}\n")
-    for name in ("sources.file.File.fingerprint", "sources.materials_project.source.fetch", "store.bucket.BucketStorage.__init__"):
+    for name in (
+        "sources.file.File.fingerprint",
+        "sources.materials_project.source.fetch",
+        "store.bucket.BucketStorage.__init__",
+    ):
         monkeypatch.setattr(f"phaselearn.data.{name}", never)
     monkeypatch.setattr("sys.argv", ["phaselearn config", *asked])
     main()

@@ -8,6 +8,7 @@ import runpy
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -63,7 +64,14 @@ def _run(arguments: list[str], folder: str, environment: dict[str, str], stdout:
     os.environ.clear()
     os.environ.update(environment)
     sys.path[:0] = environment["PYTHONPATH"].split(os.pathsep)
-    program = arguments[1:]
+    try:
+        _run_program(arguments[1:])
+    finally:
+        # As at the end of any Python, and before multiprocessing waits for its children: joblib stops its workers here.
+        threading._shutdown()
+
+
+def _run_program(program: list[str]) -> None:
     if program[0] == "-c":
         sys.argv = ["-c", *program[2:]]
         exec(program[1], {"__name__": "__main__"})
