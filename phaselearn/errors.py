@@ -1,4 +1,9 @@
-"""The exception for mistakes that a user can make and mend."""
+"""The exception for mistakes that a user can make and mend; and the commonest of them, a word that is not an option."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class UserError(Exception):
@@ -6,3 +11,41 @@ class UserError(Exception):
 
     The message says what was given, what is allowed, and which command helps.
     """
+
+
+def choose(key: str, given: str, options: Iterable[str], *, command: str = "", listed: bool = False) -> str:
+    """Return what was given, if it is one of the options.
+
+    Args:
+        key: the setting, such as `data.cache`.
+        given: its value.
+        options: the values that are allowed; at least one.
+        command: a command that takes the setting, such as `python train.py`, for the error.
+        listed: the setting is a list, and what was given is one of its entries.
+
+    Raises:
+        UserError: it is none of them.
+    """
+    options = list(options)
+    if given not in options:
+        raise unknown(key, given, options, command=command, listed=listed)
+    return given
+
+
+def unknown(key: str, given: object, options: Iterable[str], *, command: str = "", listed: bool = False) -> UserError:
+    """Return the error of a value that is none of the options; the arguments are those of `choose`."""
+    options = list(options)
+    best = closest(given, options)
+    written, example = (f"{key}=[{value}]" if listed else f"{key}={value}" for value in (given, best or options[0]))
+    return UserError(
+        f"{written} is unknown: allowed are {', '.join(options)}; "
+        + (f"did you mean {best}? For example " if best else "for example ")
+        + (f"`{command} {example}`" if command else example)
+    )
+
+
+def closest(given: object, allowed: Iterable[str]) -> str | None:
+    """Return the most similar of the allowed words, in upper or lower case; None where none is similar."""
+    words = {word.lower(): word for word in allowed}
+    found = get_close_matches(str(given).lower(), words, n=1, cutoff=0.6)
+    return words[found[0]] if found else None

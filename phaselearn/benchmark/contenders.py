@@ -15,7 +15,7 @@ from phaselearn.benchmark.regimes import InputPreparation, Regime
 from phaselearn.benchmark.runner import ModelContender
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.preparation.observation import Observation
-from phaselearn.errors import UserError
+from phaselearn.errors import UserError, choose
 from phaselearn.models.weights import weights_path
 
 _DEFINITION = ("size", "layout", "scattering", "b_iso", "weight", "sigma", "frame", "sampling")
@@ -35,9 +35,7 @@ def regime_from(folder: Path, name: str, meanings: Mapping[str, Mapping[str, str
     Raises:
         UserError: no such regime, or it names an option that is not there.
     """
-    if name not in meanings:
-        raise UserError(f"regimes=[{name}] is unknown: allowed are {', '.join(meanings)}, e.g. regimes=[full20,d1.5]")
-    meaning = meanings[name]
+    meaning = meanings[choose("regimes", name, meanings, command="phaselearn benchmark", listed=True)]
     for group in ("data", "observation"):
         path = folder / group / f"{meaning[group]}.yaml"
         if not path.exists():

@@ -10,7 +10,7 @@ from phaselearn.data.screening import screen
 from phaselearn.data.split import SPLITS, split_of
 from phaselearn.data.store.pair_store import PairStore
 from phaselearn.data.structures import Crystal, Source
-from phaselearn.errors import UserError
+from phaselearn.errors import UserError, choose
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def crystals_of_store(path: str) -> list[Crystal]:
     return [store.crystal(row) for row in range(len(store))]
 
 
-def choose(crystals: Sequence[Crystal], split: str, count: int | None, seed: int) -> BenchmarkSet:
+def choose_crystals(crystals: Sequence[Crystal], split: str, count: int | None, seed: int) -> BenchmarkSet:
     """Choose the crystals to be tested; smaller counts lie within larger ones.
 
     Args:
@@ -51,8 +51,7 @@ def choose(crystals: Sequence[Crystal], split: str, count: int | None, seed: int
     Raises:
         UserError: unknown split, or nothing in it.
     """
-    if split not in (*SPLITS, "all"):
-        raise UserError(f"split={split} is unknown: allowed are {', '.join(SPLITS)}, all; e.g. split=validation")
+    choose("split", split, (*SPLITS, "all"), command="phaselearn benchmark")
     tested = [crystal for crystal in crystals if split in ("all", split_of(crystal.formula))]
     if not tested:
         raise UserError(

@@ -18,7 +18,7 @@ from phaselearn.benchmark.regimes import InputPreparation, Regime
 from phaselearn.benchmark.runner import Outcome
 from phaselearn.crystal.layout import miller_indices
 from phaselearn.data.batch import Batch
-from phaselearn.errors import UserError
+from phaselearn.errors import UserError, choose
 from phaselearn.metrics.phasing import observed_of
 from phaselearn.phasing.solution import Solution
 
@@ -118,6 +118,5 @@ def peer(name: str, time_limit: float) -> Cctbx:
     Raises:
         UserError: there is none of this name.
     """
-    if name not in PEERS:
-        raise UserError(f"peers=[{name}] is unknown: allowed are {', '.join(PEERS)}, e.g. peers=[cctbx]")
+    choose("peers", name, PEERS, command="phaselearn benchmark", listed=True)
     return Cctbx(time_limit)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any
 
 import pytorch_lightning as pl
 
-from phaselearn.errors import UserError
+from phaselearn.errors import UserError, closest
 
 # Compares runs that were judged by different metrics, or that name none.
 METRIC, DIRECTION = "val/median_cc", "max"
@@ -64,7 +63,7 @@ class Objective(pl.Callback):
         if self.metric in trainer.callback_metrics:
             return float(trainer.callback_metrics[self.metric])
         known = sorted(name for name in trainer.callback_metrics if name.startswith("val/"))
-        best = next(iter(get_close_matches(self.metric, known, n=1)), None)
+        best = closest(self.metric, known)
         raise UserError(
             f"optimize={self.metric} is not a metric of the validation, which logs {', '.join(known)}"
             + (f"; did you mean {best}?" if best else "")

@@ -29,7 +29,7 @@ def _benchmark(config: DictConfig) -> None:
     from omegaconf import OmegaConf
 
     from phaselearn.benchmark.contenders import regime_from
-    from phaselearn.benchmark.crystals import choose, crystals_of_source, crystals_of_store
+    from phaselearn.benchmark.crystals import choose_crystals, crystals_of_source, crystals_of_store
     from phaselearn.benchmark.peers import peer
     from phaselearn.benchmark.run import BenchmarkPlan, run_benchmark
     from phaselearn.benchmark.runner import RunSettings
@@ -56,7 +56,7 @@ def _benchmark(config: DictConfig) -> None:
         crystals = crystals_of_store(config.store)
     else:
         crystals = crystals_of_source(instantiate(config.source), config.longest_edge)
-    chosen = choose(crystals, config.split, config.count, config.seed)
+    chosen = choose_crystals(crystals, config.split, config.count, config.seed)
     plan = BenchmarkPlan(
         settings=RunSettings(folder / "crystals", config.batch_size, config.seed),
         resamples=config.resamples,

@@ -10,8 +10,7 @@ from typing import Any, Literal, Union
 
 from omegaconf import DictConfig, OmegaConf
 
-from phaselearn.commands.suggestions import closest
-from phaselearn.errors import UserError
+from phaselearn.errors import UserError, closest
 from phaselearn.quoting import command
 
 _SPECIAL = {"_target_", "_partial_", "_recursive_", "_convert_", "_args_"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from phaselearn.commands.suggestions import closest
+from phaselearn.errors import closest
 
 COMMANDS = {
     "train": "train a network (the same as python train.py)",

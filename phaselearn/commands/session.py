@@ -11,8 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from phaselearn.commands.checks import check_config
 from phaselearn.commands.options import config_directory, option_file, options_of
-from phaselearn.commands.suggestions import unknown_option
-from phaselearn.errors import UserError
+from phaselearn.errors import UserError, choose, unknown
 from phaselearn.quoting import command, setting
 
 if TYPE_CHECKING:
@@ -34,7 +33,12 @@ def check(config: DictConfig, name: str) -> None:
     plain.pop("defaults", None)
     check_config(config, {key: value for key, value in plain.items() if not isinstance(value, dict)})
     if "float32_matmul_precision" in config:
-        _check_matmul_precision(config.float32_matmul_precision)
+        choose(
+            "float32_matmul_precision",
+            config.float32_matmul_precision,
+            ("highest", "high", "medium"),
+            command="python train.py",
+        )
     if "evaluation" in config:
         _check_evaluation(config.evaluation, defaults.evaluation)
         _check_named(config)
@@ -48,19 +52,9 @@ def check(config: DictConfig, name: str) -> None:
 
 
 def _check_objective(metric: str, direction: str) -> None:
-    if direction not in ("max", "min"):
-        raise UserError(f"direction={direction} is unknown: allowed are max, min; for example direction=max")
+    choose("direction", direction, ("max", "min"), command="python train.py")
     if direction == "max" and metric.endswith(("loss", "error")):
         raise UserError(f"optimize={metric} direction=max looks for the worst run: add direction=min")
-
-
-def _check_matmul_precision(given: Any) -> None:
-    allowed = ("highest", "high", "medium")
-    if given not in allowed:
-        raise UserError(
-            f"float32_matmul_precision={given} is unknown: allowed are {', '.join(allowed)}; "
-            f"for example float32_matmul_precision={allowed[0]}"
-        )
 
 
 def _check_clipping(config: DictConfig) -> None:
@@ -84,11 +78,7 @@ def _check_counts(trainer: DictConfig) -> None:
 def _check_evaluation(given: DictConfig, defaults: DictConfig) -> None:
     allowed = {"split": ("train", "validation", "test", "all"), "checkpoint": ("best", "last")}
     for key, options in allowed.items():
-        if given[key] not in options:
-            raise UserError(
-                f"evaluation.{key}={given[key]} is unknown: allowed are {', '.join(options)}; "
-                f"for example evaluation.{key}={options[0]}"
-            )
+        choose(f"evaluation.{key}", given[key], options, command="python train.py")
     for key in ("crystals", "shown"):
         if not isinstance(given[key], int) or given[key] < (key == "crystals"):
             raise UserError(f"evaluation.{key}={given[key]}: a whole number is needed, e.g. {defaults[key]}")
@@ -137,18 +127,28 @@ def build_model(config: DictConfig, data: PairDataModule) -> DensityModel:
     )
 
 
-def check_trains(name: str, model: DensityModel) -> None:
+def check_trains(option: str | None, model: DensityModel) -> None:
     """Refuse to train a model without parameters.
+
+    Args:
+        option: the option of conf/model that was chosen; None in a run that goes on, which chooses none.
+        model: the model.
 
     Raises:
         UserError: no parameter of the model is trained; the error says how the model is judged instead.
     """
-    if not any(parameter.requires_grad for parameter in model.parameters()):
-        judged = command("phaselearn benchmark", f"models=[{name}]")
-        beside = command("python train.py", f"evaluation.methods=[{name}]")
+    if any(parameter.requires_grad for parameter in model.parameters()):
+        return
+    if option is None:
         raise UserError(
-            f"model={name} has nothing to train: judge it by `{judged}`, or beside a trained network by `{beside}`"
+            f"{type(model).__name__}, the model of this run, has nothing to train: train another in a new run, e.g. "
+            "`python train.py model=cnn`"
         )
+    judged = command("phaselearn benchmark", f"models=[{option}]")
+    beside = command("python train.py", f"evaluation.methods=[{option}]")
+    raise UserError(
+        f"model={option} has nothing to train: judge it by `{judged}`, or beside a trained network by `{beside}`"
+    )
 
 
 def _check_optimizer(optimizer: Callable[..., Any]) -> None:
@@ -176,9 +176,7 @@ def build_method(name: str, data: PairDataModule) -> DensityModel:
 
     path = option_file("model", name)
     if path is None:
-        raise UserError(
-            unknown_option("evaluation.methods", name, options_of("model"), "phaselearn evaluate run=FOLDER")
-        )
+        raise unknown("evaluation.methods", name, options_of("model"), command="python train.py", listed=True)
     node = OmegaConf.load(path)
     if "model" in node:
         raise UserError(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from difflib import get_close_matches
+from collections.abc import Iterator
 from typing import Any
 
-from hydra.errors import OverrideParseException
+from hydra.errors import InstantiationException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
 from phaselearn.commands.options import config_directory, options_of
-from phaselearn.errors import UserError
+from phaselearn.errors import UserError, closest, unknown
 from phaselearn.quoting import one_line
 
 
@@ -21,50 +21,34 @@ def explain(error: Exception, name: str) -> str:
         error: what the task, Hydra or OmegaConf raised.
         name: the application: train, prepare, evaluate …
     """
-    mistake = _user_error(error)
+    mistake = next((cause for cause in _chain(error) if isinstance(cause, UserError)), None)
     if mistake is not None:
         # A loader's worker process sends its traceback as the message; ours is the end of it.
         return one_line(str(mistake).rpartition(f"{UserError.__module__}.UserError: ")[2])
     command = name_of(name)
-    text = str(error)
     if isinstance(error, OverrideParseException):
         return (
-            f"{error.override} cannot be read as key=value ({one_line(text.splitlines()[0])}); lists are written "
-            f"'key=[a,b]', special characters quoted: see `{command} --help`"
+            f"{error.override} cannot be read as key=value ({one_line(error.message.splitlines()[0])}); lists are "
+            f"written 'key=[a,b]', special characters quoted: see `{command} --help`"
         )
-    if match := re.search(r"Could not (?:find|load) '([\w/.]+)/([^'/]+)'", text):
-        group, option = match.groups()
-        return unknown_option(group, option, options_of(group), command)
-    if match := re.search(r"Could not override '([^']+)'", text):
-        return _unknown_key(match[1], name, command)
-    if match := re.search(r"Key '([^']+)' is not in struct", text):
-        full = re.search(r"full_key: (\S+)", text)
-        return _unknown_key(full[1] if full else match[1], name, command)
-    cause = error.__cause__
-    if "Error locating target" in text and cause is not None:
-        return f"{one_line(text)} ({type(cause).__name__}: {one_line(str(cause))}); see `{command} --cfg job`"
-    return f"{one_line(text)}; see `{command} --help`"
+    if isinstance(error, MissingConfigException):
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        options = error.options or options_of(group)  # of an option among several, Hydra does not list the others
+        if group and options:
+            shown = [name for name in options if not name.startswith("_")]
+            return str(unknown(group, option, shown, command=command, listed=not error.options))
+    for cause in _chain(error):
+        if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.full_key:
+            return _unknown_key(cause.full_key, name, command)
+    text, cause = one_line(str(error)), error.__cause__
+    if isinstance(error, InstantiationException) and cause is not None and str(cause) not in str(error):
+        return f"{text} ({type(cause).__name__}: {one_line(str(cause))}); see `{command} --cfg job`"
+    return f"{text}; see `{command} --help`"
 
 
 def name_of(name: str) -> str:
     """Return how an application is typed."""
     return "python train.py" if name == "train" else f"phaselearn {name.replace('_', ' ')}"
-
-
-def unknown_option(group: str, option: str, options: list[str], command: str) -> str:
-    """Return the line for an option that a config group does not have."""
-    best = closest(option, options)
-    return (
-        f"{group}={option} is unknown: allowed are {', '.join(options)}"
-        + (f"; did you mean {best}?" if best else "")
-        + f" For example `{command} {group}={best or options[0]}`"
-    )
-
-
-def closest(given: str, allowed: list[str]) -> str | None:
-    """Return the most similar of the allowed words, if one is similar."""
-    found = get_close_matches(given, allowed, n=1, cutoff=0.6)
-    return found[0] if found else None
 
 
 def _unknown_key(key: str, name: str, command: str) -> str:
@@ -96,8 +80,9 @@ def _keys(node: Any, prefix: str = "") -> list[str]:
     return [found for key in node for found in (f"{prefix}{key}", *_keys(node[key], f"{prefix}{key}."))]
 
 
-def _user_error(error: BaseException | None) -> UserError | None:
-    """Return our own error: Hydra wraps what a class raises in its constructor."""
-    while error is not None and not isinstance(error, UserError):
-        error = error.__cause__
-    return error
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and those that it was raised from: Hydra wraps what a class raises in its constructor."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__

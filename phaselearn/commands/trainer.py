@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phaselearn.errors import UserError
+from phaselearn.errors import UserError, choose
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -66,8 +66,7 @@ def compile_forward(model: DensityModel, backend: str) -> None:
     import torch
 
     allowed = torch.compiler.list_backends(exclude_tags=("experimental",))
-    if backend not in allowed:
-        raise UserError(f"compile={backend} is unknown: allowed are {', '.join(allowed)}; for example compile=inductor")
+    choose("compile", backend, allowed, command="python train.py")
     compilers = [os.environ["CXX"]] if "CXX" in os.environ else ["g++", "clang++", "c++"]
     if backend == "inductor" and not any(map(shutil.which, compilers)):
         raise UserError(

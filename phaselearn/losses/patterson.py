@@ -9,7 +9,7 @@ from phaselearn.crystal.cartesian import to_fractional_frame
 from phaselearn.crystal.density import gaussian_damping, structure_factors_from_map
 from phaselearn.crystal.layout import miller_indices, to_full_box
 from phaselearn.data.batch import Batch
-from phaselearn.errors import UserError
+from phaselearn.errors import choose
 from phaselearn.losses.base import Loss
 
 POWERS = {"amplitude": 0.5, "intensity": 1.0}
@@ -43,11 +43,7 @@ class Patterson(Loss):
 
     def __init__(self, compare: str, layout: str, frame: str, sigma: float) -> None:
         super().__init__()
-        if compare not in POWERS:
-            raise UserError(
-                f"loss.compare={compare} is unknown: allowed are {', '.join(POWERS)}; e.g. loss.compare=amplitude"
-            )
-        self.power = POWERS[compare]
+        self.power = POWERS[choose("loss.compare", compare, POWERS)]
         self.layout = layout
         self.frame = frame
         self.sigma = sigma

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from phaselearn.data.batch import Batch
-from phaselearn.errors import UserError
+from phaselearn.errors import UserError, choose
 from phaselearn.losses.base import Loss
 from phaselearn.losses.correlation import Correlation, unit_deviation
 from phaselearn.losses.mse import MeanSquaredError
@@ -48,11 +48,6 @@ class ShiftInvariant(Loss):
         self, base: str = "mse", inversion: bool = True, temperature: float = 0.0, subvoxel: bool = False
     ) -> None:
         super().__init__()
-        if base not in self._BASES:
-            raise UserError(
-                f"loss.base={base} is unknown: allowed are {', '.join(self._BASES)}; for any other loss "
-                "use `loss=aligned`"
-            )
         if temperature < 0:
             raise UserError(
                 f"loss.temperature={temperature} is negative: give a number of at least 0, e.g. loss.temperature=0.01"
@@ -62,7 +57,7 @@ class ShiftInvariant(Loss):
                 f"loss.subvoxel=true does not go with loss.temperature={temperature}: the soft minimum is over whole "
                 "voxels; use loss.temperature=0 or loss.subvoxel=false"
             )
-        self.base = self._BASES[base]()
+        self.base = self._BASES[choose("loss.base", base, self._BASES)]()
         self.inversion = inversion
         self.temperature = temperature
         self.subvoxel = subvoxel

@@ -10,7 +10,7 @@ from torch.nn.functional import avg_pool3d, interpolate, max_pool3d
 from torch.utils.checkpoint import checkpoint
 
 from phaselearn.data.batch import Batch
-from phaselearn.errors import UserError
+from phaselearn.errors import UserError, choose
 from phaselearn.models.base import DensityModel
 
 PADDINGS: dict[str, Literal["circular", "zeros"]] = {"periodic": "circular", "zero": "zeros"}
@@ -69,11 +69,7 @@ class UNet3D(DensityModel):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        if padding not in PADDINGS:
-            raise UserError(
-                f"model.padding={padding} is unknown: allowed are {', '.join(PADDINGS)}; "
-                "for example `python train.py model=unet3d model.padding=periodic`"
-            )
+        choose("model.padding", padding, PADDINGS, command="python train.py model=unet3d")
         if levels < 1 or width < 1 or blocks < 1:
             raise UserError(
                 f"model.levels={levels}, model.width={width}, model.blocks={blocks}: each must be at least 1, "

@@ -8,7 +8,7 @@ import torch
 
 from phaselearn.benchmark.comparison import compare
 from phaselearn.benchmark.contenders import parameter_free, regime_from
-from phaselearn.benchmark.crystals import choose, crystals_of_source, crystals_of_store
+from phaselearn.benchmark.crystals import choose_crystals, crystals_of_source, crystals_of_store
 from phaselearn.benchmark.intervals import bootstrap_interval
 from phaselearn.benchmark.leakage import audit
 from phaselearn.benchmark.records import read_records, write_records
@@ -122,11 +122,11 @@ def test_unknown_regimes_and_splits_are_refused_with_a_way_out(crystals):
     with pytest.raises(UserError, match="d3"):
         regime_from(config_directory(), "d3", {"full20": {"data": "hkl20_full", "observation": "ideal"}})
     with pytest.raises(UserError, match="split=dev"):
-        choose(crystals, "dev", None, 0)
+        choose_crystals(crystals, "dev", None, 0)
 
 
 def test_smaller_choices_lie_within_larger_ones(crystals):
-    small, large = (choose(crystals, "all", count, 0).tested for count in (5, 10))
+    small, large = (choose_crystals(crystals, "all", count, 0).tested for count in (5, 10))
     assert large[:5] == small
 
 
@@ -234,7 +234,7 @@ def test_any_model_that_solves_hands_over_its_figures(crystals, tmp_path):
 
 def test_a_whole_benchmark_writes_its_files(crystals, tmp_path):
     plan = BenchmarkPlan(RunSettings(tmp_path / "crystals", 8, 0), 50, 4, ["random_phase"], 0, 0.05)
-    chosen = choose(crystals, "all", 8, 0)
+    chosen = choose_crystals(crystals, "all", 8, 0)
     contenders = [contender(name) for name in ("phase_zero", "random_phase")]
     rows = run_benchmark(tmp_path, chosen, [IDEAL, NOISY], contenders, [], plan, {"crystals": "few"})
     assert {(row["method"], row["regime"]) for row in rows} == {
