@@ -58,7 +58,7 @@ def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
     data = build_data(config)
     # Before the data are built, which may take long: a mistake in them shows at once.
     model = build_model(config, data)
-    check_trains(HydraConfig.get().runtime.choices.get("model", type(model).__name__), model)
+    check_trains(HydraConfig.get().runtime.choices.get("model"), model)
     if config.get("compile") is not None:
         compile_forward(model, config.compile)
     methods = {name: build_method(name, data) for name in config.evaluation.methods}
