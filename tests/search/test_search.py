@@ -168,7 +168,8 @@ def test_jobs_of_slurm_ask_for_what_they_need(
     (workplace / "bin" / "srun").symlink_to("/bin/true")
     monkeypatch.setenv("PATH", str(workplace / "bin"), prepend=os.pathsep)
     monkeypatch.setattr(submitit.AutoExecutor, "map_array", map_array)
-    train("-m", "hydra/launcher=slurm", "data.train_size=20,40", "hydra.launcher.partition=gpu")
+    no_page = "~hydra.callbacks.multirun_page"  # the jobs are not run, so there is nothing to list
+    train("-m", "hydra/launcher=slurm", "data.train_size=20,40", "hydra.launcher.partition=gpu", no_page)
     [(executor, (overrides, _, numbers, *_))] = given
     assert [*numbers] == [0, 1]
     assert [*overrides] == [["data.train_size=20"], ["data.train_size=40"]]
