@@ -1,4 +1,4 @@
-"""`phaselearn runs`: what was trained here and what came of it, and two runs side by side."""
+"""`phaselearn runs`: the runs in a folder and their results, and two runs side by side."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ def main() -> None:
 
 
 class MultirunPage(Callback):
-    """Hydra callback: after a multirun, its runs in one table and on one page in its folder, and which have failed."""
+    """Hydra callback that lists the runs of a multirun in a table and on a page, and says which have failed."""
 
-    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Remember the failures of earlier multiruns in the folder: a search may be gone on with."""
+    def on_multirun_start(self, config: DictConfig, **more: Any) -> None:
+        """Remember the failures that are in the folder already, since a search may go on in it."""
         self._earlier = _failures(Path(config.hydra.sweep.dir))
 
-    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+    def on_multirun_end(self, config: DictConfig, **more: Any) -> None:
         """Write the page; leave with code 2 where a job has failed."""
         folder = Path(config.hydra.sweep.dir)
         page = folder / MULTIRUN_PAGE
         try:
             jobs = _list(folder, page, f"Multirun {folder.name}")
         except UserError as error:
-            # Hydra would turn it into a warning.
+            # Hydra turns an exception of a callback into a warning.
             fail(str(error))
         failed = {name: failure for name, failure in _failures(folder).items() if self._earlier.get(name) != failure}
         if failed:
@@ -50,12 +50,12 @@ class MultirunPage(Callback):
                 f"{name} ({choices})" if (choices := failure.choices(fixed)) else name
                 for name, (failure, _) in failed.items()
             )
-            [(first, _), *_] = failed.values()
-            fail(f"{len(failed)} of {jobs} jobs failed: {names}; the first since {first.reason}; see {page}")
+            first = next(failure for failure, _ in failed.values())
+            fail(f"{len(failed)} of {jobs} jobs failed: {names}; the first because {first.reason}; see {page}")
 
 
 def _failures(folder: Path) -> dict[str, tuple[Failure, int]]:
-    """Return what the jobs in a folder of a multirun left that failed, and when, by the names of their folders."""
+    """Return the note of each failed job of a multirun, and its time in ns, by the name of the job's folder."""
     found = sorted(folder.glob(f"*/{FAILED_FILE}"), key=lambda path: (len(path.parent.name), path.parent.name))
     notes = {path.parent.name: (read_failure(path.parent), path.stat().st_mtime_ns) for path in found}
     return {name: (failure, when) for name, (failure, when) in notes.items() if failure is not None}
@@ -77,7 +77,7 @@ def _runs(config: DictConfig) -> None:
 
 
 def _list(folder: Path, page: Path, title: str) -> int:
-    """Print and write the table of the runs in a folder; return how many there are, those that cannot be read too."""
+    """Print and write the table of the runs in a folder; return their number, unreadable ones included."""
     from rich.console import Console
 
     from phaselearn.report.run_records import find_runs
