@@ -2,6 +2,6 @@
 
 from phaselearn.commands.train import main
 
-# Hydra's completion for the shell fish wants to find the words @hydra.main in a script.
+# Hydra's completion for the shell fish looks for the words @hydra.main in a script.
 if __name__ == "__main__":
     main()

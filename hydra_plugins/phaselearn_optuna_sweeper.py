@@ -1,6 +1,6 @@
-"""The sweeper of `sweep=optuna`, here because Hydra takes sweepers from this namespace package only.
+"""The sweeper of `sweep=optuna`; Hydra takes sweepers from this namespace package only.
 
-Each start of Hydra imports this file, so everything else is imported when a search begins.
+Every start of Hydra imports this file, so it imports everything else only when a search begins.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class OptunaSweeper(Sweeper):
     """A search by Optuna; the same command continues a search that was stopped or killed.
 
     Args:
-        n_trials: number of trials in all, those of earlier commands included.
-        n_jobs: number of trials that the launcher gets at a time; the next ones wait for all of them.
-        storage: URL of the study's database; null for study.db in the sweep's folder.
-        sampler: configuration of an Optuna sampler, without its seed.
-        pruner: configuration of an Optuna pruner; null for none.
-        seed: seed of the values that are tried.
+        n_trials: the number of trials in all, those of earlier commands included.
+        n_jobs: the number of trials that the launcher gets at a time; the next ones wait for all of them.
+        storage: the URL of the study's database; None for study.db in the sweep's folder.
+        sampler: the configuration of an Optuna sampler, without its seed.
+        pruner: the configuration of an Optuna pruner; None for no pruning.
+        seed: the sampler's seed.
         params: {key: values, written as on the command line}, searched beside those of the command line.
     """
 
@@ -53,7 +53,7 @@ class OptunaSweeper(Sweeper):
         self.params = params
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Keep what Hydra gives, and make the launcher."""
+        """Take what Hydra gives to every sweeper, and make the launcher."""
         from hydra.core.plugins import Plugins
 
         self.hydra_context = hydra_context
@@ -98,7 +98,7 @@ class OptunaSweeper(Sweeper):
             study = open_study(storage_of(self.storage, folder), folder.name, self.config.direction, meaning)
             OmegaConf.save(self.config, folder / "multirun.yaml")
             while trials := next_trials(study, space, self.n_trials, self.n_jobs, self.sampler, self.seed):
-                # Hydra numbers the jobs of a launch in a row.
+                # Hydra gives the jobs of a launch consecutive numbers.
                 for _, row in groupby(enumerate(trials), key=lambda pair: pair[1].number - pair[0]):
                     chosen = [trial for _, trial in row]
                     jobs = [[*fixed, *as_overrides(trial.params), here] for trial in chosen]
@@ -109,7 +109,7 @@ class OptunaSweeper(Sweeper):
         return returned
 
     def _check(self, fixed: list[str], space: dict[str, Any]) -> None:
-        """Compose every choice once, so that a mistake shows before there is a study."""
+        """Compose the configuration of every choice once, so that a mistake shows before there is a study."""
         for key, distribution in space.items():
             for value in getattr(distribution, "choices", [getattr(distribution, "low", None)]):
                 self.hydra_context.config_loader.load_sweep_config(self.config, [*fixed, f"{key}={value}"])

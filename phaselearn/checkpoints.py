@@ -13,10 +13,10 @@ from phaselearn.files import write_whole
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint beside the one that it replaces; if there is no room for another, the earlier one stays.
+    """Writes a checkpoint beside the one that it replaces; if there is no room for both, the earlier one stays.
 
-    Lightning's own class writes to the machine's temporary folder first. If that is on another disk, copying from there
-    is not a single step.
+    Lightning's own class writes to the machine's temporary folder first. If that is on another disk, the copy to
+    the run folder can stop half-way.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:

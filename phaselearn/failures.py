@@ -1,4 +1,4 @@
-"""Jobs of a multirun that failed: a note in the folder of each says why, whichever process or machine it ran on."""
+"""Failed jobs of a multirun: a note in the folder of each says why, on whichever machine it ran."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _MOST_BYTES = 1 << 16
 
 @dataclass(frozen=True)
 class Failure:
-    """What a job left that failed.
+    """The note of a job that failed.
 
     Attributes:
-        reason: on one line.
-        command: that runs it again by itself; empty where that is not known.
+        reason: the reason, on one line.
+        command: the command that runs this job alone; empty if it is not known.
     """
 
     reason: str
     command: str
 
     def choices(self, fixed: Collection[str]) -> str:
-        """Return the overrides of the job but those of the keys that are the same in all jobs."""
+        """Return the overrides of the job, without those of the fixed keys, which all jobs share."""
         try:
             words = shlex.split(self.command)[2:]
         except ValueError:
@@ -36,13 +36,13 @@ class Failure:
 
 
 def note_failure(folder: Path, reason: str, overrides: Sequence[str]) -> None:
-    """Leave the note in the folder of a job."""
+    """Write the note into the folder of a job."""
     told = f"{one_line(reason)}\n{command('python train.py', *overrides)}\n"
     write_whole(folder / FAILED_FILE, told.encode(errors="backslashreplace"))
 
 
 def read_failure(folder: Path) -> Failure | None:
-    """Return the note in a folder; None where there is none."""
+    """Return the note in a folder; None if there is none."""
     path = folder / FAILED_FILE
     if not path.is_file():
         return None

@@ -1,4 +1,4 @@
-"""Files that are whole whenever they are there, and what to say where the machine does not give or take one."""
+"""Files that are written in one step, and the messages for files that the machine cannot read or write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST_STEM = 100  # characters; a name of a file has at most 255 bytes, its s
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 _NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
-# Faults of the machine, or of the way to a disk: the same file may be read or written another time.
+# Faults of the machine, or of the way to a disk: another time the same file may be read or written.
 _FAULTS = (
     *_NO_ROOM,
     *_NO_DESCRIPTORS,
@@ -29,7 +29,7 @@ _SQLITE_FAULTS = (3, 5, 6, 7, 8, 10, 13, 14, 15)
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:
-    """Write a file in one step, down to the disk: whoever is killed meanwhile leaves the old file or none.
+    """Write a file in one step, down to the disk: a process that is killed meanwhile leaves the old file or none.
 
     Raises:
         OSError: it cannot be written, with its path; the old file is as it was.
@@ -51,9 +51,9 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, object]], columns: Sequenc
     """Write a table as CSV in one step.
 
     Args:
-        path: the file.
-        rows: a value for each column.
-        columns: the first line, in order.
+        path: the file to write.
+        rows: the rows, each with a value for each column.
+        columns: the columns in order, which are the first line.
 
     Raises:
         OSError: it cannot be written, with its path; the old file is as it was.
@@ -79,11 +79,11 @@ def links_out_of(folder: Path) -> Iterator[Path]:
 def file_stem(name: str, *more: bytes) -> str:
     """Return a file's name, without its suffix, for a name of any characters.
 
-    Two names have two files, also where the file system takes upper and lower case for the same: the end is a digest.
+    Different names have different stems, even where the file system ignores case, since a stem ends with a digest.
 
     Args:
-        name: any; its letters, digits and signs that every file system takes are kept, the first 100.
-        more: what else tells the thing that is named from others.
+        name: any text; of its first 100 characters those stay that every file system accepts.
+        more: whatever else tells the named thing from others of this name.
     """
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass"))
     for part in more:
@@ -93,13 +93,13 @@ def file_stem(name: str, *more: bytes) -> str:
 
 
 def fault_behind(error: BaseException, file: Path | None = None) -> OSError | None:
-    """Return the fault of the machine that an error comes from; None where it comes of what was read.
+    """Return the fault of the machine behind an error; None if the content of a file caused it.
 
-    Libraries wrap what `open` raises in errors of their own, so that those behind an error are looked at, too.
+    Libraries wrap the errors of `open` in their own, so the causes of an error are searched, too.
 
     Args:
-        error: any.
-        file: what was being read; that it is gone is a fault, too.
+        error: any exception.
+        file: the file that was being read; if it is gone, that is a fault, too.
     """
     seen: BaseException | None = error
     while seen is not None:
@@ -116,7 +116,7 @@ def fault_behind(error: BaseException, file: Path | None = None) -> OSError | No
 
 
 def told_of(error: OSError) -> str:
-    """Return what an error of the system is about and what helps, for one line."""
+    """Return one line about an error of the system: the cause, the file, and what helps."""
     said = error.strerror or str(error) or type(error).__name__
     about = f"{said}: {error.filename}" if error.filename else said
     if error.errno in _NO_ROOM:

@@ -1,4 +1,4 @@
-"""YAML from anybody, read as plain values: nothing in it is built, resolved or unfolded."""
+"""YAML files of unknown origin, read as plain values: nothing in them is built, resolved or unfolded."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def read_plain(path: Path) -> Any:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: no YAML, larger than 4 MB, deeper than 64 levels, or with an alias, of which a few lines unfold to
-            more than a memory holds.
+        ValueError: it is no YAML, larger than 4 MB, deeper than 64 levels, or has an alias: a few lines of aliases can
+            unfold to more than the memory holds.
     """
     if path.stat().st_size > _MOST_BYTES:
         raise ValueError(f"larger than {_MOST_BYTES:,} bytes")

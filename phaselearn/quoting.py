@@ -1,4 +1,4 @@
-"""Names and values that anybody may have chosen, quoted for who reads them: a terminal, a shell, Hydra, a page.
+"""Names and values that anybody may have chosen, quoted for their reader: a terminal, a shell, Hydra or a page.
 
 They are shown, never obeyed: no escape reaches a terminal, no markup a page, and a command means what it says.
 """
@@ -12,14 +12,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
-# What Hydra would not read as text.
+# Words that Hydra does not read as text.
 _NOT_TEXT = re.compile(r"null|true|false|[+-]?(inf|nan)|[+-]?[0-9_.]+(e[+-]?[0-9_]+)?", re.IGNORECASE)
-_NO_QUOTES = re.compile(r"[\w@%+=:,./…-]+")  # what a shell leaves alone, and the ellipsis of what is to be filled in
+_NO_QUOTES = re.compile(r"[\w@%+=:,./…-]+")  # signs that a shell leaves alone, and the ellipsis for a part to fill in
 _MARKDOWN = re.compile(r"[\\`*\[\]<>|~]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
 
 
 def printable(text: object) -> str:
-    """Return a text for one line of a terminal: line breaks, escapes and what turns the writing around are spelled."""
+    """Return a text for one line of a terminal: line breaks, escapes and marks of direction are spelled."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in str(text)
     )
@@ -31,7 +31,7 @@ def one_line(text: str) -> str:
 
 
 def setting(key: str, value: str | Path) -> str:
-    """Return `key=value` as Hydra reads it back to the same text, whatever is in it."""
+    """Return `key=value` so that Hydra reads the same text back, whatever is in it."""
     text = str(value)
     if _PLAIN.fullmatch(text) and not _NOT_TEXT.fullmatch(text):
         return f"{key}={text}"
@@ -44,11 +44,11 @@ def setting(key: str, value: str | Path) -> str:
 
 
 def command(program: str, *words: str | Path) -> str:
-    """Return a command that a shell reads as it is meant, on one line.
+    """Return a command on one line, quoted for a shell.
 
     Args:
-        program: as it is typed, such as `python train.py`.
-        words: its arguments: flags, paths, and overrides as Hydra reads them, those with values by `setting`.
+        program: the program as it is typed, such as `python train.py`.
+        words: its arguments: flags, paths, and overrides in Hydra's grammar (see `setting`).
     """
     return " ".join([program, *map(_shell_word, words)])
 
@@ -72,7 +72,7 @@ def _in_bash(character: str) -> str:
 
 
 def markdown_text(text: object) -> str:
-    """Return a text for Markdown, without a line break; what would be markup is text."""
+    """Return a text for Markdown, without line breaks; markup in it is escaped."""
     return _MARKDOWN.sub(lambda found: "\\" + found[0], printable(text))
 
 

@@ -46,10 +46,21 @@ class Outcome:
 class Contender(Protocol):
     """A method in the benchmark."""
 
-    name: str
-    preparation: InputPreparation
-    seen_prototypes: frozenset[str] | None
-    identity: str
+    @property
+    def name(self) -> str:
+        """Its name in the tables."""
+
+    @property
+    def preparation(self) -> InputPreparation:
+        """What is done to its input."""
+
+    @property
+    def seen_prototypes(self) -> frozenset[str] | None:
+        """The structure types of its training set; None for a method that was not trained."""
+
+    @property
+    def identity(self) -> str:
+        """A text that changes whenever the results may."""
 
     def fits(self, regime: Regime) -> bool:
         """Whether the method can read the regime's data."""

@@ -1,7 +1,8 @@
-"""Run a Hydra application so that a user's mistake is one line and exit code 2, and a run can be taken up again."""
+"""Run a Hydra application: a user's mistake is one line and exit code 2, and an earlier run can go on."""
 
 from __future__ import annotations
 
+import argparse
 import functools
 import os
 import re
@@ -17,7 +18,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from phaselearn.commands.help import print_help
@@ -25,6 +26,7 @@ from phaselearn.commands.hydra_internals import get_args_parser
 from phaselearn.commands.keys import take_from_arguments, take_from_config
 from phaselearn.commands.options import EVALUATED, config_directory, option_groups
 from phaselearn.commands.overrides import check_choices, path_as_written, value_of
+from phaselearn.commands.plain_config import read_config
 from phaselearn.commands.precision import register_precision
 from phaselearn.commands.processes import check_started
 from phaselearn.commands.strangers import CONFIG_FILE, Stranger, read_run_config
@@ -36,7 +38,7 @@ from phaselearn.quoting import command, one_line, setting
 
 _EARLIER = "earlier_run"
 _NO_LOG_FILE = "hydra/job_logging=stdout"
-_typed: list[str] = []  # the arguments of the command: Hydra is given others, and processes beside this one, too
+_typed: list[str] = []  # the command line as it was typed; sys.argv is changed for Hydra and for other processes
 register_precision()
 
 
@@ -72,12 +74,12 @@ def run_application(name: str, task: Callable[[DictConfig], Any]) -> None:
     except (UserError, HydraException, OmegaConfBaseException) as error:
         fail(explain(error, name))
     except RuntimeError as error:
-        # All that Hydra says of a launcher or sweeper whose package is not there.
+        # Hydra's error for a launcher or sweeper whose package is missing; it carries nothing but this text.
         if "Unknown plugin class" not in str(error):
             raise
         fail(f"{' '.join(str(error).split())}: it is not installed, `pip install 'phaselearn[sweep]'`")
     except OSError as error:
-        # Before the task begins Hydra makes the folder.
+        # Hydra makes the run folder before the task begins.
         if HydraConfig.initialized() or error.errno is None:
             raise
         fail(f"the folder {error.filename} cannot be made ({error.strerror}): name another, e.g. run=outputs/NAME")
@@ -86,9 +88,9 @@ def run_application(name: str, task: Callable[[DictConfig], Any]) -> None:
 
 
 def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callable[[DictConfig], Any]:
-    """Return the task, leaving by SystemExit on a user's mistake: Hydra adds a line to any other exception.
+    """Return the task, which leaves by SystemExit on a user's mistake: Hydra adds a line to any other exception.
 
-    A job of a multirun leaves a note instead, and the others run.
+    A job of a multirun leaves a note in its folder instead, and the other jobs run.
     """
 
     @functools.wraps(task)
@@ -116,10 +118,10 @@ def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callab
 
 
 def _told(error: Exception, name: str, folder: Path) -> str | None:
-    """Return what to tell of an error that a user can mend; None for any other."""
+    """Return the line about an error that a user can mend; None for any other error."""
     if isinstance(error, UserError | HydraException | OmegaConfBaseException):
         return explain(error, name)
-    if isinstance(error, OSError) and error.errno is not None:  # others are a library's own
+    if isinstance(error, OSError) and error.errno is not None:  # an OSError without a number comes from a library
         resumable = name == "train" and os.access(folder / CONFIG_FILE, os.R_OK)
         go_on = command("python train.py", setting("resume", folder))
         return f"{told_of(error)}, then go on with {f'`{go_on}`' if resumable else 'the same command'}"
@@ -133,6 +135,7 @@ def _told(error: Exception, name: str, folder: Path) -> str | None:
 
 
 def _is_want_of_memory(error: Exception) -> bool:
+    # torch has no class of its own for want of memory on a CPU.
     return isinstance(error, MemoryError) or re.search("can't allocate memory|out of memory", str(error)) is not None
 
 
@@ -148,8 +151,7 @@ def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
     Raises:
         UserError: a flag that Hydra does not have, or flags that exclude each other.
     """
-    parser = get_args_parser()
-    parser.error = _refuse_flag
+    parser = _Flags(add_help=False, parents=[get_args_parser()])
     parsed = parser.parse_intermixed_args(arguments)
     modes = [mode for mode in ("run", "multirun", "cfg", "info", "shell_completion") if getattr(parsed, mode)]
     if len(modes) > 1:
@@ -162,8 +164,11 @@ def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
     return flags, overrides
 
 
-def _refuse_flag(message: str) -> NoReturn:
-    raise UserError(f"{message}: values are given as key=value, without dashes; the flags are listed by --hydra-help")
+class _Flags(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(
+            f"{message}: values are given as key=value, without dashes; the flags are listed by --hydra-help"
+        )
 
 
 def _earlier_run(name: str, flags: list[str], overrides: list[str]) -> Path | None:
@@ -191,8 +196,8 @@ def _continue_overrides(name: str, folder: Path, flags: list[str], overrides: li
 
     That configuration has no defaults list, so options of groups are appended to it instead of chosen.
     """
-    # A run that is older than an option of the evaluation takes it all the same.
-    newer = {f"evaluation.{option}" for option in OmegaConf.load(config_directory() / "train.yaml").evaluation}
+    # An option of the evaluation may be newer than the run, whose configuration does not have it then.
+    newer = {f"evaluation.{option}" for option in read_config(config_directory() / "train.yaml").evaluation}
     groups = option_groups()
     result = []
     chosen = set()
@@ -214,14 +219,14 @@ def _continue_overrides(name: str, folder: Path, flags: list[str], overrides: li
                 f"`{command('phaselearn evaluate', setting('run', folder))}`"
             )
         if key in EVALUATED:
-            # The whole option: what only the run's own one has would be in its way.
+            # The whole node is replaced: a key that only the run's own option has would be wrong in the other.
             chosen.add(key)
             override = f"+{override}"
         elif key in newer:
             override = f"++{override}"
         result.append(override)
     if name == "evaluate":
-        chosen.add("logger")  # of the training alone, and perhaps of packages that are not here
+        chosen.add("logger")  # only a training needs loggers, and their packages may be missing here
     stranger = _stranger(name, folder, flags, result)
     ConfigStore.instance().store(_EARLIER, read_run_config(folder, stranger, trusted, without=chosen))
     where = folder if name == "train" else folder / "evaluations" / time.strftime("%Y-%m-%d_%H-%M-%S")
@@ -236,7 +241,7 @@ def _is_true(override: str) -> bool:
 
 
 def _stranger(name: str, folder: Path, flags: list[str], overrides: list[str]) -> Stranger:
-    """Return where an earlier run's configuration comes from, and what the command line replaces in it."""
+    """Return the origin of an earlier run's configuration, and the keys that the command line replaces in it."""
     given = [override.partition("=") for override in overrides]
     options = get_args_parser().parse_args(flags).config_dir
     return Stranger(
@@ -249,7 +254,7 @@ def _stranger(name: str, folder: Path, flags: list[str], overrides: list[str]) -
 
 
 def typed_command(name: str) -> str:
-    """Return the command of this application as it was typed, quoted; of a multirun, that of this job alone."""
+    """Return the command as it was typed, quoted; in a multirun, the command of this job alone."""
     hydra = HydraConfig.get()
     words = hydra.overrides.task if hydra.mode == RunMode.MULTIRUN else _typed
     return command(name_of(name), *words)

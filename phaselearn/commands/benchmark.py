@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from phaselearn.commands.application import run_application, typed_command
 from phaselearn.commands.options import config_directory, option_file
+from phaselearn.commands.plain_config import plain_values, read_config
 from phaselearn.commands.run_folder import own_folder
 from phaselearn.commands.strangers import CONFIG_FILE, Stranger, read_run_config
 from phaselearn.quoting import command, printable, setting
@@ -48,7 +49,7 @@ def _benchmark(config: DictConfig) -> None:
         if config[key] < 1:
             raise UserError(f"{key}={config[key]}: at least 1 is needed, e.g. {key}=200")
     folder = Path(HydraConfig.get().runtime.output_dir)
-    meanings = OmegaConf.to_container(config.regime, resolve=True)
+    meanings = plain_values(config.regime)
     regimes = [regime_from(config_directory(), str(name), meanings) for name in config.regimes]
     contenders = [_contender(str(name), config.device, config.trust) for name in config.models]
     peers = [peer(str(name), config.peer_time_limit) for name in config.peers]
@@ -65,8 +66,9 @@ def _benchmark(config: DictConfig) -> None:
         confidence_count=config.confidence_count,
         homometry=config.homometry,
     )
-    own = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
-    del own["run"]  # a folder may be moved
+    values = plain_values(config)
+    del values["run"]  # a folder may be moved
+    own = OmegaConf.create(values)
     facts = {
         "crystals": f"{len(chosen.tested)} of {config.store or _source_name(config)}, split {config.split}",
         "commit": git_commit(),
@@ -100,7 +102,7 @@ def _contender(name: str, device: str, trusted: bool) -> Contender:
     folder = Path(name)
     if not (folder / CONFIG_FILE).is_file():
         path = option_file("model", name)
-        config = OmegaConf.load(path) if path else OmegaConf.create()
+        config = read_config(path) if path else OmegaConf.create({})
         return parameter_free(name, config, lambda data: build_method(name, data), device)
     again = command("phaselearn benchmark", f"models=[{setting('', name)[1:]}]", "trust=true")
     stranger = Stranger(str(folder / CONFIG_FILE), again)

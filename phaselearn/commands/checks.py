@@ -8,8 +8,9 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Union
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from phaselearn.commands.plain_config import plain_values
 from phaselearn.errors import UserError, closest
 from phaselearn.quoting import command
 
@@ -26,7 +27,7 @@ def check_config(config: DictConfig, defaults: Mapping[str, Any]) -> None:
             value of another type.
     """
     try:
-        plain = OmegaConf.to_container(config, resolve=True)
+        plain = plain_values(config)
     except Exception as error:
         raise UserError(
             f"the configuration has a value that cannot be resolved: {str(error).splitlines()[0]}"

@@ -1,4 +1,4 @@
-"""Completion of `phaselearn …` by the shell: the commands, and for each of them what Hydra knows of its keys.
+"""Shell completion of `phaselearn …`: the commands, and the keys and options of each as Hydra knows them.
 
     eval "$(phaselearn -sc install=bash)"
 
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from phaselearn.commands.application import run_application
 
-_APPLICATIONS = {"config": "train", "evaluate": "train"}  # whose keys a command takes that has none of its own
+_APPLICATIONS = {"config": "train", "evaluate": "train"}  # commands that take the keys of another
 
 
 def complete(commands: Iterable[str]) -> None:
@@ -36,6 +36,6 @@ def complete(commands: Iterable[str]) -> None:
             application = _APPLICATIONS.get(command, command)
         else:
             return
-        # As Hydra knows it: a program and its overrides.
+        # Hydra expects a program and its overrides.
         os.environ["COMP_LINE"] = " ".join(("phaselearn", *overrides, last))
     run_application(application, lambda config: None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from phaselearn.commands.application import fail, split_arguments
 from phaselearn.commands.options import config_directory, first_comment
 from phaselearn.commands.overrides import path_as_written
+from phaselearn.commands.plain_config import plain_values, read_config
 from phaselearn.quoting import command, printable
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _explain(overrides: list[str]) -> None:
 
 
 def _store(store: ConfiguredStore) -> str:
-    """Return where the store is; what a bucket holds, and the hash in a name of its own, are left to a run."""
+    """Return where the store is. A bucket is not asked, and a hash of the source is not computed: a run does that."""
     if store.given is None:
         return f"{store.folder / store.name}_….zarr (its name holds a hash of the source; built if it is not there)"
     if "://" in store.given:
@@ -89,10 +90,10 @@ def _without_hydra(config: DictConfig) -> DictConfig:
     from omegaconf import OmegaConf, open_dict
 
     with open_dict(config):
-        # The name of a run folder is only known to a running application.
+        # Only a running application knows the name of its run folder.
         config.run = None
         config.pop("hydra")
-    return OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+    return OmegaConf.create(plain_values(config))
 
 
 def _choices_table(choices: dict[str, str], overrides: list[str]) -> Table:
@@ -110,9 +111,7 @@ def _choices_table(choices: dict[str, str], overrides: list[str]) -> Table:
 
 
 def _values_table(config: DictConfig, choices: dict[str, str], overrides: list[str]) -> Table:
-    """Return the single values that differ from what the options themselves say."""
-    from omegaconf import OmegaConf
-
+    """Return the table of the values that differ from those in the options' files."""
     from phaselearn.report.plain_table import PlainTable
 
     defaults = _defaults()
@@ -121,14 +120,14 @@ def _values_table(config: DictConfig, choices: dict[str, str], overrides: list[s
         for group, option in choices.items()
         if group not in ("experiment", "sweep")
     ]
-    # What has to be given is ??? in it.
-    plain = _flat(OmegaConf.to_container(_without_hydra(_composed(groups))))
+    # A value that must be given is ??? here.
+    plain = _flat(plain_values(_without_hydra(_composed(groups))))
     given = _given(overrides)
     by = "experiment" if "experiment" in choices else "follows from another"
     table = PlainTable(title="values that differ from the options' own")
     for column in ("key", "value", "the option's", "why"):
         table.add_column(column, overflow="fold")
-    for key, value in _flat(OmegaConf.to_container(config)).items():
+    for key, value in _flat(plain_values(config)).items():
         if key not in plain or plain[key] != value:
             why = "given" if key in given else by
             table.add_row(key, str(value), str(plain.get(key, "–")), why)
@@ -146,9 +145,7 @@ def _flat(node: Any, above: str = "") -> dict[str, Any]:
 
 
 def _defaults() -> dict[str, str]:
-    from omegaconf import OmegaConf
-
-    listed = OmegaConf.load(config_directory() / "train.yaml").defaults
+    listed = read_config(config_directory() / "train.yaml").defaults
     return {
         str(group): str(option) for entry in listed if not isinstance(entry, str) for group, option in entry.items()
     }

@@ -1,4 +1,4 @@
-"""Keep the terminal for what this run has to say."""
+"""Keep the terminal for the messages of the run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import warnings
 
 
 def quiet_libraries() -> None:
-    """Silence adverts and hints of libraries that do not concern the run; warnings that do stay."""
+    """Silence advertisements and hints of libraries that do not concern the run; other warnings stay."""
     for name in ("pytorch_lightning", "lightning_fabric"):
         for module in ("", ".utilities.rank_zero", ".accelerators.cuda"):
             logging.getLogger(name + module).setLevel(logging.WARNING)

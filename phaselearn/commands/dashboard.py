@@ -1,4 +1,4 @@
-"""`phaselearn dashboard`: the W&B workspace in which the runs of a project are looked at."""
+"""`phaselearn dashboard`: the W&B workspace that shows the runs of a project."""
 
 from __future__ import annotations
 

@@ -1,20 +1,20 @@
-"""What `--help` prints: the options of each group with what they are, then the single values with their comments.
+"""The text of `--help`: the options of each group with a sentence on each, then the single values with their comments.
 
-Hydra's own page names the options without a word on them, and copies every configuration for each group that it lists.
+Hydra's own page only names the options, and copies every configuration for each group that it lists.
 """
 
 from __future__ import annotations
 
 from shutil import get_terminal_size
 
-from omegaconf import OmegaConf
+import yaml
 
 from phaselearn.commands.options import EVALUATED, config_directory, first_comment, options_of
 
 _EVALUATE = (
     "# phaselearn evaluate run=outputs/FOLDER [group=option …] [key=value …]\n"
-    "# Any value of the run's config.yaml may be changed, and these. trust=true builds what that file names, whoever\n"
-    "# wrote it; without, only classes that the options name (SECURITY.md).\n"
+    "# Any value of the run's config.yaml may be changed, and these. trust=true builds every class that\n"
+    "# this file names; without it, only classes that the options name are built (SECURITY.md).\n"
 )
 _FLAGS = """\
 flags
@@ -22,7 +22,7 @@ flags
   -m                      run every combination of key=a,b,… (a multirun)
   -sc install=bash        completion of commands by the shell: zsh and fish too
   --config-dir FOLDER     more options from a folder like conf/
-  --hydra-help            the others, and Hydra's own values"""
+  --hydra-help            the other flags, and Hydra's own values"""
 
 
 def print_help(name: str) -> None:
@@ -32,7 +32,7 @@ def print_help(name: str) -> None:
     if name == "evaluate":
         blocks = {"": _EVALUATE, "evaluation": blocks["evaluation"]}
     print("\n".join(line.removeprefix("# ") for line in blocks.pop("").splitlines()))
-    listed = OmegaConf.create(blocks.pop("defaults", "{}")).get("defaults", [])
+    listed = yaml.safe_load(blocks.pop("defaults", "defaults: []"))["defaults"]
     groups = {str(key): str(value) for entry in listed if not isinstance(entry, str) for key, value in entry.items()}
     for group in EVALUATED if name == "evaluate" else groups:
         _print_group(group, groups.get(group))
@@ -55,7 +55,7 @@ def _print_group(group: str, default: str | None) -> None:
 
 
 def _blocks(text: str) -> dict[str, str]:
-    """Return the top-level entries of a YAML file by key, comments and all; what stands before them by ""."""
+    """Return the top-level entries of a YAML file by key, with their comments; the text before them has the key ""."""
     blocks, key = {"": ""}, ""
     for line in text.splitlines(keepends=True):
         if line[:1].isalpha():

@@ -1,4 +1,4 @@
-"""What is taken of Hydra beside its documented interface; pyproject.toml bounds its version for that."""
+"""The parts of Hydra outside its documented interface; pyproject.toml bounds Hydra's version because of them."""
 
 from hydra._internal.utils import get_args_parser
 

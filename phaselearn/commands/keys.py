@@ -1,4 +1,4 @@
-"""Keep keys of services out of everything that holds a configuration or a command line."""
+"""Keep API keys out of every file and message that holds a configuration or a command line."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-_KEYS = {"source.api_key": "MP_API_KEY"}  # where a key may be given, and the environment variable that it belongs in
+_KEYS = {"source.api_key": "MP_API_KEY"}  # settings that may give a key, and the environment variables for it
 
 
 def take_from_arguments(arguments: list[str]) -> list[str]:
     """Move keys from the command line to the environment; return the other arguments.
 
-    Before Hydra sees them: it writes its arguments into logs, into multirun.yaml and into its messages.
+    This happens before Hydra sees them, because it writes its arguments into logs, multirun.yaml and messages.
     """
     others = []
     for argument in arguments:

@@ -1,7 +1,7 @@
-"""Which class the shipped options, and those of installed packages, name in which place.
+"""The classes that may stand in each place of a configuration: those that an option, shipped or installed, puts there.
 
 A place is an argument of a class: `flipping` of the starts, `terms.*.loss` of the combined loss, `model` of the whole.
-Places that share a class take each other's, too: wherever an option puts some loss, any loss may stand.
+Two places with a class in common take each other's classes: wherever an option puts a loss, any loss may stand.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Keys = tuple[str, ...]
 
 TARGET = "_target_"
 SPECIAL = frozenset({TARGET, "_partial_", "_recursive_", "_convert_", "_args_"})
-WHOLE = ""  # takes the outermost classes
-# Keys whose entries have names of the user's choice: an entry's name says nothing of what it may be.
+WHOLE = ""  # the owner of the outermost classes
+# The user chooses the names of the entries of these keys, so a name does not say which class it may have.
 _NAMED_FREELY = frozenset({"callbacks", "logger", "terms"})
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C, where PyYAML was built with it
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the fast one in C, if PyYAML has it
 _PACKAGE = re.compile(r"^\s*#\s*@package\s+(\S+)", re.MULTILINE)
 
 
@@ -34,10 +34,10 @@ class _Mention:
     """A class that an option names.
 
     Attributes:
-        file: of the option.
+        file: the option's file.
         path: keys from the whole configuration to the class's node.
         target: the class.
-        special: what else Hydra is told of it, `_partial_` and the like.
+        special: further instructions to Hydra beside it, such as `_partial_`.
     """
 
     file: Path
@@ -52,19 +52,19 @@ class KnownClasses:
 
     Attributes:
         places: {(class, keys to its argument): classes}.
-        special: {class: what Hydra may be told of it}, as (key, value).
+        special: {class: instructions to Hydra that may stand beside it}, as (key, value).
     """
 
     places: Mapping[tuple[str, Keys], frozenset[str]]
     special: Mapping[str, frozenset[tuple[str, Any]]]
 
     def at(self, owner: str, path: Keys) -> frozenset[str]:
-        """Return the classes that an argument of a class may be; of none in a place that no option fills."""
+        """Return the classes that an argument of a class may have; none where no option names one."""
         return self.places.get((owner, path), frozenset())
 
 
 def below(path: Keys, key: str) -> Keys:
-    """Return the keys to an entry; of a list, or of a set whose entries are named freely, all entries are alike."""
+    """Return the keys to an entry; all entries of a set with free names have the same keys."""
     return (*path, "*" if path and path[-1] in _NAMED_FREELY else key)
 
 
@@ -90,7 +90,7 @@ def known_classes(*more: Path) -> KnownClasses:
 
 
 def _kinds(groups: Iterable[set[str]]) -> list[frozenset[str]]:
-    """Join sets that overlap."""
+    """Return the sets with those that overlap joined."""
     kinds: list[frozenset[str]] = []
     for group in groups:
         joined = frozenset(group).union(*(kind for kind in kinds if kind & group))
@@ -99,7 +99,7 @@ def _kinds(groups: Iterable[set[str]]) -> list[frozenset[str]]:
 
 
 def _places(mention: _Mention, mentions: Iterable[_Mention]) -> Iterator[tuple[str, Keys]]:
-    """Yield the classes that a mentioned one is an argument of, with the keys to it."""
+    """Yield each class that has the mentioned one as an argument, with the keys to the argument."""
     for length in range(len(mention.path) - 1, 0, -1):
         above = [other for other in mentions if other.path == mention.path[:length]]
         own = [other for other in above if other.file == mention.file]
@@ -115,22 +115,22 @@ def _mentions(folders: Iterable[Path]) -> Iterator[_Mention]:
         for folder in folders
         for file in sorted(folder.rglob("*.yaml"))
         for text in [file.read_text(encoding="utf-8")]
-        if file.relative_to(folder).parts[0] != "hydra"  # classes of Hydra itself, of no run's configuration
+        if file.relative_to(folder).parts[0] != "hydra"  # Hydra's own classes, which no run's configuration names
     ]
-    elsewhere = defaultdict(set)
+    elsewhere: dict[str, set[str]] = defaultdict(set)
     for _, _, content, _ in options:
-        for group, package in _moved(content.get("defaults", [])):
-            elsewhere[group].add(package)
-    for folder, file, content, package in options:
+        for name, package in _moved(content.get("defaults", [])):
+            elsewhere[name].add(package)
+    for folder, file, content, stated in options:
         group = file.relative_to(folder).parent.parts
-        named = package[1] if package else ".".join(group)
+        named = stated[1] if stated else ".".join(group)
         for place in {named, *elsewhere["/".join(group)]}:
             base = tuple(key for key in place.split(".") if key not in ("", "_global_"))
             yield from _within({key: content[key] for key in content if key not in ("defaults", "hydra")}, file, base)
 
 
 def _moved(defaults: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    """Yield each group of a defaults list that is put elsewhere, with the place: `group@place`."""
+    """Yield each group that a defaults list puts elsewhere (`group@place`), with the place."""
     for entry in defaults:
         for key in entry if isinstance(entry, dict) else ():
             group, at, package = str(key).removeprefix("override ").strip().lstrip("/").partition("@")

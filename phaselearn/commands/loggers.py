@@ -1,4 +1,4 @@
-"""The loggers of a run, and what they are told of it."""
+"""The loggers of a run, and the facts that they log about it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def build_loggers(config: DictConfig, folder: Path) -> list[Logger]:
-    """Return the loggers of the configuration, which write into the run folder; none has begun.
+    """Return the loggers of the configuration, which write into the run folder; none has started.
 
     Raises:
         UserError: a package is missing, or W&B would take the jobs of a multirun for one run.
@@ -26,7 +26,7 @@ def build_loggers(config: DictConfig, folder: Path) -> list[Logger]:
     from hydra.utils import instantiate
 
     _group_jobs(config)
-    # metrics.csv comes first: Lightning takes the first logger's word for where a run lies.
+    # The one of metrics.csv comes first: Lightning asks the first logger where the run lies.
     return [instantiate(config.logger[name], save_dir=str(folder)) for name in sorted(config.logger)]
 
 
@@ -62,7 +62,7 @@ def run_facts(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def store_facts(data: PairDataModule) -> StoreFacts:
-    """Return what there is to say of the store that a run reads."""
+    """Return the facts about the store that a run reads."""
     from phaselearn.data.split import SPLITS
     from phaselearn.tracking.tracker import StoreFacts
 

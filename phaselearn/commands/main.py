@@ -13,9 +13,9 @@ COMMANDS = {
     "prepare": "build a store of pairs; verify or repair one",
     "data": "what is in a store: `phaselearn data info data.store=PATH`",
     "evaluate": "test a finished run again, on any data or observation",
-    "runs": "what was trained here, and two runs side by side",
+    "runs": "the runs here and their results; two runs side by side",
     "benchmark": "every phasing method on the same crystals with the same |F|",
-    "dashboard": "the workspace of W&B in which runs are looked at",
+    "dashboard": "the W&B workspace that shows the runs",
 }
 
 

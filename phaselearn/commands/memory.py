@@ -1,4 +1,4 @@
-"""Tell the C library to keep large freed blocks, which training and preparing on a CPU allocate anew at every step."""
+"""Tell the C library to keep large freed blocks, because every step on a CPU needs them again."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from phaselearn.errors import UserError
 
 ENTRY_POINTS = "phaselearn.conf"
 OWN = "phaselearn"
-EVALUATED = ("source", "data", "observation", "loss")  # groups of which an evaluation may take another option
+EVALUATED = ("source", "data", "observation", "loss")  # groups whose option an evaluation may replace
 
 
 def config_directory() -> Path:
@@ -66,11 +66,11 @@ def option_groups() -> set[str]:
 
 
 def options_of(group: str, package: str | None = None) -> list[str]:
-    """Return the options of a config group; names with an underscore in front are not for choosing.
+    """Return the options of a config group; a file whose name begins with an underscore is none.
 
     Args:
-        group: model, loss …
-        package: only its options; null for all.
+        group: the group, such as model or loss.
+        package: the only package whose options are returned; None for all packages.
     """
     folders = [folder for name, folder in config_directories().items() if package in (None, name)]
     files = (file for folder in folders for file in (folder / group).glob("*.yaml"))
@@ -78,7 +78,7 @@ def options_of(group: str, package: str | None = None) -> list[str]:
 
 
 def first_comment(group: str, option: str) -> str:
-    """Return what an option's file says first of it, one sentence."""
+    """Return the first sentence of the comments in an option's file."""
     file = option_file(group, option)
     lines = file.read_text(encoding="utf-8").splitlines() if file else []
     comments = [line.lstrip("# ") for line in lines if line.startswith("#") and "@package" not in line]
@@ -86,7 +86,7 @@ def first_comment(group: str, option: str) -> str:
 
 
 def _folder(point: EntryPoint) -> Path:
-    """Return the folder that an entry point names; nothing of the package is imported, which may take long."""
+    """Return the folder that an entry point names, without importing the package, which may take long."""
     root, *inner = point.value.split(".")
     spec = find_spec(root)
     for place in (spec.submodule_search_locations or []) if spec else []:

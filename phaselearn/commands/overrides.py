@@ -1,4 +1,4 @@
-"""Overrides before Hydra has them: choices that it would take without a word, and paths that it cannot read."""
+"""Overrides on their way to Hydra: mistakes that it would accept are refused, paths that it cannot read are quoted."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def check_choices(overrides: Sequence[str]) -> None:
     """Check that each config group is chosen once, and one of its options.
 
     Raises:
-        UserError: a group that is chosen twice, of which Hydra takes the last; that is left empty, or out; a value
-            without a key.
+        UserError: a group is chosen twice (Hydra would take the last), is set to nothing, or is removed although a
+            run needs it; or a value has no key.
     """
     chosen: dict[str, str] = {}
     for override in overrides:
@@ -46,7 +46,7 @@ def check_choices(overrides: Sequence[str]) -> None:
 
 
 def path_as_written(override: str) -> str:
-    """Return an override whose value is a path that Hydra's grammar has no words for, such as `run=it's`, quoted."""
+    """Return an override; a path that Hydra's grammar cannot read, such as `run=it's`, is quoted."""
     key, _, value = override.partition("=")
     if key not in _PATHS:
         return override
@@ -58,7 +58,7 @@ def path_as_written(override: str) -> str:
 
 
 def value_of(override: str) -> Any:
-    """Return the value of an override, as a run would have it.
+    """Return the value of an override, as a run gets it.
 
     Raises:
         HydraException: Hydra cannot read it.

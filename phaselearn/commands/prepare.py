@@ -35,7 +35,7 @@ def _prepare(config: DictConfig) -> None:
     if len(asked) > 1:
         raise UserError(f"{' and '.join(f'{name}=true' for name in asked)}: one at a time, e.g. {asked[-1]}=true")
     if config.verify or config.repair:
-        # What a store needs is in it: its source, which may be gone, is not looked at without need.
+        # A store says by itself how it was built. Its source may be gone, and is read only if a repair needs it.
         if config.data.store is None:
             raise UserError(f"{asked[0]}=true needs a store: `phaselearn prepare data.store=PATH {asked[0]}=true`")
         path = store_path(config.data.store)

@@ -1,4 +1,4 @@
-"""Several processes that train together: how they are started, find the same run folder, and part."""
+"""Processes that train together: they start, share a run folder, and part."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from phaselearn.errors import UserError
 
-# Lightning sets them for the processes that it starts, and would take them for another's at the next job.
+# Lightning sets them for the processes that it starts, and would misread them in the next job of a multirun.
 _VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
 
 
 def check_started(arguments: list[str]) -> None:
     """Refuse a training that torchrun or srun starts as several processes without one folder for all of them.
 
-    The name of a folder that is not given holds the time, which passes between their starts.
+    The default name of a run folder holds the time, and the processes do not start at the same time.
 
     Raises:
         UserError: no `run=` and no `resume=`, or a multirun.
     """
     processes = max(int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS"))
     keys = {argument.partition("=")[0] for argument in arguments}
-    # Those that Lightning starts are told the folder.
+    # Lightning gives the folder to the processes that it starts.
     if processes == 1 or "hydra.run.dir" in keys:
         return
     if keys & {"-m", "--multirun"}:
@@ -37,17 +38,18 @@ def check_started(arguments: list[str]) -> None:
 
 @contextmanager
 def together() -> Iterator[None]:
-    """Let processes train together that Lightning starts beside this one, and part from them afterwards.
+    """Let this process train together with those that Lightning starts, and part from them afterwards.
 
-    They get its command line, which in a multirun is that of all jobs, and the folder `hydra.run.dir`. Afterwards the
-    first process judges alone, and may train the next job.
+    Lightning starts them with this command line and the folder `hydra.run.dir`. In a multirun the command line is that
+    of all jobs, so it is replaced by that of this job. Afterwards the first process judges alone, and may train the
+    next job.
     """
     import torch
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
     from omegaconf import open_dict, read_write
 
-    hydra = HydraConfig.get()
+    hydra: Any = HydraConfig.get()  # a configuration, which Hydra gives the type of its schema
     arguments, variables = sys.argv, {name: os.environ.get(name) for name in _VARIABLES}
     if hydra.mode == RunMode.MULTIRUN:
         sys.argv = [arguments[0], *hydra.overrides.task]

@@ -1,4 +1,4 @@
-"""A run folder is one run's: one process at a time writes it, and another run is never written over it."""
+"""A run folder belongs to one run: one process at a time writes in it, and no other run overwrites it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _MISSING = object()
 
 @contextmanager
 def own_folder(folder: Path, config: DictConfig | None, going_on: str) -> Iterator[None]:
-    """Hold a run folder, in which nothing is written before.
+    """Hold a run folder; nothing is written in it before.
 
     Args:
-        folder: of the run; it need not be there.
-        config: of the run, without where it lies; what is there already must be of the same. None for a run that goes
-            on, with whatever changes.
-        going_on: what goes on with the run that is there, for the error.
+        folder: the run's folder; it need not exist.
+        config: the run's configuration, without the keys that say where the run lies. A configuration in the folder
+            must be the same. None for a run that goes on, whatever has changed.
+        going_on: how to go on with the run in the folder, for the error.
 
     Raises:
-        UserError: another process holds the folder, or another run is in it.
+        UserError: another process holds the folder, or it holds another run.
         OSError: it cannot be written.
     """
     if config is not None:
@@ -50,7 +50,9 @@ def _check_same(folder: Path, config: DictConfig, going_on: str) -> None:
     file = folder / CONFIG_FILE
     if not file.exists():
         if any(folder.glob("*.ckpt")):
-            raise UserError(f"{folder} holds checkpoints, and no {CONFIG_FILE} says of which run: move them, {other}")
+            raise UserError(
+                f"{folder} holds checkpoints but no {CONFIG_FILE}, so their run is unknown: move them, {other}"
+            )
         return
     try:
         there = read_plain(file)
@@ -64,7 +66,7 @@ def _check_same(folder: Path, config: DictConfig, going_on: str) -> None:
 
 
 def _differences(path: str, there: Any, asked: Any) -> list[str]:
-    """Return what differs, as `key: VALUE there, VALUE asked`."""
+    """Return the differences, each as `key: VALUE there, VALUE asked`."""
     if isinstance(there, Mapping) and isinstance(asked, Mapping):
         return [
             told

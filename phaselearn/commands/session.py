@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from phaselearn.commands.checks import check_config
 from phaselearn.commands.options import config_directory, option_file, options_of
+from phaselearn.commands.plain_config import plain_values, read_config
 from phaselearn.errors import UserError, choose, unknown
 from phaselearn.quoting import command, setting
 
@@ -23,15 +24,14 @@ TRAINING_SET_FILE = "training_set.json"
 
 def check(config: DictConfig, name: str) -> None:
     """Check a configuration before anything is built; `name` is the file in conf/ with the defaults."""
-    defaults = OmegaConf.load(config_directory() / f"{name}.yaml")
+    defaults = read_config(config_directory() / f"{name}.yaml")
     if "_target_" in (config.get("logger") or {}):
         raise UserError(
             "logger is one logger here, but a set of named ones is needed, e.g. +logger.mine._target_=CLASS; a run "
             "whose config.yaml has but one is older than this: evaluate it, or start anew with `python train.py`"
         )
-    plain = OmegaConf.to_container(defaults, resolve=False)
-    plain.pop("defaults", None)
-    check_config(config, {key: value for key, value in plain.items() if not isinstance(value, dict)})
+    plain = plain_values(defaults, resolve=False)
+    check_config(config, {key: plain[key] for key in plain if key != "defaults" and not isinstance(plain[key], dict)})
     if "float32_matmul_precision" in config:
         choose(
             "float32_matmul_precision",
@@ -58,7 +58,7 @@ def _check_objective(metric: str, direction: str) -> None:
 
 
 def _check_clipping(config: DictConfig) -> None:
-    """Refuse what Lightning refuses at the first step: a fused optimiser undoes the scaling of a gradient itself."""
+    """Refuse to clip gradients that a fused optimiser unscales later; Lightning would refuse it at the first step."""
     clips = config.trainer.get("gradient_clip_val")
     mixed = str(config.trainer.get("precision", "")).endswith("mixed")
     if clips and mixed and config.optim.optimizer.get("fused"):
@@ -69,7 +69,7 @@ def _check_clipping(config: DictConfig) -> None:
 
 
 def _check_counts(trainer: DictConfig) -> None:
-    """Refuse what Lightning divides by."""
+    """Refuse counts below 1, by which Lightning divides."""
     for key in ("check_val_every_n_epoch", "accumulate_grad_batches"):
         if trainer.get(key) is not None and trainer[key] < 1:
             raise UserError(f"trainer.{key}={trainer[key]}: at least 1 is needed, e.g. trainer.{key}=1")
@@ -102,7 +102,7 @@ def build_data(config: DictConfig) -> PairDataModule:
 
     from phaselearn.data.preparation.observation import Observation
 
-    source_config = OmegaConf.to_container(config.source, resolve=True)
+    source_config = plain_values(config.source)
     return instantiate(config.data, _partial_=True)(
         source=instantiate(config.source),
         source_config=source_config,
@@ -152,7 +152,7 @@ def check_trains(option: str | None, model: DensityModel) -> None:
 
 
 def _check_optimizer(optimizer: Callable[..., Any]) -> None:
-    """Try the settings on a weight of its own: the model's are there when the data are built, which may take long."""
+    """Try the optimiser's settings on one weight, before the data are built, which may take long."""
     import torch
 
     try:
@@ -177,7 +177,7 @@ def build_method(name: str, data: PairDataModule) -> DensityModel:
     path = option_file("model", name)
     if path is None:
         raise unknown("evaluation.methods", name, options_of("model"), command="python train.py", listed=True)
-    node = OmegaConf.load(path)
+    node = read_config(path)
     if "model" in node:
         raise UserError(
             f"evaluation.methods={name}: only models without weights can stand beside the network, e.g. "
@@ -220,10 +220,10 @@ def read_training_set(folder: Path) -> dict[str, list[str]]:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Return what a checkpoint holds; no code in it is run.
+    """Return the weights, epoch and step of a checkpoint; no code in it is run.
 
     Raises:
-        UserError: unreadable.
+        UserError: it is unreadable.
     """
     import torch
 
@@ -246,7 +246,7 @@ def load_weights(model: DensityModel, path: Path) -> None:
     """Load a checkpoint's weights.
 
     Raises:
-        UserError: unreadable, or of another model or grid.
+        UserError: the file is unreadable, or of another model or grid.
     """
     state = read_checkpoint(path)["state_dict"]
     own = model.state_dict()

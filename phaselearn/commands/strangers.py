@@ -1,7 +1,7 @@
-"""Configurations that somebody else may have written: of a run folder, an artifact, a store.
+"""Configurations that somebody else may have written: those of a run folder, an artifact or a store.
 
-They hold plain values, and name classes that the options name in the same place (`phaselearn.commands.known_classes`).
-All of it is checked before anything is imported. See SECURITY.md.
+They may hold plain values, and name a class where an option names it (`phaselearn.commands.known_classes`). Everything
+is checked before anything is imported. See SECURITY.md.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from phaselearn.plain_yaml import read_plain
 from phaselearn.quoting import command
 
 CONFIG_FILE = "config.yaml"
-# They tell Hydra what to compose and to run, and are in no configuration that a run has written.
+# These keys tell Hydra what to compose and to run; no run writes them into its configuration.
 _OF_HYDRA = ("hydra", "defaults")
-# Paths that are only read, and those that are made where they are not there. Any other path or URL says where to write
-# or whom to ask.
+# Paths that are only read, and paths that are made if they do not exist. Any other path or URL says where to write or
+# which server to ask.
 _READ = (("source", "path"), ("evaluation", "also_shown", "*"))
 _READ_ANYWHERE = ("weights",)
 _MADE = (("data", "store"), ("source", "snapshot"))
-_WRITTEN = ("dirpath", "save_dir", "default_root_dir")  # of Lightning's classes, in place of the run folder
+_WRITTEN = ("dirpath", "save_dir", "default_root_dir")  # arguments of Lightning's classes that replace the run folder
 _PROSE = ("licence", "attribution", "notes")
 _MOST_SHOWN = 120
 
 
 @dataclass(frozen=True)
 class Stranger:
-    """Where a configuration comes from.
+    """The origin of a configuration.
 
     Attributes:
-        file: that holds it.
-        command: with which a user takes the responsibility for it.
+        file: the file or store that holds it.
+        command: the command by which a user takes responsibility for it.
         replaced: keys whose single values the command line replaces.
         removed: keys whose nodes it removes.
         options: folders like conf/ that the command line names.
@@ -52,7 +52,7 @@ class Stranger:
     options: Collection[Path] = ()
 
     def refuse(self, what: str) -> UserError:
-        """Return the error that says what is wrong with it, and how it can be taken all the same."""
+        """Return the error: what is wrong with the configuration, and how to use it all the same."""
         return UserError(f"{self.file}: {what}. If you trust whoever wrote it: `{self.command}`")
 
 
@@ -60,13 +60,13 @@ def read_run_config(folder: Path, stranger: Stranger, trusted: bool, without: Co
     """Return the configuration of a run folder, checked.
 
     Args:
-        folder: of the run.
-        stranger: where the configuration comes from.
-        trusted: leave the check out, and let interpolations be resolved.
+        folder: the run folder.
+        stranger: the origin of the configuration.
+        trusted: skip the check, and let interpolations be resolved.
         without: top-level keys to leave out.
 
     Raises:
-        UserError: it cannot be read, or is refused.
+        UserError: it cannot be read, or it is refused.
     """
     try:
         content = read_plain(folder / CONFIG_FILE)
@@ -77,7 +77,7 @@ def read_run_config(folder: Path, stranger: Stranger, trusted: bool, without: Co
             f"{folder / CONFIG_FILE} cannot be read ({str(error) or type(error).__name__}): a run's settings are in "
             f"it; train again with what {folder / 'command.txt'} says"
         ) from error
-    # Whom to trust is the user's to say.
+    # Only the command line says whom to trust.
     plain = {key: value for key, value in content.items() if key not in ("trust", *without)}
     if not trusted:
         for link in links_out_of(folder):
@@ -92,12 +92,12 @@ def check_stranger(config: Mapping[Any, Any], stranger: Stranger, at: str | None
 
     Args:
         config: the whole, or a part of one.
-        stranger: where it comes from.
-        at: top-level key that the part stands under.
+        stranger: its origin.
+        at: the top-level key of the part; None for the whole.
 
     Raises:
-        UserError: a setting of Hydra, a class that its place may not name, an interpolation, or a path or URL to where
-            nothing but what is there may be read.
+        UserError: it has a setting of Hydra, a class that may not stand in its place, an interpolation, or a path or
+            URL that would be written or asked.
     """
     known = known_classes(*stranger.options)
     keys = (at,) if at else ()
@@ -111,7 +111,7 @@ def check_stranger(config: Mapping[Any, Any], stranger: Stranger, at: str | None
 def _check_classes(
     node: Any, keys: Keys, place: tuple[str, Keys], known: KnownClasses, stranger: Stranger
 ) -> Iterator[tuple[Keys, Any]]:
-    """Check the classes from a node on; yield all single values with their keys."""
+    """Check the classes in a node and below; yield all single values with their keys."""
     if keys in stranger.removed or (keys in stranger.replaced and not isinstance(node, Mapping)):
         return
     if isinstance(node, Mapping):
@@ -142,7 +142,7 @@ def _checked_class(
         )
     for key, value in special.items():
         if key != TARGET and not _is_told(value, key, known.special[target]):
-            raise stranger.refuse(f"{'.'.join((*keys, key))}={_shown(value)} is not allowed of {target}")
+            raise stranger.refuse(f"{'.'.join((*keys, key))}={_shown(value)} is not allowed for {target}")
     return target
 
 

@@ -18,12 +18,12 @@ def explain(error: Exception, name: str) -> str:
     """Return one line about a user's mistake.
 
     Args:
-        error: what the task, Hydra or OmegaConf raised.
-        name: the application: train, prepare, evaluate …
+        error: an exception of the task, of Hydra or of OmegaConf.
+        name: the application, such as train or prepare.
     """
     mistake = next((cause for cause in _chain(error) if isinstance(cause, UserError)), None)
     if mistake is not None:
-        # A loader's worker process sends its traceback as the message; ours is the end of it.
+        # An error in a loader's worker process comes with its traceback as the message, and our text at the end.
         return one_line(str(mistake).rpartition(f"{UserError.__module__}.UserError: ")[2])
     command = name_of(name)
     if isinstance(error, OverrideParseException):
@@ -40,9 +40,9 @@ def explain(error: Exception, name: str) -> str:
     for cause in _chain(error):
         if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.full_key:
             return _unknown_key(cause.full_key, name, command)
-    text, cause = one_line(str(error)), error.__cause__
-    if isinstance(error, InstantiationException) and cause is not None and str(cause) not in str(error):
-        return f"{text} ({type(cause).__name__}: {one_line(str(cause))}); see `{command} --cfg job`"
+    text, reason = one_line(str(error)), error.__cause__
+    if isinstance(error, InstantiationException) and reason is not None and str(reason) not in str(error):
+        return f"{text} ({type(reason).__name__}: {one_line(str(reason))}); see `{command} --cfg job`"
     return f"{text}; see `{command} --help`"
 
 

@@ -1,4 +1,4 @@
-"""The last screen of a run."""
+"""The summary that a run prints at its end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def print_summary(folder: Path, rows: Sequence[ResultRow], quiet: bool) -> None:
-    """Print the table, and where the page and everything else lie; quietly, the folder alone."""
+    """Print the results, the page and the run folder; if quiet, the folder alone."""
     if quiet:
         print(printable(folder))
         return
@@ -31,14 +31,14 @@ def print_summary(folder: Path, rows: Sequence[ResultRow], quiet: bool) -> None:
 
 
 def print_training(folder: Path, weights: str, objective: Objective, trained: str, seconds: float) -> None:
-    """Print what a training took and gave, and the commands that go on from it.
+    """Print the result and the cost of a training, and the commands that go on from it.
 
     Args:
-        folder: of the run.
-        weights: which were judged, such as a file in it.
-        objective: the metric that the run was judged by while it trained.
+        folder: the run folder.
+        weights: the weights that were judged, such as best.ckpt.
+        objective: the metric by which the run was judged while it trained.
         trained: epochs, crystals and time of the training.
-        seconds: that judging and the page took.
+        seconds: the time that judging and the page took.
     """
     from phaselearn.callbacks.peak_memory import peak_memory
 

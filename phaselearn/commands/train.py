@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from phaselearn.commands.application import CONFIG_FILE, fail, run_application, typed_command
+from phaselearn.commands.plain_config import plain_values
 from phaselearn.commands.run_folder import own_folder
 from phaselearn.quoting import command, printable, setting
 
@@ -56,7 +57,7 @@ def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
     pl.seed_everything(config.seed, workers=True, verbose=False)
 
     data = build_data(config)
-    # Before the data are built, which may take long: a mistake in them shows at once.
+    # The model is built before the data, which may take long: a mistake in it shows at once.
     model = build_model(config, data)
     check_trains(HydraConfig.get().runtime.choices.get("model"), model)
     if config.get("compile") is not None:
@@ -69,10 +70,10 @@ def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
 
 
 def _owned(folder: Path, plain: DictConfig, is_new: bool) -> AbstractContextManager[None]:
-    """Hold the run folder; of several processes that train together, the first does."""
+    """Hold the run folder; if several processes train together, the first one holds it for all."""
     from pytorch_lightning.utilities import rank_zero_only
 
-    if rank_zero_only.rank != 0:
+    if getattr(rank_zero_only, "rank", 0) != 0:  # Lightning keeps the rank as an attribute of this function
         return nullcontext()
     go_on = command("python train.py", setting("resume", folder))
     return own_folder(folder, plain if is_new else None, f"go on with it by `{go_on}`")
@@ -117,8 +118,8 @@ def _fit_and_judge(
     trainer = build_trainer(config, folder, callbacks, loggers)
 
     if trainer.is_global_zero:
-        (folder / PRUNED_FILE).unlink(missing_ok=True)  # a run that was given up may be taken up again
-        # Whole at any moment: a run without it, or with a part of it, could not be resumed.
+        (folder / PRUNED_FILE).unlink(missing_ok=True)  # a run that was given up may go on
+        # In one step: a run with a part of it could not be resumed.
         write_whole(folder / CONFIG_FILE, OmegaConf.to_yaml(plain, resolve=True).encode())
         write_training_set(folder / TRAINING_SET_FILE, data)
         write_command(folder / COMMAND_FILE, HydraConfig.get().overrides.task)
@@ -127,7 +128,7 @@ def _fit_and_judge(
     checkpoint = read_checkpoint(resumed) if resumed is not None else {"epoch": -1, "step": 0}
     for tracker in trackers(loggers):
         tracker.rewind(checkpoint["epoch"] + 1, checkpoint["step"])
-        tracker.log_run(run_facts(OmegaConf.to_container(plain)), store_facts(data))
+        tracker.log_run(run_facts(plain_values(plain)), store_facts(data))
     start = time.monotonic()
     try:
         with together():
@@ -137,7 +138,7 @@ def _fit_and_judge(
     except Requeued:
         raise
     except SystemExit as stop:
-        # Lightning leaves so on Ctrl-C and on SIGTERM, on the latter as if all had gone well.
+        # Lightning exits so on Ctrl-C and on SIGTERM, on SIGTERM with the code of success.
         stopped, code = ("SIGTERM", 143) if isinstance(stop, SIGTERMException) else ("Ctrl-C", 130)
         go_on = command("python train.py", setting("resume", folder))
         again = f"`{go_on}`" if trial is None else "the same command"
@@ -168,12 +169,11 @@ def _fit_and_judge(
     return objective.best
 
 
-def _without_paths(config: DictConfig) -> Any:
-    """Return the configuration without the keys that say where this run lies: a folder may be moved."""
-    from omegaconf import OmegaConf, open_dict
+def _without_paths(config: DictConfig) -> DictConfig:
+    """Return the configuration without the keys that say where the run lies, since a folder may be moved."""
+    from omegaconf import OmegaConf
 
-    plain = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
-    with open_dict(plain):
-        for key in ("run", "resume", "trust", "experiment", "sweep"):
-            plain.pop(key, None)
-    return plain
+    values = plain_values(config)
+    for key in ("run", "resume", "trust", "experiment", "sweep"):
+        values.pop(key, None)
+    return OmegaConf.create(values)

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from phaselearn.commands.plain_config import plain_values
 from phaselearn.errors import UserError, choose
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 def build_trainer(config: DictConfig, folder: Path, callbacks: list[Callback], loggers: list[Logger]) -> Trainer:
     """Return the trainer, which keeps all that it writes in the run folder."""
     from hydra.utils import instantiate
-    from omegaconf import OmegaConf
     from pytorch_lightning.callbacks import ModelCheckpoint, ModelSummary, ProgressBar
 
     from phaselearn.callbacks.progress_lines import ProgressLines
@@ -29,7 +29,7 @@ def build_trainer(config: DictConfig, folder: Path, callbacks: list[Callback], l
     from phaselearn.progress import is_watched
 
     if config.trainer.get("max_time") is not None:
-        callbacks = [*callbacks, TimeLimit(OmegaConf.to_container(config.trainer, resolve=True)["max_time"])]
+        callbacks = [*callbacks, TimeLimit(plain_values(config.trainer)["max_time"])]
     for callback in callbacks:
         if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
             callback.dirpath = str(folder)
@@ -38,7 +38,7 @@ def build_trainer(config: DictConfig, folder: Path, callbacks: list[Callback], l
         for switch in ("enable_model_summary", "enable_progress_bar")
     )
     bar = progress and is_watched()
-    # Lightning refuses, or goes on printing, where a callback is there that its own switch turns off.
+    # Lightning refuses a callback whose switch is off, or lets it print all the same.
     off = tuple(
         kind for kind, shown in ((ModelSummary, summary), (ProgressLines, progress), (ProgressBar, bar)) if not shown
     )
@@ -52,13 +52,14 @@ def build_trainer(config: DictConfig, folder: Path, callbacks: list[Callback], l
         enable_model_summary=summary,
         enable_progress_bar=bar,
     )
-    if getattr(trainer.profiler, "dirpath", folder) is None:
-        trainer.profiler.dirpath = folder
+    profiler = getattr(trainer, "profiler", None)  # Lightning sets it where no type checker sees it
+    if profiler is not None and getattr(profiler, "dirpath", folder) is None:
+        profiler.dirpath = folder
     return trainer
 
 
 def compile_forward(model: DensityModel, backend: str) -> None:
-    """Have `torch.compile` translate the model's forward pass at its first call; weights and their names stay.
+    """Let `torch.compile` compile the model's forward pass at its first call; weights and their names stay.
 
     Raises:
         UserError: no such backend, or the compiler that it needs is not here.

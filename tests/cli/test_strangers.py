@@ -48,7 +48,7 @@ HOSTILE: dict[str, tuple[dict[str, Any], list[str]]] = {
     "in a list": ({"trainer.plugins": [JOBLIB]}, ["trainer.plugins.*._target_=joblib.load"]),
     "positional arguments": (
         {"loss._args_": [NUMPY]},
-        ["loss._args_=", "is not allowed of phaselearn.losses.mse.MeanSquaredError"],
+        ["loss._args_=", "is not allowed for phaselearn.losses.mse.MeanSquaredError"],
     ),
     "another way to build": ({"loss._partial_": True}, ["loss._partial_=True"]),
     "a function by its path": ({"callbacks.more": METHOD}, ["callbacks.more._target_=hydra.utils.get_method"]),
