@@ -36,6 +36,11 @@ def regime_from(folder: Path, name: str, meanings: Mapping[str, Mapping[str, str
         UserError: no such regime, or it names an option that is not there.
     """
     meaning = meanings[choose("regimes", name, meanings, command="phaselearn benchmark", listed=True)]
+    if not isinstance(meaning, Mapping) or not meaning.keys() >= {"data", "observation"}:
+        raise UserError(
+            f"regime.{name}={meaning}: an option of data and one of observation are needed, e.g. "
+            f"'regime.{name}={{data: hkl20_full, observation: ideal}}'"
+        )
     for group in ("data", "observation"):
         path = folder / group / f"{meaning[group]}.yaml"
         if not path.exists():

@@ -46,7 +46,7 @@ def _benchmark(config: DictConfig) -> None:
     if str(config.device).startswith("cuda") and not torch.cuda.is_available():
         raise UserError(f"device={config.device}: no CUDA device is here, e.g. device=cpu")
     for key in ("count", "resamples", "batch_size"):
-        if config[key] < 1:
+        if config[key] is None or config[key] < 1:
             raise UserError(f"{key}={config[key]}: at least 1 is needed, e.g. {key}=200")
     folder = Path(HydraConfig.get().runtime.output_dir)
     meanings = plain_values(config.regime)

@@ -12,15 +12,20 @@ from omegaconf import DictConfig
 
 from phaselearn.commands.plain_config import plain_values
 from phaselearn.errors import UserError, closest
-from phaselearn.quoting import command
+from phaselearn.quoting import command as quoted_command
 
 _SPECIAL = {"_target_", "_partial_", "_recursive_", "_convert_", "_args_"}
 
 
-def check_config(config: DictConfig, defaults: Mapping[str, Any]) -> None:
+def check_config(config: DictConfig, defaults: Mapping[str, Any], command: str) -> None:
     """Check every `_target_` node, and top-level values against the types of their defaults.
 
     Classes are the user's choice: any that can be imported is allowed.
+
+    Args:
+        config: the configuration.
+        defaults: the top-level values of its file in conf/.
+        command: the command that shows the configuration, such as `python train.py`, for the errors.
 
     Raises:
         UserError: a class that cannot be imported (with the real reason), an argument that it does not take, a
@@ -34,23 +39,26 @@ def check_config(config: DictConfig, defaults: Mapping[str, Any]) -> None:
         ) from error
     for key, default in defaults.items():
         given = plain.get(key)
-        if default is not None and given is not None and not isinstance(given, dict):
-            _check_value(key, given, type(default))
-    _check_node("", plain)
+        if isinstance(default, dict):
+            if key in plain and not isinstance(given, dict):
+                raise UserError(f"{key}={given} is a value, but a set of keys is needed: {_look(command, key)}")
+        elif default is not None and given is not None and not isinstance(given, dict):
+            _check_value(key, given, type(default), command)
+    _check_node("", plain, command)
 
 
-def _check_node(path: str, node: Any) -> None:
+def _check_node(path: str, node: Any, command: str) -> None:
     if isinstance(node, Mapping):
         if "_target_" in node:
-            _check_target(path, node)
+            _check_target(path, node, command)
         for key, value in node.items():
-            _check_node(f"{path}.{key}" if path else str(key), value)
+            _check_node(f"{path}.{key}" if path else str(key), value, command)
     elif isinstance(node, list):
         for index, value in enumerate(node):
-            _check_node(f"{path}[{index}]", value)
+            _check_node(f"{path}[{index}]", value, command)
 
 
-def _check_target(path: str, node: Mapping[str, Any]) -> None:
+def _check_target(path: str, node: Mapping[str, Any], command: str) -> None:
     parameters, open_ended = _parameters(path, str(node["_target_"]))
     if not parameters:
         return
@@ -66,7 +74,7 @@ def _check_target(path: str, node: Mapping[str, Any]) -> None:
                 + (f"; did you mean {best}? Try {path}.{best}={value}" if best else "")
             )
         if not (isinstance(value, Mapping) and "_target_" in value):
-            _check_value(f"{path}.{key}", value, parameters[key])
+            _check_value(f"{path}.{key}", value, parameters[key], command)
 
 
 def _parameters(path: str, target: str) -> tuple[dict[str, Any], bool]:
@@ -80,7 +88,7 @@ def _parameters(path: str, target: str) -> tuple[dict[str, Any], bool]:
         raise UserError(
             f"{path}._target_={target} cannot be imported "
             f"({type(cause).__name__}: {' '.join(str(cause).split())}): give "
-            f"a class that `{command('python -c', 'import ' + target.rpartition('.')[0])}` finds"
+            f"a class that `{quoted_command('python -c', 'import ' + target.rpartition('.')[0])}` finds"
         ) from error
     functions = (
         [vars(cls)["__init__"] for cls in found.__mro__ if "__init__" in vars(cls)]
@@ -109,12 +117,15 @@ def _parameters(path: str, target: str) -> tuple[dict[str, Any], bool]:
     return parameters, functions[-1] is not object.__init__
 
 
-def _check_value(path: str, value: Any, annotation: Any) -> None:
+def _check_value(path: str, value: Any, annotation: Any, command: str) -> None:
     if not _fits(value, annotation):
         raise UserError(
-            f"{path}={value!r} is {type(value).__name__}, {_name(annotation)} is needed: "
-            f"see the comments of `python train.py --cfg job -p {path.split('.')[0]}`"
+            f"{path}={value!r} is {type(value).__name__}, {_name(annotation)} is needed: {_look(command, path)}"
         )
+
+
+def _look(command: str, path: str) -> str:
+    return f"see the comments of `{command} --cfg job -p {path.split('.')[0]}`"
 
 
 def _fits(value: Any, annotation: Any) -> bool:

@@ -48,7 +48,7 @@ def _evaluate(config: DictConfig) -> None:
     model = build_model(config, data)
     checkpoint = checkpoint_path(run, config.evaluation.checkpoint)
     load_weights(model, checkpoint)
-    methods = {name: build_method(name, data) for name in config.evaluation.methods}
+    methods = {str(name): build_method(str(name), data) for name in config.evaluation.methods}
     formulas = set(seen["formulas"])
     known = sum(formula in formulas for formula in data.store.formulas[data.rows(config.evaluation.split)])
     facts = {

@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from phaselearn.commands.options import option_groups, options_of
-from phaselearn.errors import UserError
+from phaselearn.errors import UserError, unknown
 from phaselearn.quoting import setting
 
 _PATHS = (
@@ -42,6 +42,8 @@ def check_choices(overrides: Sequence[str]) -> None:
             raise UserError(
                 f"{override} chooses nothing: allowed are {', '.join(options_of(group))}; leave it out for the default"
             )
+        if isinstance(OverridesParser.create().parse_override(override).value(), int | float):
+            raise unknown(group, option, options_of(group))  # Hydra, which knows names alone, would raise a ValueError
         chosen[group] = override
 
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
 from phaselearn.commands.checks import check_config
 from phaselearn.commands.options import config_directory, option_file, options_of
 from phaselearn.commands.plain_config import plain_values, read_config
+from phaselearn.commands.suggestions import name_of
 from phaselearn.errors import UserError, choose, unknown
 from phaselearn.quoting import command, setting
 
@@ -31,7 +32,7 @@ def check(config: DictConfig, name: str) -> None:
             "whose config.yaml has but one is older than this: evaluate it, or start anew with `python train.py`"
         )
     plain = plain_values(defaults, resolve=False)
-    check_config(config, {key: plain[key] for key in plain if key != "defaults" and not isinstance(plain[key], dict)})
+    check_config(config, {key: plain[key] for key in plain if key not in ("defaults", "hydra")}, name_of(name))
     if "float32_matmul_precision" in config:
         choose(
             "float32_matmul_precision",
@@ -79,6 +80,9 @@ def _check_evaluation(given: DictConfig, defaults: DictConfig) -> None:
     allowed = {"split": ("train", "validation", "test", "all"), "checkpoint": ("best", "last")}
     for key, options in allowed.items():
         choose(f"evaluation.{key}", given[key], options, command="python train.py")
+    for key in ("methods", "also_shown"):
+        if not isinstance(given.get(key, defaults[key]), ListConfig):
+            raise UserError(f"evaluation.{key}={given[key]}: a list is needed, e.g. evaluation.{key}=[{given[key]}]")
     for key in ("crystals", "shown"):
         if not isinstance(given[key], int) or given[key] < (key == "crystals"):
             raise UserError(f"evaluation.{key}={given[key]}: a whole number is needed, e.g. {defaults[key]}")
@@ -87,8 +91,6 @@ def _check_evaluation(given: DictConfig, defaults: DictConfig) -> None:
 def _check_named(config: DictConfig) -> None:
     """Read the structures of `evaluation.also_shown`: a mistake in them shows before a long training, not after."""
     names = config.evaluation.get("also_shown") or []
-    if isinstance(names, str):
-        raise UserError(f"evaluation.also_shown={names}: a list is needed, e.g. evaluation.also_shown=[{names}]")
     if names:
         from phaselearn.data.sources.named import Named
         from phaselearn.report.named_crystals import cell_of_named

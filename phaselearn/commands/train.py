@@ -62,7 +62,7 @@ def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
     check_trains(HydraConfig.get().runtime.choices.get("model"), model)
     if config.get("compile") is not None:
         compile_forward(model, config.compile)
-    methods = {name: build_method(name, data) for name in config.evaluation.methods}
+    methods = {str(name): build_method(str(name), data) for name in config.evaluation.methods}
     loggers = build_loggers(config, folder)
     plain = _without_paths(config)
     with _owned(folder, plain, is_new="run" in config), tracked(loggers):
