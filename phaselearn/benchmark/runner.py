@@ -52,7 +52,7 @@ class Contender(Protocol):
 
     @property
     def preparation(self) -> InputPreparation:
-        """What is done to its input."""
+        """The preparation of its input."""
 
     @property
     def seen_prototypes(self) -> frozenset[str] | None:
