@@ -67,19 +67,23 @@ class BucketStorage(Storage):
         from obstore.store import S3Store
 
         global _process_of_client
-        # The client's threads do not survive a fork: a request from the child would wait for ever.
-        if _process_of_client not in (None, os.getpid()):
-            raise UserError(
-                f"{self.path} was opened before this process was forked, and cannot be read here: start processes with "
-                "multiprocessing's 'forkserver' or 'spawn', as `data.num_workers=2` does"
-            )
+        self._check_process()
         _process_of_client = os.getpid()
         plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
         return S3Store(
             self.bucket, prefix=prefix, client_options={"allow_http": plain, "timeout": "60s"}, retry_config=_RETRIES
         )
 
+    def _check_process(self) -> None:
+        # The client's threads do not survive a fork: a request from the child would wait for ever.
+        if _process_of_client not in (None, os.getpid()):
+            raise UserError(
+                f"{self.path} was opened before this process was forked, and cannot be read here: start processes with "
+                "multiprocessing's 'forkserver' or 'spawn', as `data.num_workers=2` does"
+            )
+
     def _ask(self, request: Callable[[], T]) -> T:
+        self._check_process()
         try:
             return request()
         except Exception as error:
