@@ -30,6 +30,8 @@ _READ_ANYWHERE = ("weights",)
 _MADE = (("data", "store"), ("source", "snapshot"))
 _WRITTEN = ("dirpath", "save_dir", "default_root_dir")  # arguments of Lightning's classes that replace the run folder
 _PROSE = ("licence", "attribution", "notes")
+# W&B leaves this link in the folder of each of its runs, and never writes to it again: a resumed run has a new folder.
+_LOG_OF_WANDB = "wandb/*-run-*/logs/debug-core.log"
 _MOST_SHOWN = 120
 
 
@@ -81,6 +83,8 @@ def read_run_config(folder: Path, stranger: Stranger, trusted: bool, without: Co
     plain = {key: value for key, value in content.items() if key not in ("trust", *without)}
     if not trusted:
         for link in links_out_of(folder):
+            if link.relative_to(folder).match(_LOG_OF_WANDB):
+                continue
             copying = command("cp -rL", folder, "COPY")
             raise stranger.refuse(f"{link} is a link that leads out of the folder, allowed are files: `{copying}`")
         check_stranger(plain, stranger)

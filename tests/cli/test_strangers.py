@@ -15,6 +15,7 @@ import yaml
 
 from phaselearn.commands.known_classes import WHOLE, known_classes
 from phaselearn.commands.options import config_directory, option_file
+from phaselearn.commands.strangers import Stranger, read_run_config
 from tests.cli.folders import SMALL
 from tests.cli.inside import call
 from tests.hostile import SECRET, VARIABLE, Canary, assert_harmless, the_one_line, write_pickle
@@ -197,6 +198,15 @@ def test_a_link_out_of_the_run_is_not_written_through(place: Path, refused: Call
     (place / "run" / "metrics.csv").symlink_to("../own.txt")
     assert "run/metrics.csv is a link that leads out" in refused("train", "resume=run", "trainer.max_epochs=2")
     assert (place / "own.txt").read_text() == "mine\n"
+
+
+def test_the_link_that_wandb_leaves_in_a_run_is_no_reason_to_refuse_it(place: Path) -> None:
+    (place / "core.log").write_text("W&B's own\n")
+    link = place / "run" / "wandb" / "offline-run-20260101_000000-abcdefgh" / "logs" / "debug-core.log"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(place / "core.log")
+    stranger = Stranger(str(place / "run" / "config.yaml"), "phaselearn evaluate run=run trust=true")
+    assert read_run_config(place / "run", stranger, trusted=False).model
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import forkserver, get_context
 
 import numpy as np
 import pytest
@@ -45,7 +45,10 @@ def port() -> Iterator[int]:
         patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         patch.setenv("AWS_REGION", "us-east-1")
         patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        # Workers have the environment in which their server was started, maybe by an earlier file's tests.
+        forkserver._forkserver._stop()
         yield port
+    forkserver._forkserver._stop()
 
 
 @pytest.fixture(scope="module")
