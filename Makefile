@@ -25,10 +25,10 @@ $(BIN)/.installed: pyproject.toml
 run: setup ## the main job: prototypes → zarr pairs → a trained network → report.html
 	$(BIN)/python train.py
 
-test: setup ## the tests but the slow ones, under 5 minutes on two cores
+test: setup ## the tests but the slow ones, about 8 minutes on two cores
 	$(PYTEST) -m "not slow"
 
-test-slow: setup ## the slow ones: kills, long trainings, every space group, under 15 minutes
+test-slow: setup ## the slow ones: kills, long trainings, every space group, about 7 minutes
 	$(PYTEST) -m slow
 
 test-all: test test-slow ## all tests
