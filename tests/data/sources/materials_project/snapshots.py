@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 
 from phaselearn.data.sources.materials_project.source import MaterialsProject
 from phaselearn.data.structures import Crystal
@@ -38,8 +39,12 @@ class Once:
     def __init__(self, path: str, number: int, fault: Fault, times: int = 1) -> None:
         self.path, self.number, self.fault, self.times = path, number, fault, times
         self.asked = 0
+        self._lock = Lock()  # the server answers each request in a thread of its own
 
     def __call__(self, path: str) -> Fault:
-        self.asked += path == self.path
-        strikes = path == self.path and self.number <= self.asked < self.number + self.times
+        if path != self.path:
+            return None
+        with self._lock:
+            self.asked += 1
+            strikes = self.number <= self.asked < self.number + self.times
         return self.fault if strikes else None

@@ -125,7 +125,7 @@ def test_a_wait_that_is_asked_for_is_kept(
 def test_another_version_of_the_database_is_refused(large: MaterialsProjectServer, tmp_path: Path, moment: str) -> None:
     def fault(path: str) -> Fault:
         asked = [path for path, _ in large.requests if path == SUMMARY]
-        if moment == "under way" and len(asked) == 7:
+        if moment == "under way" and len(asked) >= 7:
             large.version = "2026.11.01"
         stopped = moment == "between two commands" and len(asked) > 6
         return ("status", (401, b"{}", {})) if stopped and path == SUMMARY else None
