@@ -12,6 +12,7 @@ from torch import Tensor
 LAYOUTS = ("octant", "full")
 
 Shape = tuple[int, int, int]
+Indices = tuple[Tensor, Tensor, Tensor]  # Miller indices (n₁,), (n₂,) and (n₃,) along the axes of a box
 
 
 def miller_indices(layout: str, size: int) -> Tensor:
@@ -27,7 +28,7 @@ def miller_indices(layout: str, size: int) -> Tensor:
     raise ValueError(f"unknown layout '{layout}': allowed are {', '.join(LAYOUTS)}")
 
 
-def miller_box(shape: Shape, device: torch.device | None = None) -> tuple[Tensor, Tensor, Tensor]:
+def miller_box(shape: Shape, device: torch.device | None = None) -> Indices:
     """Return the Miller indices (n₁,), (n₂,), (n₃,) along the axes of an FFT box, as int64."""
     first, second, third = (miller_indices("full", size).to(device) for size in shape)
     return first, second, third

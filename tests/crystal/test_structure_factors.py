@@ -5,30 +5,35 @@ import numpy as np
 import pytest
 import torch
 
+from phaselearn.crystal import structure_factors as module
 from phaselearn.crystal.lattice import inverse_d_squared
-from phaselearn.crystal.layout import miller_indices
+from phaselearn.crystal.layout import Indices, miller_box, miller_indices
 from phaselearn.crystal.structure_factors import structure_factors
 from tests.conftest import random_crystals
 
-
-def plain_sum(numbers: np.ndarray, positions: np.ndarray, indices: np.ndarray) -> np.ndarray:
-    result = np.zeros((len(indices),) * 3, dtype=complex)
-    for i, h in enumerate(indices):
-        for j, k in enumerate(indices):
-            for m, index in enumerate(indices):
-                result[i, j, m] = np.sum(numbers * np.exp(2j * np.pi * (positions @ (h, k, index))))
-    return result
+BOXES = {
+    "octant": (miller_indices("octant", 8),) * 3,
+    "full": (miller_indices("full", 8),) * 3,
+    "three edges": miller_box((5, 8, 6)),
+}
 
 
-@pytest.mark.parametrize("layout", ["octant", "full"])
+def plain_sum(numbers: np.ndarray, positions: np.ndarray, indices: Indices) -> np.ndarray:
+    hkl = np.stack(np.meshgrid(*(index.numpy() for index in indices), indexing="ij"), -1)
+    return np.exp(2j * np.pi * hkl @ positions.T) @ numbers
+
+
+@pytest.mark.parametrize("box", BOXES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_point_atoms_agree_with_the_plain_sum(layout, dtype):
+@pytest.mark.parametrize("at_once", [1 << 24, 500])
+def test_point_atoms_agree_with_the_plain_sum(box, dtype, at_once, monkeypatch):
+    # Split or whole, the sum over the atoms is the same.
+    monkeypatch.setattr(module, "_VALUES_AT_ONCE", at_once)
     lattice, numbers, positions = random_crystals(4, 9, seed=1)
-    indices = miller_indices(layout, 8)
-    ours = structure_factors(lattice.to(dtype), numbers, positions, indices)
+    ours = structure_factors(lattice.to(dtype), numbers, positions, BOXES[box])
     assert ours.real.dtype == dtype
     for crystal in range(4):
-        expected = plain_sum(numbers[crystal].numpy(), positions[crystal].numpy(), indices.numpy())
+        expected = plain_sum(numbers[crystal].numpy(), positions[crystal].numpy(), BOXES[box])
         tolerance = 1e-5 if dtype == torch.float32 else 1e-12
         assert np.abs(ours[crystal].numpy() - expected).max() < tolerance * np.abs(expected).max()
 
