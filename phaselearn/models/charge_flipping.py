@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from phaselearn.models.classical import SearchingModel
@@ -15,7 +15,7 @@ class ChargeFlippingModel(SearchingModel):
 
     Args:
         iterations, thresholds, end_threshold, annealing, weak_share: see `ChargeFlipping`.
-        search: see `SearchPlan`.
+        search: the length of the search, and its checks.
         seed: seed of the starting phases.
         options: see `DensityModel`.
     """
@@ -27,9 +27,9 @@ class ChargeFlippingModel(SearchingModel):
         end_threshold: float,
         annealing: float,
         weak_share: float,
-        search: Mapping[str, Any],
+        search: SearchPlan,
         seed: int,
         **options: Any,
     ) -> None:
         method = ChargeFlipping(iterations, tuple(thresholds), end_threshold, annealing, weak_share)
-        super().__init__(method, SearchPlan(**search), seed, **options)
+        super().__init__(method, search, seed, **options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from phaselearn.models.classical import SearchingModel
@@ -15,7 +15,7 @@ class RelaxedReflectionsModel(SearchingModel):
 
     Args:
         iterations, beta, density_shares: see `RelaxedReflections`.
-        search: see `SearchPlan`.
+        search: the length of the search, and its checks.
         seed: seed of the starting phases.
         options: see `DensityModel`.
     """
@@ -25,9 +25,9 @@ class RelaxedReflectionsModel(SearchingModel):
         iterations: int,
         beta: float,
         density_shares: Sequence[float],
-        search: Mapping[str, Any],
+        search: SearchPlan,
         seed: int,
         **options: Any,
     ) -> None:
         method = RelaxedReflections(iterations, beta, tuple(density_shares))
-        super().__init__(method, SearchPlan(**search), seed, **options)
+        super().__init__(method, search, seed, **options)

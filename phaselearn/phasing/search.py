@@ -34,7 +34,22 @@ class Method(Protocol):
         """Run some of the cycles 0 … iterations − 1."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Polishing:
+    """Low-density elimination of the phases that are judged or chosen.
+
+    Attributes:
+        density_share: share of the voxels that hold density; R is computed with the same share.
+        cycles: cycles at each check.
+        final_cycles: further cycles for the phases that are chosen in the end.
+    """
+
+    density_share: float
+    cycles: int
+    final_cycles: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class SearchPlan:
     """The length of a search, and its checks.
 
@@ -45,9 +60,7 @@ class SearchPlan:
         agreement: map correlation of two polished restarts that ends a crystal.
         settled: map correlation of a polished trajectory with itself at the last check that ends the trajectory:
             its phase transition, to a solution or not, is over.
-        density_share: share of the voxels that hold density, for polishing and R.
-        polishing: cycles of low-density elimination at each check.
-        finishing: further cycles of it for the phases that are chosen.
+        polishing: low-density elimination of what is judged or chosen.
         oversampling: voxels along an axis for each reflection along it, −h … h; at most twice the data's grid.
         voxels_at_once: voxels of all trajectories phased together; a few hundred thousand stay in a processor's
             cache, and a GPU wants a hundred times as many.
@@ -58,9 +71,7 @@ class SearchPlan:
     check_every: int
     agreement: float
     settled: float
-    density_share: float
-    polishing: int
-    finishing: int
+    polishing: Polishing
     oversampling: float
     voxels_at_once: int
 
@@ -137,12 +148,13 @@ class _Search:
             unfinished = unfinished[self.agreement[unfinished] < self.plan.agreement]
             if not len(unfinished):
                 break
-        best = eliminate_low_density(self.best, self.measured, self.plan.density_share, self.plan.finishing)
+        polishing = self.plan.polishing
+        best = eliminate_low_density(self.best, self.measured, polishing.density_share, polishing.final_cycles)
         return self.measurement.full_box(best), self.agreement, self.cycles
 
     def _round(self, number: int, crystals: Tensor) -> None:
         """Start afresh with some crystals (K,) and go on until each is finished or its trajectories have settled."""
-        plan, restarts = self.plan, self.plan.restarts
+        plan, restarts, polishing = self.plan, self.plan.restarts, self.plan.polishing
         owner = torch.arange(len(crystals), device=crystals.device).repeat_interleave(restarts)
         names = [self.crystals[row] for row in crystals[owner].tolist()]
         numbers = [number * restarts + restart for restart in range(restarts)] * len(crystals)
@@ -157,10 +169,10 @@ class _Search:
             cycles = range(first, min(first + plan.check_every, self.method.iterations))
             rows = crystals[owner[going]]
             state = self.method.advance(state, self.constraint[rows], number, cycles)
-            polished = eliminate_low_density(state, self.measured[rows], plan.density_share, plan.polishing)
+            polished = eliminate_low_density(state, self.measured[rows], polishing.density_share, polishing.cycles)
             settled = overlap(candidates[going], polished) >= plan.settled
             candidates[going] = polished
-            figures[going] = r_factor(polished, self.measurement[rows], plan.density_share).nan_to_num(torch.inf)
+            figures[going] = r_factor(polished, self.measurement[rows], polishing.density_share).nan_to_num(torch.inf)
             self.cycles.index_add_(0, rows, torch.full_like(rows, len(cycles)))
             self._choose(crystals, earlier, candidates, figures)
             stays = ~settled & (self.agreement[rows] < plan.agreement)

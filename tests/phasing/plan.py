@@ -1,6 +1,6 @@
 """How long the tests search for phases."""
 
-from phaselearn.phasing.search import SearchPlan
+from phaselearn.phasing.search import Polishing, SearchPlan
 
 PLAN = SearchPlan(
     restarts=2,
@@ -8,9 +8,7 @@ PLAN = SearchPlan(
     check_every=40,
     agreement=0.95,
     settled=0.99,
-    density_share=0.12,
-    polishing=10,
-    finishing=10,
+    polishing=Polishing(density_share=0.12, cycles=10, final_cycles=10),
     oversampling=1.6,
     voxels_at_once=100_000,
 )

@@ -1,5 +1,7 @@
 """A random structure in each of the 230 space groups, gemmi's operations being the oracle."""
 
+from dataclasses import replace
+
 import gemmi
 import numpy as np
 import pytest
@@ -13,8 +15,9 @@ from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.phasing.charge_flipping import ChargeFlipping
 from phaselearn.phasing.laue import rotations, with_equivalents
 from phaselearn.phasing.map_symmetry import impose_symmetry, symmetry_agreement
-from phaselearn.phasing.search import SearchPlan, search
+from phaselearn.phasing.search import search
 from tests.crystal.space_groups import CELLS, COVERING, lattice_of, space_groups
+from tests.phasing.plan import PLAN
 
 SIZE = 10
 
@@ -147,7 +150,7 @@ def test_charge_flipping_solves_small_structures_of_many_groups(number):
     box = factors_of(lattice, numbers, positions, 16).to(torch.complex64)
     observed = Observed.from_intensity(box.abs().square(), box.abs() > -1, "full", lattice.float())
     method = ChargeFlipping(150, (1.0, 1.4, 0.8), 0.2, 0.7, 0.2)
-    solution = search(observed, method, SearchPlan(2, 3, 50, 0.95, 0.99, 0.12, 10, 10, 1.6, 100_000), 0, [0])
+    solution = search(observed, method, replace(PLAN, rounds=3, check_every=50), 0, [0])
     judgement, _ = judge(solution.factors, observed, numbers, positions)
     assert judgement.solved.all()
 

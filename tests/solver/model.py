@@ -56,7 +56,8 @@ def unchanging() -> UnrolledNetwork:
 
 
 def flipped_starts() -> FlippedStarts:
-    plan = replace(PLAN, restarts=1, rounds=1, check_every=20, settled=0.98, polishing=2, finishing=4)
+    polishing = replace(PLAN.polishing, cycles=2, final_cycles=4)
+    plan = replace(PLAN, restarts=1, rounds=1, check_every=20, settled=0.98, polishing=polishing)
     # Ten cycles: more let rounding, which depends on the batch, grow.
     method = ChargeFlipping(10, (0.7, 1.0), 0.2, 0.7, 0.2)
     return FlippedStarts(method=method, plan=plan, iterations=10)
