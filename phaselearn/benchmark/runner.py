@@ -21,7 +21,7 @@ from phaselearn.crystal.observed import Observed
 from phaselearn.data.batch import Batch, map_batch
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.structures import Crystal
-from phaselearn.metrics.phasing import observed_of, predicted_factors
+from phaselearn.metrics.phasing import observed_of, predicted_factors, scattering_of
 from phaselearn.models.base import DensityModel
 from phaselearn.phasing.figures_of_merit import DENSITY_SHARE, inversion, peakiness, r_factor, skewness
 from phaselearn.phasing.map_symmetry import symmetry_agreement
@@ -188,7 +188,7 @@ def _judged(contender: Contender, regime: Regime, crystals: Sequence[Crystal], b
     outcome = contender.run(batch, regime)
     factors = outcome.solution.factors.cpu()
     observed = observed_of(batch, regime.definition)
-    scattering = regime.definition.scattering
+    scattering = scattering_of(batch, regime.definition)
     judgement, _ = judge(factors, observed, batch["numbers"], batch["positions"], scattering)
     values = _values(judgement) | {
         name: figure.tolist() for name, figure in (figures_of(factors, observed) | _own(outcome.solution)).items()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from phaselearn.crystal.lattice import inverse_d_squared, metric, reciprocal, volume
 from phaselearn.crystal.layout import inside_nyquist, miller_indices
-from phaselearn.crystal.structure_factors import structure_factors
+from phaselearn.crystal.structure_factors import geometric_sum
 
 WEIGHTS = ("atomic_number", "unit")
 SAMPLINGS = ("point", "band_limited")
@@ -110,7 +110,7 @@ def blurred_structure_factors(
     """
     indices = miller_indices("full", size)
     weights = scattering_weights(numbers, weight)
-    factors = structure_factors(lattice, weights, positions, indices)
+    factors = geometric_sum(weights.to(lattice.dtype), positions, indices)
     damping = gaussian_damping(lattice, indices, sigma)
     return factors * damping * inside_nyquist(size, lattice.device)
 

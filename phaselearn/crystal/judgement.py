@@ -22,6 +22,7 @@ from phaselearn.crystal.layout import friedel_mate, inside_nyquist, miller_indic
 from phaselearn.crystal.minimum_image import minimum_image_distance
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.peaks import find_peaks, fourier_upsample
+from phaselearn.crystal.scattering import Scattering
 from phaselearn.crystal.structure_factors import structure_factors
 
 HARD_BELOW = 0.9  # phase-zero floor below which a crystal counts as hard
@@ -73,7 +74,7 @@ def with_phases_of(amplitude: Tensor, factors: Tensor) -> Tensor:
     return amplitude * unit
 
 
-def true_map_factors(observed: Observed, numbers: Tensor, positions: Tensor, scattering: str) -> Tensor:
+def true_map_factors(observed: Observed, numbers: Tensor, positions: Tensor, scattering: str | Scattering) -> Tensor:
     """Return the observed map amplitudes with the phases of the atoms, complex (B, N, N, N)."""
     indices = miller_indices("full", observed.mask.shape[-1])
     true = structure_factors(observed.lattice, numbers, positions, indices, scattering)
@@ -85,7 +86,7 @@ def judge(
     observed: Observed,
     numbers: Tensor,
     positions: Tensor,
-    scattering: str = "atomic_number",
+    scattering: str | Scattering = "atomic_number",
     refine: bool = True,
 ) -> tuple[Judgement, Alignment]:
     """Judge predicted phases against the atoms.
@@ -95,7 +96,7 @@ def judge(
         observed: measured amplitudes.
         numbers: (B, A) atomic numbers, 0 for padding.
         positions: (B, A, 3) fractional.
-        scattering: scattering of the atoms, as in `structure_factors`.
+        scattering: of the atoms, as in `structure_factors`: that by which the amplitudes came about.
         refine: maximise over shifts between the voxels, too, and look for the atoms (`atoms_found`, `strict`).
 
     Returns:

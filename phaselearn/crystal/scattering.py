@@ -1,44 +1,127 @@
-"""The scattering of an atom: its atomic number, or the tabulated X-ray form factor."""
+"""How atoms scatter: point atoms, or tabulated factors of X-rays, electrons and neutrons; displacement and occupancy.
+
+Every factor is a sum of Gaussians, f(s) = Σ_i a_i exp(−b_i s²/4). A point atom, or a nucleus, is one of width b = 0;
+the constant of the X-ray tables is another; an isotropic displacement U adds 8π²U to each b.
+"""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from functools import cache
 
 import gemmi
 import torch
 from torch import Tensor
 
-SCATTERING = ("atomic_number", "xray")
+from phaselearn.crystal.rows import Rows
+
+SCATTERING = ("atomic_number", "xray", "electron", "neutron")
 LARGEST_ATOMIC_NUMBER = 98  # californium, the last row of the International Tables
+_TERMS = 5
+_WIDTH_OF_U = 8 * math.pi**2  # B = 8π²U
+
+
+@dataclass(frozen=True)
+class Scattering(Rows):
+    """How the atoms of a batch of crystals scatter.
+
+    Attributes:
+        probe: a name of `SCATTERING` that holds for all crystals, or (B,) int64, the place of each crystal's in it.
+        u_iso: (B, A) isotropic displacement parameters U in Å²; None for atoms at rest.
+        occupancy: (B, A); None for sites that are all full.
+    """
+
+    probe: str | Tensor = "atomic_number"
+    u_iso: Tensor | None = None
+    occupancy: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.probe, str) and self.probe not in SCATTERING:
+            raise ValueError(f"unknown scattering '{self.probe}': allowed are {', '.join(SCATTERING)}")
+
+    @classmethod
+    def of(cls, given: str | Scattering) -> Scattering:
+        """Return the scattering; a name alone stands for atoms at rest on full sites."""
+        return cls(given) if isinstance(given, str) else given
+
+    def probes(self, numbers: Tensor) -> Tensor:
+        """Return the place of each atom's probe in `SCATTERING`, int64 (B, A), for atomic numbers (B, A)."""
+        if isinstance(self.probe, str):
+            return torch.full_like(numbers, SCATTERING.index(self.probe))
+        return self.probe.to(numbers.device)[:, None].expand_as(numbers)
 
 
 @cache
-def _gaussian_table() -> Tensor:
-    """Return (Z, 9) float64: a1…a4, b1…b4 (Å²), c of the International Tables C (1992), table 6.1.1.4."""
-    rows = [[0.0] * 9]
+def _gaussians() -> tuple[Tensor, Tensor]:
+    """Return amplitudes a_i and widths b_i (Å²), each (probe, Z, 5) float64.
+
+    X-rays: International Tables C (1992), table 6.1.1.4, in electrons. Electrons: table 4.3.2.2, in Å. Neutrons: the
+    coherent scattering lengths of Neutron News 3 (1992), in fm; 0 where none is known (Po, At, Rn, Fr, Ac, Pu, Bk, Cf).
+    All as gemmi tabulates them.
+    """
+    amplitude = torch.zeros(len(SCATTERING), LARGEST_ATOMIC_NUMBER + 1, _TERMS, dtype=torch.float64)
+    width = torch.zeros_like(amplitude)
     for number in range(1, LARGEST_ATOMIC_NUMBER + 1):
-        coefficients = gemmi.Element(number).it92
-        rows.append([*coefficients.a, *coefficients.b, coefficients.c])
-    return torch.tensor(rows, dtype=torch.float64)
+        element = gemmi.Element(number)
+        terms = (
+            ((float(number),), ()),
+            ((element.it92.c, *element.it92.a), (0.0, *element.it92.b)),
+            (element.c4322.a, element.c4322.b),
+            (element.neutron92.get_coefs(), ()),
+        )
+        for probe, (a, b) in enumerate(terms):
+            amplitude[probe, number, : len(a)] = torch.tensor(a, dtype=torch.float64)
+            width[probe, number, : len(b)] = torch.tensor(b, dtype=torch.float64)
+    return amplitude, width
 
 
-def xray_form_factors(numbers: Tensor, inverse_d_squared: Tensor) -> Tensor:
-    """Return the X-ray form factors of atoms.
-
-    f(s) = Σ a_i exp(−b_i s²/4) + c is Cromer and Mann's form, with the coefficients of the International Tables for
-    Crystallography C (1992), as gemmi tabulates them.
+def form_factors(numbers: Tensor, probes: Tensor, inverse_d_squared: Tensor) -> Tensor:
+    """Return the scattering factors of atoms at rest.
 
     Args:
         numbers: (...) atomic numbers, 0 for padding.
-        inverse_d_squared: (..., n, n, n) values of s² in 1/Å².
+        probes: (...) places in `SCATTERING`, int64.
+        inverse_d_squared: (..., n₁, n₂, n₃) values of s² in 1/Å².
 
     Returns:
-        (..., n, n, n) in electrons, in the precision of `inverse_d_squared`.
+        (..., n₁, n₂, n₃) in electrons (point atoms and X-rays), Å (electrons) or fm (neutrons), in the precision of
+        `inverse_d_squared`.
     """
-    table = _gaussian_table().to(inverse_d_squared)[numbers]
-    quarter = inverse_d_squared / 4
     extra = (...,) + (None,) * (inverse_d_squared.ndim - numbers.ndim)
-    result = table[..., 8][extra].expand_as(quarter).clone()
-    for i in range(4):
-        result += table[..., i][extra] * torch.exp(-table[..., 4 + i][extra] * quarter)
+    amplitude, width = (table.to(inverse_d_squared)[probes, numbers] for table in _gaussians())
+    quarter = inverse_d_squared / 4
+    result = torch.zeros_like(quarter)
+    for term in range(_TERMS):
+        a, b = amplitude[..., term], width[..., term]
+        if not b.any():
+            result += a[extra]  # a point
+        else:
+            result += a[extra] * torch.exp(-b[extra] * quarter)
     return result
+
+
+def point_weights(numbers: Tensor, scattering: Scattering, dtype: torch.dtype) -> Tensor | None:
+    """Return what atoms scatter where that does not depend on s: (B, A), 0 for padding; None where it does.
+
+    Args:
+        numbers: (B, A) atomic numbers, 0 for padding.
+        scattering: of the atoms.
+        dtype: of the result.
+    """
+    if scattering.u_iso is not None:
+        return None
+    probes = scattering.probes(numbers)
+    amplitude, width = (table.to(numbers.device)[probes, numbers] for table in _gaussians())
+    return None if width.any() else with_occupancy(amplitude.sum(-1).to(dtype), scattering)
+
+
+def with_occupancy(weights: Tensor, scattering: Scattering) -> Tensor:
+    """Return weights (B, A) of atoms times their occupancies."""
+    return weights if scattering.occupancy is None else weights * scattering.occupancy.to(weights)
+
+
+def debye_waller(u_iso: Tensor, inverse_d_squared: Tensor) -> Tensor:
+    """Return exp(−8π²U s²/4) for U (...) in Å² and s² (..., n₁, n₂, n₃) in 1/Å²."""
+    extra = (...,) + (None,) * (inverse_d_squared.ndim - u_iso.ndim)
+    return torch.exp(u_iso[extra].to(inverse_d_squared) * (-_WIDTH_OF_U / 4) * inverse_d_squared)

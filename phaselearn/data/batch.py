@@ -32,6 +32,10 @@ class Batch(TypedDict, total=False):
     """(B, A) int64: atomic numbers, 0 for padding."""
     positions: Tensor
     """(B, A, 3) float64: fractional coordinates of the atoms."""
+    u_iso: Tensor
+    """(B, A) float32: displacement parameters U in Å²; missing where the atoms are at rest."""
+    probe: Tensor
+    """(B,) int64: what was scattered, a place in `SCATTERING`; missing where it is that of the pairs' definition."""
     prototype_seen: Tensor
     """(B,) bool: whether a training crystal has the same structure type."""
     row: Tensor

@@ -34,7 +34,7 @@ class PairDefinition:
     Attributes:
         size: N, points along each axis of pattern and map.
         layout: `octant` or `full` (see `phaselearn.crystal.layout`).
-        scattering: `atomic_number` or `xray`.
+        scattering: `atomic_number`, `xray`, `electron` or `neutron`.
         b_iso: isotropic displacement parameter of all atoms in the intensities, Å².
         weight: weight of an atom in the density, `atomic_number` or `unit`.
         sigma: standard deviation of an atom in the density, Å.

@@ -10,6 +10,7 @@ from phaselearn.crystal.cartesian import to_fractional_frame
 from phaselearn.crystal.density import structure_factors_from_map
 from phaselearn.crystal.judgement import SOLVED_FROM, judge
 from phaselearn.crystal.observed import Observed
+from phaselearn.crystal.scattering import Scattering
 from phaselearn.data.batch import Batch
 from phaselearn.data.pairs import PairDefinition
 
@@ -71,7 +72,7 @@ class PhasingMetric(Metric):
                 observed,
                 batch["numbers"],
                 batch["positions"],
-                self.definition.scattering,
+                scattering_of(batch, self.definition),
                 self.refine,
             )
         values = judgement.as_dict() | {"row": batch["row"], "prototype_seen": batch["prototype_seen"]}
@@ -106,6 +107,11 @@ def predicted_factors(prediction: Tensor, batch: Batch, definition: PairDefiniti
 def observed_of(batch: Batch, definition: PairDefinition) -> Observed:
     """Return the observed amplitudes of a batch, on the FFT box."""
     return Observed.from_intensity(batch["intensity"], batch["observed"], definition.layout, batch["lattice"])
+
+
+def scattering_of(batch: Batch, definition: PairDefinition) -> Scattering:
+    """Return how the atoms of a batch scattered when its intensities came about: their phases are the true ones."""
+    return Scattering(batch.get("probe", definition.scattering), batch.get("u_iso"))
 
 
 def summarise(crystals: dict[str, Tensor]) -> dict[str, dict[str, float]]:

@@ -10,7 +10,7 @@ from phaselearn.crystal.cartesian import to_fractional_frame
 from phaselearn.crystal.density import map_from_structure_factors
 from phaselearn.crystal.judgement import judge
 from phaselearn.data.loading.dataset import PairDataset
-from phaselearn.metrics.phasing import observed_of, predicted_factors
+from phaselearn.metrics.phasing import observed_of, predicted_factors, scattering_of
 from phaselearn.models.base import DensityModel
 from phaselearn.report.content import ShownCrystal
 
@@ -52,7 +52,7 @@ def show_crystals(
         observed_of(batch, model.definition),
         batch["numbers"],
         batch["positions"],
-        model.definition.scattering,
+        scattering_of(batch, model.definition),
     )
     aligned = map_from_structure_factors(alignment.apply(factors), batch["lattice"])
     truth = batch["density"]

@@ -1,11 +1,15 @@
 """The judgements gathered over batches."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from phaselearn.crystal.judgement import atoms_found, judge
 from phaselearn.crystal.layout import miller_indices
+from phaselearn.crystal.scattering import SCATTERING, Scattering
 from phaselearn.crystal.structure_factors import structure_factors
+from phaselearn.data.batch import Batch
 from phaselearn.metrics.phasing import PhasingMetric, observed_of, predicted_factors, summarise
 from phaselearn.testing.batches import DEFINITION, small_batch
 
@@ -70,3 +74,25 @@ def test_shares_and_medians_are_of_the_crystals_that_count():
     assert (hard["n"], hard["left_out"], hard["failed"], hard["solved"], hard["strict"]) == (2, 1, 1, 0.5, 0.0)
     assert hard["median_cc"] == pytest.approx(0.725)
     assert summarise(crystals)["unseen_prototype"]["n"] == 2
+
+
+def test_the_true_phases_are_those_of_the_scattering_that_was_measured():
+    definition = replace(DEFINITION, scattering="neutron")
+    batch = small_batch(4, definition=definition)
+    batch["u_iso"] = 0.08 * torch.rand(batch["numbers"].shape, generator=torch.Generator().manual_seed(2))
+    indices = miller_indices("full", DEFINITION.size)
+    true = structure_factors(
+        batch["lattice"], batch["numbers"], batch["positions"], indices, Scattering("neutron", batch["u_iso"])
+    )
+    batch["intensity"] = true.abs().square() * batch["observed"]
+    map_of_truth = torch.fft.fftn(true * batch["observed"], dim=(1, 2, 3)).real
+    measured = batch | Batch(probe=torch.full((4,), SCATTERING.index("neutron")))
+
+    def correlation(named, given):
+        metric = PhasingMetric(named, refine=False)
+        metric.update(map_of_truth, given)
+        return metric.crystals()["correlation"]
+
+    torch.testing.assert_close(correlation(definition, batch), torch.ones(4))
+    torch.testing.assert_close(correlation(DEFINITION, measured), torch.ones(4))
+    assert (correlation(DEFINITION, batch) < 0.995).all()  # with the phases of point atoms
