@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from phaselearn.crystal.rows import Rows
+from phaselearn.crystal.rows import PaddedRows
 from phaselearn.phasing.reflections import ReflectionList
 
 
 @dataclass(frozen=True)
-class AtomicModel(Rows):
+class AtomicModel(PaddedRows):
     """Atoms of B crystals: F(h) = exp(−B s²/4) Σ_j w_j exp(2πi h·x_j), s = 1/d.
 
     Attributes:
@@ -27,24 +26,12 @@ class AtomicModel(Rows):
     weight: Tensor
     b_iso: Tensor
 
+    lists = ("position", "weight")
+
     def trimmed(self) -> AtomicModel:
         """Leave out the last places, on which no crystal has an atom."""
         occupied = (self.weight > 0).any(0).nonzero()
-        width = int(occupied[-1]) + 1 if len(occupied) else 1
-        return AtomicModel(self.position[:, :width], self.weight[:, :width], self.b_iso)
-
-    def put(self, rows: Tensor, part: AtomicModel) -> AtomicModel:
-        """Return the models with those of some crystals (R,) replaced, padded to the larger number of atoms."""
-        width = max(self.weight.shape[1], part.weight.shape[1])
-
-        def widened(values: Tensor) -> Tensor:
-            return functional.pad(values, (0, 0) * (values.ndim - 2) + (0, width - values.shape[1]))
-
-        return AtomicModel(
-            widened(self.position).index_copy(0, rows, widened(part.position)),
-            widened(self.weight).index_copy(0, rows, widened(part.weight)),
-            self.b_iso.index_copy(0, rows, part.b_iso),
-        )
+        return self.resized(int(occupied[-1]) + 1 if len(occupied) else 1)
 
     def count(self) -> Tensor:
         """Return (B,) how many atoms there are."""
@@ -76,10 +63,11 @@ class AtomicModel(Rows):
         """Leave out all but the `count` (B,) heaviest atoms; the others stand first, heaviest before lighter ones."""
         weight, order = self.weight.sort(dim=1, descending=True)
         kept = torch.arange(weight.shape[1], device=weight.device) < count[:, None]
-        width = max(1, int(((weight > 0) & kept).sum(1).max()))
         position = self.position.gather(1, order[..., None].expand_as(self.position))
-        return AtomicModel(position[:, :width], (weight * kept)[:, :width], self.b_iso)
+        return replace(self, position=position, weight=weight * kept).trimmed()
 
     def with_atoms(self, position: Tensor, weight: Tensor) -> AtomicModel:
         """Add atoms (B, K, 3) of weights (B, K)."""
-        return AtomicModel(torch.cat((self.position, position), 1), torch.cat((self.weight, weight), 1), self.b_iso)
+        return replace(
+            self, position=torch.cat((self.position, position), 1), weight=torch.cat((self.weight, weight), 1)
+        )

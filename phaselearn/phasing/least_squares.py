@@ -31,7 +31,7 @@ def fit_atoms(model: AtomicModel, reflections: ReflectionList, steps: int) -> At
     size = (reflections.counts() * model.count().square()).clamp_min(1).log2().div(_DOUBLINGS, rounding_mode="floor")
     for like in size.unique():
         rows = (size == like).nonzero()[:, 0]
-        model = model.put(rows, _fitted(model[rows].trimmed(), reflections[rows].trimmed(), steps))
+        model = model.with_rows(rows, _fitted(model[rows].trimmed(), reflections[rows].trimmed(), steps))
     return model
 
 
@@ -47,8 +47,8 @@ def _fitted(model: AtomicModel, reflections: ReflectionList, steps: int) -> Atom
         residual_there = difference_there.square().sum(1)
         better = residual_there < residual
         done = (better & (residual - residual_there < _SLOW * residual)) | (residual_there < _FITTED)
-        model = _where(better, moved, model)
-        fitted = fitted.put(going, model)
+        model = AtomicModel.where(better, moved, model)
+        fitted = fitted.with_rows(going, model)
         if done.all():
             break
         jacobian_there[~better] = jacobian[~better]
@@ -109,12 +109,4 @@ def _step(
         model.position + shift @ torch.linalg.inv(reflections.lattice),
         weight.clamp_min(0) * (model.weight > 0),
         (model.b_iso + change[:, -1].clamp(-1, 1) * _B_UNIT).clamp(0, _MOST_B),
-    )
-
-
-def _where(chosen: Tensor, first: AtomicModel, second: AtomicModel) -> AtomicModel:
-    return AtomicModel(
-        torch.where(chosen[:, None, None], first.position, second.position),
-        torch.where(chosen[:, None], first.weight, second.weight),
-        torch.where(chosen, first.b_iso, second.b_iso),
     )

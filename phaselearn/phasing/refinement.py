@@ -9,7 +9,7 @@ reflections, so that atoms at wrong places do not fit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,9 +20,10 @@ from phaselearn.crystal.lattice import volume
 from phaselearn.crystal.minimum_image import minimum_image_distance
 from phaselearn.crystal.observed import MAP_B_ISO, Observed
 from phaselearn.crystal.peaks import find_peaks, fourier_upsample
+from phaselearn.crystal.rows import Rows, padded
 from phaselearn.phasing.atomic_model import AtomicModel
 from phaselearn.phasing.least_squares import fit_atoms
-from phaselearn.phasing.reflections import ReflectionList, joined_lists
+from phaselearn.phasing.reflections import ReflectionList
 
 _OVERSAMPLING = 2  # voxels along an axis of the maps whose peaks are looked for, for each of the data's
 _SMALLEST_R = 1e-3  # that counts: below it one model is as good as another
@@ -30,11 +31,11 @@ _PARAMETERS = 4  # of an atom
 
 
 @dataclass(frozen=True)
-class Refined:
+class Refined(Rows):
     """The phases and figures of merit of refined atoms.
 
     Attributes:
-        factors: FFT boxes (B, N, N, N): the measured amplitudes of the judged maps with the phases of the atoms.
+        factors: FFT boxes (B, n₁, n₂, n₃): the measured amplitudes of the judged maps with the phases of the atoms.
         r_factor: (B,) R of the atoms' amplitudes.
         evidence: (B,) for the model, higher is better: minus the Bayesian information criterion a reflection.
     """
@@ -44,29 +45,40 @@ class Refined:
     evidence: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class AtomLimits:
+    """The bounds within which peaks are taken for atoms.
+
+    Attributes:
+        weakest: least weight of an atom, as a share of the heaviest one's; a lighter atom is left out.
+        separation: least distance of atoms in Å.
+        volume: least volume for each atom in Å³.
+        most: most atoms of a cell.
+    """
+
+    weakest: float
+    separation: float
+    volume: float
+    most: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Refinement:
     """Rounds of peaks and least squares.
 
     Attributes:
+        atoms: bounds of the atoms.
         reflections_per_atom: fewest reflections for each atom, in each round.
-        weakest: least weight of an atom, as a share of the heaviest one's; a lighter atom is left out.
-        separation: least distance of atoms in Å.
         steps: most steps of least squares in a round.
-        volume_per_atom: least volume for each atom in Å³.
-        most_atoms: most atoms of a cell.
         most_reflections: most reflections of a crystal that is refined, since the work grows with their cube. More
             reflections need no atoms to be phased.
         exact_r: R of the atoms at which nothing is left to be explained.
         largest_r: R of the atoms from which on they are not to be believed.
     """
 
+    atoms: AtomLimits
     reflections_per_atom: Sequence[float]
-    weakest: float
-    separation: float
     steps: int
-    volume_per_atom: float
-    most_atoms: int
     most_reflections: int
     exact_r: float
     largest_r: float
@@ -76,29 +88,30 @@ class Refinement:
         return observed.unique_reflections() <= self.most_reflections
 
     def __call__(self, factors: Sequence[Tensor], observed: Sequence[Observed]) -> list[Refined]:
-        """Refine phases of sets of crystals, all at once; the FFT boxes of each set have a size of their own.
+        """Refine phases of sets of crystals, all at once; the FFT boxes of each set have a shape of their own.
 
         Args:
-            factors: FFT boxes (B, N, N, N) for each set; only their phases count.
+            factors: FFT boxes (B, n₁, n₂, n₃) for each set; only their phases count.
             observed: the reflections of each set.
         """
         lists = [ReflectionList.of(part) for part in observed]
         reflections = ReflectionList.joined(lists)
-        phases = [each.values(part).angle() for each, part in zip(lists, factors, strict=True)]
-        phased = torch.polar(reflections.amplitude, joined_lists(phases))
+        phases = [
+            padded(each.values(part).angle(), reflections.length) for each, part in zip(lists, factors, strict=True)
+        ]
+        phased = torch.polar(reflections.amplitude, torch.cat(phases))
         found = self._refined(phased, reflections)
         ends = torch.tensor([len(each) for each in lists]).cumsum(0).tolist()
         parts = []
         for part, each, end in zip(observed, lists, ends, strict=True):
-            rows = slice(end - len(each), end)
-            values = found.factors[rows, : each.place.shape[1]]
-            boxes = with_phases_of(part.map_amplitude(), each.boxes(values))
-            parts.append(Refined(boxes, found.r_factor[rows], found.evidence[rows]))
+            own = found[end - len(each) : end]
+            boxes = each.boxes(own.factors[:, : each.length])
+            parts.append(replace(own, factors=with_phases_of(part.map_amplitude(), boxes)))
         return parts
 
     def _refined(self, phased: Tensor, reflections: ReflectionList) -> Refined:
         """Refine lists (B, H); so are the factors of the result."""
-        room = volume(reflections.lattice) / self.volume_per_atom
+        room = volume(reflections.lattice) / self.atoms.volume
         model = _none(reflections)
         found = _judged(model, reflections)
         for least in self.reflections_per_atom:
@@ -106,21 +119,21 @@ class Refinement:
             if not len(rows):
                 break
             part = reflections[rows]
-            most = torch.minimum(part.counts() / least, room[rows]).clamp(1, self.most_atoms).long()
+            most = torch.minimum(part.counts() / least, room[rows]).clamp(1, self.atoms.most).long()
             completed = model[rows]
-            for box in part.box.unique():
-                some = (part.box == box).nonzero()[:, 0]
+            for box in part.box.unique(dim=0):
+                some = (part.box == box).all(1).nonzero()[:, 0]
                 of_box = self._completed(completed[some], part[some], phased[rows[some]], most[some])
-                completed = completed.put(some, of_box)
+                completed = completed.with_rows(some, of_box)
             fitted = fit_atoms(completed, part, self.steps)
-            model = model.put(rows, fitted)
+            model = model.with_rows(rows, fitted)
             found = _put_better(found, rows, _judged(fitted, part))
         return found
 
     def _completed(self, model: AtomicModel, reflections: ReflectionList, phased: Tensor, most: Tensor) -> AtomicModel:
         """Add atoms at the peaks of the difference map, that of `phased` (B, H) where there are no atoms yet."""
-        weight = model.weight
-        model = AtomicModel(model.position, weight * (weight > self.weakest * _highest(weight)), model.b_iso)
+        limits, weight = self.atoms, model.weight
+        model = replace(model, weight=weight * (weight > limits.weakest * _highest(weight)))
         calculated = model.structure_factors(reflections)
         is_begun = (model.count() > 0)[:, None]
         magnitude = calculated.abs()
@@ -129,13 +142,13 @@ class Refinement:
         blur = torch.exp(-MAP_B_ISO / 4 * reflections.inverse_square) * reflections.measured
         density = map_from_structure_factors(reflections.boxes(difference * blur), reflections.lattice)
         peaks = find_peaks(
-            fourier_upsample(density, _OVERSAMPLING), reflections.lattice, int(most.max()), self.separation
+            fourier_upsample(density, _OVERSAMPLING), reflections.lattice, int(most.max()), limits.separation
         )
         # An atom of weight one peaks at 2 Σ exp(−B s²/4) / V: a Friedel pair counts twice.
         height = 2 * blur.sum(1) / volume(reflections.lattice)
         added = peaks.heights.nan_to_num(0.0, 0.0, 0.0).clamp_min(0) / height[:, None]
-        added = added * (added > self.weakest * torch.maximum(_highest(weight), _highest(added)))
-        near = minimum_image_distance(peaks.positions, model.position, reflections.lattice) < self.separation
+        added = added * (added > limits.weakest * torch.maximum(_highest(weight), _highest(added)))
+        near = minimum_image_distance(peaks.positions, model.position, reflections.lattice) < limits.separation
         added = added * ~(near & (model.weight > 0)[:, None]).any(2)
         completed = model.with_atoms(peaks.positions, added).heaviest(most)
         return _scaled(completed, reflections)
@@ -159,7 +172,7 @@ def _scaled(model: AtomicModel, reflections: ReflectionList) -> AtomicModel:
     magnitude = model.structure_factors(reflections).abs()
     power = magnitude.square().sum(1).clamp_min(torch.finfo(magnitude.dtype).tiny)
     scale = (magnitude * reflections.amplitude).sum(1) / power
-    return AtomicModel(model.position, model.weight * scale[:, None], model.b_iso)
+    return replace(model, weight=model.weight * scale[:, None])
 
 
 def _judged(model: AtomicModel, reflections: ReflectionList) -> Refined:
@@ -174,9 +187,4 @@ def _judged(model: AtomicModel, reflections: ReflectionList) -> Refined:
 def _put_better(found: Refined, rows: Tensor, part: Refined) -> Refined:
     """Return what was found, with `part` for some rows where there is more evidence for it."""
     better = part.evidence > found.evidence[rows]
-    rows = rows[better]
-    return Refined(
-        found.factors.index_copy(0, rows, part.factors[better]),
-        found.r_factor.index_copy(0, rows, part.r_factor[better]),
-        found.evidence.index_copy(0, rows, part.evidence[better]),
-    )
+    return found.with_rows(rows[better], part[better])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -100,11 +100,10 @@ def search(observed: Observed, method: Method, plan: SearchPlan, seed: int, crys
             )
             measurement = Measurement.of(chosen, tuple(shape.tolist()))
             numbers = [crystals[row] for row in rows.tolist()]
-            factors, *figures = _Search(measurement, method, plan, seed, numbers).run()
-            parts.append((_reordered(factors, axes.argsort(1)), *figures))
+            found = _Search(measurement, method, plan, seed, numbers).run()
+            parts.append(replace(found, factors=_reordered(found.factors, axes.argsort(1))))
             places.append(rows)
-    back = torch.cat(places).argsort()
-    return Solution(*(torch.cat(columns)[back] for columns in zip(*parts, strict=True)))
+    return Solution.gathered(parts, places)
 
 
 def _reordered(boxes: Tensor, axes: Tensor) -> Tensor:
@@ -140,8 +139,8 @@ class _Search:
         self.agreement = torch.zeros(batch, device=device)
         self.cycles = torch.zeros(batch, dtype=torch.long, device=device)
 
-    def run(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return FFT boxes (B, N, N, N), agreement and cycles (B,)."""
+    def run(self) -> Solution:
+        """Search for the phases of all crystals."""
         unfinished = torch.arange(len(self.measurement), device=self.best.device)
         for number in range(self.plan.rounds):
             self._round(number, unfinished)
@@ -150,7 +149,7 @@ class _Search:
                 break
         polishing = self.plan.polishing
         best = eliminate_low_density(self.best, self.measured, polishing.density_share, polishing.final_cycles)
-        return self.measurement.full_box(best), self.agreement, self.cycles
+        return Solution(self.measurement.full_box(best), self.agreement, self.cycles)
 
     def _round(self, number: int, crystals: Tensor) -> None:
         """Start afresh with some crystals (K,) and go on until each is finished or its trajectories have settled."""

@@ -28,7 +28,7 @@ from phaselearn.phasing.random_phases import random_phases
 from phaselearn.phasing.refinement import Refinement
 from phaselearn.phasing.solution import Solution
 from phaselearn.solver.phase_extension import extend
-from phaselearn.solver.trial_solutions import Found, Trial, better, doubled, refine
+from phaselearn.solver.trial_solutions import Found, Trial, better, doubled, refined
 
 _VOXELS_KEPT = 1 << 24  # of the boxes of all starts of the crystals that are phased together; bounds the memory
 _VOXELS_AT_ONCE = 1 << 18  # of the boxes of all trajectories of the network together
@@ -147,12 +147,14 @@ class MultiStart:
         observed = _completed(observed)
         seen = (observed.mask & observed.within(self.completion.finest)).flatten(1).sum(1)
         enough = seen >= _ENOUGH * observed.mask.flatten(1).sum(1)
-        found = Found.nothing(observed)
+        parts, places = [], []
         for some, starts in ((enough, self.starts.count), (~enough, 1)):
             rows = some.nonzero()[:, 0]
             if len(rows):
                 names = [crystals[row] for row in rows.tolist()]
-                found.put(rows, self._searched(observed[rows], names, starts))
+                parts.append(self._searched(observed[rows], names, starts))
+                places.append(rows)
+        found = Found.gathered(parts, places)
         return replace(found, factors=found.factors * measured).solution()
 
     def _searched(self, observed: Observed, crystals: list[int], starts: int) -> Found:
@@ -167,18 +169,19 @@ class MultiStart:
         first = min(self.starts.first, count)
         found = self._best(observed, crystals, range(first))
         if first < count:
-            self._go_on(found, ~found.explained, observed, crystals, range(first, count))
+            found = self._gone_on(found, ~found.explained, observed, crystals, range(first, count))
         for number in range(1, self.starts.rounds):
             unsettled = ~found.explained & (found.agreement < self.starts.settled)
-            self._go_on(found, unsettled, observed, crystals, range(number * count, (number + 1) * count))
+            found = self._gone_on(found, unsettled, observed, crystals, range(number * count, (number + 1) * count))
         return found
 
-    def _go_on(self, found: Found, wanted: Tensor, observed: Observed, crystals: list[int], starts: range) -> None:
-        """Run further starts of the wanted crystals, and replace what was found where they lead to better."""
+    def _gone_on(self, found: Found, wanted: Tensor, observed: Observed, crystals: list[int], starts: range) -> Found:
+        """Run further starts of the wanted crystals, and return what was found or what is better."""
         rows = wanted.nonzero()[:, 0]
-        if len(rows):
-            part, names = observed[rows], [crystals[row] for row in rows.tolist()]
-            found.put(rows, better(found[rows], self._best(part, names, starts), part))
+        if not len(rows):
+            return found
+        part, names = observed[rows], [crystals[row] for row in rows.tolist()]
+        return found.with_rows(rows, better(found[rows], self._best(part, names, starts), part))
 
     def _in_time(self, observed: Observed, crystals: list[int], seconds: float) -> Found:
         began = time.perf_counter()
@@ -189,15 +192,16 @@ class MultiStart:
 
     def _best(self, observed: Observed, crystals: list[int], starts: range) -> Found:
         """Phase crystals with these starts."""
-        found = Found.nothing(observed)
+        parts, places = [], []
         at_once = max(1, _VOXELS_KEPT // (len(starts) * observed.mask[0].numel()))
         for rows in torch.arange(len(crystals), device=observed.mask.device).split(at_once):
             trials = self._trials(observed[rows], [crystals[row] for row in rows.tolist()], starts)
             if self.refinement is not None:
-                refine(trials, self.refinement, self.choice.refined, self.choice.trust)
+                trials = refined(trials, self.refinement, self.choice.refined, self.choice.trust)
             for trial in trials:
-                found.put(rows[trial.rows], trial.best())
-        return found
+                parts.append(trial.best().on_box(observed.shape))
+                places.append(rows[trial.rows])
+        return Found.gathered(parts, places)
 
     def _trials(self, observed: Observed, crystals: list[int], starts: range) -> list[Trial]:
         """Run these starts of crystals, those of which the reflections fit into the same box together."""
@@ -262,9 +266,7 @@ def _completed(observed: Observed) -> Observed:
     rows = Measurement.of(observed).free.flatten(1).any(1).nonzero()[:, 0]
     if not len(rows):
         return observed
-    part = with_equivalents(observed[rows])
-    amplitude = observed.amplitude.index_copy(0, rows, part.amplitude)
-    return Observed(amplitude, observed.mask.index_copy(0, rows, part.mask), observed.lattice)
+    return observed.with_rows(rows, with_equivalents(observed[rows]))
 
 
 def _smallest_boxes(observed: Observed) -> Tensor:

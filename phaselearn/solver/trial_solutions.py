@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.layout import Shape, resized, shape_of
+from phaselearn.crystal.layout import Shape, resized
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.rows import Rows
 from phaselearn.phasing.figures_of_merit import likeness
 from phaselearn.phasing.measurement import Measurement
-from phaselearn.phasing.refinement import Refinement
+from phaselearn.phasing.refinement import Refined, Refinement
 from phaselearn.phasing.solution import Solution
 
 _ABOVE_ALL = 1e3  # added to the score of atoms that fit, so that they are chosen before unrefined phases
@@ -24,7 +24,7 @@ class Found(Rows):
     """The phases that starts led to, or those of the best start of each crystal.
 
     Attributes:
-        factors: FFT boxes (B, N, N, N) with the phases found.
+        factors: FFT boxes (B, n₁, n₂, n₃) with the phases found.
         agreement: (B,) highest map correlation with another start of the same crystal; 0 until they are compared.
         expected_correlation: (B,) map correlation with the truth that the network expects.
         score: (B,) figure of merit that starts are chosen by; higher is better.
@@ -37,20 +37,25 @@ class Found(Rows):
     score: Tensor
     explained: Tensor
 
-    @classmethod
-    def nothing(cls, observed: Observed) -> Found:
-        """Return empty maps, to be replaced."""
-        figure = observed.amplitude.new_zeros(len(observed.amplitude))
-        factors = torch.zeros_like(observed.amplitude, dtype=torch.complex64)
-        return cls(factors, figure, figure.clone(), figure.clone(), torch.zeros_like(figure, dtype=torch.bool))
+    def on_box(self, shape: Shape) -> Found:
+        """Return the same on an FFT box of another shape."""
+        return replace(self, factors=resized(self.factors, shape))
 
-    def put(self, rows: Tensor, part: Found) -> None:
-        """Replace some rows in place; the boxes of the part may be smaller."""
-        self.factors[rows] = resized(part.factors, shape_of(self.factors))
-        self.agreement[rows] = part.agreement.to(self.agreement)
-        self.expected_correlation[rows] = part.expected_correlation.to(self.expected_correlation)
-        self.score[rows] = part.score
-        self.explained[rows] = part.explained
+    def with_atoms(self, atoms: Refined, refinement: Refinement, trust: float) -> Found:
+        """Return the same with the phases of refined atoms wherever these fit.
+
+        Args:
+            atoms: refined from these phases.
+            refinement: has refined them.
+            trust: weight of the map correlation that the network expects, see `Choice`.
+        """
+        fits = atoms.r_factor < refinement.largest_r
+        return replace(
+            self,
+            factors=torch.where(fits[:, None, None, None], atoms.factors, self.factors),
+            score=torch.where(fits, _ABOVE_ALL + trust + atoms.evidence, self.score),
+            explained=atoms.r_factor <= refinement.exact_r,
+        )
 
     def solution(self) -> Solution:
         """Return the phases with their figures of merit."""
@@ -92,10 +97,8 @@ class Trial:
         return replace(found[best], agreement=alike.view(len(best), -1).amax(1))
 
 
-def refine(trials: Sequence[Trial], refinement: Refinement, count: int, trust: float) -> None:
+def refined(trials: Sequence[Trial], refinement: Refinement, count: int, trust: float) -> list[Trial]:
     """Refine the best start of each crystal, and further starts where its atoms do not explain all amplitudes.
-
-    The trials are changed in place.
 
     Args:
         trials: the starts of all crystals.
@@ -104,43 +107,33 @@ def refine(trials: Sequence[Trial], refinement: Refinement, count: int, trust: f
         trust: weight of the map correlation that the network expects, see `Choice`.
     """
     ranked = [trial.ranked(count)[refinement.suits(trial.observed)] for trial in trials]
-    _refine_at([places[:, 0] for places in ranked], trials, refinement, trust)
+    trials = _refined_at([places[:, 0] for places in ranked], trials, refinement, trust)
     left = [~trial.found.explained[places[:, 0]] for trial, places in zip(trials, ranked, strict=True)]
     further = [places[rows, 1:].flatten() for places, rows in zip(ranked, left, strict=True)]
-    _refine_at(further, trials, refinement, trust)
+    return _refined_at(further, trials, refinement, trust)
 
 
-def _refine_at(places: Sequence[Tensor], trials: Sequence[Trial], refinement: Refinement, trust: float) -> None:
+def _refined_at(places: Sequence[Tensor], trials: Sequence[Trial], refinement: Refinement, trust: float) -> list[Trial]:
     """Refine the starts of the trials at these places, of all trials together."""
-    asked = [(place, trial) for place, trial in zip(places, trials, strict=True) if len(place)]
+    result = list(trials)
+    asked = [number for number, place in enumerate(places) if len(place)]
     if not asked:
-        return
-    factors = [trial.found.factors[place] for place, trial in asked]
-    observed = [trial.observed[trial.owner(place)] for place, trial in asked]
-    for (place, trial), refined in zip(asked, refinement(factors, observed), strict=True):
-        fits = refined.r_factor < refinement.largest_r
-        trial.found.factors[place[fits]] = refined.factors[fits]
-        trial.found.score[place[fits]] = _ABOVE_ALL + trust + refined.evidence[fits]
-        trial.found.explained[place] = refined.r_factor <= refinement.exact_r
+        return result
+    starts = [trials[number].found[places[number]] for number in asked]
+    observed = [trials[number].observed[trials[number].owner(places[number])] for number in asked]
+    fitted = refinement([start.factors for start in starts], observed)
+    for number, start, atoms in zip(asked, starts, fitted, strict=True):
+        found = trials[number].found.with_rows(places[number], start.with_atoms(atoms, refinement, trust))
+        result[number] = replace(trials[number], found=found)
+    return result
 
 
 def better(first: Found, second: Found, observed: Observed) -> Found:
     """Return the better of two results for each crystal; the agreement may be that of the two with each other."""
-    later = second.score > first.score
-
-    def chosen(name: str) -> Tensor:
-        one, other = (getattr(found, name) for found in (first, second))
-        return torch.where(later.view(-1, *[1] * (one.ndim - 1)), other, one)
-
+    chosen = Found.where(second.score > first.score, second, first)
     fine = Measurement.of(observed, doubled(observed.shape))
     alike = likeness(fine.phased(first.factors), fine.phased(second.factors))
-    return Found(
-        factors=chosen("factors"),
-        agreement=torch.maximum(chosen("agreement"), alike),
-        expected_correlation=chosen("expected_correlation"),
-        score=torch.maximum(first.score, second.score),
-        explained=chosen("explained"),
-    )
+    return replace(chosen, agreement=torch.maximum(chosen.agreement, alike))
 
 
 def doubled(shape: Shape) -> Shape:

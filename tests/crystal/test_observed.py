@@ -13,8 +13,9 @@ from torch import Tensor
 from phaselearn.crystal.layout import friedel_mate, inside_nyquist, miller_box, resized
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.reflection_grid import ReflectionGrid, grid_shapes
-from phaselearn.crystal.rows import Rows
+from phaselearn.crystal.rows import PaddedRows, Rows
 from phaselearn.phasing.measurement import Measurement
+from phaselearn.phasing.reflections import ReflectionList
 from tests.conftest import random_crystals
 
 SHAPE = (6, 10, 8)
@@ -59,6 +60,53 @@ def test_joined_rows_are_those_that_were_parted() -> None:
     observed = observed_on()
     back = Observed.joined([observed[:1], observed[1:]])
     assert all(torch.equal(getattr(back, name), getattr(observed, name)) for name in ("amplitude", "mask", "lattice"))
+
+
+def test_rows_that_are_replaced_chosen_and_gathered_are_those_of_plain_lists() -> None:
+    observed, other = observed_on(), observed_on(count=5)[2:]
+    both = [[listed(some, row) for row in range(3)] for some in (observed, other)]
+    replaced = observed.with_rows(torch.tensor([2, 0]), other[:2])
+    assert [listed(replaced, row) for row in range(3)] == [both[1][1], both[0][1], both[1][0]]
+    assert [listed(observed, row) for row in range(3)] == both[0]
+    chosen = Observed.where(torch.tensor([True, False, True]), observed, other)
+    assert [listed(chosen, row) for row in range(3)] == [both[0][0], both[1][1], both[0][2]]
+    parts = [observed[torch.tensor([1])], observed[torch.tensor([2, 0])]]
+    gathered = Observed.gathered(parts, [torch.tensor([1]), torch.tensor([2, 0])])
+    assert [listed(gathered, row) for row in range(3)] == both[0]
+
+
+def test_lists_of_different_lengths_are_padded_where_they_meet() -> None:
+    @dataclass(frozen=True)
+    class Words(PaddedRows):
+        letters: Tensor
+        count: Tensor
+        lists = ("letters",)
+
+    short, long = Words(torch.ones(2, 1), torch.ones(2)), Words(torch.full((1, 3), 2.0), torch.tensor([3.0]))
+    joined = Words.joined([short, long])
+    assert joined.letters.tolist() == [[1, 0, 0], [1, 0, 0], [2, 2, 2]]
+    assert joined.count.tolist() == [1, 1, 3]
+    assert short.with_rows(torch.tensor([1]), long).letters.tolist() == [[1, 0, 0], [2, 2, 2]]
+    assert long.with_rows(torch.tensor([0]), short[:1]).letters.tolist() == [[1, 0, 0]]
+    assert long.resized(2).letters.tolist() == [[2, 2]]
+
+
+def test_lists_hold_the_reflections_of_boxes_with_three_edges_and_give_them_back() -> None:
+    observed, other = observed_on(), observed_on((8, 6, 4), 2)
+    reflections = ReflectionList.joined([ReflectionList.of(observed), ReflectionList.of(other)])
+    assert reflections.box.tolist() == [list(SHAPE)] * 3 + [[8, 6, 4]] * 2
+    for part, rows in ((observed, slice(0, 3)), (other, slice(3, 5))):
+        lists = reflections[rows].trimmed()
+        back = lists.boxes(lists.amplitude.to(torch.complex128)).real
+        for row in range(len(part)):
+            known = lists.measured[row]
+            hkl = [tuple(map(int, index)) for index in lists.index[row][known].tolist()]
+            assert {*hkl, *(tuple(-i for i in index) for index in hkl)} == set(listed(part, row))
+            assert len(hkl) == int(part.unique_reflections()[row])
+            spacings = torch.tensor([spacing(part.lattice[row], index) for index in hkl], dtype=torch.float64)
+            torch.testing.assert_close(lists.inverse_square[row][known], spacings**-2)
+            total = sum(listed(part, row)[index] ** 2 for index in hkl) ** 0.5
+            torch.testing.assert_close(back[row], part.amplitude[row] / total)
 
 
 def test_rows_within_rows_are_taken_and_what_holds_for_all_stays() -> None:

@@ -14,17 +14,15 @@ from phaselearn.crystal.lattice import inverse_d_squared
 from phaselearn.crystal.layout import inside_nyquist, miller_indices
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.structure_factors import structure_factors
-from phaselearn.phasing.refinement import Refinement
+from phaselearn.phasing.refinement import AtomLimits, Refinement
 from phaselearn.phasing.reflections import ReflectionList
 
 SIZE = 14
+LIMITS = AtomLimits(weakest=0.08, separation=1.3, volume=9.0, most=20)
 REFINEMENT = Refinement(
+    atoms=LIMITS,
     reflections_per_atom=[8, 5],
-    weakest=0.08,
-    separation=1.3,
     steps=20,
-    volume_per_atom=9.0,
-    most_atoms=20,
     most_reflections=2000,
     exact_r=0.002,
     largest_r=0.2,

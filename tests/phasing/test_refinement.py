@@ -21,7 +21,7 @@ from phaselearn.phasing.atomic_model import AtomicModel
 from phaselearn.phasing.least_squares import fit_atoms
 from phaselearn.phasing.refinement import Refined, Refinement
 from phaselearn.phasing.reflections import ReflectionList
-from tests.phasing.atoms import REFINEMENT, SIZE, correlation, crystals, disturbed, observed_to
+from tests.phasing.atoms import LIMITS, REFINEMENT, SIZE, correlation, crystals, disturbed, observed_to
 
 
 def model_of(reflections: ReflectionList, numbers: Tensor, positions: Tensor) -> AtomicModel:
@@ -116,7 +116,11 @@ def test_form_factors_are_made_up_for_by_displacement() -> None:
 
 
 @pytest.mark.parametrize(
-    "bound", [{"reflections_per_atom": [60]}, {"most_atoms": 3}, {"volume_per_atom": 120.0}, {"separation": 5.0}]
+    "bound",
+    [
+        {"reflections_per_atom": [60]},
+        *({"atoms": replace(LIMITS, **bound)} for bound in ({"most": 3}, {"volume": 120.0}, {"separation": 5.0})),
+    ],
 )
 def test_there_are_no_more_atoms_than_allowed(bound: dict[str, object]) -> None:
     lattice, numbers, positions = crystals()
