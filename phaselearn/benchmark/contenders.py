@@ -17,6 +17,7 @@ from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.preparation.observation import Observation
 from phaselearn.errors import UserError, choose
 from phaselearn.models.weights import weights_path
+from phaselearn.plain_yaml import read_plain
 
 _DEFINITION = ("size", "layout", "scattering", "b_iso", "weight", "sigma", "frame", "sampling")
 
@@ -41,18 +42,16 @@ def regime_from(folder: Path, name: str, meanings: Mapping[str, Mapping[str, str
             f"regime.{name}={meaning}: an option of data and one of observation are needed, e.g. "
             f"'regime.{name}={{data: hkl20_full, observation: ideal}}'"
         )
-    for group in ("data", "observation"):
-        path = folder / group / f"{meaning[group]}.yaml"
-        if not path.exists():
+    paths = {group: folder / group / f"{meaning[group]}.yaml" for group in ("data", "observation")}
+    for group, path in paths.items():
+        if not path.exists() or path.name.startswith("_"):
             raise UserError(
                 f"regime.{name}.{group}={meaning[group]} is no option of conf/{group}: "
                 "see `phaselearn benchmark --help`"
             )
-    data = OmegaConf.merge(
-        *(OmegaConf.load(folder / "data" / f"{option}.yaml") for option in ("_base", meaning["data"]))
-    )
-    observation = OmegaConf.to_container(OmegaConf.load(folder / "observation" / f"{meaning['observation']}.yaml"))
-    observation.pop("_target_")
+    data = read_plain(folder / "data" / "_base.yaml") | read_plain(paths["data"])
+    # The keys that begin with a line, such as `_target_`, are Hydra's.
+    observation = {key: value for key, value in read_plain(paths["observation"]).items() if not key.startswith("_")}
     return Regime(name, PairDefinition(**{key: data[key] for key in _DEFINITION}), Observation(**observation))
 
 

@@ -62,7 +62,7 @@ def write_page(
 
 
 def _value(row: Row, name: str) -> float:
-    return float(row[name])  # type: ignore[arg-type]
+    return float(row[name])
 
 
 def _figure(title: str, x: str, y: str = "solved, %") -> go.Figure:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from phaselearn.files import write_csv
 
@@ -56,7 +57,7 @@ class CrystalRecord:
     expected_correlation: float
 
 
-_READ = {"str": str, "int": int, "float": float, "bool": lambda text: text == "True"}
+_READ: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "float": float, "bool": lambda text: text == "True"}
 
 
 def write_records(path: Path, records: Sequence[CrystalRecord]) -> None:

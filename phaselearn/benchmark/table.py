@@ -44,7 +44,7 @@ COLUMNS = (
     "failed",
 )
 
-Row = dict[str, object]
+Row = dict[str, str | float]
 
 
 def is_centrosymmetric(space_group: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import gemmi
@@ -172,7 +172,12 @@ def _apart(true: Sequence[float], predicted: Sequence[float]) -> float:
 
 
 def _vector_row(
-    crystal: ShownCrystal, maxima: str, true: np.ndarray, predicted: np.ndarray, voxels: float, deviation: float
+    crystal: ShownCrystal,
+    maxima: str,
+    true: Iterable[float],
+    predicted: Iterable[float],
+    voxels: float,
+    deviation: float,
 ) -> dict[str, Any]:
     return {
         "id": crystal.id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gemmi
 import matplotlib
@@ -31,9 +31,12 @@ from phaselearn.report.surfaces import (
 )
 from phaselearn.report.voxels import voxel_figure
 
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
 # Okabe and Ito's colours, told apart by colour-blind readers; the page uses the same.
 TRUTH, PREDICTION, FLOOR = "#0072B2", "#D55E00", "#7A828A"
-STYLE = {
+STYLE: dict[RcKeyType, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -181,7 +184,7 @@ def correlation_figure(judged: Mapping[str, np.ndarray]) -> Figure:
 def crystal_figure(crystal: ShownCrystal) -> Figure:
     """Draw surfaces at 70 % of the maximum above slices through the truth's highest voxel; truth left."""
     figure = Figure(figsize=(9, 8.4), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=(1.25, 1))
+    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.25, 1))[:, 0]
     lower_axes = lower.subplots(1, 2)
     maps = [
         interpolate(np.nan_to_num(density), drawing_shape(density.shape, crystal.lattice))

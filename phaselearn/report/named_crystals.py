@@ -45,7 +45,7 @@ def named_loader(data: PairDataModule, names: Sequence[str], cell: str, store: P
         np.arange(len(pairs)),
         data.observation,
         Augmentation(),
-        seen=data.training_prototypes,
+        seen=data.training_prototypes or frozenset(),
         seed=data.seed,
         in_memory=True,
         held=0,

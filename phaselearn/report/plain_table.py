@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rich import box
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -30,9 +31,9 @@ class PlainTable(Table):
             **options,
         )
 
-    def add_column(self, header: str = "", **options: Any) -> None:
-        """Add a column."""
-        super().add_column(plain(header), **options)
+    def add_column(self, header: RenderableType = "", footer: RenderableType = "", **options: Any) -> None:
+        """Add a column with a text above and one below it."""
+        super().add_column(plain(header), plain(footer), **options)
 
     def add_row(self, *cells: object, **options: Any) -> None:
         """Add a row of texts."""

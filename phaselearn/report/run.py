@@ -11,11 +11,11 @@ from typing import Any
 import pytorch_lightning as pl
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from phaselearn.callbacks.peak_memory import peak_memory
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.loading.dataset import PairDataset
+from phaselearn.data.loading.loader import PairLoader
 from phaselearn.files import write_csv, write_whole
 from phaselearn.metrics.phasing import summarise
 from phaselearn.models.base import DensityModel
@@ -38,7 +38,7 @@ COMMAND_FILE = "command.txt"
 
 
 def judge_methods(
-    methods: Mapping[str, DensityModel], loader: DataLoader, trainer_options: Mapping[str, Any]
+    methods: Mapping[str, DensityModel], loader: PairLoader, trainer_options: Mapping[str, Any]
 ) -> dict[str, dict[str, Tensor]]:
     """Return the judgements of each method on the same crystals, crystal by crystal."""
     judged = {}
@@ -65,14 +65,14 @@ def result_rows(judged: Mapping[str, dict[str, Tensor]]) -> list[ResultRow]:
         ResultRow(
             method=name,
             subset=subset,
-            n=summary[subset]["n"],
+            n=int(summary[subset]["n"]),
             solved=summary[subset]["solved"],
             strict=summary[subset]["strict"],
             median_cc=summary[subset]["median_cc"],
             gain=summary[subset]["gain"],
             phase_error=summary[subset]["phase_error"],
-            left_out=summary[subset]["left_out"],
-            failed=summary[subset]["failed"],
+            left_out=int(summary[subset]["left_out"]),
+            failed=int(summary[subset]["failed"]),
         )
         for subset in subsets
         for name, summary in summaries.items()

@@ -7,7 +7,7 @@ import math
 import os
 import shlex
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -67,7 +67,7 @@ class RunRecord:
     @cached_property
     def results(self) -> list[ResultRow]:
         """The table of the test; empty for a run that has not come so far."""
-        kinds = {"str": printable, "int": int, "float": float}
+        kinds: dict[str, Callable[[str], Any]] = {"str": printable, "int": int, "float": float}
         rows = _rows(self.folder / RESULTS_FILE)
         # A run that is older than the last column lacks it.
         lacking = [name for row in rows[:1] for name in _COLUMNS if name not in row and name != "failed"]
@@ -183,7 +183,8 @@ def find_runs(folder: Path) -> tuple[list[RunRecord], list[BrokenRun]]:
     """
     if not folder.is_dir():
         raise UserError(f"folder={folder} is no folder: give the one that holds your runs, e.g. folder=outputs")
-    found, broken = [], []
+    found: list[RunRecord] = []
+    broken: list[BrokenRun] = []
     for root, folders, files in os.walk(folder):
         if FAILED_FILE in files or (CONFIG_FILE in files and METRICS_FILE in files):
             folders.clear()  # what lies in a run are its evaluations and maps
@@ -196,7 +197,9 @@ def find_runs(folder: Path) -> tuple[list[RunRecord], list[BrokenRun]]:
                 broken.append(BrokenRun(run.name, reason, _changed(run)))
         # Stores have thousands of folders and no run.
         folders[:] = [name for name in folders if not name.endswith((".zarr", ".partial"))]
-    return tuple(sorted(runs, key=lambda run: run.last_change, reverse=True) for runs in (found, broken))
+    found.sort(key=lambda run: run.last_change, reverse=True)
+    broken.sort(key=lambda run: run.last_change, reverse=True)
+    return found, broken
 
 
 def why_broken(run: RunRecord) -> str | None:

@@ -54,7 +54,7 @@ def _facts(title: str, facts: Mapping[str, object]) -> PlainTable:
     return table
 
 
-def _bars(title: str, counts: Mapping[object, int]) -> PlainTable:
+def _bars(title: str, counts: Mapping[str, int] | Mapping[int, int]) -> PlainTable:
     rest = len(counts) - _MOST
     caption = f"and {rest} more" if rest > 0 else None
     table = PlainTable(title, caption, show_header=False, width=_WIDTH)

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
 from phaselearn.benchmark.comparison import compare
 from phaselearn.benchmark.contenders import parameter_free, regime_from
@@ -33,8 +35,6 @@ ORIGIN = 0.31  # along each edge
 
 
 def contender(name):
-    from omegaconf import OmegaConf
-
     config = OmegaConf.load(config_directory() / "model" / f"{name}.yaml")
     return parameter_free(name, config, lambda data: build_method(name, data), "cpu")
 
@@ -123,6 +123,18 @@ def test_unknown_regimes_and_splits_are_refused_with_a_way_out(crystals):
         regime_from(config_directory(), "d3", {"full20": {"data": "hkl20_full", "observation": "ideal"}})
     with pytest.raises(UserError, match="split=dev"):
         choose_crystals(crystals, "dev", None, 0)
+
+
+def test_every_option_of_conf_observation_makes_a_regime():
+    for path in sorted((config_directory() / "observation").glob("*.yaml")):
+        regime = regime_from(config_directory(), "mine", {"mine": {"data": "hkl10_full", "observation": path.stem}})
+        assert regime.observation == instantiate(OmegaConf.load(path)), path.stem
+
+
+@pytest.mark.parametrize("meaning", [{"data": "_base", "observation": "ideal"}, {"data": "hkl10", "observation": "d0"}])
+def test_a_regime_of_no_option_is_refused(meaning):
+    with pytest.raises(UserError, match="is no option of conf/"):
+        regime_from(config_directory(), "mine", {"mine": meaning})
 
 
 def test_smaller_choices_lie_within_larger_ones(crystals):
