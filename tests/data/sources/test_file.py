@@ -78,6 +78,7 @@ BAD_ROWS = {
     "unknown element ('Qq')": ROCK_SALT | {"species": ["Na", "Qq"]},
     "partial occupancy: species are not one element an atom": ROCK_SALT | {"species": [{"Na": 0.5, "K": 0.5}, "Cl"]},
     "partial occupancy": ROCK_SALT | {"occu": [0.5, 1]},
+    "not periodic in three directions": ROCK_SALT | {"pbc": [True, True, False]},
     "lattice, species and frac_coords do not fit together": ROCK_SALT | {"frac_coords": [[0, 0, 0]]},
     "lattice or frac_coords are not numbers": ROCK_SALT | {"lattice": "wide"},
     "no atoms": ROCK_SALT | {"species": [], "frac_coords": []},

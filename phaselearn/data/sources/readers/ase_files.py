@@ -148,7 +148,7 @@ def cell_of(atoms: Atoms | AtomsRow) -> Cell:
     # under `info`, in a row of a database under `data`.
     extra = getattr(atoms, "info", None) or getattr(atoms, "data", {})
     sites = (extra.get("occupancy") or {}).values()
-    if any(len(site) != 1 or abs(share - 1) > 1e-8 for site in sites for share in site.values()):
+    if any(len(site) != 1 or not abs(share - 1) <= 1e-8 for site in sites for share in site.values()):
         raise Unusable("partial occupancy")
     if (atoms.numbers < 1).any():
         raise Unusable("unknown element")

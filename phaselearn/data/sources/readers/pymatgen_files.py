@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,19 +24,50 @@ def read(path: Path) -> Iterator[tuple[str, Cell]]:
     """Yield the structure of a file, of a calculation the last one.
 
     Raises:
-        Unusable: no format of that name is read, or it is too large.
+        Unusable: no format of that name is read, it is too large, or it does not list all atoms of the cell.
     """
     try:
-        known = get_structure_format(filename=path.name).name in _FORMATS
+        kind = get_structure_format(filename=path.name).name
     except (ValueError, ImportError):
-        known = False
-    if not known:
+        kind = ""
+    if kind not in _FORMATS:
         raise Unusable("no structure file by its name")
     if path.stat().st_size > _MOST_BYTES:
         raise Unusable(f"a file of more than {_MOST_BYTES >> 20} MiB, which is read whole")
+    if kind in _CHECKS:
+        _CHECKS[kind](path.read_text(encoding="utf-8", errors="replace"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield "0", cell_of(Structure.from_file(path))
+
+
+def _check_res(text: str) -> None:
+    """Refuse a file of SHELX that lists an asymmetric unit or partial atoms: pymatgen reads neither.
+
+    Raises:
+        Unusable: it does.
+    """
+    head, _, sites = text.partition("SFAC")
+    if re.search(r"^LATT\s+-1\s*$", head, re.MULTILINE) is None or re.search("^SYMM", head, re.MULTILINE):
+        raise Unusable(_NOT_ALL_ATOMS)
+    shares = [fields[5] for fields in map(str.split, sites.splitlines()[1:]) if len(fields) > 5]
+    # 11 is a whole atom that is not refined.
+    if any(float(share) not in (1.0, 11.0) for share in shares):
+        raise Unusable("partial occupancy")
+
+
+def _check_cssr(text: str) -> None:
+    """Refuse a file that lists an asymmetric unit: pymatgen takes it for the cell.
+
+    Raises:
+        Unusable: it does.
+    """
+    if re.search(r"SPGR\s*=\s*1(?!\d)", text) is None:
+        raise Unusable(_NOT_ALL_ATOMS)
+
+
+_NOT_ALL_ATOMS = "symmetry that is not read in files of this format, only P1"
+_CHECKS = {"res": _check_res, "cssr": _check_cssr}
 
 
 def cell_of(structure: Structure) -> Cell:
@@ -46,7 +78,7 @@ def cell_of(structure: Structure) -> Cell:
     """
     if not all(structure.lattice.pbc):
         raise Unusable("not periodic in three directions")
-    if any(len(site.species) != 1 or abs(site.species.num_atoms - 1) > 1e-8 for site in structure):
+    if any(len(site.species) != 1 or not abs(site.species.num_atoms - 1) <= 1e-8 for site in structure):
         raise Unusable("partial occupancy")
     species = [next(iter(site.species)) for site in structure]
     if any(isinstance(kind, DummySpecies) for kind in species):

@@ -127,7 +127,7 @@ def _atomic_number(species: list[dict[str, Any]]) -> int:
     shares: Counter[str] = Counter()
     for kind in species:
         shares[kind["element"]] += float(kind["occu"])
-    if len(shares) != 1 or abs(shares.total() - 1) > 1e-8:
+    if len(shares) != 1 or not abs(shares.total() - 1) <= 1e-8:  # NaN is none
         raise Unusable("partial occupancy")
     [symbol] = shares
     if symbol not in ATOMIC_NUMBERS:

@@ -39,6 +39,8 @@ def cell_of_row(row: Mapping[str, Any]) -> Cell:
         raise Unusable(f"unknown element ({unknown!r:.40})")
     if any(row.get(field) not in (None, 1, [1] * len(species)) for field in _OCCUPANCIES):
         raise Unusable("partial occupancy")
+    if row.get("pbc") not in (None, True, [True] * 3):
+        raise Unusable("not periodic in three directions")
     try:
         lattice = np.array(row["lattice"], dtype=np.float64)
         positions = np.array(row["frac_coords"], dtype=np.float64)

@@ -57,6 +57,12 @@ def test_what_is_no_ordered_crystal_is_told(tmp_path: Path, name: str) -> None:
     assert (partial, copper, unknown) == ("partial occupancy", "Cu", "unknown element")
 
 
+def test_an_occupancy_that_is_no_number_is_not_a_whole_atom(tmp_path: Path) -> None:
+    copper = bulk("Cu")
+    copper.info["occupancy"] = {"0": {"Cu": float("nan")}}
+    assert list(reasons(write(tmp_path / "a.extxyz", [copper])).values()) == ["partial occupancy"]
+
+
 def test_rows_keep_their_numbers_when_others_are_deleted(tmp_path: Path) -> None:
     path = write(tmp_path / "a.db", [structure.to_ase_atoms() for structure in STRUCTURES])
     with connect(path) as database:

@@ -52,6 +52,7 @@ def said(folder: Path, text: str) -> list[str]:
         (0, 6, 7, 90, 90, 90),
         (-5, 6, 7, 90, 90, 90),
         ("?", 6, 7, 90, 90, 90),
+        (5, 6, 7, 90, 90, "?"),
     ],
 )
 def test_impossible_cells(tmp_path: Path, cell: tuple[object, ...]) -> None:
@@ -165,6 +166,14 @@ def test_a_bad_block_takes_no_other_along(tmp_path: Path, change: str) -> None:
         ("H2O", "H2O", "unknown element"),
         ("NH4+", "N1", "unknown element"),
         ("Na/K", "Na1", "unknown element"),
+        ("Fe0.5Mn0.5", "Fe1", "unknown element"),
+        ("(Fe.5Mn.5)", "Fe1", "unknown element"),
+        ("FEMN", "Fe1", "unknown element"),
+        ("Fe_Mn", "Fe1", "unknown element"),
+        ("Fe:Mn", "Fe1", "unknown element"),
+        ("Fe2O3", "Fe1", "unknown element"),
+        ("Fe0.9", "Fe1", "unknown element"),
+        ("Mn?", "Fe1", "unknown element"),
         ("T", "T1", "unknown element"),
         ("X", "1", "unknown element"),
         ("?", "Wat1", "unknown element"),
@@ -200,6 +209,24 @@ def test_elements(tmp_path: Path, symbol: str, label: str, expected: str) -> Non
 def test_formulas_in_other_spellings(tmp_path: Path, formula: str, fits: bool) -> None:
     expected = "NaCl" if fits else "atoms that do not add up to the stated formula"
     assert said(tmp_path, written(formula=formula)) == [expected]
+
+
+def test_an_angle_that_is_not_stated_is_90(tmp_path: Path) -> None:
+    assert said(tmp_path, written().replace("_cell_angle_gamma 90\n", "")) == ["NaCl"]
+    assert said(tmp_path, written(cell=(5, 6, 7, 90, 90, "."))) == ["NaCl"]
+
+
+@pytest.mark.parametrize(("units", "fits"), [("1", True), ("2", True), ("4", False), ("0", False), ("-1", False)])
+def test_z_without_a_formula(tmp_path: Path, units: str, fits: bool) -> None:
+    """Every unit has as many atoms of each element as any other."""
+    sites = "\n".join(f"Na{i} Na {i / 4} 0 0\nCl{i} Cl {i / 4} .5 .5" for i in range(2))
+    expected = "NaCl" if fits else "atoms that do not add up to Z"
+    assert said(tmp_path, written(sites=sites, more=f"_cell_formula_units_Z {units}")) == [expected]
+
+
+@pytest.mark.parametrize("tag", ["_space_group_ssg_name 'Pmmm(00g)'", "_space_group_symop_ssg_operation_algebraic x1"])
+def test_a_superspace_group_is_of_a_modulated_structure(tmp_path: Path, tag: str) -> None:
+    assert said(tmp_path, written(more=tag)) == ["modulated structure"]
 
 
 def test_large_files_are_left_out_before_they_cost_time(tmp_path: Path) -> None:

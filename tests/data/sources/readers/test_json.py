@@ -49,6 +49,7 @@ def test_structures_are_found_wherever_they_are(tmp_path: Path, shape: str) -> N
 def test_bad_entries_beside_good_ones(tmp_path: Path) -> None:
     slab = Structure(Lattice(np.diag([3.0, 3.0, 20.0]), pbc=(True, True, False)), ["Cu"], [[0, 0, 0.5]])
     broken = SALT.as_dict() | {"sites": [{"species": [{"element": "Na"}]}]}
+    unknown = SALT.as_dict() | {"sites": [{"species": [{"element": "Na", "occu": float("nan")}], "abc": [0, 0, 0]}]}
     named = {
         "alloy": ALLOY,
         "nearly": NEARLY,
@@ -58,7 +59,7 @@ def test_bad_entries_beside_good_ones(tmp_path: Path) -> None:
         "heavy": Structure(Lattice.cubic(4.0), ["D", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]),
         "charged": SALT.copy().add_oxidation_state_by_element({"Na": 1, "Cl": -1}),
     }
-    content = {name: structure.as_dict() for name, structure in named.items()} | {"broken": broken}
+    content = {name: structure.as_dict() for name, structure in named.items()} | {"broken": broken, "unknown": unknown}
     (tmp_path / "a.json").write_text(json.dumps(content))
     assert reasons(tmp_path) == {
         "a.json#alloy": "partial occupancy",
@@ -69,6 +70,7 @@ def test_bad_entries_beside_good_ones(tmp_path: Path) -> None:
         "a.json#heavy": "HCl",
         "a.json#charged": "NaCl",
         "a.json#broken": "a structure with fields missing or of the wrong kind",
+        "a.json#unknown": "partial occupancy",
     }
 
 
@@ -102,6 +104,40 @@ def test_files_of_one_structure(tmp_path: Path, name: str, kind: str) -> None:
     [entry] = read(tmp_path)
     assert entry.id == name
     assert_same(entry, QUARTZ)
+
+
+RES = """TITL a
+CELL 0.7 5 6 7 90 100 90
+LATT {lattice}{more}
+SFAC Na Cl
+Na1 1 0.1 0.2 0.3 {share}
+Cl1 2 0.5 0.4 0.3 1.0
+END
+"""
+
+
+@pytest.mark.parametrize(
+    ("lattice", "more", "share", "expected"),
+    [
+        ("-1", "", "1.0", "NaCl"),
+        ("-1", "", "11.00000", "NaCl"),
+        ("1", "", "1.0", "symmetry"),
+        ("-2", "", "1.0", "symmetry"),
+        ("-1", "\nSYMM -X, 0.5+Y, 0.5-Z", "1.0", "symmetry"),
+        ("-1", "", "10.5", "partial occupancy"),
+        ("-1", "", "0.5", "partial occupancy"),
+    ],
+)
+def test_what_a_file_of_shelx_does_not_list(tmp_path: Path, lattice: str, more: str, share: str, expected: str) -> None:
+    (tmp_path / "a.res").write_text(RES.format(lattice=lattice, more=more, share=share))
+    assert reasons(tmp_path)["a.res"].startswith(expected)
+
+
+@pytest.mark.parametrize(("group", "expected"), [("1 P 1", "NaCl"), ("225 F M -3 M", "symmetry"), ("", "symmetry")])
+def test_what_a_cssr_file_does_not_list(tmp_path: Path, group: str, expected: str) -> None:
+    written = f"5.64 5.64 5.64\n90 90 90 SPGR = {group}    OPT = 1\n2 0\n0 a\n1 Na 0 0 0\n2 Cl 0.5 0.5 0.5\n"
+    (tmp_path / "a.cssr").write_text(written)
+    assert reasons(tmp_path)["a.cssr"].startswith(expected)
 
 
 @pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)])

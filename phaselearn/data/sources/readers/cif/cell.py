@@ -19,10 +19,16 @@ def read_lattice(block: Block) -> np.ndarray:
         Unusable: there is no cell, or no such cell can be.
     """
     lengths = [number(block.value(name)) for name in _LENGTHS]
-    angles = [number(block.value(name) or "90") for name in _ANGLES]  # the dictionary's default
+    angles = [_angle(block, name) for name in _ANGLES]
     if not np.isfinite(lengths + angles).all() or min(lengths) <= 0:
         raise Unusable("no cell")
     try:
         return lattice_of(tuple(lengths), tuple(angles))
     except Unusable as error:
         raise Unusable(f"no cell ({error})") from error
+
+
+def _angle(block: Block, name: str) -> float:
+    """Return an angle in degrees: 90, the dictionary's default, where none is stated, and NaN for `?`."""
+    [text, *_] = block.column(name) or [""]
+    return 90.0 if text == "" else number(text)

@@ -20,7 +20,7 @@ _SYMBOL = (
 )
 # Labels where symbols should be, Fe1A; AgI, which may be silver of valence one.
 _DOUBTFUL = r"(?P<element>[A-Za-z]LETTERS)(?:\d+[A-Za-z0-9'*]*|I|V)"
-_MIXED = re.compile(r"[/,;&|]")  # Na/K
+_MIXED = re.compile(r"[/,;&|]|\d\.\d")  # Na/K, Fe0.9
 
 
 def atomic_number(symbol: str, label: str, formula: Container[str] | None) -> int:
@@ -56,17 +56,25 @@ def _of_symbol(symbol: str, label: str) -> set[str]:
     if known:
         return known
     doubtful, named = _read(_DOUBTFUL, symbol), _of_label(label)
-    if _is_group(symbol):
-        # O1W on a site that is called so, too; but H2O is water.
-        return (doubtful & named) - {"H"}
-    return doubtful or (set() if _MIXED.search(symbol) else named)
+    if _is_group(re.sub(r"[\d()+-]", "", symbol)):
+        # O1W on a site that is called so, too; but H2O is water, and Fe2O3 no iron.
+        return (doubtful & named) - {"H"} if label.startswith(symbol) else set()
+    return doubtful or (set() if _is_mixed(symbol, named) else named)
 
 
-def _is_group(symbol: str) -> bool:
-    """Return whether a symbol is made of several elements: OH, H2O, NH4+."""
-    letters = re.sub(r"[\d()+-]", "", symbol)
-    parts = re.findall("[A-Z][a-z]?", letters)
-    return len(parts) > 1 and "".join(parts) == letters and all(part in ATOMIC_NUMBERS for part in parts)
+def _is_group(word: str) -> bool:
+    """Return whether a word is made of several elements: OH, HO, NH, FeMn, FEMN."""
+    return word not in ATOMIC_NUMBERS and any(
+        re.fullmatch(f"(?:{'|'.join(map(spelled, ATOMIC_NUMBERS))}){{2,}}", word) for spelled in (str, str.upper)
+    )
+
+
+def _is_mixed(symbol: str, named: Container[str]) -> bool:
+    """Return whether a symbol says that the element of its label is not all there is: Na/K, Fe0.5Mn0.5, Fe_Mn."""
+    words = re.findall("[A-Z][A-Za-z]*", symbol)
+    return _MIXED.search(symbol) is not None or any(
+        _is_group(word) or (word in ATOMIC_NUMBERS and word not in named) for word in words
+    )
 
 
 def _read(pattern: str, symbol: str) -> set[str]:

@@ -56,9 +56,12 @@ class Stated:
         Raises:
             Unusable: some are missing, or too many.
         """
-        if self.formula is None:
-            return
         atoms = Counter(gemmi.Element(int(each)).name for each in numbers)
+        if self.formula is None:
+            # Whatever the formula is, each unit has as many atoms of an element as every other.
+            if self.units is not None and not all(_divides(self.units, count) for count in atoms.values()):
+                raise Unusable("atoms that do not add up to Z")
+            return
         ratios = {name: atoms[name] / count for name, count in self.formula.items()}
         unit = max(ratios.values(), default=0.0)
         missing = {name for name in ratios if ratios[name] < unit * (1 - _TOLERANCE)}
@@ -78,3 +81,7 @@ class Stated:
 
 def _near(value: float, expected: float) -> bool:
     return abs(value - expected) <= _TOLERANCE * expected
+
+
+def _divides(units: float, atoms: int) -> bool:
+    return units > 0 and atoms >= units * (1 - _TOLERANCE) and _near(atoms / units, round(atoms / units))

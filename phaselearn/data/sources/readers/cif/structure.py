@@ -18,7 +18,10 @@ from phaselearn.data.sources.readers.cif.symmetry import Setting, other_groups, 
 from phaselearn.data.sources.structure_type import Cell, wrap
 from phaselearn.data.structures import Crystal, Unusable, unreadable
 
-_MODULATIONS = ("_cell_modulation_dimension", "_cell_wave_vector_seq_id", "_cell_wave_vector_x")
+_MODULATIONS = (
+    *("_cell_modulation_dimension", "_cell_wave_vector_seq_id", "_cell_wave_vector_x"),
+    *("_space_group_ssg_name", "_space_group_symop_ssg_operation_algebraic"),
+)
 
 
 def read(path: Path) -> Iterator[tuple[str, Cell | Unusable]]:
