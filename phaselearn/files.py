@@ -8,6 +8,7 @@ import hashlib
 import io
 import os
 import re
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -28,14 +29,20 @@ _FAULTS = (
 _SQLITE_FAULTS = (3, 5, 6, 7, 8, 10, 13, 14, 15)
 
 
-def write_whole(path: Path, content: bytes | memoryview) -> None:
+def write_whole(path: Path, content: bytes | memoryview, contested: bool = False) -> None:
     """Write a file in one step, down to the disk: a process that is killed meanwhile leaves the old file or none.
+
+    Args:
+        path: the file to write.
+        content: its bytes.
+        contested: whether another process may write the same file at the same time. Each then writes under a name of
+            its own, `NAME.<32 hexadecimal digits>.partial`, and the last one wins.
 
     Raises:
         OSError: it cannot be written, with its path; the old file is as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial" if contested else f"{path.name}.partial")
     try:
         with open(partial, "wb") as file:
             file.write(content)
@@ -52,7 +59,7 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, object]], columns: Sequenc
 
     Args:
         path: the file to write.
-        rows: the rows, each with a value for each column.
+        rows: {column: value} of each row; a column that is missing stays empty.
         columns: the columns in order, which are the first line.
 
     Raises:

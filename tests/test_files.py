@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phaselearn.files import fault_behind, file_stem, told_of
+from phaselearn.files import fault_behind, file_stem, told_of, write_whole
 
 IDS = (
     "a",
@@ -85,3 +85,20 @@ def test_a_database_that_cannot_be_opened_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError) as raised:
         sqlite3.connect(f"{(tmp_path / 'missing.db').as_uri()}?mode=ro", uri=True).execute("SELECT 1")
     assert fault_behind(raised.value) is not None
+
+
+def test_processes_that_write_the_same_file_do_not_mix_what_they_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second writer comes in while the first has written its file and has yet to put it in its place."""
+    file, sync = tmp_path / "shard", os.fsync
+
+    def another_comes(descriptor: int) -> None:
+        monkeypatch.setattr(os, "fsync", sync)
+        write_whole(file, b"second", contested=True)
+        assert file.read_bytes() == b"second"
+
+    monkeypatch.setattr(os, "fsync", another_comes)
+    write_whole(file, b"first", contested=True)
+    assert file.read_bytes() == b"first"
+    assert os.listdir(tmp_path) == ["shard"]

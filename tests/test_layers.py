@@ -37,6 +37,11 @@ LAYERS = (
     "commands",
     "testing",
 )
+# Packages and modules of phaselearn/data/, in the same order.
+ROOMS = (
+    *("formula", "structures", "admission", "split", "pairs", "processes", "screening", "batch", "preparation"),
+    *("sources", "store", "build", "loading", "datamodule"),
+)
 MODULES = {
     ".".join(("phaselearn", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path
     for path in ROOT.rglob("*.py")
@@ -81,6 +86,22 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(f"a circle: {' → '.join(error.args[1])}")
+
+
+def test_a_room_of_data_imports_what_stands_before_it_alone() -> None:
+    place = {f"phaselearn.data.{room}": number for number, room in enumerate(ROOMS)}
+    backwards = [
+        f"{module} imports {other}"
+        for module, path in MODULES.items()
+        if layer(module) == "data" and module != "phaselearn.data"
+        for other in imported(path)
+        if layer(other) == "data" and place[_room(other)] > place[_room(module)]
+    ]
+    assert not backwards
+
+
+def _room(module: str) -> str:
+    return ".".join(module.split(".")[:3])
 
 
 def test_the_networks_are_unknown_to_the_solver() -> None:

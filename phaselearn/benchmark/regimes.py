@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import torch
 
-from phaselearn.data.batch import Batch, ideal_batch, measured_batch
+from phaselearn.data.batch import Batch, ideal_batch
 from phaselearn.data.pairs import PairDefinition, make_intensity, pad_atoms
 from phaselearn.data.preparation.observation import Observation
+from phaselearn.data.preparation.preparation import measured_batch
 from phaselearn.data.structures import Crystal
 
 

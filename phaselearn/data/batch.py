@@ -7,9 +7,6 @@ from typing import TypedDict, cast
 
 from torch import Tensor
 
-from phaselearn.data.preparation.observation import Observation
-from phaselearn.data.preparation.transforms import scale_samples, transform_input
-
 
 class Batch(TypedDict, total=False):
     """B crystals on grids of N³ points, as a dictionary of tensors, which Lightning moves between devices as it is.
@@ -67,26 +64,6 @@ def ideal_batch(
     if atoms is not None:
         batch["numbers"], batch["positions"] = atoms
     return batch
-
-
-def measured_batch(
-    ideal: Batch, observation: Observation, layout: str, seeds: list[int], input_transform: str, input_scaling: str
-) -> Batch:
-    """Return a batch of ideal pairs as it is measured, with the network's `input`.
-
-    Args:
-        ideal: at least `intensity` and `lattice`.
-        observation: what is measured.
-        layout: layout of the intensities, `octant` or `full`.
-        seeds: B seeds, one a crystal, of what is drawn.
-        input_transform, input_scaling: see `phaselearn.data.preparation.transforms`.
-    """
-    intensity, observed = observation.apply(ideal["intensity"], ideal["lattice"], layout, seeds)
-    measured = ideal.copy()
-    measured["intensity"] = intensity
-    measured["observed"] = observed
-    measured["input"] = scale_samples(transform_input(intensity, input_transform, layout), input_scaling)
-    return measured
 
 
 def select(batch: Batch, names: Collection[str] | None) -> Batch:

@@ -24,7 +24,7 @@ from phaselearn.data.processes import worker_context
 from phaselearn.data.split import SPLITS, nested_subset, split_rows
 from phaselearn.data.store.pair_store import PairStore
 from phaselearn.data.structures import Source
-from phaselearn.errors import UserError
+from phaselearn.errors import UserError, choose
 
 CACHES = ("auto", "ram", "none")
 
@@ -102,11 +102,7 @@ class PairDataModule(pl.LightningDataModule):
             ("input_scaling", input_scaling, SCALINGS),
             ("target_scaling", target_scaling, SCALINGS),
         ):
-            if given not in options:
-                raise UserError(
-                    f"data.{key}={given} is unknown: allowed are {', '.join(options)}; "
-                    f"for example `python train.py data.{key}={options[0]}`"
-                )
+            choose(f"data.{key}", given, options, command="python train.py")
         if batch_size < 1 or num_workers < 0:
             raise UserError(
                 f"data.batch_size={batch_size}, data.num_workers={num_workers}: at least 1 and 0, "

@@ -15,7 +15,7 @@ from phaselearn.crystal.layout import LAYOUTS, held_reflections, miller_indices
 from phaselearn.crystal.scattering import SCATTERING
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.data.structures import Crystal
-from phaselearn.errors import UserError
+from phaselearn.errors import UserError, choose
 
 FRAMES = ("fractional", "cartesian")
 
@@ -60,12 +60,7 @@ class PairDefinition:
             "sampling": SAMPLINGS,
         }
         for name, options in allowed.items():
-            given = getattr(self, name)
-            if given not in options:
-                raise UserError(
-                    f"data.{name}={given} is unknown: allowed are {', '.join(options)}; "
-                    f"for example `python train.py data.{name}={options[0]}`"
-                )
+            choose(f"data.{name}", getattr(self, name), options, command="python train.py")
         if self.size < 4 or self.size % 2:
             raise UserError(f"data.size={self.size}: an even number of at least 4 is needed, e.g. data=hkl10")
         if self.sigma <= 0:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import product
 
 import numpy as np
 import spglib
 import torch
 from torch import Tensor
 
+from phaselearn.crystal.minimum_image import minimum_image_distance
 from phaselearn.data.admission import refusal
 from phaselearn.data.pairs import pad_atoms
 from phaselearn.data.structures import Crystal, Unusable
@@ -31,32 +31,30 @@ def screen(
         shortest_distance: closest that two atoms may come, periodic images included, in Å.
     """
     reasons = [_reason(crystal, longest_edge, shortest_distance) for crystal in crystals]
-    plain: dict[int, Crystal] = {}
-    reduced: dict[int, Crystal] = {}
+    candidates: dict[int, Crystal] = {}
     for place, crystal in enumerate(crystals):
         if reasons[place] is not None:
             continue
-        if _reach(crystal.lattice, shortest_distance).max() < 0.5:
-            plain[place] = crystal
-        else:
-            try:
-                reduced[place] = _reduced(crystal, shortest_distance)
-            except Unusable as error:
-                reasons[place] = str(error)
-    # Thin cells need more images than others, so they go by themselves.
-    for group in (plain, reduced):
-        places, candidates = list(group), list(group.values())
-        for block in _blocks([len(crystal.numbers) for crystal in candidates]):
-            batch = pad_atoms([candidates[entry] for entry in block])
-            for entry, near in zip(block, overlaps(*batch, shortest_distance).tolist(), strict=True):
-                if near:
-                    reasons[places[entry]] = _too_close(shortest_distance)
+        try:
+            thin = _reach(crystal.lattice, shortest_distance).max() >= 0.5
+            candidates[place] = _reduced(crystal, shortest_distance) if thin else crystal
+        except Unusable as error:
+            reasons[place] = str(error)
+    for block in _blocks({place: len(crystal.numbers) for place, crystal in candidates.items()}):
+        batch = pad_atoms([candidates[place] for place in block])
+        for place, near in zip(block, overlaps(*batch, shortest_distance).tolist(), strict=True):
+            if near:
+                reasons[place] = _too_close(shortest_distance)
     return reasons
 
 
-def _blocks(sizes: Sequence[int]) -> Iterator[list[int]]:
-    """Yield the places of crystals that are worked on together: little padding, and not too many pairs of atoms."""
-    order = sorted(range(len(sizes)), key=lambda place: sizes[place], reverse=True)
+def _blocks(sizes: Mapping[int, int]) -> Iterator[list[int]]:
+    """Yield the places of crystals that are worked on together: little padding, and not too many pairs of atoms.
+
+    Args:
+        sizes: {place: atoms in the cell}.
+    """
+    order = sorted(sizes, key=lambda place: sizes[place], reverse=True)
     while order:
         most = sizes[order[0]]
         fit = max(1, _ATOM_PAIRS_AT_ONCE // most**2)
@@ -104,21 +102,17 @@ def _reason(crystal: Crystal, longest_edge: float, shortest_distance: float) -> 
 
 
 def overlaps(lattice: Tensor, numbers: Tensor, positions: Tensor, shortest: float) -> Tensor:
-    """Return (B,) bool: some two atoms, or an atom and its own image, lie closer than `shortest` Å.
+    """Return (B,) bool: whether some two atoms lie closer than `shortest`.
+
+    Each cell must be reduced, or thicker than 2 · `shortest` between opposite faces, so that the nearest images are
+    found. An atom's own images are not looked at.
 
     Args:
         lattice: (B, 3, 3) in Å.
-        numbers: (B, A), 0 for padding.
+        numbers: (B, A) atomic numbers, 0 for padding.
         positions: (B, A, 3) fractional.
-        shortest: in Å.
+        shortest: distance in Å.
     """
-    # A vector of length r has fractional components of at most r·|a*|. Where that is below ½ only the image
-    # nearest in fractional coordinates can be so close; thinner cells need their further images too.
-    reach = shortest * torch.linalg.inv(lattice).norm(dim=-2)
-    images = [
-        torch.arange(-int(steps), int(steps) + 1)
-        for steps in torch.where(reach < 0.5, 0, torch.ceil(reach + 0.5)).amax(0)
-    ]
     lattice, positions = lattice.float(), positions.float()
     present = numbers > 0
     atoms = numbers.shape[1]
@@ -126,14 +120,8 @@ def overlaps(lattice: Tensor, numbers: Tensor, positions: Tensor, shortest: floa
     result = torch.zeros(len(lattice), dtype=torch.bool)
     for start in range(0, atoms, rows):
         first = slice(start, start + rows)
-        difference = positions[:, first, None, :] - positions[:, None, :, :]
-        difference -= difference.round()
-        vectors = difference.flatten(1, 2) @ lattice
-        both = present[:, first, None] & present[:, None, :]
+        near = minimum_image_distance(positions[:, first], positions, lattice) < shortest
         itself = torch.eye(atoms, dtype=torch.bool)[first]
-        for image in product(*(steps.tolist() for steps in images)):
-            shift = torch.tensor(image, dtype=lattice.dtype) @ lattice
-            near = (vectors + shift[:, None, :]).square().sum(-1) < shortest**2
-            pairs = both & ~itself if image == (0, 0, 0) else both
-            result |= (near.unflatten(1, both.shape[1:]) & pairs).flatten(1).any(1)
+        pairs = present[:, first, None] & present[:, None, :] & ~itself
+        result |= (near & pairs).flatten(1).any(1)
     return result

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from phaselearn.data.batch import Batch, ideal_batch, measured_batch
+from phaselearn.data.batch import Batch, ideal_batch
 from phaselearn.data.pairs import PairDefinition, make_pairs
 from phaselearn.data.preparation.observation import Observation
+from phaselearn.data.preparation.preparation import measured_batch
 
 DEFINITION = PairDefinition(10, "full", "atomic_number", 0.0, "atomic_number", 0.225, "fractional", "band_limited")
 

@@ -12,6 +12,7 @@ from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+from phaselearn.files import write_csv
 from phaselearn.tracking.tracker import Tracker
 
 
@@ -38,12 +39,7 @@ class _ContinuedWriter(ExperimentWriter):
         if not self.metrics:
             return
         self._record_new_keys()
-        partial = f"{self.metrics_file_path}.partial"
-        with open(partial, "w", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=self.metrics_keys)
-            writer.writeheader()
-            writer.writerows(self.metrics)
-        os.replace(partial, self.metrics_file_path)
+        write_csv(Path(self.metrics_file_path), self.metrics, self.metrics_keys)
 
 
 class ContinuedCSVLogger(CSVLogger, Tracker):

@@ -11,22 +11,17 @@ import numpy as np
 import zarr
 
 from phaselearn.data.build.blocks import Block
-from phaselearn.data.store.files import LEFT_OUT
+from phaselearn.data.store.files import LEFT_OUT, create_crystal_arrays
 from phaselearn.data.store.storage import Storage
-
-_ROWS_A_CHUNK = 65536
-_CODECS = (zarr.codecs.ZstdCodec(level=1), zarr.codecs.Crc32cCodec())
 
 
 class _Column:
-    """An array that grows chunk by chunk."""
+    """Rows on their way into an array, which is written chunk by chunk."""
 
-    def __init__(self, group: zarr.Group, name: str, shape: tuple[int, ...], dtype: Any) -> None:
-        self._rows = min(shape[0], _ROWS_A_CHUNK)
-        self._array = group.create_array(
-            name, shape=shape, dtype=dtype, chunks=(self._rows, *shape[1:]), compressors=_CODECS
-        )
-        self._dtype = object if dtype is str else dtype
+    def __init__(self, array: zarr.Array[Any]) -> None:
+        self._array = array
+        self._rows = array.chunks[0]
+        self._dtype = object if array.dtype.kind == "T" else array.dtype
         self._waiting: list[np.ndarray] = []
         self._count = 0
         self._written = 0
@@ -53,27 +48,6 @@ class _Column:
         self._count -= count
 
 
-def create_columns(group: zarr.Group, crystals: int, atoms: int) -> dict[str, _Column]:
-    """Create the empty arrays of the crystals.
-
-    Args:
-        group: of the store.
-        crystals: how many.
-        atoms: in all of them.
-    """
-    shapes = {
-        "lattice": ((crystals, 3, 3), np.float64),
-        "atom_offset": ((crystals + 1,), np.int64),
-        "atom_number": ((atoms,), np.int64),
-        "atom_position": ((atoms, 3), np.float64),
-        "space_group": ((crystals,), np.int64),
-        "id": ((crystals,), str),
-        "formula": ((crystals,), str),
-        "prototype": ((crystals,), str),
-    }
-    return {name: _Column(group, name, shape, dtype) for name, (shape, dtype) in shapes.items()}
-
-
 def write_columns(storage: Storage, group: zarr.Group, blocks: Iterable[Block], crystals: int, atoms: int) -> None:
     """Write everything but the pairs: the crystals' arrays and the list of what was left out.
 
@@ -84,7 +58,7 @@ def write_columns(storage: Storage, group: zarr.Group, blocks: Iterable[Block], 
         crystals: in all blocks.
         atoms: in all crystals.
     """
-    columns = create_columns(group, crystals, atoms)
+    columns = {name: _Column(array) for name, array in create_crystal_arrays(group, crystals, atoms).items()}
     left_out = io.StringIO()
     writer = csv.writer(left_out, lineterminator="\n")
     writer.writerow(("id", "reason"))

@@ -18,7 +18,7 @@ from phaselearn.data.processes import in_processes
 from phaselearn.data.screening import screen
 from phaselearn.data.store.files import BUILDING, GATHERED
 from phaselearn.data.store.storage import Storage
-from phaselearn.data.structures import REPEATED, Crystal, LeftOut, Source, printable, unreadable
+from phaselearn.data.structures import REPEATED, Crystal, LeftOut, Source, storable, unreadable
 from phaselearn.progress import Progress
 
 ENTRIES_A_BLOCK = 256
@@ -128,15 +128,13 @@ def _without(block: Block, again: np.ndarray) -> Block:
 
 def _screened(entries: list[Crystal | LeftOut], longest_edge: float) -> Block:
     crystals = [entry for entry in entries if isinstance(entry, Crystal)]
-    left_out = [
-        LeftOut(printable(entry.id), printable(entry.reason)) for entry in entries if isinstance(entry, LeftOut)
-    ]
+    left_out = [LeftOut(storable(entry.id), storable(entry.reason)) for entry in entries if isinstance(entry, LeftOut)]
     kept = []
     for crystal, reason in zip(crystals, _reasons(crystals, longest_edge), strict=True):
         if reason is None:
             kept.append(crystal)
         else:
-            left_out.append(LeftOut(printable(crystal.id), reason))
+            left_out.append(LeftOut(storable(crystal.id), reason))
     return Block(kept, left_out)
 
 
@@ -154,7 +152,7 @@ def _reasons(crystals: list[Crystal], longest_edge: float) -> list[str | None]:
 
 def _unwritable(crystal: Crystal) -> str | None:
     """Return what of a crystal the columns and the card of a store do not take, or None."""
-    if any(printable(name) != name for name in (crystal.id, crystal.prototype)):
+    if any(storable(name) != name for name in (crystal.id, crystal.prototype)):
         return "a name that cannot be printed, or is very long"
     if not 1 <= crystal.space_group <= 230:
         return f"no such space group ({crystal.space_group})"

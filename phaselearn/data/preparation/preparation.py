@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from phaselearn.data.batch import Batch, measured_batch
+from phaselearn.data.batch import Batch
 from phaselearn.data.preparation.augmentation import Augmentation
 from phaselearn.data.preparation.observation import Observation
-from phaselearn.data.preparation.transforms import scale_samples
+from phaselearn.data.preparation.transforms import scale_samples, transform_input
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,26 @@ class Preparation:
         measured = measured_batch(batch, self.observation, self.layout, seeds, self.input_transform, self.input_scaling)
         measured["density"] = scale_samples(batch["density"], self.target_scaling)
         return measured
+
+
+def measured_batch(
+    ideal: Batch, observation: Observation, layout: str, seeds: list[int], input_transform: str, input_scaling: str
+) -> Batch:
+    """Return a batch of ideal pairs as it is measured, with the network's `input`.
+
+    Args:
+        ideal: at least `intensity` and `lattice`.
+        observation: what is measured.
+        layout: layout of the intensities, `octant` or `full`.
+        seeds: B seeds, one a crystal, of what is drawn.
+        input_transform, input_scaling: see `phaselearn.data.preparation.transforms`.
+    """
+    intensity, observed = observation.apply(ideal["intensity"], ideal["lattice"], layout, seeds)
+    measured = ideal.copy()
+    measured["intensity"] = intensity
+    measured["observed"] = observed
+    measured["input"] = scale_samples(transform_input(intensity, input_transform, layout), input_scaling)
+    return measured
 
 
 def _mix(*numbers: int) -> int:

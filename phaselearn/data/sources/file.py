@@ -22,7 +22,7 @@ from phaselearn.data.sources.readers.archives import most_unpacked
 from phaselearn.data.sources.readers.rows import cell_of_row
 from phaselearn.data.sources.structure_type import CELLS, crystal_of
 from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable, storable, without_repeats
-from phaselearn.errors import UserError
+from phaselearn.errors import UserError, choose
 from phaselearn.quoting import command, setting
 
 MOST_BYTES_A_LINE = 16 << 20
@@ -50,10 +50,7 @@ class File(Source):
     rules = 3
 
     def __init__(self, path: str, count: int | None, licence: str, attribution: str, cell: str = "as_given") -> None:
-        if cell not in CELLS:
-            raise UserError(
-                f"source.cell={cell} is unknown: allowed are {', '.join(CELLS)}, e.g. source.cell=primitive"
-            )
+        choose("source.cell", cell, CELLS)
         self.path = Path(path)
         if not self.path.is_file():
             raise UserError(

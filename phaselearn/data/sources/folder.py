@@ -12,7 +12,7 @@ from phaselearn.data.sources.readers.ase_files import require_ase
 from phaselearn.data.sources.readers.formats import format_of, holds_many, read_structures
 from phaselearn.data.sources.structure_type import CELLS, Cell, crystal_of
 from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable, storable, unreadable, without_repeats
-from phaselearn.errors import UserError
+from phaselearn.errors import UserError, choose
 
 # A file of one entry; or the id of an entry, and its cell or why it cannot be used.
 _Raw = Path | tuple[str, Cell | Unusable]
@@ -41,10 +41,7 @@ class Folder(Source):
     rules = 2
 
     def __init__(self, path: str, pattern: str, count: int | None, cell: str, licence: str, attribution: str) -> None:
-        if cell not in CELLS:
-            raise UserError(
-                f"source.cell={cell} is unknown: allowed are {', '.join(CELLS)}, e.g. source.cell=primitive"
-            )
+        choose("source.cell", cell, CELLS)
         self.path = Path(path)
         if not self.path.exists():
             raise UserError(

@@ -28,7 +28,7 @@ from phaselearn.data.sources.substitution import (
     replacements,
 )
 from phaselearn.data.structures import Crystal, LeftOut, Source
-from phaselearn.errors import UserError
+from phaselearn.errors import UserError, choose
 
 _CELLS = ("primitive", "conventional")
 _STRAIN = 0.015  # standard deviation of the strain that is added, within the symmetry
@@ -93,10 +93,7 @@ class Prototypes(Source):
             raise UserError(f"source.count={count}: at least 1 is needed, e.g. source.count=2000")
         if seed < 0:
             raise UserError(f"source.seed={seed}: a seed is 0 or more, e.g. source.seed=0")
-        if cell not in _CELLS:
-            raise UserError(
-                f"source.cell={cell} is unknown: allowed are {', '.join(_CELLS)}, e.g. source.cell=primitive"
-            )
+        choose("source.cell", cell, _CELLS)
         self.count = count
         self.seed = seed
         self.cell = cell

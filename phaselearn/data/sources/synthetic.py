@@ -17,7 +17,7 @@ from phaselearn.data.sources.structure_type import Cell, crystal_of
 from phaselearn.data.sources.substitution import HARDLY_ANY_COMPOUND, HEAVIEST, covalent_radius
 from phaselearn.data.sources.wyckoff import WyckoffPosition, primitive_vectors, wyckoff_positions
 from phaselearn.data.structures import Crystal, EndlessSource, Unusable
-from phaselearn.errors import UserError
+from phaselearn.errors import UserError, choose
 
 _CELLS = ("primitive", "conventional")
 _ELEMENT_COUNTS = (0.02, 0.25, 0.52, 0.17, 0.04)  # chances of 1, 2, … elements, about as in inorganic crystals
@@ -60,11 +60,8 @@ class Synthetic(EndlessSource):
             raise UserError(f"source.count={count}: at least 1 is needed, e.g. source.count=4000")
         if seed < 0:
             raise UserError(f"source.seed={seed}: a seed is 0 or more, e.g. source.seed=0")
-        for key, given, allowed in (("cell", cell, _CELLS), ("space_groups", space_groups, WEIGHTINGS)):
-            if given not in allowed:
-                raise UserError(
-                    f"source.{key}={given} is unknown: allowed are {', '.join(allowed)}, e.g. source.{key}={allowed[0]}"
-                )
+        choose("source.cell", cell, _CELLS)
+        choose("source.space_groups", space_groups, WEIGHTINGS)
         if len(atoms) != 2 or not 1 <= atoms[0] <= atoms[1]:
             raise UserError(
                 f"source.atoms={list(atoms)}: the least and the largest number are needed, e.g. source.atoms=[2,40]"

@@ -14,9 +14,8 @@ from typing import Any
 import zarr
 import zarr.storage
 
-from phaselearn.data.build.crystal_columns import create_columns
 from phaselearn.data.store.damage import prepare_command
-from phaselearn.data.store.files import METADATA, create_pair_arrays
+from phaselearn.data.store.files import METADATA, create_crystal_arrays, create_pair_arrays
 from phaselearn.data.store.storage import Storage
 from phaselearn.errors import UserError
 
@@ -40,7 +39,7 @@ def open_group(storage: Storage) -> zarr.Group:
 def _written() -> dict[str, dict[str, Any]]:
     """Return how each array is encoded, as zarr writes it for this package."""
     group = zarr.create_group(zarr.storage.MemoryStore(), zarr_format=3)
-    create_columns(group, 1, 1)
+    create_crystal_arrays(group, crystals=1, atoms=1)
     create_pair_arrays(group, count=1, size=4, pairs_a_shard=1)
     return {name: _encoding(array.metadata.to_dict()) for name, array in group.arrays()}
 

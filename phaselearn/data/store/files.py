@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import zarr
+from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from phaselearn.data.store.shard_codec import CODECS
 
@@ -15,11 +19,43 @@ RECIPE = f"{BUILDING}/recipe.json"  # what is built
 GATHERED = f"{BUILDING}/gathered.json"  # written when all structures have been read
 WRITTEN = f"{BUILDING}/columns.done"  # and when their arrays are there
 SHARDS_WRITTEN = f"{BUILDING}/shards"  # folder with a note for each shard that is there
+_ROWS_A_CHUNK = 65536
+_CRYSTAL_CODECS = (ZstdCodec(level=1), Crc32cCodec())
 
 
 def shard_key(array: str, shard: int) -> str:
     """Return the file that holds a shard of one of the pair arrays, relative to the store."""
     return f"{array}/c/{shard}/0/0/0"
+
+
+def create_crystal_arrays(group: zarr.Group, crystals: int, atoms: int) -> dict[str, zarr.Array[Any]]:
+    """Create the empty arrays of the crystals and return them by name.
+
+    Args:
+        group: the store's group.
+        crystals: number of crystals.
+        atoms: number of atoms of all crystals together.
+    """
+    shapes: dict[str, tuple[tuple[int, ...], Any]] = {
+        "lattice": ((crystals, 3, 3), np.float64),
+        "atom_offset": ((crystals + 1,), np.int64),
+        "atom_number": ((atoms,), np.int64),
+        "atom_position": ((atoms, 3), np.float64),
+        "space_group": ((crystals,), np.int64),
+        "id": ((crystals,), str),
+        "formula": ((crystals,), str),
+        "prototype": ((crystals,), str),
+    }
+    return {
+        name: group.create_array(
+            name,
+            shape=shape,
+            dtype=dtype,
+            chunks=(min(shape[0], _ROWS_A_CHUNK), *shape[1:]),
+            compressors=_CRYSTAL_CODECS,
+        )
+        for name, (shape, dtype) in shapes.items()
+    }
 
 
 def create_pair_arrays(group: zarr.Group, count: int, size: int, pairs_a_shard: int) -> None:

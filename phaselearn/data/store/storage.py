@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -15,11 +14,11 @@ import zarr.storage
 from zarr.abc.store import Store
 
 from phaselearn.errors import UserError
-from phaselearn.files import fault_behind, told_of
+from phaselearn.files import fault_behind, told_of, write_whole
 from phaselearn.locks import held
 from phaselearn.quoting import command
 
-_UNFINISHED = ".partial"
+_PARTIAL = ".partial"
 
 
 class Storage(ABC):
@@ -104,15 +103,8 @@ class LocalStorage(Storage):
         return (self.path / key).is_file()
 
     def write(self, key: str, content: bytes) -> None:
-        file = self.path / key
-        file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = file.with_name(f"{file.name}.{uuid.uuid4().hex}{_UNFINISHED}")
-        try:
-            unfinished.write_bytes(content)
-            os.replace(unfinished, file)
-        except OSError as error:
-            unfinished.unlink(missing_ok=True)
-            raise OSError(error.errno, error.strerror, str(file)) from error
+        # A worker of a killed build may still be writing when the next build begins.
+        write_whole(self.path / key, content, contested=True)
 
     def sizes(self, folder: str = "") -> dict[str, int]:
         top = str(self.path)
@@ -150,7 +142,7 @@ class LocalStorage(Storage):
         return zarr.storage.LocalStore(self.path, read_only=read_only)
 
     def beside(self) -> LocalStorage:
-        return LocalStorage(self._place.with_name(self._place.name + _UNFINISHED))
+        return LocalStorage(self._place.with_name(self._place.name + _PARTIAL))
 
     def take_place_of(self, other: Storage) -> None:
         place = os.path.realpath(other.path)

@@ -15,7 +15,7 @@ from phaselearn.data.sources.materials_project.filters import filters
 from phaselearn.data.sources.materials_project.snapshot import LICENCE, Snapshot
 from phaselearn.data.sources.structure_type import CELLS
 from phaselearn.data.structures import Crystal, LeftOut, Source
-from phaselearn.errors import UserError
+from phaselearn.errors import UserError, choose
 
 KEY_VARIABLE = "MP_API_KEY"
 
@@ -58,10 +58,7 @@ class MaterialsProject(Source):
         endpoint: str | None = None,
         api_key: str | None = None,
     ) -> None:
-        if cell not in CELLS:
-            raise UserError(
-                f"source.cell={cell} is unknown: allowed are {', '.join(CELLS)}, e.g. source.cell=primitive"
-            )
+        choose("source.cell", cell, CELLS)
         self.filters = filters(elements, chemsys, nsites, energy_above_hull, theoretical, ids, count)
         named = Path(snapshot) if snapshot else None
         self.folder = named or Path(snapshot_folder) / f"{self.name}_{self.filters.digest()}"
