@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 from pytorch_lightning.callbacks import LearningRateFinder
 
 from phaselearn.errors import UserError
+from phaselearn.files import write_whole
 
 FIGURE_FILE = "learning_rate.png"
 
@@ -58,7 +60,9 @@ class RateFinder(LearningRateFinder):
             path = Path(trainer.default_root_dir) / FIGURE_FILE
             figure = Figure()
             found.plot(suggest=True, ax=figure.subplots())
-            figure.savefig(path, dpi=150)
+            content = io.BytesIO()
+            figure.savefig(content, dpi=150)
+            write_whole(path, content.getvalue())
             print(f"rate:   {rate:.1e}, where the loss falls fastest: train with optim.optimizer.lr={rate:.1e}")
             print(f"losses: {path}")
         raise RateFound(0)

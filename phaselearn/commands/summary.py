@@ -30,7 +30,9 @@ def print_summary(folder: Path, rows: Sequence[ResultRow], quiet: bool) -> None:
     print(f"folder: {printable(folder)}")
 
 
-def print_training(folder: Path, weights: str, objective: Objective, trained: str, seconds: float) -> None:
+def print_training(
+    folder: Path, weights: str, objective: Objective, trained: str, seconds: float, more_epochs: int
+) -> None:
     """Print the result and the cost of a training, and the commands that go on from it.
 
     Args:
@@ -39,6 +41,7 @@ def print_training(folder: Path, weights: str, objective: Objective, trained: st
         objective: the metric by which the run was judged while it trained.
         trained: epochs, crystals and time of the training.
         seconds: the time that judging and the page took.
+        more_epochs: `trainer.max_epochs` of the printed command that trains on.
     """
     from phaselearn.callbacks.peak_memory import peak_memory
 
@@ -47,5 +50,5 @@ def print_training(folder: Path, weights: str, objective: Objective, trained: st
         epoch = "" if objective.epoch is None else f" in epoch {objective.epoch + 1}"
         print(f"best:   {objective.metric} {objective.best:.3f}{floor}{epoch}")
     print(f"took:   {trained}, {seconds:.0f} s to judge {weights}, at most {peak_memory():.0f} MiB of memory")
-    print(f"more:   {command('python train.py', setting('resume', folder), 'trainer.max_epochs=N')}")
+    print(f"more:   {command('python train.py', setting('resume', folder), f'trainer.max_epochs={more_epochs}')}")
     print(f"again:  {command('phaselearn evaluate', setting('run', folder))}")

@@ -165,7 +165,8 @@ def _fit_and_judge(
         tracker.log_results(folder, rows, trainer.global_step - 1)
     print_summary(folder, rows, config.get("quiet", False))
     if not config.get("quiet", False):
-        print_training(folder, weights, objective, facts["trained"], time.monotonic() - start)
+        more_epochs = 2 * max(1, trainer.current_epoch, trainer.max_epochs or 0)
+        print_training(folder, weights, objective, facts["trained"], time.monotonic() - start, more_epochs)
     return objective.best
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from matplotlib.patheffects import withStroke
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
 from phaselearn.crystal.judgement import SOLVED_FROM
+from phaselearn.files import write_whole
 from phaselearn.report.axes import frame_cell
 from phaselearn.report.content import ShownCrystal
 from phaselearn.report.curves import Curves, Series
@@ -58,7 +60,7 @@ def write_figures(
     """Write loss_curves.png, correlation.png, and for each shown crystal its maps, its voxels and its pattern.
 
     Args:
-        folder: where to write; made if it is not there.
+        folder: where to write; it is made if it is missing.
         curves: of the training; None where there was none.
         crystals: the network's judgements crystal by crystal, arrays (or CPU tensors) of equal length under
             `correlation`, `floor`, `prototype_seen` and `counted`.
@@ -80,7 +82,9 @@ def write_figures(
         if curves is not None and len(curves["train/loss"].epochs):
             figures["loss_curves.png"] = loss_figure(curves)
         for name, figure in figures.items():
-            FigureCanvasAgg(figure).print_png(folder / name)
+            content = io.BytesIO()
+            FigureCanvasAgg(figure).print_png(content)
+            write_whole(folder / name, content.getvalue())
     return [folder / name for name in sorted(figures)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import gemmi
@@ -35,7 +36,11 @@ def write_ccp4(path: Path, density: np.ndarray, lattice: np.ndarray) -> None:
     ccp4 = gemmi.Ccp4Map()
     ccp4.grid = grid
     ccp4.update_ccp4_header()
-    ccp4.write_ccp4_map(str(path))
+    # gemmi writes into a file only, and not in one step.
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder, "map.ccp4")
+        ccp4.write_ccp4_map(str(written))
+        write_whole(path, written.read_bytes())
 
 
 def write_cube(
@@ -63,7 +68,7 @@ def write_cube(
     for row in values.reshape(-1, density.shape[2]):
         # The format wants a new line after each run along the last axis, too.
         lines += ["".join(f"{value:13.5E}" for value in row[start : start + 6]) for start in range(0, len(row), 6)]
-    write_whole(Path(path), ("\n".join(lines) + "\n").encode())
+    write_whole(path, ("\n".join(lines) + "\n").encode())
 
 
 def _cube_line(count: int, vector: np.ndarray) -> str:

@@ -12,6 +12,7 @@ from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from phaselearn.errors import UserError
+from phaselearn.files import write_whole
 from phaselearn.quoting import command
 from phaselearn.report.content import ResultRow, ShownCrystal
 from phaselearn.report.figures import crystal_picture, figures_by_kind
@@ -110,7 +111,7 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
         self.shows_crystals = not run.disabled
         if run.disabled:
             return
-        (self._folder / RUN_ID_FILE).write_text(f"{run.id}\n")
+        write_whole(self._folder / RUN_ID_FILE, f"{run.id}\n".encode())
         if run.offline:
             upload = command("wandb sync", Path(run.settings.sync_dir).parent)
             print(f"W&B is offline: `{upload}` uploads the run", file=sys.stderr)

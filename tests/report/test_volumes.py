@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import gemmi
@@ -82,3 +85,20 @@ def test_each_run_along_the_last_axis_begins_a_line(tmp_path: Path) -> None:
     write_cube(path, density, np.eye(3), np.array([1]), np.zeros((1, 3)))
     values = path.read_text().splitlines()[7:]
     assert [len(line.split()) for line in values] == [6, 2] * 6
+
+
+@pytest.mark.parametrize("write", [write_ccp4, write_cube])
+def test_a_map_that_a_full_disk_stops_leaves_the_earlier_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, triclinic: ShownCrystal, write: Callable[..., None]
+) -> None:
+    def is_full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "map"
+    path.write_bytes(b"earlier")
+    monkeypatch.setattr(os, "fsync", is_full)
+    atoms = (triclinic.numbers, triclinic.positions) if write is write_cube else ()
+    with pytest.raises(OSError, match="No space left"):
+        write(path, triclinic.truth, triclinic.lattice, *atoms)
+    assert path.read_bytes() == b"earlier"
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,71 @@
+"""The README and the pages in docs/: every command in them names options and keys that exist, and every link a file."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Override
+
+from phaselearn.commands.main import COMMANDS
+from phaselearn.commands.options import config_directory
+
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+CONFIGURATIONS = {"config": "train", "evaluate": "train", "data": "data_info"}  # the others have their commands' names
+
+
+def commands(page: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the commands of a page: the name, and the words after it."""
+    for block in re.findall(r"^```\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if "train.py" in words:
+                yield "train", tuple(words[words.index("train.py") + 1 :])
+            elif "phaselearn" in words[:1]:
+                yield words[1], tuple(words[2:])
+
+
+def one_of(override: Override) -> str:
+    """Return an override as one job of a sweep has it."""
+    if not override.is_sweep_override():
+        return str(override.input_line)
+    sweep = override.value()
+    value = next(override.sweep_string_iterator()) if isinstance(sweep, ChoiceSweep) else sweep.start
+    return f"{override.get_key_element()}={value}"
+
+
+EXAMPLES = dict.fromkeys(example for page in PAGES for example in commands(page))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _options() -> Iterator[None]:
+    with initialize_config_dir(str(config_directory()), version_base="1.3"):
+        yield
+
+
+@pytest.mark.parametrize(("name", "words"), EXAMPLES, ids=[" ".join([name, *words]) for name, words in EXAMPLES])
+def test_a_command_of_the_pages_can_be_composed(name: str, words: tuple[str, ...]) -> None:
+    assert name in COMMANDS
+    settings = [word for word in words if "=" in word]
+    parsed = OverridesParser.create().parse_overrides(settings)
+    compose(CONFIGURATIONS.get(name, name), overrides=[one_of(override) for override in parsed])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_of_the_pages_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", text):
+        path, _, heading = "".join(target).partition("#")
+        if "://" in path:
+            continue
+        file = page.parent / path if path else page
+        assert file.exists(), target
+        if heading:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in {re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings}, target
