@@ -63,7 +63,7 @@ def prepare(folder: str, store: str, count: int, told: str) -> None:
     log_work(Path(folder) / "work.txt")
     sys.argv = [
         *("phaselearn", "prepare", "data=hkl10_full", f"source.count={count}"),
-        *(f"data.store={store}", "data.build_workers=1"),
+        *(f"data.store={store}", "data.build.workers=1"),
     ]
     phaselearn()
 

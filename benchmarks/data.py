@@ -34,8 +34,6 @@ from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.loading.dataset import PairDataset
 from phaselearn.data.loading.loader import PairLoader
 from phaselearn.data.loading.sampler import EpochBatches
-from phaselearn.data.preparation.augmentation import Augmentation
-from phaselearn.data.preparation.observation import Observation
 from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.data.store.files import PAIR_ARRAYS, create_pair_arrays
 from phaselearn.data.store.pair_store import PairStore
@@ -62,10 +60,10 @@ class MappedDataset(PairDataset):
 
     def __init__(self, store: PairStore, files: dict[str, Path], **options: object) -> None:
         super().__init__(store, np.arange(len(store)), in_memory=False, held=0, **options)
-        self._readers = {name: MappedReader(path) for name, path in files.items()}
+        self._files = files
 
-    def __getstate__(self) -> dict[str, object]:
-        return self.__dict__
+    def _open_readers(self) -> dict[str, MappedReader]:
+        return {name: MappedReader(path) for name, path in self._files.items()}
 
 
 def seconds(function: Callable[[], object]) -> float:
@@ -81,11 +79,8 @@ def size_on_disk(path: Path) -> int:
 def data_module(name: str, store: Path, structures: str | None, count: int) -> PairDataModule:
     source = ["source=file", f"source.path={structures}"] if structures else ["source=prototypes"]
     # What training a perceptron reads of a batch; `none` streams.
-    return build_data(
-        composed(
-            "model=mlp", f"data={name}", "data.cache=none", f"data.store={store}", f"source.count={count}", *source
-        )
-    )
+    values = (f"data={name}", "data.loading.cache=none", f"data.store={store}", f"source.count={count}")
+    return build_data(composed("model=mlp", *values, *source))
 
 
 def build(name: str, store: Path, structures: str | None, count: int, processes: int) -> float:
@@ -102,7 +97,7 @@ def build(name: str, store: Path, structures: str | None, count: int, processes:
 
 
 def built(name: str, store: Path, structures: str | None, count: int, workers: int) -> float:
-    stored = replace(data_module(name, store, structures, count).configured_store, build_workers=workers)
+    stored = replace(data_module(name, store, structures, count).configured_store, workers=workers)
     next(iter(stored.source))  # loads the prototypes' library
     return seconds(stored.build)
 
@@ -136,25 +131,21 @@ def rate(dataset: PairDataset, batch_size: int, buffer: int, workers: int) -> fl
 
 def stream(data: PairDataModule, folder: Path, figures: Figures) -> None:
     """Compare streaming from the store with memory-mapped files."""
-    store = data.store
+    store = data.store()
     rows = np.arange(len(store))
     files = {name: folder / f"{name}.npy" for name in PAIR_ARRAYS}
     for name, path in files.items():
         np.save(path, store.read_pairs(name, rows))
-    options = {
-        "observation": Observation(),
-        "augmentation": Augmentation(),
-        "seen": frozenset(),
-        "seed": 0,
-        **data.preparation,
-    }
-    streamed = PairDataset(store, rows, in_memory=False, held=2 * data.shuffle_buffer, **options)
-    mapped = MappedDataset(store, files, **options)
-    for dataset in (streamed, mapped):
-        dataset.needs = frozenset({"input", "density"})
+    options = {"preparation": data.preparation, "seen": frozenset()}
+    loading = data.loading
+    datasets = (
+        PairDataset(store, rows, in_memory=False, held=loading.held, **options),
+        MappedDataset(store, files, **options),
+    )
+    streamed, mapped = (dataset.with_parts(frozenset({"input", "density"})) for dataset in datasets)
     for workers in (0, 1, 2):
-        ours = rate(streamed, data.batch_size, data.shuffle_buffer, workers)
-        theirs = rate(mapped, data.batch_size, len(store), workers)
+        ours = rate(streamed, loading.batch_size, loading.shuffle_buffer, workers)
+        theirs = rate(mapped, loading.batch_size, len(store), workers)
         figures.state(f"streaming, pairs a second with {workers} workers", ours)
         figures.state(f"memory-mapped file, pairs a second with {workers} workers", theirs)
         figures.at_least(f"streaming against the memory-mapped file with {workers} workers", ours / theirs, 0.8)
@@ -195,8 +186,7 @@ def peak_of_streaming(store: Path) -> float:
 def streamed_peak(store: Path) -> float:
     torch.set_num_threads(1)
     data = data_module("hkl10", store, None, 64)
-    data.training_needs = frozenset({"input", "density"})
-    for _ in data.train_dataloader():
+    for _ in data.training_loader(frozenset({"input", "density"})):
         pass
     return peak_memory()
 
@@ -238,7 +228,7 @@ def main() -> None:
             cores: build(given.data, folder / f"{cores}.zarr", given.structures, given.count, cores) for cores in (1, 2)
         }
         data = data_module(given.data, folder / "1.zarr", given.structures, given.count)
-        store = data.store
+        store = data.store()
         raw, written = len(store) * store.bytes_a_pair(), size_on_disk(store.path)
         copied = min(copy(store, folder / f"copy{i}.zarr") for i in range(2))
         print(f"{len(store)} pairs of data={given.data}")

@@ -72,7 +72,7 @@ def bare_epoch(model: DensityModel, data: PairDataModule, epochs: int) -> float:
     model.train()
     marks = []
     for _ in range(epochs + 1):
-        for chosen in torch.randperm(len(inputs)).split(data.batch_size):
+        for chosen in torch.randperm(len(inputs)).split(data.loading.batch_size):
             batch = {"input": inputs[chosen]}
             loss = model.loss(model(batch), targets[chosen], batch).mean()
             optimizer.zero_grad()
@@ -105,7 +105,7 @@ def peak_of_streaming(store: Path) -> float:
 
 def stream(store: Path) -> None:
     torch.set_num_threads(1)
-    config = composed("model=mlp", "data=hkl10", f"data.store={store}", "data.cache=none")
+    config = composed("model=mlp", "data=hkl10", f"data.store={store}", "data.loading.cache=none")
     data = build_data(config)
     trainer_epoch(build_model(config, data), data, 1)
     print(peak_memory())

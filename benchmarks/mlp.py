@@ -26,13 +26,13 @@ from figures import Figures, state_machine
 from phaselearn.callbacks.peak_memory import peak_memory
 from phaselearn.commands.console import quiet_libraries
 from phaselearn.commands.memory import keep_freed_memory
+from phaselearn.commands.session import build_data
 from phaselearn.data.build.store_build import build_store
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.pairs import PairDefinition
-from phaselearn.data.preparation.augmentation import Augmentation
-from phaselearn.data.preparation.observation import Observation
 from phaselearn.data.sources.file import File
 from phaselearn.data.sources.prototypes import Prototypes
+from phaselearn.testing.options import composed
 
 SIZE = 20
 BATCH = 200
@@ -40,28 +40,8 @@ DEFINITION = PairDefinition(SIZE, "octant", "atomic_number", 0.0, "atomic_number
 
 
 def datamodule(store: Path, crystals: int) -> PairDataModule:
-    return PairDataModule(
-        source=None,
-        source_config={},
-        observation=Observation(),
-        store=str(store),
-        store_folder="",
-        name="hkl20",
-        **DEFINITION.as_dict(),
-        longest_edge=30.0,
-        train_size=crystals,
-        batch_size=BATCH,
-        batching="random",
-        num_workers=0,
-        cache="ram",
-        cache_limit=1.0,
-        shuffle_buffer=4096,
-        input_transform="amplitude",
-        input_scaling="max",
-        target_scaling="deviation",
-        augmentation=Augmentation(),
-        seed=0,
-    )
+    values = ("data.preparation.input_scaling=max", f"data.batch_size={BATCH}", "data.loading.cache=ram")
+    return build_data(composed("data=hkl20", f"data.store={store}", f"data.train_size={crystals}", *values))
 
 
 def train_ours(store: Path, crystals: int, epochs: int, precision: str) -> tuple[list[float], float]:

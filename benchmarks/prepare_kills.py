@@ -26,7 +26,7 @@ def command(store: Path, count: int, workers: int) -> list[str]:
     run = "from phaselearn.commands.main import main; main()"
     return [
         *(sys.executable, "-c", run, "prepare", "data=hkl10_full", f"source.count={count}"),
-        *(f"data.store={store}", f"data.build_workers={workers}"),
+        *(f"data.store={store}", f"data.build.workers={workers}"),
     ]
 
 

@@ -106,7 +106,7 @@ STUDIES = {
     "unet_crystals": Study("data.train_size", "training crystals", MEMORY, memory),
     "layout": Study("data", "voxels and layout of the reflections"),
     "cell": Study("source.cell", "unit cell"),
-    "frame": Study("data.frame", "frame of the voxels"),
+    "frame": Study("data.definition.frame", "frame of the voxels"),
 }
 
 

@@ -32,7 +32,7 @@ from omegaconf import OmegaConf
 
 HERE = Path(__file__).resolve().parent
 SHORT = (
-    *("source.count=400", "trainer.max_epochs=12", "data.batch_size=32", "data.store_folder=stores"),
+    *("source.count=400", "trainer.max_epochs=12", "data.batch_size=32", "data.build.folder=stores"),
     *("evaluation.crystals=4", "evaluation.shown=0", "evaluation.methods=[]"),
     *("trainer.enable_model_summary=false", "trainer.enable_progress_bar=false"),
 )

@@ -17,7 +17,7 @@ def choose(key: str, given: str, options: Iterable[str], *, command: str = "", l
     """Return what was given, if it is one of the options.
 
     Args:
-        key: the setting, such as `data.cache`.
+        key: the setting, such as `data.batching`.
         given: its value.
         options: the values that are allowed; at least one.
         command: a command that takes the setting, such as `python train.py`, for the error.
@@ -42,6 +42,22 @@ def unknown(key: str, given: object, options: Iterable[str], *, command: str = "
         + (f"did you mean {best}? For example " if best else "for example ")
         + (f"`{command} {example}`" if command else example)
     )
+
+
+def check_whole(key: str, given: object, least: int, example: int) -> None:
+    """Check that a setting is a whole number.
+
+    Args:
+        key: the setting, such as `data.batch_size`.
+        given: its value.
+        least: the least number that is allowed.
+        example: a number that makes sense, for the error.
+
+    Raises:
+        UserError: the value is no whole number, or too small.
+    """
+    if not isinstance(given, int) or isinstance(given, bool) or given < least:
+        raise UserError(f"{key}={given}: a whole number of at least {least} is needed, e.g. {key}={example}")
 
 
 def closest(given: object, allowed: Iterable[str]) -> str | None:

@@ -135,7 +135,7 @@ def test_a_study_is_run_once_and_collected_again(
 ) -> None:
     monkeypatch.chdir(tmp_path)  # the script changes it
     small = ("source.count=100", "data.train_size=20", "trainer.max_epochs=10", "evaluation.crystals=4")
-    changes = (*small, "trainer.limit_val_batches=1", "optim.optimizer.lr=0.001", f"data.store_folder={tmp_path}")
+    changes = (*small, "trainer.limit_val_batches=1", "optim.optimizer.lr=0.001", f"data.build.folder={tmp_path}")
 
     def run(jobs: str) -> str:
         given = ("--study", "learning_rate", "--folder", str(tmp_path / "runs"), "--jobs", jobs, *changes)

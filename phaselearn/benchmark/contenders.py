@@ -19,8 +19,6 @@ from phaselearn.errors import UserError, choose
 from phaselearn.models.weights import weights_path
 from phaselearn.plain_yaml import read_plain
 
-_DEFINITION = ("size", "layout", "scattering", "b_iso", "weight", "sigma", "frame", "sampling")
-
 # Builds a model for a definition of the pairs, on `SimpleNamespace(definition=…)`.
 Builder = Callable[[Any], Any]
 
@@ -49,10 +47,10 @@ def regime_from(folder: Path, name: str, meanings: Mapping[str, Mapping[str, str
                 f"regime.{name}.{group}={meaning[group]} is no option of conf/{group}: "
                 "see `phaselearn benchmark --help`"
             )
-    data = read_plain(folder / "data" / "_base.yaml") | read_plain(paths["data"])
-    # The keys that begin with a line, such as `_target_`, are Hydra's.
-    observation = {key: value for key, value in read_plain(paths["observation"]).items() if not key.startswith("_")}
-    return Regime(name, PairDefinition(**{key: data[key] for key in _DEFINITION}), Observation(**observation))
+    base, chosen = (read_plain(path)["definition"] for path in (folder / "data" / "_base.yaml", paths["data"]))
+    return Regime(
+        name, PairDefinition(**_arguments(base | chosen)), Observation(**_arguments(read_plain(paths["observation"])))
+    )
 
 
 def parameter_free(name: str, config: DictConfig, build: Builder, device: str) -> ModelContender:
@@ -98,13 +96,18 @@ def trained(
         device: where it runs.
     """
     data = config.data
-    definition = PairDefinition(**{key: data[key] for key in _DEFINITION})
+    definition = PairDefinition(**_arguments(data.definition))
     return ModelContender(
         folder.name,
         lambda definition: build(SimpleNamespace(definition=definition)),
         definition=definition,
-        preparation=InputPreparation(data.input_transform, data.input_scaling),
+        preparation=InputPreparation(data.input_transform, data.preparation.input_scaling),
         seen_prototypes=frozenset(training_set["prototypes"]),
         identity=hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
         device=device,
     )
+
+
+def _arguments(node: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the arguments of a node of the configuration; keys that begin with a line, as `_target_`, are Hydra's."""
+    return {str(key): value for key, value in node.items() if not str(key).startswith("_")}

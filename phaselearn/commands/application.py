@@ -129,7 +129,7 @@ def _told(error: Exception, name: str, folder: Path) -> str | None:
         said = next(iter(str(error).strip().splitlines()), "MemoryError")
         return (
             f"there is not enough memory ({said}): take smaller batches, e.g. data.batch_size=8, a smaller model, "
-            "or data.cache=none"
+            "or data.loading.cache=none"
         )
     return None
 

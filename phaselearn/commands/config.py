@@ -72,11 +72,12 @@ def _explain(overrides: list[str]) -> None:
 
 def _store(store: ConfiguredStore) -> str:
     """Return where the store is. A bucket is not asked, and a hash of the source is not computed: a run does that."""
-    if store.given is None:
-        return f"{store.folder / store.name}_….zarr (its name holds a hash of the source; built if it is not there)"
-    if "://" in store.given:
-        return f"{store.given} (built if it is not there)"
-    return f"{store.given} ({'is there' if os.path.exists(store.given) else 'will be built'})"
+    if store.place is None:
+        named = f"{os.path.join(store.folder, store.name)}_….zarr"
+        return f"{named} (its name holds a hash of the source; built if it is not there)"
+    if "://" in store.place:
+        return f"{store.place} (built if it is not there)"
+    return f"{store.place} ({'is there' if os.path.exists(store.place) else 'will be built'})"
 
 
 def _composed(overrides: list[str]) -> DictConfig:

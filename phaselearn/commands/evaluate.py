@@ -41,16 +41,15 @@ def _evaluate(config: DictConfig) -> None:
     keep_freed_memory()
     folder = Path(HydraConfig.get().runtime.output_dir)
     run = folder.parent.parent
-    data = build_data(config)
-    data.prepare_data()
     seen = read_training_set(run)
-    data.training_prototypes = frozenset(seen["prototypes"])
+    data = build_data(config, seen=frozenset(seen["prototypes"]))
+    data.prepare_data()
     model = build_model(config, data)
     checkpoint = checkpoint_path(run, config.evaluation.checkpoint)
     load_weights(model, checkpoint)
     methods = {str(name): build_method(str(name), data) for name in config.evaluation.methods}
     formulas = set(seen["formulas"])
-    known = sum(formula in formulas for formula in data.store.formulas[data.rows(config.evaluation.split)])
+    known = sum(formula in formulas for formula in data.store().formulas()[data.rows(config.evaluation.split)])
     facts = {
         "checkpoint": str(checkpoint),
         "formulas seen in training": f"{known} crystals of the split",

@@ -66,5 +66,5 @@ def store_facts(data: PairDataModule) -> StoreFacts:
     from phaselearn.data.split import SPLITS
     from phaselearn.tracking.tracker import StoreFacts
 
-    crystals = {"all": len(data.store), **{split: len(data.rows(split)) for split in SPLITS}}
-    return StoreFacts(str(data.configured_store.path), data.store.attributes, crystals)
+    crystals = {"all": len(data.store()), **{split: len(data.rows(split)) for split in SPLITS}}
+    return StoreFacts(str(data.configured_store.path()), data.store().attributes, crystals)

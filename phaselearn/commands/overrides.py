@@ -15,7 +15,7 @@ from phaselearn.quoting import setting
 
 _PATHS = (
     *("run", "resume", "hydra.run.dir", "hydra.sweep.dir", "folder", "page", "file"),
-    *("data.store", "data.store_folder", "store", "source.path", "model.weights"),
+    *("data.store", "data.build.folder", "store", "source.path", "model.weights"),
 )
 NEEDED = ("source", "data", "trainer", "model", "loss", "optim")
 

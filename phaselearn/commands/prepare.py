@@ -42,7 +42,7 @@ def _prepare(config: DictConfig) -> None:
         if config.verify:
             _verify(path)
         else:
-            _repair(path, config.data.build_workers, config.trust)
+            _repair(path, config.data.build.workers, config.trust)
         return
     store = build_data(config).configured_store.build(overwrite=config.overwrite)
     print(printable(f"{store.path}: {len(store)} pairs of {store.definition.size}³, {store.definition.layout} layout"))

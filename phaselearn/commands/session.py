@@ -95,23 +95,65 @@ def _check_named(config: DictConfig) -> None:
         from phaselearn.data.sources.named import Named
         from phaselearn.report.named_crystals import cell_of_named
 
-        Named(names, cell_of_named(config.source.get("cell")), config.data.longest_edge)
+        Named(names, cell_of_named(config.source.get("cell")), config.data.build.longest_edge)
 
 
-def build_data(config: DictConfig) -> PairDataModule:
-    """Return the data module; its store may not be there yet."""
+def build_data(config: DictConfig, seen: frozenset[str] | None = None) -> PairDataModule:
+    """Return the data module; its store may not be there yet.
+
+    Args:
+        config: the configuration. Its keys of `data` that stand beside the nodes are handed to the nodes here.
+        seen: structure types that count as seen in training; None for those of the training crystals.
+    """
     from hydra.utils import instantiate
 
+    from phaselearn.data.datamodule import PairDataModule
+    from phaselearn.data.preparation.augmentation import Augmentation
     from phaselearn.data.preparation.observation import Observation
 
-    source_config = plain_values(config.source)
-    return instantiate(config.data, _partial_=True)(
-        source=instantiate(config.source),
-        source_config=source_config,
-        observation=instantiate(config.observation) if "observation" in config else Observation(),
-        training_observation=instantiate(config.get("training_observation")),
-        augmentation=instantiate(config.data.augmentation),
+    data = config.data
+    definition = instantiate(data.definition)
+    observation = instantiate(config.observation) if "observation" in config else Observation()
+    prepared = {"input_transform": data.input_transform, "layout": definition.layout, "seed": data.seed}
+    return PairDataModule(
+        store=_build(
+            data.build,
+            definition=definition,
+            source=instantiate(config.source),
+            source_config=plain_values(config.source),
+            place=None if data.store is None else str(data.store),
+            name=str(data.name),
+        ),
+        preparation=_build(data.preparation, observation=observation, augmentation=Augmentation(), **prepared),
+        training=_build(
+            data.preparation,
+            observation=instantiate(config.get("training_observation")) or observation,
+            augmentation=instantiate(data.augmentation),
+            **prepared,
+        ),
+        loading=_build(data.loading, batch_size=data.batch_size, batching=data.batching),
+        train_size=data.train_size,
+        endless=data.endless,
+        seen=seen,
     )
+
+
+def _build(node: DictConfig, **handed: Any) -> Any:
+    """Build a node of the configuration from its own keys and from what is handed to it.
+
+    Raises:
+        UserError: the node has a key for something that is handed to it.
+    """
+    from hydra.utils import instantiate
+
+    for key in handed:
+        if key in node:
+            raise UserError(
+                f"{key}={node[key]} is set within a node of {node._target_}, which gets it from another key: leave it "
+                "out, and see `python train.py --cfg job`"
+            )
+    # As ordinary arguments: Hydra would turn a dataclass among them into a configuration.
+    return instantiate(node, _partial_=True)(**handed)
 
 
 def build_model(config: DictConfig, data: PairDataModule) -> DensityModel:
@@ -120,8 +162,8 @@ def build_model(config: DictConfig, data: PairDataModule) -> DensityModel:
 
     optim = instantiate(config.optim)
     _check_optimizer(optim["optimizer"])
-    # Passed as ordinary arguments: Hydra would turn a dataclass among them into a configuration.
-    return instantiate(config.model, _partial_=True)(
+    return _build(
+        config.model,
         loss=instantiate(config.loss),
         definition=data.definition,
         optimizer=optim["optimizer"],
@@ -172,7 +214,6 @@ def build_method(name: str, data: PairDataModule) -> DensityModel:
     Raises:
         UserError: no such option.
     """
-    from hydra.utils import instantiate
 
     from phaselearn.losses.mse import MeanSquaredError
 
@@ -185,7 +226,7 @@ def build_method(name: str, data: PairDataModule) -> DensityModel:
             f"evaluation.methods={name}: only models without weights can stand beside the network, e.g. "
             "evaluation.methods=[phase_zero,charge_flipping]"
         )
-    return instantiate(node, _partial_=True)(loss=MeanSquaredError(), definition=data.definition)
+    return _build(node, loss=MeanSquaredError(), definition=data.definition)
 
 
 def checkpoint_path(folder: Path, which: str) -> Path:

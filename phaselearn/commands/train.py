@@ -155,7 +155,7 @@ def _fit_and_judge(
         load_weights(model, best)
     weights = best.name if best.exists() else "the weights that it began with"
     facts = {
-        "trained": f"{trainer.current_epoch} epochs of {data.crystals_an_epoch} crystals in {seconds:.0f} s",
+        "trained": f"{trainer.current_epoch} epochs of {data.crystals_an_epoch()} crystals in {seconds:.0f} s",
         "weights": weights,
         "command": typed_command("train"),
     }

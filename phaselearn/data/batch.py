@@ -22,7 +22,7 @@ class Batch(TypedDict, total=False):
     observed: Tensor
     """(B, N, N, N) bool: the reflections that were measured."""
     density: Tensor
-    """(B, N, N, N) float32: the true density in electrons/Å³, or divided by what `data.target_scaling` says."""
+    """(B, N, N, N) float32: the true density in electrons/Å³, or scaled by `data.preparation.target_scaling`."""
     lattice: Tensor
     """(B, 3, 3) float32 in Å: rows are the cell vectors a, b, c."""
     numbers: Tensor

@@ -60,13 +60,13 @@ class PairDefinition:
             "sampling": SAMPLINGS,
         }
         for name, options in allowed.items():
-            choose(f"data.{name}", getattr(self, name), options, command="python train.py")
+            choose(f"data.definition.{name}", getattr(self, name), options, command="python train.py")
         if self.size < 4 or self.size % 2:
-            raise UserError(f"data.size={self.size}: an even number of at least 4 is needed, e.g. data=hkl10")
+            raise _refused("size", self.size, "an even number of at least 4", 10)
         if self.sigma <= 0:
-            raise UserError(f"data.sigma={self.sigma}: a positive width in Å is needed, e.g. data.sigma=0.35")
+            raise _refused("sigma", self.sigma, "a positive width in Å", 0.35)
         if self.b_iso < 0:
-            raise UserError(f"data.b_iso={self.b_iso}: at least 0 Å² is needed, e.g. data.b_iso=1.0")
+            raise _refused("b_iso", self.b_iso, "at least 0 Å²", 1.0)
 
     def as_dict(self) -> dict[str, object]:
         """Return the definition as plain values."""
@@ -76,6 +76,11 @@ class PairDefinition:
         """Return what differs as {name: (own value, other value)}."""
         mine, theirs = self.as_dict(), other.as_dict()
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+
+
+def _refused(key: str, given: float, needed: str, example: float) -> UserError:
+    key = f"data.definition.{key}"
+    return UserError(f"{key}={given}: {needed} is needed, e.g. {key}={example}")
 
 
 def pad_atoms(crystals: Sequence[Crystal]) -> tuple[Tensor, Tensor, Tensor]:

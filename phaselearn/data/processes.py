@@ -93,7 +93,7 @@ def _shared(function: Callable[[Task], Result], tasks: Iterator[Task], workers: 
     except BrokenProcessPool as error:
         raise UserError(
             "a worker process was killed, perhaps for want of memory: give the same command again to go on where it "
-            "stopped, with fewer processes, e.g. data.build_workers=1"
+            "stopped, with fewer processes, e.g. data.build.workers=1"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)

@@ -12,7 +12,6 @@ from torchmetrics import MeanMetric
 
 from phaselearn.crystal.reflection_grid import ReflectionGrid
 from phaselearn.data.batch import Batch
-from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.errors import UserError
 from phaselearn.losses.base import Loss
@@ -60,8 +59,9 @@ class DensityModel(pl.LightningModule):
         super().__init__()
         if loss.periodic and definition.frame != "fractional":
             raise UserError(
-                f"{type(loss).__name__} wraps maps around the edges of the cell, but with data.frame={definition.frame}"
-                " a map is not one cell: take data.frame=fractional, or loss=mse, l1 or correlation"
+                f"{type(loss).__name__} wraps maps around the edges of the cell, but with "
+                f"data.definition.frame={definition.frame} a map is not one cell: take "
+                "data.definition.frame=fractional, or loss=mse, l1 or correlation"
             )
         self.loss = loss
         self.definition = definition
@@ -84,12 +84,11 @@ class DensityModel(pl.LightningModule):
     def _losses(self, prediction: Tensor, batch: Batch) -> Tensor:
         return self.loss(prediction, batch.get("density"), batch)
 
-    def setup(self, stage: str) -> None:
-        """Tell the data module which parts the training batches must hold."""
-        data = getattr(self.trainer, "datamodule", None)
-        if isinstance(data, PairDataModule):
-            own, of_loss = self.needs, self.loss.needs
-            data.training_needs = None if own is None or of_loss is None else own | of_loss | {"input", "density"}
+    @property
+    def training_needs(self) -> frozenset[str] | None:
+        """Names of the parts that a training batch must hold, for the model and its loss; None for all."""
+        own, of_loss = self.needs, self.loss.needs
+        return None if own is None or of_loss is None else own | of_loss | {"input", "density"}
 
     def on_train_start(self) -> None:
         """Go on with the losses of an epoch within which the checkpoint was saved: it does not start again."""

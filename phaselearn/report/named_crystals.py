@@ -12,7 +12,6 @@ from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.loading.dataset import PairDataset
 from phaselearn.data.loading.loader import PairLoader
 from phaselearn.data.loading.sampler import EpochBatches
-from phaselearn.data.preparation.augmentation import Augmentation
 from phaselearn.data.sources.named import Named
 
 
@@ -28,7 +27,7 @@ def named_loader(data: PairDataModule, names: Sequence[str], cell: str, store: P
     """Return one batch of the named crystals.
 
     Args:
-        data: whose definition, observation and transforms are used, and whose training crystals count as seen.
+        data: the run's data, which say how a crystal is prepared and which structure types count as seen.
         names: structure files, or names of those that come with the project.
         cell: `primitive`, `conventional` or `as_given`.
         store: where the pairs are kept; replaced.
@@ -36,19 +35,15 @@ def named_loader(data: PairDataModule, names: Sequence[str], cell: str, store: P
     Raises:
         UserError: a structure that is not there or cannot be used.
     """
-    data.setup()
     longest_edge = data.configured_store.longest_edge
     source = Named(names, cell, longest_edge)
     pairs = build_store(source, data.definition, store, longest_edge, {"names": list(names)}, overwrite=True)
     dataset = PairDataset(
         pairs,
         np.arange(len(pairs)),
-        data.observation,
-        Augmentation(),
-        seen=data.training_prototypes or frozenset(),
-        seed=data.seed,
+        data.preparation,
+        seen=data.seen_prototypes(),
         in_memory=True,
         held=0,
-        **data.preparation,
     )
     return PairLoader(dataset, EpochBatches(dataset.shards, batch_size=len(dataset), seed=None, buffer=len(dataset)))

@@ -125,8 +125,8 @@ def write_run(
     curves = read_curves(curves_from) if curves_from.exists() else None
     facts = {
         "model": f"{name} ({sum(p.numel() for p in model.parameters()):,} parameters)",
-        "data": f"{data.configured_store.path}: {data.definition.size}³, {data.definition.layout} layout, "
-        f"{data.store.attributes['source']['name']}",
+        "data": f"{data.configured_store.path()}: {data.definition.size}³, {data.definition.layout} layout, "
+        f"{data.store().attributes['source']['name']}",
         "observation": str(OmegaConf.to_container(config.observation)) if "observation" in config else "ideal",
         "judged on": f"{len(dataset)} crystals of the {split} split",
         **data_facts,
@@ -172,11 +172,11 @@ def _split_with_crystals(data: PairDataModule, split: str) -> tuple[str, dict[st
 
 def write_training_set(path: Path, data: PairDataModule) -> None:
     """Note the formulas and structure types that training sees, so that any later test can tell seen from unseen."""
-    rows = data.rows("train")
+    store, rows = data.store(), data.rows("train")
     seen = {
         "crystals": len(rows),
-        "formulas": sorted(set(data.store.formulas[rows].tolist())),
-        "prototypes": sorted(set(data.store.prototypes[rows].tolist())),
+        "formulas": sorted(set(store.formulas()[rows].tolist())),
+        "prototypes": sorted(set(store.prototypes()[rows].tolist())),
     }
     write_whole(path, json.dumps(seen).encode())
 
@@ -193,9 +193,9 @@ def _crystal_rows(judged: Mapping[str, dict[str, Tensor]], dataset: PairDataset)
     return [
         {
             "method": name,
-            "id": str(store.ids[row]),
-            "formula": str(store.formulas[row]),
-            "prototype": str(store.prototypes[row]),
+            "id": str(store.ids()[row]),
+            "formula": str(store.formulas()[row]),
+            "prototype": str(store.prototypes()[row]),
             **{key: values[place].item() for key, values in crystals.items() if key != "row"},
         }
         for name, crystals in judged.items()

@@ -30,7 +30,7 @@ _MOST_OF_OTHERS = 1 << 18
 _LONGEST_REASON = 300  # characters
 _COLUMNS = {field.name: str(field.type) for field in fields(ResultRow)}
 # They say nothing of what was trained, or repeat what another key says.
-_NOT_SETTINGS = ("data.name", "data.seed", "data.store", "data.store_folder", "evaluation", "logger")
+_NOT_SETTINGS = ("data.name", "data.seed", "data.store", "data.build.folder", "evaluation", "logger")
 
 
 @dataclass(frozen=True)

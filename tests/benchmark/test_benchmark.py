@@ -145,7 +145,7 @@ def test_smaller_choices_lie_within_larger_ones(crystals):
 def test_a_store_and_its_source_give_the_same_crystals(tiny_store):
     from_store = crystals_of_store(str(tiny_store.path))
     assert len(from_store) == len(tiny_store)
-    assert from_store[3].id == tiny_store.ids[3]
+    assert from_store[3].id == tiny_store.ids()[3]
 
 
 def test_the_audit_finds_what_was_put_into_training(crystals):

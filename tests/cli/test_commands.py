@@ -280,7 +280,7 @@ def test_runs_are_listed_and_compared(workplace: Path, trained: tuple[Path, str]
 @pytest.mark.parametrize(
     "choices",
     [
-        ("model=cnn", "data=hkl10_full", "data.num_workers=1"),
+        ("model=cnn", "data=hkl10_full", "data.loading.num_workers=1"),
         ("model=unet3d", "data=hkl10", "model.smallest=20", "model.levels=1", "model.width=2"),
     ],
     ids=["cnn", "unet3d"],

@@ -73,7 +73,7 @@ HOSTILE: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a defaults list": ({"defaults": ["/model: cnn"]}, ["the key defaults"]),
     "trust in itself": ({"source": NUMPY, "trust": True}, ["source._target_=numpy.load"]),
     "a store elsewhere": ({"data.store": "../made/here.zarr"}, ["data.store=../made/here.zarr is not there"]),
-    "stores elsewhere": ({"data.store": None, "data.store_folder": "/made"}, ["data.store_folder=/made leads out"]),
+    "stores elsewhere": ({"data.store": None, "data.build.folder": "/made"}, ["data.build.folder=/made leads out"]),
     "a name with a path": ({"data.name": "../made"}, ["data.name=../made leads out"]),
     "another run's checkpoint": ({"callbacks.last.dirpath": "outputs/other"}, ["callbacks.last.dirpath=outputs/other"]),
     "another service": ({"source.endpoint": "https://example.org"}, ["source.endpoint=https://example.org leads out"]),

@@ -44,7 +44,7 @@ def _checked(*overrides: str, name: str = "train") -> DictConfig:
 def test_every_option_composes_with_the_training(group: str, option: str) -> None:
     config = _checked(f"{group}={option}", *NEEDS.get((group, option), []))
     assert config.model._target_
-    assert config.data._target_
+    assert config.data.definition._target_
 
 
 @pytest.mark.parametrize(("group", "option"), [c for c in CHOICES if c[0] in ("source", "data")])

@@ -25,10 +25,10 @@ def test_every_training_chooses_from_the_same_crystals() -> None:
     for config in configs[1:]:
         for key in ("source", "seed", "observation", "loss", "optim"):
             assert config[key] == first[key]
-        assert (config.data.seed, config.data.longest_edge) == (first.data.seed, first.data.longest_edge)
+        assert (config.data.seed, config.data.build.longest_edge) == (first.data.seed, first.data.build.longest_edge)
     for name, config in zip(TRAININGS, configs, strict=True):
         assert name.endswith(f"_{config.data.train_size}")
-        assert (config.data.layout, config.data.sampling) == ("octant", "point")
+        assert (config.data.definition.layout, config.data.definition.sampling) == ("octant", "point")
 
 
 def test_the_smaller_training_sets_lie_within_the_larger(tiny_store: PairStore) -> None:

@@ -2,48 +2,67 @@
 
 import hashlib
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from zarr.storage import LocalStore
 
+from phaselearn.data.build.configured_store import ConfiguredStore
 from phaselearn.data.build.store_build import build_store
 from phaselearn.data.datamodule import PairDataModule
+from phaselearn.data.loading.loading import Loading
 from phaselearn.data.pairs import make_pairs
 from phaselearn.data.preparation.augmentation import Augmentation
 from phaselearn.data.preparation.observation import Observation
+from phaselearn.data.preparation.preparation import Preparation
 from phaselearn.data.sources.file import File
 from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.data.split import nested_subset, split_of, split_rows
 from phaselearn.errors import UserError
 from tests.conftest import FULL, OCTANT, random_crystals
 
+IDEAL, NONE = Observation(), Augmentation()
+LOADING = {
+    "batch_size": 16,
+    "batching": "random",
+    "num_workers": 0,
+    "cache": "none",
+    "cache_limit": 0.25,
+    "shuffle_buffer": 4096,
+}
+PREPARED = {"input_transform": "raw", "input_scaling": "none", "target_scaling": "none"}
 
-def datamodule(store, /, **changes):
-    options = {
-        "source": None,
-        "source_config": {},
-        "observation": Observation(),
-        "store": str(store.path),
-        "store_folder": "unused",
-        "name": "tiny",
-        **OCTANT.as_dict(),
-        "longest_edge": 30.0,
-        "train_size": None,
-        "batch_size": 16,
-        "batching": "random",
-        "num_workers": 0,
-        "cache": "none",
-        "cache_limit": 0.25,
-        "shuffle_buffer": 4096,
-        "input_transform": "raw",
-        "input_scaling": "none",
-        "target_scaling": "none",
-        "augmentation": Augmentation(),
-        "seed": 0,
-    }
-    return PairDataModule(**(options | changes))
+
+def configured_store(place, source=None, definition=OCTANT):
+    return ConfiguredStore(
+        definition=definition,
+        source=source,
+        source_config={},
+        place=place,
+        name="tiny",
+        folder="unused",
+        longest_edge=30.0,
+        workers=None,
+    )
+
+
+def datamodule(
+    store, /, *, observation=IDEAL, augmentation=NONE, definition=OCTANT, train_size=None, endless=None, **changes
+):
+    """Return the data of a store, changed in settings of loading and preparation."""
+    assert changes.keys() <= LOADING.keys() | PREPARED.keys()
+    prepared = {key: changes.get(key, value) for key, value in PREPARED.items()}
+    prepared |= {"observation": observation, "layout": definition.layout, "seed": 0}
+    return PairDataModule(
+        store=configured_store(str(store.path), definition=definition),
+        preparation=Preparation(augmentation=NONE, **prepared),
+        training=Preparation(augmentation=augmentation, **prepared),
+        loading=Loading(**{key: changes.get(key, value) for key, value in LOADING.items()}),
+        train_size=train_size,
+        endless=endless,
+    )
 
 
 def batches(loader, epoch=0):
@@ -72,27 +91,26 @@ def test_no_formula_is_on_two_sides_and_every_row_on_one(tiny_store):
     data = datamodule(tiny_store)
     rows = [data.rows(split) for split in ("train", "validation", "test")]
     assert sorted(np.concatenate(rows).tolist()) == list(range(len(tiny_store)))
-    formulas = [set(tiny_store.formulas[chosen]) for chosen in rows]
+    formulas = [set(tiny_store.formulas()[chosen]) for chosen in rows]
     assert not formulas[0] & formulas[1]
     assert not formulas[0] & formulas[2]
     assert not formulas[1] & formulas[2]
 
 
-def test_a_file_that_has_changed_is_not_answered_by_the_old_store(tiny_store, tmp_path):
+def test_a_file_that_has_changed_is_not_answered_by_the_old_store(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text("{}")
-    before = datamodule(tiny_store, store=None, source=File(str(path), None, "", "")).configured_store.path
-    assert datamodule(tiny_store, store=None, source=File(str(path), None, "", "")).configured_store.path == before
+    before = configured_store(None, File(str(path), None, "", "")).path()
+    assert configured_store(None, File(str(path), None, "", "")).path() == before
     path.write_text("{} ")
-    assert datamodule(tiny_store, store=None, source=File(str(path), None, "", "")).configured_store.path != before
+    assert configured_store(None, File(str(path), None, "", "")).path() != before
 
 
 @pytest.mark.parametrize("cache", ["none", "ram"])
 def test_training_batches_hold_what_is_needed_and_others_everything(tiny_store, cache):
     data = datamodule(tiny_store, cache=cache)
     whole = batches(data.train_dataloader())[0]
-    data.training_needs = frozenset({"input", "density"})
-    batch = batches(data.train_dataloader())[0]
+    batch = batches(data.training_loader(frozenset({"input", "density"})))[0]
     assert batch.keys() == {"input", "density"}
     assert all(torch.equal(batch[name], whole[name]) for name in batch)
     assert batches(data.val_dataloader())[0].keys() == whole.keys()
@@ -155,7 +173,7 @@ def test_a_training_reads_each_shard_once_an_epoch(tmp_path, batching):
 
 
 def test_a_shuffle_buffer_holds_a_batch(tiny_store):
-    with pytest.raises(UserError, match=r"data\.shuffle_buffer=8"):
+    with pytest.raises(UserError, match=r"data\.loading\.shuffle_buffer=8"):
         datamodule(tiny_store, shuffle_buffer=8)
 
 
@@ -171,7 +189,7 @@ def test_batches_hold_what_the_store_holds(tiny_store):
     for place, row in enumerate(rows):
         atoms = len(tiny_store.crystal(row).numbers)
         assert batch["numbers"][place, :atoms].tolist() == tiny_store.crystal(row).numbers.tolist()
-        assert np.allclose(batch["lattice"][place], tiny_store.lattice[row])
+        assert np.allclose(batch["lattice"][place], tiny_store.lattices()[row])
 
 
 @pytest.mark.parametrize(
@@ -228,7 +246,7 @@ def test_axes_of_an_octant_are_never_reversed():
 
 def test_cuboid_voxels_are_not_augmented(tiny_store):
     with pytest.raises(UserError, match="frame=cartesian"):
-        datamodule(tiny_store, frame="cartesian", augmentation=Augmentation(origin=True))
+        datamodule(tiny_store, definition=replace(OCTANT, frame="cartesian"), augmentation=Augmentation(origin=True))
 
 
 def test_evaluation_takes_the_same_crystals_however_many_are_cached(tiny_store):

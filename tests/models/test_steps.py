@@ -31,9 +31,8 @@ def fitted(data, checkpoint=None, callbacks=(), **options):
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        limit_val_batches=0,
         use_distributed_sampler=False,
-        **options,
+        **{"limit_val_batches": 0, **options},
     )
     trainer.fit(model, datamodule=data, ckpt_path=checkpoint)
     return model, trainer, seen
@@ -43,9 +42,8 @@ def test_the_training_loss_of_an_epoch_is_the_mean_over_its_crystals(tiny_store)
     data = datamodule(tiny_store, cache="ram", target_scaling="deviation")
     model, trainer, seen = fitted(data, max_epochs=2)
     everything = data.dataset("train")
-    everything.needs = None
     batch = everything.__getitems__([(place, 0) for place in range(len(everything))])
-    assert len(everything) % data.batch_size
+    assert len(everything) % data.loading.batch_size
     with torch.no_grad():
         expected = model.training_losses(batch).mean()
     torch.testing.assert_close(trainer.callback_metrics["train/loss"], expected, rtol=1e-5, atol=0)
@@ -69,3 +67,19 @@ def test_a_run_goes_on_from_a_checkpoint_within_an_epoch(tiny_store, tmp_path):
     _, resumed, _ = fitted(data, tmp_path / "within.ckpt", max_epochs=1)
     assert resumed.global_step == whole.global_step == whole.num_training_batches > 3
     assert torch.isfinite(resumed.callback_metrics["train/loss"])
+
+
+def test_a_training_batch_holds_what_the_model_and_its_loss_read_and_a_validation_batch_everything(tiny_store):
+    parts = {"train": set(), "validation": set()}
+
+    class Watch(pl.Callback):
+        def on_train_batch_start(self, trainer, module, batch, batch_index):
+            parts["train"].add(frozenset(batch))
+
+        def on_validation_batch_start(self, trainer, module, batch, batch_index, dataloader_idx=0):
+            parts["validation"].add(frozenset(batch))
+
+    data = datamodule(tiny_store, cache="ram")
+    model, _, _ = fitted(data, callbacks=[Watch()], max_epochs=1, limit_val_batches=1)
+    assert parts["train"] == {frozenset({"input", "density"})} == {model.training_needs}
+    assert parts["validation"] == {frozenset(next(iter(data.val_dataloader())))}

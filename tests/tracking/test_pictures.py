@@ -109,7 +109,7 @@ def test_they_are_judged_as_the_metric_judges_them(
         with torch.no_grad():
             metric.update(model.eval()(batch), batch)
     judged = metric.crystals()
-    ids = tiny_store.ids[judged["row"].numpy()].tolist()
+    ids = tiny_store.ids()[judged["row"].numpy()].tolist()
     for crystal in page:
         place = ids.index(crystal.id)
         assert crystal.correlation == pytest.approx(judged["correlation"][place].item(), abs=1e-4)

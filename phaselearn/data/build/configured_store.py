@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,37 +17,43 @@ from phaselearn.data.structures import Source
 from phaselearn.errors import UserError
 
 
-@dataclass(frozen=True)
+@dataclass(kw_only=True)
 class ConfiguredStore:
     """A store of pairs, there or still to be built.
 
     Attributes:
-        definition: of its pairs.
-        source: where the crystals come from if it must be built; None where it may not be.
-        source_config: the source's configuration, for the name and the provenance.
+        definition: definition of the pairs.
+        source: where the crystals come from if the store must be built; None where it may not be.
+        source_config: configuration of the source, for the store's name and provenance.
+        place: a path, or `s3://BUCKET/FOLDER`; None for a folder that is named after the configuration.
+        name: name of the data configuration, with which such a folder's name begins.
+        folder: where such folders lie.
         longest_edge: crystals with a longer cell edge (Å) are left out.
-        given: path, or `s3://BUCKET/FOLDER`; None names it after the configuration under `folder`.
-        folder: where stores that are not named lie.
-        name: of the data configuration.
-        build_workers: processes that build it; None for one a core where it is worth it.
+        workers: number of processes that build it; None for one a core where it is worth it.
     """
 
     definition: PairDefinition
     source: Source | None
     source_config: Mapping[str, Any]
-    longest_edge: float
-    given: str | None
-    folder: Path
+    place: str | None
     name: str
-    build_workers: int | None
+    folder: str
+    longest_edge: float
+    workers: int | None
+    _path: Path | str | None = field(default=None, init=False, repr=False, compare=False)
+    _opened: PairStore | None = field(default=None, init=False, repr=False, compare=False)
 
-    @cached_property
     def path(self) -> Path | str:
-        """Where it is, or will be; a source may have to fetch its structures before it has a name."""
-        return store_path(self.given) if self.given else self.folder / f"{self.name}_{self._configuration_hash()}.zarr"
+        """Return where the store is or will be; a source may have to fetch its structures before it has a name."""
+        if self._path is None:
+            if self.place:
+                self._path = store_path(self.place)
+            else:
+                self._path = Path(self.folder) / f"{self.name}_{self._configuration_hash()}.zarr"
+        return self._path
 
     def _configuration_hash(self) -> str:
-        # With the source's fingerprint: a file that has changed since is not answered by the old store.
+        # With the source's fingerprint: the old store does not answer for a file that has changed since.
         config = {
             "definition": self.definition.as_dict(),
             "longest_edge": self.longest_edge,
@@ -59,30 +64,35 @@ class ConfiguredStore:
 
     def prepare(self) -> None:
         """Build it if there is none."""
-        if not is_there(self.path):
+        if not is_there(self.path()):
             self.build()
 
     def build(self, overwrite: bool = False) -> PairStore:
         """Build it.
 
         Raises:
-            UserError: no source, or nothing usable in it.
+            UserError: there is no source, or nothing usable in it.
         """
         if self.source is None:
-            raise UserError(f"no store at {self.path} and no source to build it from: add e.g. source=prototypes")
+            raise UserError(f"no store at {self.path()} and no source to build it from: add e.g. source=prototypes")
         return build_store(
             self.source,
             self.definition,
-            self.path,
+            self.path(),
             self.longest_edge,
             self.source_config,
             overwrite,
-            self.build_workers,
+            self.workers,
         )
 
-    @cached_property
-    def opened(self) -> PairStore:
-        """The open store; its pairs are what the configuration defines."""
-        store = PairStore(self.path)
-        check_definition(store, self.definition)
-        return store
+    def open(self) -> PairStore:
+        """Open it, once; its pairs are what the configuration defines.
+
+        Raises:
+            UserError: there is none, it is damaged, or it holds other pairs.
+        """
+        if self._opened is None:
+            store = PairStore(self.path())
+            check_definition(store, self.definition)
+            self._opened = store
+        return self._opened

@@ -59,7 +59,7 @@ def repair_store(
     # Opening would refuse the store for its missing shards; its crystals are sound.
     store = PairStore(path, check=False)
     for shard, arrays in track(shards.items(), "repairing shards", len(shards)):
-        length = store.group[PAIR_ARRAYS[0]].shards[0]
+        length = store.pairs_a_shard()
         crystals = [store.crystal(row) for row in range(shard * length, min((shard + 1) * length, len(store)))]
         files |= write_shards(storage, crystals, len(store), store.definition, shard, arrays)
     if CARD in damaged:

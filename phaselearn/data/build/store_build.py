@@ -68,7 +68,7 @@ def build_store(
         OSError: the machine does not give or take a file; what is done is kept, and the same call goes on.
     """
     if workers is not None and workers < 1:
-        raise UserError(f"data.build_workers={workers}: at least 1 is needed, or null for one a core")
+        raise UserError(f"data.build.workers={workers}: at least 1 is needed, or null for one a core")
     storage = open_storage(path)
     was_there = is_there(path)
     if not overwrite:

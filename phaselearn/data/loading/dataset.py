@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from phaselearn.data.batch import Batch, ideal_batch, map_batch, select
-from phaselearn.data.preparation.augmentation import Augmentation
-from phaselearn.data.preparation.observation import Observation
 from phaselearn.data.preparation.preparation import Preparation
 from phaselearn.data.store.files import PAIR_ARRAYS
 from phaselearn.data.store.pair_reader import ShardReader
@@ -23,50 +22,36 @@ from phaselearn.data.store.pair_store import PairStore
 Key = tuple[int, int]
 
 
-class PairDataset(Dataset):
+class PairDataset(Dataset[Batch]):
     """Pairs at some rows of a store.
-
-    `dataset[[(place, epoch), …]]` gives a `Batch`.
 
     Args:
         store: an open store.
         rows: (k,) rows that the data set consists of.
-        observation: what is measured.
-        augmentation: what is changed at random.
-        input_transform, input_scaling, target_scaling: see `phaselearn.data.preparation.transforms`.
-        seen: prototypes of the training crystals.
-        seed: of everything drawn here.
-        in_memory: hold the pairs in memory and not read them again.
-        held: pairs that a process keeps, encoded, of the shards that it is reading, at most.
-
-    Attributes:
-        needs: names of what a batch holds; None for everything.
+        preparation: what is done to a batch.
+        seen: structure types of the training crystals.
+        in_memory: whether to hold the pairs in memory, so that they are read once.
+        held: largest number of pairs that a process keeps, encoded, of the shards that it is reading.
     """
 
     def __init__(
         self,
         store: PairStore,
         rows: np.ndarray,
-        observation: Observation,
-        augmentation: Augmentation,
-        input_transform: str,
-        input_scaling: str,
-        target_scaling: str,
+        preparation: Preparation,
         seen: frozenset[str],
-        seed: int,
         in_memory: bool,
         held: int,
     ) -> None:
-        self.needs: frozenset[str] | None = None
         self.store = store
         self.rows = rows
-        self.preparation = Preparation(
-            observation, augmentation, input_transform, input_scaling, target_scaling, store.definition.layout, seed
-        )
+        self.preparation = preparation
+        self._parts: frozenset[str] | None = None
         self._held = held
         self._readers: dict[str, ShardReader] = {}
+        self._pairs_a_shard = store.pairs_a_shard()
         self._most_atoms = int(store.atom_counts(rows).max(initial=0))
-        self._seen = torch.tensor([prototype in seen for prototype in store.prototypes[rows]], dtype=torch.bool)
+        self._seen = torch.tensor([prototype in seen for prototype in store.prototypes()[rows]], dtype=torch.bool)
         self._cache: Batch | None = None
         if in_memory:
             everything = np.arange(len(rows))
@@ -79,10 +64,23 @@ class PairDataset(Dataset):
         """Whether the pairs are held in memory."""
         return self._cache is not None
 
+    def with_parts(self, names: frozenset[str] | None) -> PairDataset:
+        """Return the same data set with batches that hold the named parts alone; None for all.
+
+        What is in memory is shared.
+        """
+        same = copy(self)
+        same._parts, same._readers = names, {}
+        return same
+
+    def lattices(self) -> np.ndarray:
+        """Return the lattices (k, 3, 3) of the crystals, float64 in Å."""
+        return self.store.lattices()[self.rows]
+
     @property
     def shards(self) -> np.ndarray:
-        """(n,) the shard that each place is read from; where pairs are in memory, each is one of its own."""
-        return np.arange(len(self)) if self.in_memory else self.rows // self.store.pairs_a_shard
+        """The shard (k,) that each place is read from; in memory, every place is a shard of its own."""
+        return np.arange(len(self)) if self.in_memory else self.rows // self._pairs_a_shard
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -91,40 +89,45 @@ class PairDataset(Dataset):
         # What a process reads is its own.
         return self.__dict__ | {"_readers": {}}
 
+    def _open_readers(self) -> dict[str, ShardReader]:
+        wanted = np.sort(self.rows)
+        return {name: self.store.reader(name, wanted, self._held) for name in PAIR_ARRAYS}
+
     def _read(self, places: np.ndarray) -> Batch:
         """Return what the store holds of some places of the data set."""
         index = torch.from_numpy(places)
         if not self._readers:
-            wanted = np.sort(self.rows)
-            self._readers = {name: self.store.reader(name, wanted, self._held) for name in PAIR_ARRAYS}
+            self._readers = self._open_readers()
         rows = self.rows[places]
         pairs = {name: torch.from_numpy(reader.read(rows)) for name, reader in self._readers.items()}
         atoms = None
-        if self.preparation.augmentation.is_random or self.needs is None or self.needs & {"numbers", "positions"}:
+        if self.preparation.augmentation.is_random or self._parts is None or self._parts & {"numbers", "positions"}:
             # Padded batch by batch: the largest crystal would set what each of a million takes in memory.
             numbers, positions = self.store.atoms(rows, self._most_atoms)
             atoms = torch.from_numpy(numbers), torch.from_numpy(positions)
         return ideal_batch(
             **pairs,
-            lattice=torch.from_numpy(self.store.lattice[rows]),
+            lattice=torch.from_numpy(self.store.lattices()[rows]),
             atoms=atoms,
             prototype_seen=self._seen[index],
             row=torch.from_numpy(rows),
         )
 
     def __getitems__(self, keys: Sequence[Key]) -> Batch:
+        """Return the batch of (place, epoch) keys."""
         places = np.array([place for place, _ in keys], dtype=np.int64)
         if self._cache is None:
             batch = self._read(places)
         else:
             index = torch.from_numpy(places)
-            wanted = self._cache if self.preparation.is_random else select(self._cache, self.needs)
+            wanted = self._cache if self.preparation.is_random else select(self._cache, self._parts)
             batch = map_batch(wanted, lambda values: _take(values, index))
             if not self.preparation.is_random:
                 return batch
-        return select(self.preparation(batch, [epoch for _, epoch in keys]), self.needs)
+        return select(self.preparation(batch, [epoch for _, epoch in keys]), self._parts)
 
     def __getitem__(self, key: Key) -> Batch:
+        """Return the parts of one crystal, without the axis of the batch."""
         return map_batch(self.__getitems__([key]), lambda values: values[0])
 
 

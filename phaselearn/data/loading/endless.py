@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
@@ -21,32 +22,56 @@ from phaselearn.errors import UserError
 _LANE = 1 << 40
 
 
-class EndlessPairs(IterableDataset):
+@dataclass(frozen=True)
+class TrainingStream:
+    """The crystals of a source without end that may train.
+
+    Attributes:
+        source: makes a crystal of any number.
+        longest_edge: crystals with a longer cell edge (Å) are passed over.
+        held_out: structure types that validate or test and are to stay unseen; formulas that validate or test are
+            passed over, too.
+    """
+
+    source: EndlessSource
+    longest_edge: float
+    held_out: frozenset[str]
+
+    def crystal(self, place: int) -> Crystal:
+        """Return the crystal at a place of the stream; its formula trains and its structure type is not held out."""
+        while True:
+            crystal = self.source.crystal(place)
+            if (
+                split_of(crystal.formula) == "train"
+                and crystal.prototype not in self.held_out
+                and screen([crystal], self.longest_edge) == [None]
+            ):
+                return crystal
+            place += _LANE
+
+
+class EndlessPairs(IterableDataset[Batch]):
     """Batches of fresh pairs, as `PairDataset` gives them.
 
-    Training crystal k depends on the source and k alone, and batch b has those from b · `batch_size` on; each epoch
+    Training crystal k depends on the stream and k alone, and batch b has those from b · `batch_size` on; each epoch
     goes on where the last one ended. Batches are dealt to processes and workers in turn, so that together they give
     what one process alone would, and one process gives the same in the same order with any number of workers.
 
     Args:
-        source: makes a crystal of any number.
-        definition: what the pairs are.
-        longest_edge: crystals with a longer cell edge (Å) are passed over.
-        held_out: structure types that validate or test and are to stay unseen. Formulas that validate or test are
-            passed over, too.
+        stream: the crystals.
+        definition: definition of the pairs.
         preparation: what is done to a batch.
-        crystals: of an epoch, rounded up to whole batches, as many for each process.
-        batch_size: crystals in a batch.
-        num_replicas, rank: processes, and which of them this is.
-        needs: names of what a batch holds; None for everything.
+        crystals: number of crystals an epoch, rounded up to whole batches, as many for each process.
+        batch_size: number of crystals in a batch.
+        num_replicas: number of processes that train together.
+        rank: number of this process among them, from 0.
+        needs: names of the parts that a batch holds; None for all.
     """
 
     def __init__(
         self,
-        source: EndlessSource,
+        stream: TrainingStream,
         definition: PairDefinition,
-        longest_edge: float,
-        held_out: frozenset[str],
         preparation: Preparation,
         crystals: int,
         batch_size: int,
@@ -54,10 +79,8 @@ class EndlessPairs(IterableDataset):
         rank: int = 0,
         needs: frozenset[str] | None = None,
     ) -> None:
-        self.source = source
+        self.stream = stream
         self.definition = definition
-        self.longest_edge = longest_edge
-        self.held_out = held_out
         self.preparation = preparation
         self.crystals = crystals
         self.batch_size = batch_size
@@ -85,7 +108,7 @@ class EndlessPairs(IterableDataset):
     def _batch(self, epoch: int, number: int) -> Batch:
         first = (epoch * len(self) * self.num_replicas + number) * self.batch_size
         places = range(first, first + self.batch_size)
-        crystals = [self.training_crystal(place) for place in places]
+        crystals = [self.stream.crystal(place) for place in places]
         lattice, numbers, positions = pad_atoms(crystals)
         intensity, density = (torch.from_numpy(values) for values in compute_pairs(crystals, self.definition))
         batch = ideal_batch(
@@ -97,18 +120,6 @@ class EndlessPairs(IterableDataset):
             row=torch.tensor(places),
         )
         return select(self.preparation(batch, [epoch] * len(crystals)), self.needs)
-
-    def training_crystal(self, place: int) -> Crystal:
-        """Return the crystal at a place of the stream; its formula trains and its structure type is not held out."""
-        while True:
-            crystal = self.source.crystal(place)
-            if (
-                split_of(crystal.formula) == "train"
-                and crystal.prototype not in self.held_out
-                and screen([crystal], self.longest_edge) == [None]
-            ):
-                return crystal
-            place += _LANE
 
 
 class EndlessLoader(DataLoader):
@@ -141,19 +152,17 @@ class EndlessLoader(DataLoader):
         self._first = state["batch"] if state["batch"] < state["batches"] else 0
 
 
-def check_endless(crystals: int | None, source: Source | None, batching: str) -> None:
-    """Refuse to train without end where that cannot be; before a store is built, which may take long.
+def endless_source(crystals: int, source: Source | None, batching: str) -> EndlessSource:
+    """Return a source if training can go on without end; it is asked before a store is built, which may take long.
 
     Args:
-        crystals: of an epoch, `data.endless`; None where it is not asked for.
-        source: of the crystals.
+        crystals: number of crystals an epoch, `data.endless`.
+        source: source of the crystals.
         batching: `data.batching`.
 
     Raises:
         UserError: a source that ends, or batches of like cells, which need all crystals at once.
     """
-    if crystals is None:
-        return
     if not isinstance(source, EndlessSource):
         raise UserError(
             f"data.endless={crystals} needs a source without end, which {type(source).__name__} is not: e.g. "
@@ -164,3 +173,4 @@ def check_endless(crystals: int | None, source: Source | None, batching: str) ->
             f"data.batching={batching} sorts all training crystals, and with data.endless={crystals} they are never "
             "all there: add data.batching=random"
         )
+    return source

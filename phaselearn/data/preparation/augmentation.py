@@ -44,7 +44,7 @@ class Augmentation:
         """
         if self.is_random and frame != "fractional":
             raise UserError(
-                f"data.augmentation needs data.frame=fractional (frame={frame} was given): "
+                f"data.augmentation needs data.definition.frame=fractional (frame={frame} was given): "
                 "switch it off with `data.augmentation.origin=false data.augmentation.inversion=false "
                 "data.augmentation.axes=false`"
             )

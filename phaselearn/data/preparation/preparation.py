@@ -10,19 +10,27 @@ import numpy as np
 from phaselearn.data.batch import Batch
 from phaselearn.data.preparation.augmentation import Augmentation
 from phaselearn.data.preparation.observation import Observation
-from phaselearn.data.preparation.transforms import scale_samples, transform_input
+from phaselearn.data.preparation.transforms import INPUTS, SCALINGS, scale_samples, transform_input
+from phaselearn.errors import check_whole, choose
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """What is done to a batch of ideal pairs; what is drawn depends on the seed, the crystal and the epoch alone.
+    """Steps from a batch of ideal pairs to a network's input and target.
+
+    What is drawn depends on the seed, the crystal and the epoch alone.
 
     Attributes:
-        observation: what is measured.
-        augmentation: what is changed at random.
-        input_transform, input_scaling, target_scaling: see `phaselearn.data.preparation.transforms`.
-        layout: of the intensities.
-        seed: of everything drawn.
+        observation: what is measured of each crystal.
+        augmentation: what is changed at random before it is measured.
+        input_transform: transform of the intensities: `raw`, `amplitude`, `log` or `patterson`.
+        input_scaling: what each transformed sample is divided by: `none`, `max`, `mean` or `deviation`.
+        target_scaling: what each density is divided by: the same words.
+        layout: layout of the intensities, `octant` or `full`.
+        seed: seed of everything that is drawn.
+
+    Raises:
+        UserError: a word that is none of those.
     """
 
     observation: Observation
@@ -32,6 +40,12 @@ class Preparation:
     target_scaling: str
     layout: str
     seed: int
+
+    def __post_init__(self) -> None:
+        choose("data.input_transform", self.input_transform, INPUTS, command="python train.py")
+        for key in ("input_scaling", "target_scaling"):
+            choose(f"data.preparation.{key}", getattr(self, key), SCALINGS, command="python train.py")
+        check_whole("data.seed", self.seed, least=0, example=1)
 
     @property
     def is_random(self) -> bool:

@@ -79,7 +79,7 @@ class BucketStorage(Storage):
         if _process_of_client not in (None, os.getpid()):
             raise UserError(
                 f"{self.path} was opened before this process was forked, and cannot be read here: start processes with "
-                "multiprocessing's 'forkserver' or 'spawn', as `data.num_workers=2` does"
+                "multiprocessing's 'forkserver' or 'spawn', as `data.loading.num_workers=2` does"
             )
 
     def _ask(self, request: Callable[[], T]) -> T:

@@ -28,6 +28,30 @@ def shard_key(array: str, shard: int) -> str:
     return f"{array}/c/{shard}/0/0/0"
 
 
+def array_of(group: zarr.Group, name: str) -> zarr.Array[Any]:
+    """Return an array of a store's group.
+
+    Raises:
+        KeyError: there is none of this name.
+        TypeError: the name is that of a group.
+    """
+    found = group[name]
+    if not isinstance(found, zarr.Array):
+        raise TypeError(f"{name} is a group, not an array")
+    return found
+
+
+def shard_length(array: zarr.Array[Any]) -> int:
+    """Return how many samples lie in a shard of one of the pair arrays.
+
+    Raises:
+        ValueError: the array has no shards.
+    """
+    if array.shards is None:
+        raise ValueError(f"{array.name} has no shards")
+    return array.shards[0]
+
+
 def create_crystal_arrays(group: zarr.Group, crystals: int, atoms: int) -> dict[str, zarr.Array[Any]]:
     """Create the empty arrays of the crystals and return them by name.
 

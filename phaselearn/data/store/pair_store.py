@@ -33,7 +33,7 @@ from phaselearn.data.store.damage import (
     wrong_size,
 )
 from phaselearn.data.store.encodings import open_group
-from phaselearn.data.store.files import METADATA, PAIR_ARRAYS, shard_key
+from phaselearn.data.store.files import METADATA, PAIR_ARRAYS, array_of, shard_key, shard_length
 from phaselearn.data.store.location import open_storage
 from phaselearn.data.store.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
 from phaselearn.data.store.pair_reader import ShardReader
@@ -59,13 +59,15 @@ class PairStore:
 
     def __init__(self, path: str | Path, check: bool = True) -> None:
         self.storage = open_storage(path)
+        self._group: zarr.Group | None = None
+        self._columns: dict[str, np.ndarray] = {}
         if check:
             self.manifest = self._check()
         self.attributes: dict[str, Any] = json.loads(self.storage.read(METADATA))["attributes"]
 
     def __getstate__(self) -> dict[str, Any]:
         # The manifest of a large store is large, and only opening needs it.
-        return {"storage": self.storage, "attributes": self.attributes}
+        return {"storage": self.storage, "attributes": self.attributes, "_group": None, "_columns": {}}
 
     @property
     def path(self) -> Path | str:
@@ -99,19 +101,18 @@ class PairStore:
                     raise damaged(storage, key, "its checksum does not match")
         return manifest
 
-    @cached_property
     def group(self) -> zarr.Group:
-        """The zarr group, whose metadata say nothing but what this package writes."""
-        return open_group(self.storage)
+        """Return the zarr group, opened once; its metadata say nothing but what this package writes."""
+        if self._group is None:
+            self._group = open_group(self.storage)
+        return self._group
 
-    @cached_property
-    def _pair_arrays(self) -> dict[str, zarr.Array]:
-        return {name: self.group[name] for name in PAIR_ARRAYS}
+    def _pair_array(self, name: str) -> zarr.Array[Any]:
+        return array_of(self.group(), name)
 
-    @property
     def pairs_a_shard(self) -> int:
-        """How many pairs lie in one shard."""
-        return self._pair_arrays[PAIR_ARRAYS[0]].shards[0]
+        """Return how many pairs lie in one shard."""
+        return shard_length(self._pair_array(PAIR_ARRAYS[0]))
 
     @cached_property
     def definition(self) -> PairDefinition:
@@ -119,7 +120,7 @@ class PairStore:
         return PairDefinition(**self.attributes["definition"])
 
     def __len__(self) -> int:
-        return len(self.lattice)
+        return len(self.lattices())
 
     def read_pairs(self, name: str, rows: np.ndarray) -> np.ndarray:
         """Return one of the pair arrays at rows (k,) as float32 (k, N, N, N).
@@ -131,83 +132,74 @@ class PairStore:
 
     def reader(self, name: str, wanted: np.ndarray, held: int) -> ShardReader:
         """Return a reader of one of the pair arrays; see `ShardReader`."""
-        return ShardReader(self._pair_arrays[name], wanted, held, partial(self._damage, name))
+        return ShardReader(self._pair_array(name), wanted, held, partial(self._damage, name))
 
     def _damage(self, name: str, row: int, error: Exception) -> UserError:
-        shard = shard_key(name, row // self._pair_arrays[name].shards[0])
+        shard = shard_key(name, row // self.pairs_a_shard())
         return self.storage.not_damage(error) or UserError(
             f"chunk {row} of array '{name}' in {self.path} (shard {shard}) is damaged ({first_line(error)}): "
             f"rebuild it with `{repair_command(self.storage)}`"
         )
 
     def _column(self, name: str) -> np.ndarray:
-        group = self.group
-        try:
-            return group[name][:]
-        except Exception as error:
-            told = self.storage.not_damage(error)
-            raise told or damaged(self.storage, f"{name}/", first_line(error)) from error
+        """Return an array of the crystals, read once."""
+        if name not in self._columns:
+            group = self.group()
+            try:
+                self._columns[name] = np.asarray(array_of(group, name)[:])
+            except Exception as error:
+                told = self.storage.not_damage(error)
+                raise told or damaged(self.storage, f"{name}/", first_line(error)) from error
+        return self._columns[name]
 
-    @cached_property
-    def lattice(self) -> np.ndarray:
-        """(n, 3, 3) float64 in Å."""
+    def lattices(self) -> np.ndarray:
+        """Return the lattices (n, 3, 3), float64 in Å."""
         return self._column("lattice")
 
-    @cached_property
     def ids(self) -> np.ndarray:
-        """(n,) identifiers."""
+        """Return the crystals' identifiers (n,)."""
         return self._column("id")
 
-    @cached_property
     def formulas(self) -> np.ndarray:
-        """(n,) reduced formulas."""
+        """Return the reduced formulas (n,)."""
         return self._column("formula")
 
-    @cached_property
     def prototypes(self) -> np.ndarray:
-        """(n,) structure types."""
+        """Return the structure types (n,)."""
         return self._column("prototype")
 
-    @cached_property
     def space_groups(self) -> np.ndarray:
-        """(n,) space-group numbers."""
+        """Return the space-group numbers (n,)."""
         return self._column("space_group")
-
-    @cached_property
-    def _atom_offset(self) -> np.ndarray:
-        return self._column("atom_offset")
-
-    @cached_property
-    def _atoms(self) -> tuple[np.ndarray, np.ndarray]:
-        return self._column("atom_number"), self._column("atom_position")
 
     def crystal(self, row: int) -> Crystal:
         """Return the crystal of a row."""
-        numbers, positions = self._atoms
-        atoms = slice(self._atom_offset[row], self._atom_offset[row + 1])
+        ends = self._column("atom_offset")
+        atoms = slice(ends[row], ends[row + 1])
         return Crystal(
-            id=str(self.ids[row]),
-            lattice=self.lattice[row],
-            numbers=numbers[atoms],
-            positions=positions[atoms],
-            prototype=str(self.prototypes[row]),
-            space_group=int(self.space_groups[row]),
+            id=str(self.ids()[row]),
+            lattice=self.lattices()[row],
+            numbers=self._column("atom_number")[atoms],
+            positions=self._column("atom_position")[atoms],
+            prototype=str(self.prototypes()[row]),
+            space_group=int(self.space_groups()[row]),
         )
 
     def atom_counts(self, rows: np.ndarray) -> np.ndarray:
         """Return the number of atoms of each of rows (k,)."""
-        return self._atom_offset[rows + 1] - self._atom_offset[rows]
+        ends = self._column("atom_offset")
+        return ends[rows + 1] - ends[rows]
 
     def atoms(self, rows: np.ndarray, width: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return numbers (k, A), padded with 0, and fractional positions (k, A, 3) of rows; A is `width`, if given."""
-        all_numbers, all_positions = self._atoms
         counts = self.atom_counts(rows)
         slot = np.arange(counts.max(initial=0) if width is None else width)
         present = slot < counts[:, None]
-        source = (self._atom_offset[rows, None] + slot)[present]
+        source = (self._column("atom_offset")[rows, None] + slot)[present]
         numbers = np.zeros(present.shape, dtype=np.int64)
         positions = np.zeros((*present.shape, 3))
-        numbers[present], positions[present] = all_numbers[source], all_positions[source]
+        numbers[present] = self._column("atom_number")[source]
+        positions[present] = self._column("atom_position")[source]
         return numbers, positions
 
     def bytes_a_pair(self) -> int:
@@ -224,7 +216,7 @@ def check_definition(store: PairStore, wanted: PairDefinition) -> None:
     difference = store.definition.difference(wanted)
     if difference:
         told = ", ".join(f"{name}: store {have}, asked {want}" for name, (have, want) in difference.items())
-        keys = " ".join(f"data.{name}={have}" for name, (have, _) in difference.items())
+        keys = " ".join(f"data.definition.{name}={have}" for name, (have, _) in difference.items())
         raise UserError(
             f"{store.path} holds other pairs than data asks for ({told}): give another data.store, "
             f"`phaselearn prepare data.store=PATH`, or ask for what it holds: {keys}"

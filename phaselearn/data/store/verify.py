@@ -89,8 +89,8 @@ def _compare(storage: Storage, manifest: Manifest) -> list[Problem]:
 
 def _wrong_shapes(store: PairStore) -> Iterator[Problem]:
     """Yield the arrays that are missing, or do not fit the others."""
-    group, size = store.group, store.definition.size
-    count, atoms = len(store.lattice), int(store.group["atom_offset"][-1])
+    group, size = store.group(), store.definition.size
+    count, atoms = len(store), int(group["atom_offset"][-1])
     expected = {
         **{name: (count, size, size, size) for name in PAIR_ARRAYS},
         **{name: (count,) for name in ("id", "formula", "prototype", "space_group")},
@@ -125,4 +125,4 @@ def _sample(store: PairStore) -> np.ndarray:
 
 
 def _row_of(row: int, store: PairStore) -> str:
-    return f"row {row} ({store.ids[row]})"
+    return f"row {row} ({store.ids()[row]})"

@@ -56,14 +56,14 @@ def _link(folder: Path, crystals: Path) -> None:
 def _built(folder: Path, crystals: Path, workers: int) -> dict[str, bytes]:
     """Return the files of a store that is built in one go."""
     _link(folder, crystals)
-    command(folder, *PREPARE, f"data.build_workers={workers}")
+    command(folder, *PREPARE, f"data.build.workers={workers}")
     return files_of(folder / "store.zarr")
 
 
 def _start(folder: Path, crystals: Path, workers: int) -> subprocess.Popen[str]:
     _link(folder, crystals)
     return subprocess.Popen(
-        [*PREPARE, f"data.build_workers={workers}"],
+        [*PREPARE, f"data.build.workers={workers}"],
         cwd=folder,
         env=environment(folder),
         stdout=subprocess.PIPE,

@@ -11,7 +11,7 @@ import torch
 
 from phaselearn.data.build.store_build import build_store
 from phaselearn.data.loading.dataset import PairDataset
-from phaselearn.data.loading.endless import EndlessLoader, EndlessPairs
+from phaselearn.data.loading.endless import EndlessLoader, EndlessPairs, TrainingStream
 from phaselearn.data.preparation.augmentation import Augmentation
 from phaselearn.data.preparation.observation import Observation
 from phaselearn.data.preparation.preparation import Preparation
@@ -29,12 +29,20 @@ def source(count: int = 30) -> Synthetic:
 
 
 def preparation(observation: Observation = NOISE, augmentation: Augmentation = AXES) -> Preparation:
-    return Preparation(observation, augmentation, "amplitude", "deviation", "deviation", "full", seed=0)
+    return Preparation(
+        observation=observation,
+        augmentation=augmentation,
+        input_transform="amplitude",
+        input_scaling="deviation",
+        target_scaling="deviation",
+        layout="full",
+        seed=0,
+    )
 
 
 def pairs(replicas: int = 1, rank: int = 0, held_out: frozenset[str] = frozenset(), **options) -> EndlessPairs:
     options = {"preparation": preparation(), "crystals": 24, "batch_size": 4} | options
-    return EndlessPairs(source(), FULL, 30.0, held_out, num_replicas=replicas, rank=rank, **options)
+    return EndlessPairs(TrainingStream(source(), 30.0, held_out), FULL, num_replicas=replicas, rank=rank, **options)
 
 
 def batches(stream: EndlessPairs, epoch: int = 0, workers: int = 0) -> list[dict[str, torch.Tensor]]:
@@ -86,12 +94,12 @@ def test_a_worker_that_stays_gets_the_next_epoch(stream: list[dict[str, torch.Te
 
 
 def test_what_is_judged_is_never_trained_on() -> None:
-    plain = pairs()
-    crystals = [plain.training_crystal(place) for place in range(40)]
+    plain = pairs().stream
+    crystals = [plain.crystal(place) for place in range(40)]
     assert {split_of(crystal.formula) for crystal in crystals} == {"train"}
     assert any(split_of(source().crystal(place).formula) != "train" for place in range(40))
     held_out = frozenset(crystal.prototype for crystal in crystals[:5])
-    again = [pairs(held_out=held_out).training_crystal(place) for place in range(40)]
+    again = [pairs(held_out=held_out).stream.crystal(place) for place in range(40)]
     assert held_out.isdisjoint(crystal.prototype for crystal in again)
     kept = [place for place in range(40) if crystals[place].prototype not in held_out]
     assert [again[place].id for place in kept] == [crystals[place].id for place in kept]
@@ -102,24 +110,21 @@ def test_a_batch_is_that_of_a_data_set_of_the_same_crystals(tmp_path) -> None:
     ideal = (Observation(d_min=1.2), Augmentation())
     store = build_store(source(), FULL, tmp_path / "s.zarr", 30.0, {})
     fresh = pairs(preparation=preparation(*ideal))
-    ids = [fresh.training_crystal(place).id for place in range(4)]
-    rows = [store.ids.tolist().index(identifier) for identifier in ids if identifier in store.ids]
+    ids = [fresh.stream.crystal(place).id for place in range(4)]
+    stored_ids = store.ids().tolist()
+    rows = [stored_ids.index(identifier) for identifier in ids if identifier in stored_ids]
     assert len(rows) >= 2
     dataset = PairDataset(
         store,
         torch.arange(len(store)).numpy(),
-        *ideal,
-        "amplitude",
-        "deviation",
-        "deviation",
-        seen=frozenset(store.prototypes.tolist()),
-        seed=0,
+        preparation(*ideal),
+        seen=frozenset(store.prototypes().tolist()),
         in_memory=False,
         held=64,
     )
     stored = dataset.__getitems__([(row, 0) for row in rows])
     [batch] = batches(pairs(preparation=preparation(*ideal), crystals=4))
-    places = [ids.index(store.ids[row]) for row in rows]
+    places = [ids.index(stored_ids[row]) for row in rows]
     assert batch.keys() == stored.keys()
     for name in ("input", "intensity", "density", "observed", "lattice", "prototype_seen"):
         assert batch[name].dtype == stored[name].dtype
@@ -147,7 +152,7 @@ SMALL = (
 @pytest.mark.slow
 def test_training_without_end_and_going_on_with_it(tmp_path) -> None:
     """A run that was stopped after an epoch goes on with the crystals that it had not seen."""
-    command(tmp_path, *TRAIN, *SMALL, "data.num_workers=1", "trainer.max_epochs=2", "run=whole")
+    command(tmp_path, *TRAIN, *SMALL, "data.loading.num_workers=1", "trainer.max_epochs=2", "run=whole")
     command(tmp_path, *TRAIN, *SMALL, "trainer.max_epochs=1", "run=parts")
     assert not torch.equal(*(next(iter(weights(tmp_path / run).values())) for run in ("whole", "parts")))
     command(tmp_path, *TRAIN, "resume=parts", "trainer.max_epochs=2")
@@ -163,7 +168,7 @@ def test_training_without_end_and_going_on_with_it(tmp_path) -> None:
     [
         (("data.endless=16",), "source=synthetic data.endless=16"),
         (("source=synthetic", "data.endless=16", "data.batching=cell"), "data.batching=random"),
-        (("source=synthetic", "data.endless=0"), "data.endless=0: at least 1"),
+        (("source=synthetic", "data.endless=0"), "data.endless=0: a whole number of at least 1"),
     ],
 )
 def test_wrong_settings(tmp_path, arguments: tuple[str, ...], told: str) -> None:

@@ -196,7 +196,7 @@ def test_from_prepare_to_a_trained_network(port: int, tmp_path) -> None:
     command(tmp_path, *PHASELEARN, "prepare", "source.count=120", url)
     assert "every file is sound" in command(tmp_path, *PHASELEARN, "prepare", url, "verify=true").stdout
     assert "structure types" in command(tmp_path, *PHASELEARN, "data", "info", url).stdout
-    choices = ("trainer.max_epochs=1", "data.num_workers=1", "data.cache=none", "run=run")
+    choices = ("trainer.max_epochs=1", "data.loading.num_workers=1", "data.loading.cache=none", "run=run")
     command(tmp_path, *TRAIN, *SMALL, url, *choices)
     assert table(tmp_path / "run" / "results.csv")
 

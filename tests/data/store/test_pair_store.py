@@ -117,7 +117,7 @@ def test_unusable_structures_are_left_out_counted_and_listed(tmp_path):
         crystal("empty", numbers=np.array([], dtype=int), positions=np.zeros((0, 3))),
     ]
     store = build_store(Listed(*entries), OCTANT, tmp_path / "s.zarr", 30.0, {})
-    assert store.ids.tolist() == ["good"]
+    assert store.ids().tolist() == ["good"]
     left_out = store.attributes["left_out"]
     assert left_out == {
         "atoms closer than 0.5 Å": 1,
