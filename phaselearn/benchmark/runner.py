@@ -17,6 +17,7 @@ from phaselearn.benchmark.records import CrystalRecord, read_records, write_reco
 from phaselearn.benchmark.regimes import InputPreparation, Regime, batches
 from phaselearn.crystal.judgement import Judgement, judge
 from phaselearn.crystal.lattice import volume
+from phaselearn.crystal.layout import multiplied
 from phaselearn.crystal.observed import Observed
 from phaselearn.data.batch import Batch, map_batch
 from phaselearn.data.pairs import PairDefinition
@@ -221,8 +222,7 @@ def _own(solution: Solution) -> dict[str, Tensor]:
 
 def figures_of(factors: Tensor, observed: Observed) -> dict[str, Tensor]:
     """Return what can be said without the truth of the measured amplitudes with the phases of FFT boxes, each (B,)."""
-    fine = (2 * observed.mask.shape[-1],) * 3
-    measurement = Measurement.of(observed, fine)
+    measurement = Measurement.of(observed, multiplied(observed.shape, 2))
     phased = measurement.phased(factors)
     density = map_of(phased)
     return {

@@ -15,14 +15,15 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.layout import half_box, miller_indices
+from phaselearn.crystal.layout import BOX, Shape, half_box, miller_box, multiplied, shape_of, unravelled
+from phaselearn.crystal.rows import Rows
 
 _CANDIDATES = 3  # highest voxels that are refined: the best voxel need not be next to the best maximum
 _NEWTON_STEPS = 4
 
 
 @dataclass(frozen=True)
-class Alignment:
+class Alignment(Rows):
     """The move that lays one map on another: inversion in the origin where `inverted`, then a shift by `shift`.
 
     Attributes:
@@ -36,9 +37,9 @@ class Alignment:
     correlation: Tensor
 
     def apply(self, factors: Tensor) -> Tensor:
-        """Return the structure factors (B, N, N, N) of the aligned map: ρ(±r − t)."""
+        """Return the structure factors (B, n₁, n₂, n₃) of the aligned map: ρ(±r − t)."""
         chosen = torch.where(self.inverted[:, None, None, None], factors.conj(), factors)
-        return chosen * _shift_phases(self.shift.to(factors.real.dtype), factors.shape[-1])
+        return chosen * _shift_phases(self.shift.to(factors.real.dtype), shape_of(factors))
 
     def apply_to_positions(self, positions: Tensor) -> Tensor:
         """Return fractional positions (B, K, 3) of the first crystal, moved as its map is."""
@@ -46,11 +47,11 @@ class Alignment:
         return (sign * positions + self.shift.to(positions)[:, None, :]) % 1.0
 
 
-def _shift_phases(shift: Tensor, size: int) -> Tensor:
-    """Return exp(2πi h·t) as (B, N, N, N) for shifts (B, 3)."""
-    angle = 2 * math.pi * shift[..., None] * miller_indices("full", size).to(shift)
-    wave = torch.polar(torch.ones_like(angle), angle)
-    return wave[:, 0, :, None, None] * wave[:, 1, None, :, None] * wave[:, 2, None, None, :]
+def _shift_phases(shift: Tensor, shape: Shape) -> Tensor:
+    """Return exp(2πi h·t) as (B, n₁, n₂, n₃) for shifts (B, 3)."""
+    angles = [2 * math.pi * shift[:, axis, None] * index for axis, index in enumerate(miller_box(shape, shift.device))]
+    in_h, in_k, in_l = (torch.polar(torch.ones_like(angle), angle) for angle in angles)
+    return in_h[:, :, None, None] * in_k[:, None, :, None] * in_l[:, None, None, :]
 
 
 def align(
@@ -59,11 +60,11 @@ def align(
     """Find the origin shift and the hand at which two maps correlate best.
 
     Args:
-        predicted: complex (B, N, N, N) FFT boxes with Friedel symmetry and empty Nyquist planes.
-        true: complex (B, N, N, N) FFT boxes of the same kind.
+        predicted: complex (B, n₁, n₂, n₃) FFT boxes with Friedel symmetry and empty Nyquist planes.
+        true: complex FFT boxes of the same kind and shape.
         refine: maximise between the voxels, too.
         inversion: try the other hand, too.
-        oversampling: points of the search grid for each of the N along an axis (with `refine` only).
+        oversampling: points of the search grid along an axis for each of the box (with `refine` only).
 
     Returns:
         The alignment that lays `predicted` on `true`. Maps that are empty or not finite get correlation 0.
@@ -78,12 +79,12 @@ def align(
     if not sound.all():
         product = torch.where(sound[:, None, None, None, None], product, 0)
 
-    batch, count, size = product.shape[0], len(hands), product.shape[-1]
-    grid = size * (oversampling if refine else 1)
+    batch, count = product.shape[:2]
+    grid = multiplied(shape_of(product), oversampling if refine else 1)
     surface = _correlation_surface(product.flatten(0, 1), grid).unflatten(0, (batch, count))
     candidates = _CANDIDATES if refine else 1
     value, place = surface.flatten(2).topk(candidates, dim=-1)
-    shift = torch.stack((place // grid**2, place // grid % grid, place % grid), -1).to(value) / grid
+    shift = unravelled(place, grid).to(value) / value.new_tensor(grid)
     if refine:
         value, shift = _refine(product, value, shift)
     value, shift = value.flatten(1), shift.flatten(1, 2)
@@ -98,20 +99,22 @@ def _power(factors: Tensor) -> Tensor:
     return power - factors[:, 0, 0, 0].abs().square()
 
 
-def _correlation_surface(product: Tensor, grid: int) -> Tensor:
-    """Return C(t) at t = (i, j, k)/grid, real (B, grid, grid, grid), by a zero-padded FFT."""
-    shape = (grid, grid, grid)
-    # Σ_h c(h) exp(+2πi h·t) is an inverse FFT without its 1/N³.
-    return torch.fft.irfftn(half_box(product, shape), s=shape, dim=(-3, -2, -1), norm="forward")
+def _correlation_surface(product: Tensor, grid: Shape) -> Tensor:
+    """Return C(t) at the points of a grid, real (B, *grid), by a zero-padded FFT."""
+    # Σ_h c(h) exp(+2πi h·t) is an inverse FFT without its 1/(n₁n₂n₃).
+    return torch.fft.irfftn(half_box(product, grid), s=grid, dim=BOX, norm="forward")
 
 
 def _refine(product: Tensor, value: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
     """Return the values (B, H, K) and shifts (B, H, K, 3) that are reached by climbing C(t) from each candidate."""
-    size = product.shape[-1]
+    shape = shape_of(product)
     # C is real, so the reflections with l < 0 repeat those with l > 0.
-    half = product[..., : size // 2 + 1].clone()
+    half = product[..., : shape[2] // 2 + 1].clone()
     half[..., 1:] *= 2
-    return climb(partial(_value, half), partial(_derivatives, half), value, shift, 0.5 / size)
+    polynomial = half, shape
+    return climb(
+        partial(_value, *polynomial), partial(_derivatives, *polynomial), value, shift, 0.5 / value.new_tensor(shape)
+    )
 
 
 def climb(
@@ -119,7 +122,7 @@ def climb(
     derivatives_at: Callable[[Tensor], tuple[Tensor, Tensor]],
     value: Tensor,
     place: Tensor,
-    longest: float,
+    longest: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Climb a smooth function from several candidates by Newton steps.
 
@@ -131,7 +134,7 @@ def climb(
         derivatives_at: gives the gradients (..., 3) and Hessians (..., 3, 3) at places (..., 3).
         value: (...) values at the candidates.
         place: (..., 3) places of the candidates.
-        longest: largest step along an axis.
+        longest: (3,) largest step along each axis.
 
     Returns:
         The values (...) and places (..., 3) reached.
@@ -155,14 +158,14 @@ def climb(
     return value, place
 
 
-def _value(half: Tensor, shift: Tensor) -> Tensor:
+def _value(half: Tensor, shape: Shape, shift: Tensor) -> Tensor:
     """Return C at shifts (B, H, K, 3); coefficients as in `_table`."""
-    return _table(half, shift, orders=1)[..., 0, 0, 0]
+    return _table(half, shape, shift, orders=1)[..., 0, 0, 0]
 
 
-def _derivatives(half: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+def _derivatives(half: Tensor, shape: Shape, shift: Tensor) -> tuple[Tensor, Tensor]:
     """Return the gradient (..., 3) and the Hessian (..., 3, 3) of C at shifts (B, H, K, 3); see `_table`."""
-    table = _table(half, shift, orders=3)
+    table = _table(half, shape, shift, orders=3)
     gradient = torch.stack((table[..., 1, 0, 0], table[..., 0, 1, 0], table[..., 0, 0, 1]), -1)
     xx, yy, zz = table[..., 2, 0, 0], table[..., 0, 2, 0], table[..., 0, 0, 2]
     xy, xz, yz = table[..., 1, 1, 0], table[..., 1, 0, 1], table[..., 0, 1, 1]
@@ -170,16 +173,15 @@ def _derivatives(half: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
     return gradient, hessian
 
 
-def _table(half: Tensor, shift: Tensor, orders: int) -> Tensor:
+def _table(half: Tensor, shape: Shape, shift: Tensor, orders: int) -> Tensor:
     """Return the derivatives of C of 0 … orders − 1 along each axis at shifts (B, H, K, 3), (B, H, K, o, o, o).
 
-    `half` (B, H, N, N, N/2+1) holds the coefficients with l ≥ 0, those with l > 0 doubled.
+    `half` (B, H, n₁, n₂, n₃/2 + 1) holds the coefficients with l ≥ 0 of a box of that shape, those with l > 0 doubled.
     """
-    size = half.shape[-2]
     wave = []  # for each axis (B, H, K, orders, indices): exp(2πi h t) and its derivatives with respect to t
-    for axis, length in enumerate(half.shape[-3:]):
+    for axis, (index, length) in enumerate(zip(miller_box(shape, shift.device), half.shape[-3:], strict=True)):
         # The last l of the half box is the empty Nyquist plane, whose sign does not matter.
-        frequency = 2 * math.pi * miller_indices("full", size)[:length].to(shift)
+        frequency = 2 * math.pi * index[:length].to(shift)
         angle = shift[..., axis, None, None] * frequency
         power = torch.stack([(1j * frequency) ** order for order in range(orders)])
         wave.append(torch.polar(torch.ones_like(angle), angle) * power)

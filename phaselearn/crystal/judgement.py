@@ -18,10 +18,11 @@ from torch import Tensor
 
 from phaselearn.crystal.alignment import Alignment, align
 from phaselearn.crystal.density import map_from_structure_factors
-from phaselearn.crystal.layout import friedel_mate, inside_nyquist, miller_indices, shape_of
+from phaselearn.crystal.layout import friedel_mate, in_parts, inside_nyquist, miller_box, shape_of
 from phaselearn.crystal.minimum_image import minimum_image_distance
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.peaks import find_peaks, fourier_upsample
+from phaselearn.crystal.rows import Rows
 from phaselearn.crystal.scattering import Scattering
 from phaselearn.crystal.structure_factors import structure_factors
 
@@ -30,10 +31,11 @@ SOLVED_FROM = 0.9
 ATOM_TOLERANCE = 0.5  # Å
 ATOM_SHARE = 0.9
 _RANDOM_PHASES = 90.0  # degrees, the mean error of random phases
+_POINTS = 16  # of the finest maps at once, for each of the box: two hands on a grid twice as fine
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Judgement(Rows):
     """Judgements of a batch of crystals, each (B,).
 
     Attributes:
@@ -68,15 +70,15 @@ class Judgement:
 
 
 def with_phases_of(amplitude: Tensor, factors: Tensor) -> Tensor:
-    """Return amplitude·exp(i arg F), complex (B, N, N, N); the phase is 0 where F is 0, and NaN where F is NaN."""
+    """Return amplitude·exp(i arg F), complex (B, n₁, n₂, n₃); the phase is 0 where F is 0, and NaN where F is NaN."""
     magnitude = factors.abs()
     unit = torch.where(magnitude == 0, 1.0, factors / magnitude.clamp_min(torch.finfo(magnitude.dtype).tiny))
     return amplitude * unit
 
 
 def true_map_factors(observed: Observed, numbers: Tensor, positions: Tensor, scattering: str | Scattering) -> Tensor:
-    """Return the observed map amplitudes with the phases of the atoms, complex (B, N, N, N)."""
-    indices = miller_indices("full", observed.mask.shape[-1])
+    """Return the observed map amplitudes with the phases of the atoms, complex (B, n₁, n₂, n₃)."""
+    indices = miller_box(observed.shape)
     true = structure_factors(observed.lattice, numbers, positions, indices, scattering)
     return with_phases_of(observed.map_amplitude(), true)
 
@@ -92,7 +94,7 @@ def judge(
     """Judge predicted phases against the atoms.
 
     Args:
-        predicted: complex (B, N, N, N) FFT box; only its phases count.
+        predicted: complex (B, n₁, n₂, n₃) FFT box, as the observed one; only its phases count.
         observed: measured amplitudes.
         numbers: (B, A) atomic numbers, 0 for padding.
         positions: (B, A, 3) fractional.
@@ -102,6 +104,19 @@ def judge(
     Returns:
         The judgements, and the alignment that lays the prediction on the truth.
     """
+    scattering = Scattering.of(scattering)
+    everything = torch.arange(len(observed), device=predicted.device)
+    parts = [
+        _judged(predicted[rows], observed[rows], numbers[rows], positions[rows], scattering[rows], refine)
+        for rows in in_parts(everything, _POINTS * predicted[0].numel())
+    ]
+    judgements, alignments = zip(*parts, strict=True)
+    return Judgement.joined(judgements), Alignment.joined(alignments)
+
+
+def _judged(
+    predicted: Tensor, observed: Observed, numbers: Tensor, positions: Tensor, scattering: Scattering, refine: bool
+) -> tuple[Judgement, Alignment]:
     observed = observed.on_unit_scale()
     amplitude = observed.map_amplitude()
     true = true_map_factors(observed, numbers, positions, scattering)
@@ -135,7 +150,7 @@ def judge(
 
 
 def _predicted_map_factors(amplitude: Tensor, predicted: Tensor) -> Tensor:
-    """Return amplitudes with predicted phases, complex (B, N, N, N); 0 where there is no phase."""
+    """Return amplitudes with predicted phases, complex (B, n₁, n₂, n₃); 0 where there is no phase."""
     factors = _hermitian(predicted)
     sound = _each(_all_finite(factors))
     factors = torch.where(sound, factors, 0)
@@ -159,7 +174,7 @@ def _all_finite(values: Tensor) -> Tensor:
 
 
 def _each(values: Tensor) -> Tensor:
-    """Return values (B,) as (B, 1, 1, 1), to be combined with boxes (B, N, N, N)."""
+    """Return values (B,) as (B, 1, 1, 1), to be combined with boxes (B, n₁, n₂, n₃)."""
     return values[:, None, None, None]
 
 
@@ -179,7 +194,7 @@ def atoms_found(aligned: Tensor, lattice: Tensor, numbers: Tensor, positions: Te
     """Return (B,) the share of a crystal's n atoms that have one of the map's n highest peaks within 0.5 Å.
 
     Args:
-        aligned: structure factors of the map, laid on the truth, complex (B, N, N, N).
+        aligned: structure factors of the map, laid on the truth, complex (B, n₁, n₂, n₃).
         lattice: (B, 3, 3) in Å.
         numbers: (B, A) atomic numbers, 0 for padding.
         positions: (B, A, 3) fractional.

@@ -1,7 +1,8 @@
-"""Layouts: the reflections that an N³ array holds, and their places in it.
+"""Layouts: the reflections that an array holds, and their places in it.
 
 `octant` has h, k, l = 0 … N−1, as in the 2021 report; it is complete only for Laue classes that contain mmm.
-`full` is the FFT box, h, k, l = −N/2 … N/2−1 in FFT order with empty Nyquist planes: all that an N³ map can hold.
+`full` is the FFT box, h = −n/2 … n/2−1 in FFT order with empty Nyquist planes: all that a map of n voxels along this
+axis can hold. The report's boxes have N³ points; all others have n₁ × n₂ × n₃, as many along each axis as it needs.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from torch import Tensor
 LAYOUTS = ("octant", "full")
 
 Shape = tuple[int, int, int]
+BOX = (-3, -2, -1)  # the axes of a box or map, behind any others
+POINTS_AT_ONCE = 1 << 21  # of the boxes that are worked on together; larger batches are split. Bounds the memory.
+
 Indices = tuple[Tensor, Tensor, Tensor]  # Miller indices (n₁,), (n₂,) and (n₃,) along the axes of a box
 
 
@@ -34,6 +38,11 @@ def miller_box(shape: Shape, device: torch.device | None = None) -> Indices:
     return first, second, third
 
 
+def shape_from(size: int | Shape) -> Shape:
+    """Return n₁, n₂, n₃; one number stands for three equal ones."""
+    return (size, size, size) if isinstance(size, int) else size
+
+
 def inside_nyquist(size: int | Shape, device: torch.device | None = None) -> Tensor:
     """Return a bool mask (n₁, n₂, n₃) of the FFT box that leaves out its Nyquist planes: |h| < n/2.
 
@@ -41,7 +50,7 @@ def inside_nyquist(size: int | Shape, device: torch.device | None = None) -> Ten
         size: n₁, n₂, n₃, or one number if they are equal.
         device: device of the mask.
     """
-    shape = (size, size, size) if isinstance(size, int) else size
+    shape = shape_from(size)
     h, k, l = (index.abs() * 2 < length for index, length in zip(miller_box(shape, device), shape, strict=True))  # noqa: E741
     return h[:, None, None] & k[:, None] & l
 
@@ -54,7 +63,7 @@ def held_reflections(layout: str, size: int, device: torch.device | None = None)
 
 
 def friedel_mate(values: Tensor) -> Tensor:
-    """Return the values (..., N, N, N) of an FFT box read at −h; Nyquist planes map onto themselves."""
+    """Return the values (..., n₁, n₂, n₃) of an FFT box read at −h; Nyquist planes map onto themselves."""
     return values.flip(-1, -2, -3).roll((1, 1, 1), (-1, -2, -3))
 
 
@@ -88,6 +97,27 @@ def shape_of(boxes: Tensor) -> Shape:
     return first, second, third
 
 
+def multiplied(shape: Shape, factor: int) -> Shape:
+    """Return the shape of a grid that is finer by a factor along each axis."""
+    first, second, third = (factor * size for size in shape)
+    return first, second, third
+
+
+def strides(shape: Shape, device: torch.device | None = None) -> Tensor:
+    """Return (3,) how far neighbours along each axis lie apart in a flattened box."""
+    return torch.tensor((shape[1] * shape[2], shape[2], 1), device=device)
+
+
+def unravelled(place: Tensor, shape: Shape) -> Tensor:
+    """Return the points (..., 3) at places (...) in a flattened box, as whole numbers along the axes."""
+    return torch.stack(torch.unravel_index(place, shape), -1)
+
+
+def in_parts(rows: Tensor, points: int) -> tuple[Tensor, ...]:
+    """Split rows (B,), each with boxes of so many points, into parts that are small enough to be worked on together."""
+    return rows.split(max(1, POINTS_AT_ONCE // points))
+
+
 def resized(values: Tensor, shape: Shape) -> Tensor:
     """Return FFT boxes (B, n₁, n₂, n₃) on boxes of another shape, without the reflections that one of them lacks."""
     if shape_of(values) == tuple(shape):
@@ -103,6 +133,16 @@ def resized(values: Tensor, shape: Shape) -> Tensor:
     (h, k, l), (i, j, m) = target, source  # noqa: E741
     result[:, h, k, l] = values[:, i, j, m]
     return result
+
+
+def permuted(boxes: Tensor, order: Tensor) -> Tensor:
+    """Return boxes (B, n₁, n₂, n₃) whose axes are those (B, 3) of the given ones, on a box that holds all of them.
+
+    Boxes that are FFT boxes stay so: where the axes of different rows have different lengths, planes are added.
+    """
+    turned = [box.permute(*axes)[None] for box, axes in zip(boxes, order.tolist(), strict=True)]
+    first, second, third = (max(sizes) for sizes in zip(*(box.shape[1:] for box in turned), strict=True))
+    return torch.cat([resized(box, (first, second, third)) for box in turned])
 
 
 def half_box(values: Tensor, shape: Shape) -> Tensor:

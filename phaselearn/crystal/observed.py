@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from phaselearn.crystal.lattice import inverse_d_squared
-from phaselearn.crystal.layout import Shape, friedel_mate, miller_box, resized, shape_of, to_full_box
+from phaselearn.crystal.layout import Shape, friedel_mate, miller_box, permuted, resized, shape_of, strides, to_full_box
 from phaselearn.crystal.rows import Rows
 
 MAP_B_ISO = 4.0  # Å²
 FEWEST_REFLECTIONS = 20
+_EQUAL_EDGES = 1e-3  # Å, within which edges of a cell are equal
 _ORIGIN_FIXES = 3  # phases, which can be chosen freely: on fewer reflections with an intensity any phases are right
 
 
@@ -42,6 +46,40 @@ class Observed(Rows):
         observed[:, 0, 0, 0] = False
         intensity = to_full_box(torch.where(sound, intensity, 0.0), layout)
         return cls(intensity.clamp_min(0).sqrt() * observed, observed, lattice)
+
+    @classmethod
+    def from_reflections(cls, hkl: Tensor, amplitude: Tensor, lattice: Tensor) -> Observed:
+        """Lay the list of a crystal's reflections, with their Friedel mates, on the smallest FFT box that holds it.
+
+        Reflections that occur several times, or with their mates, get the mean of their amplitudes. F(000), and an
+        amplitude that is not a number, were not observed.
+
+        Args:
+            hkl: (H, 3) Miller indices, whole numbers.
+            amplitude: (H,) |F| on any scale, not below zero.
+            lattice: (3, 3) in Å.
+
+        Returns:
+            One row; rows on different boxes can be `joined`.
+        """
+        usable = torch.isfinite(amplitude) & (hkl != 0).any(1)
+        hkl, amplitude = hkl[usable].long(), amplitude[usable]
+        largest = hkl.abs().amax(0).tolist() if len(hkl) else [0, 0, 0]
+        shape = box_for(largest)
+        size, apart = torch.tensor(shape, device=hkl.device), strides(shape, hkl.device)
+        place = (torch.cat((hkl, -hkl)) % size * apart).sum(1)
+        count, total = (
+            amplitude.new_zeros(math.prod(shape)).index_add_(0, place, values.repeat(2))
+            for values in (torch.ones_like(amplitude), amplitude)
+        )
+        mean = total / count.clamp_min(1)
+        return cls(mean.view(1, *shape), (count > 0).view(1, *shape), lattice[None].to(amplitude))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Return the rows of several records one after the other, on a box that holds the reflections of each."""
+        first, second, third = (max(sizes) for sizes in zip(*(part.shape for part in parts), strict=True))
+        return super().joined([part.cropped((first, second, third)) for part in parts])
 
     @property
     def shape(self) -> Shape:
@@ -88,9 +126,9 @@ class Observed(Rows):
         mask = self.mask & mask
         return Observed(self.amplitude * mask, mask, self.lattice)
 
-    def cropped(self, shape: Shape) -> Observed:
+    def cropped(self, shape: Shape) -> Self:
         """Return the same on another box; reflections that it lacks are left out."""
-        return Observed(resized(self.amplitude, shape), resized(self.mask, shape), self.lattice)
+        return replace(self, amplitude=resized(self.amplitude, shape), mask=resized(self.mask, shape))
 
     def largest_indices(self) -> Tensor:
         """Return (B, 3) the largest |h|, |k| and |l| observed."""
@@ -100,3 +138,28 @@ class Observed(Rows):
             for axis, index in enumerate(indices, start=1)
         ]
         return torch.stack(along, 1)
+
+    def axis_order(self) -> Tensor:
+        """Return (B, 3) the axes from the shortest edge to the longest; data decide between edges of equal length.
+
+        Work that begins with putting the axes in this order does not depend on the names that they were given.
+        """
+        power = self.amplitude.square()
+        along = [
+            (power.sum([other for other in (1, 2, 3) if other != axis]) * index.square()).sum(1)
+            for axis, index in enumerate(miller_box(self.shape, power.device), start=1)
+        ]
+        by_data = torch.stack(along, 1).argsort(dim=1, stable=True)
+        edge = (torch.linalg.vector_norm(self.lattice, dim=-1) / _EQUAL_EDGES).round()
+        return by_data.gather(1, edge.gather(1, by_data).argsort(dim=1, stable=True))
+
+    def reordered(self, order: Tensor) -> Observed:
+        """Return the same with the axes (B, 3) of each crystal in another order, on the smallest box for all."""
+        amplitude, mask = (permuted(box, order) for box in (self.amplitude, self.mask))
+        return Observed(amplitude, mask, self.lattice.gather(1, order[:, :, None].expand(-1, -1, 3)))
+
+
+def box_for(largest: Sequence[int]) -> Shape:
+    """Return the smallest FFT box, its sizes even, whose inside holds the reflections up to these |h|, |k| and |l|."""
+    first, second, third = (2 * index + 2 for index in largest)
+    return first, second, third

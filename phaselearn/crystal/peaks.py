@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.layout import half_box
+from phaselearn.crystal.layout import BOX, half_box, multiplied, shape_of, unravelled
 from phaselearn.crystal.minimum_image import minimum_image_distance
 
 
@@ -31,7 +31,7 @@ def find_peaks(density: Tensor, lattice: Tensor, count: int, separation: float =
     voxels. Of two peaks that are closer than `separation`, the higher one stays.
 
     Args:
-        density: (B, N, N, N); upsample coarse maps first (`fourier_upsample`). A map with a value that is not finite
+        density: (B, n₁, n₂, n₃); upsample coarse maps first (`fourier_upsample`). A map with a value that is not finite
             has no peaks.
         lattice: (B, 3, 3) in Å.
         count: K, the number of peaks wanted of each map.
@@ -40,14 +40,14 @@ def find_peaks(density: Tensor, lattice: Tensor, count: int, separation: float =
     sound = torch.isfinite(density).flatten(1).all(1)[:, None, None, None]
     density = torch.where(sound, density, 0.0)
     higher = _is_maximum(density)
-    size = density.shape[-1]
+    shape = shape_of(density)
     # Twice as many as wanted, since close pairs are thinned afterwards.
-    kept = min(2 * count + 8, size**3)
+    kept = min(2 * count + 8, density[0].numel())
     heights, place = torch.where(higher, density, -torch.inf).flatten(1).topk(kept, dim=1)
-    voxel = torch.stack((place // size**2, place // size % size, place % size), -1)
+    voxel = unravelled(place, shape)
     offset, gain = _quadratic_maximum(density, voxel)
     heights = heights + gain
-    positions = ((voxel + offset) / size) % 1.0
+    positions = ((voxel + offset) / offset.new_tensor(shape)) % 1.0
     heights, order = heights.sort(dim=1, descending=True, stable=True)
     positions = positions.gather(1, order[..., None].expand_as(positions))
     heights = torch.where(_is_shadowed(positions, heights, lattice, separation), -torch.inf, heights)
@@ -61,7 +61,7 @@ def find_peaks(density: Tensor, lattice: Tensor, count: int, separation: float =
 
 
 def _is_maximum(density: Tensor) -> Tensor:
-    """Return a bool mask (B, N, N, N) of the voxels that none of their 26 neighbours exceeds.
+    """Return a bool mask (B, n₁, n₂, n₃) of the voxels that none of their 26 neighbours exceeds.
 
     Neighbours on one side may be equal, so that a maximum of two equal voxels is one peak, neither none nor two. Maxima
     of rows, and then of planes, are computed once for all the voxels that share them.
@@ -77,11 +77,11 @@ def _is_maximum(density: Tensor) -> Tensor:
 
 def _quadratic_maximum(density: Tensor, voxel: Tensor) -> tuple[Tensor, Tensor]:
     """Return the offset of the maximum in voxels (B, K, 3), at most ½, and its height above the voxel (B, K)."""
-    size = density.shape[-1]
+    shape = torch.tensor(shape_of(density), device=density.device)
     rows = torch.arange(len(density), device=density.device)[:, None]
 
     def at(*offset: int) -> Tensor:
-        i, j, k = ((voxel + torch.tensor(offset, device=voxel.device)) % size).unbind(-1)
+        i, j, k = ((voxel + torch.tensor(offset, device=voxel.device)) % shape).unbind(-1)
         return density[rows, i, j, k]
 
     axes = torch.eye(3, dtype=torch.long).tolist()
@@ -124,7 +124,6 @@ def fourier_upsample(density: Tensor, factor: int) -> Tensor:
     """
     if factor == 1:
         return density
-    first, second, third = (factor * size for size in density.shape[1:])
-    shape = (first, second, third)
-    spectrum = torch.fft.fftn(density, dim=(-3, -2, -1), norm="forward")
-    return torch.fft.irfftn(half_box(spectrum, shape), s=shape, dim=(-3, -2, -1), norm="forward")
+    shape = multiplied(shape_of(density), factor)
+    spectrum = torch.fft.fftn(density, dim=BOX, norm="forward")
+    return torch.fft.irfftn(half_box(spectrum, shape), s=shape, dim=BOX, norm="forward")

@@ -13,11 +13,10 @@ import torch
 from torch import Tensor
 
 from phaselearn.crystal.lattice import metric
-from phaselearn.crystal.layout import Shape, miller_box
+from phaselearn.crystal.layout import BOX, Shape, miller_box, shape_of, strides
 from phaselearn.crystal.observed import MAP_B_ISO, Observed
 from phaselearn.crystal.rows import Rows
 
-_AXES = (-3, -2, -1)
 _COARSEST = 5.0  # Å, written for crystals without a reflection too
 _SHELLS = 6  # of equal width in s², for the fall of the mean intensity with resolution
 _STEEPEST = 10.0  # fall of ln⟨|F|²⟩ over all shells; more is an accident of few reflections
@@ -47,7 +46,7 @@ class ReflectionGrid(Rows):
     @classmethod
     def of(cls, observed: Observed, shape: Shape) -> ReflectionGrid:
         """Lay what was observed on a grid, at least as large as `grid_shapes` says; what it cannot hold is left out."""
-        order = _order(observed.lattice)
+        order = observed.axis_order()
         amplitude, measured, square = (
             _on_grid(box, order, shape) for box in (observed.amplitude, observed.mask, observed.inverse_d_squared())
         )
@@ -63,7 +62,7 @@ class ReflectionGrid(Rows):
 
     def map_of(self, factors: Tensor) -> Tensor:
         """Return the maps (…, n₁, n₂, n₃) of half boxes."""
-        return torch.fft.irfftn(factors, s=self.shape, dim=_AXES)
+        return torch.fft.irfftn(factors, s=self.shape, dim=BOX)
 
     def on_grid(self, factors: Tensor) -> Tensor:
         """Return FFT boxes (B, m₁, m₂, m₃) of structure factors as half boxes of this grid."""
@@ -72,35 +71,31 @@ class ReflectionGrid(Rows):
 
     def full_box(self, factors: Tensor, shape: Shape) -> Tensor:
         """Return half boxes as FFT boxes (B, m₁, m₂, m₃) of structure factors in the crystals' own axes."""
-        full = torch.fft.ifftn(self.map_of(factors), dim=_AXES, norm="forward")
+        full = torch.fft.ifftn(self.map_of(factors), dim=BOX, norm="forward")
         place = self.order.argsort(1)
         lengths = torch.tensor(self.shape, device=place.device)
-        strides = torch.tensor((self.shape[1] * self.shape[2], self.shape[2], 1), device=place.device)
+        apart = strides(self.shape, place.device)
         inside, offset = [], []
         for axis, index in enumerate(miller_box(shape, place.device)):
             length = lengths[place[:, axis, None]]  # (B, 1): of the grid along this axis of the crystal
             inside.append(index.abs() * 2 < length)
-            offset.append((index % length) * strides[place[:, axis, None]])
+            offset.append((index % length) * apart[place[:, axis, None]])
         return _gather(full, _outer(offset, torch.add)) * _outer(inside, torch.logical_and)
 
 
 def grid_shapes(observed: Observed) -> Tensor:
     """Return (B, 3) the voxels that the reflections of each crystal need, along its edges a ≤ b ≤ c."""
-    return (2 * observed.largest_indices() + 2).gather(1, _order(observed.lattice))
-
-
-def _order(lattice: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(lattice, dim=-1).argsort(dim=1, stable=True)
+    return (2 * observed.largest_indices() + 2).gather(1, observed.axis_order())
 
 
 def _on_grid(box: Tensor, order: Tensor, shape: Shape) -> Tensor:
     """Read FFT boxes (B, m₁, m₂, m₃) on half boxes (B, n₁, n₂, n₃/2 + 1), axes reordered; zero where m is too small."""
     sizes = torch.tensor(box.shape[1:], device=box.device)
-    strides = torch.tensor((box.shape[2] * box.shape[3], box.shape[3], 1), device=box.device)
+    apart = strides(shape_of(box), box.device)
     offsets, held = [], []
     for axis, index in enumerate(miller_box(shape, box.device)):
         index = index[: shape[2] // 2 + 1] if axis == 2 else index
-        size, stride = sizes[order[:, axis, None]], strides[order[:, axis, None]]  # (B, 1)
+        size, stride = sizes[order[:, axis, None]], apart[order[:, axis, None]]  # (B, 1)
         offsets.append((index % size) * stride)
         held.append(index.abs() * 2 < size.clamp_max(shape[axis]))
     return _gather(box, _outer(offsets, torch.add)) * _outer(held, torch.logical_and)

@@ -14,11 +14,20 @@ import torch
 from torch import Tensor
 
 from phaselearn.crystal.alignment import climb
-from phaselearn.crystal.layout import inside_nyquist, miller_indices
+from phaselearn.crystal.layout import (
+    BOX,
+    Shape,
+    in_parts,
+    inside_nyquist,
+    miller_box,
+    multiplied,
+    shape_of,
+    strides,
+    unravelled,
+)
 
 _OVERSAMPLING = 3  # points of the search along an axis, in voxels
 _CANDIDATES = 3  # highest points that are refined
-_AT_ONCE = 8  # operations; bounds the memory
 
 
 def operation_scores(factors: Tensor, rotations: Tensor, translations: Tensor) -> Tensor:
@@ -28,32 +37,27 @@ def operation_scores(factors: Tensor, rotations: Tensor, translations: Tensor) -
     operations changes nothing. NaN for a map that is flat or not finite.
 
     Args:
-        factors: FFT box (N, N, N) of the map, complex with Friedel symmetry; F(000) and Nyquist planes are left out.
+        factors: FFT box (n₁, n₂, n₃) of the map, complex with Friedel symmetry; F(000) and Nyquist planes are left out.
         rotations: (G, 3, 3) whole numbers, in fractional coordinates of the map's cell.
         translations: (G, 3) fractional.
     """
-    size = factors.shape[-1]
-    index = miller_indices("full", size)
-    hkl = torch.stack(torch.meshgrid(index, index, index, indexing="ij"), -1).view(-1, 3)
+    shape = shape_of(factors)
+    hkl = torch.stack(torch.meshgrid(*miller_box(shape), indexing="ij"), -1).view(-1, 3)
     # C is real: a reflection and its mate give the same, so one of them is enough.
-    half = (hkl @ torch.tensor([size**2, size, 1]) > 0) & inside_nyquist(size).flatten()
+    half = (hkl @ strides(shape) > 0) & inside_nyquist(shape).flatten()
     hkl = hkl[half]
     box = factors.to(torch.complex128)
     power = box.abs().square().flatten()[half].sum()
     if not (torch.isfinite(power) and power > 0):
         return torch.full((len(rotations),), torch.nan, dtype=torch.float64)
-    return torch.cat(
-        [
-            _scores(box, hkl, rotation, translation)
-            for rotation, translation in zip(
-                rotations.long().split(_AT_ONCE), translations.double().split(_AT_ONCE), strict=True
-            )
-        ]
-    )
+    operations = torch.arange(len(rotations))
+    parts = in_parts(operations, math.prod(multiplied(shape, _OVERSAMPLING)))
+    return torch.cat([_scores(box, hkl, rotations[some].long(), translations[some].double()) for some in parts])
 
 
 def _scores(box: Tensor, hkl: Tensor, rotations: Tensor, translations: Tensor) -> Tensor:
-    size = box.shape[-1]
+    shape = shape_of(box)
+    size = torch.tensor(shape)
     # The map's copy has the structure factors F(Rᵀh) exp(2πi h·t).
     turned = torch.einsum("hi,gij->ghj", hkl, rotations)
     inside = (turned.abs() * 2 < size).all(-1)
@@ -64,22 +68,25 @@ def _scores(box: Tensor, hkl: Tensor, rotations: Tensor, translations: Tensor) -
     angle = 2 * math.pi * (translations @ hkl.double().T)
     terms = copy * torch.polar(torch.ones_like(angle), angle) * own.conj() / norm
     frequencies = hkl - turned  # h·(I − R)o = ((I − R)ᵀh)·o
-    value, origin = _search(terms, frequencies, _OVERSAMPLING * size)
+    value, origin = _search(terms, frequencies, multiplied(shape, _OVERSAMPLING))
     polynomial = terms, frequencies.double()
-    value, _ = climb(partial(_value, *polynomial), partial(_derivatives, *polynomial), value, origin, 0.5 / size)
+    value, _ = climb(
+        partial(_value, *polynomial), partial(_derivatives, *polynomial), value, origin, 0.5 / size.double()
+    )
     return value.amax(1)
 
 
-def _search(terms: Tensor, frequencies: Tensor, grid: int) -> tuple[Tensor, Tensor]:
+def _search(terms: Tensor, frequencies: Tensor, grid: Shape) -> tuple[Tensor, Tensor]:
     """Return the highest values (G, K) of C at the points of a grid, and the points (G, K, 3).
 
     On the grid's points frequencies count modulo the grid, so that one FFT gives C exactly, however high they are.
     """
-    place = (frequencies % grid) @ torch.tensor([grid**2, grid, 1])
-    coefficients = terms.new_zeros(len(terms), grid**3).scatter_add_(1, place, terms)
-    surface = torch.fft.ifftn(coefficients.view(-1, grid, grid, grid), dim=(1, 2, 3), norm="forward").real
+    size = torch.tensor(grid)
+    place = (frequencies % size) @ strides(grid)
+    coefficients = terms.new_zeros(len(terms), math.prod(grid)).scatter_add_(1, place, terms)
+    surface = torch.fft.ifftn(coefficients.view(-1, *grid), dim=BOX, norm="forward").real
     value, best = surface.flatten(1).topk(_CANDIDATES, dim=1)
-    return value, torch.stack((best // grid**2, best // grid % grid, best % grid), -1).double() / grid
+    return value, unravelled(best, grid).double() / size
 
 
 def _value(terms: Tensor, frequencies: Tensor, origin: Tensor) -> Tensor:

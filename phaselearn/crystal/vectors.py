@@ -119,15 +119,15 @@ def brightest_maxima(density: np.ndarray, count: int, share: float = BRIGHTEST) 
     Voxels touch through faces, edges and corners, also across the faces of the cell.
 
     Args:
-        density: (N, N, N) periodic map.
+        density: (n₁, n₂, n₃) periodic map.
         count: number of maxima wanted; the highest are taken.
         share: share of the voxels that count as the most intense; at least `count` voxels do.
 
     Returns:
         (m, 3) fractional positions, m ≤ `count`: the highest voxel of each maximum, as in the report.
     """
-    size = density.shape[0]
-    brightest = np.argsort(-density, axis=None, kind="stable")[: max(count, round(share * size**3))]
+    size = np.array(density.shape)
+    brightest = np.argsort(-density, axis=None, kind="stable")[: max(count, round(share * density.size))]
     voxels = np.stack(np.unravel_index(brightest, density.shape), -1)
     steps = np.abs(voxels[:, None] - voxels[None])
     touching = (np.minimum(steps, size - steps) <= 1).all(-1)
@@ -141,7 +141,7 @@ def highest_peaks(density: np.ndarray, lattice: np.ndarray, count: int) -> tuple
     """Find the highest peaks of a map, between the voxels of the map interpolated to twice its size.
 
     Args:
-        density: (N, N, N) periodic map.
+        density: (n₁, n₂, n₃) periodic map.
         lattice: (3, 3), rows in Å.
         count: number of peaks wanted.
 

@@ -25,7 +25,7 @@ class ClassicalModel(DensityModel):
     """
 
     def phase(self, observed: Observed, crystals: list[int]) -> Tensor:
-        """Return map amplitudes with phases, as FFT boxes (B, N, N, N), of crystals with these B row numbers."""
+        """Return map amplitudes with phases, as FFT boxes (B, n₁, n₂, n₃), of crystals with these B row numbers."""
         raise NotImplementedError(f"{type(self).__name__} has no phase")
 
     def density_of(self, factors: Tensor, lattice: Tensor) -> Tensor:
@@ -66,5 +66,5 @@ class SearchingModel(ClassicalModel):
         return search(observed, self.method, self.plan, self.seed, crystals)
 
     def phase(self, observed: Observed, crystals: list[int]) -> Tensor:
-        """Return the amplitudes with the best phases, as FFT boxes (B, N, N, N)."""
+        """Return the amplitudes with the best phases, as FFT boxes (B, n₁, n₂, n₃)."""
         return self.solve(observed, crystals).factors

@@ -12,6 +12,6 @@ class PhaseZero(ClassicalModel):
     """The map of the measured amplitudes with all phases zero, which has one high peak at the origin."""
 
     def phase(self, observed: Observed, crystals: list[int]) -> Tensor:
-        """Return the map amplitudes as FFT boxes (B, N, N, N)."""
+        """Return the map amplitudes as FFT boxes (B, n₁, n₂, n₃)."""
         amplitude = observed.map_amplitude()
         return amplitude.to(amplitude.dtype.to_complex())

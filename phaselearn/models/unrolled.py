@@ -138,7 +138,7 @@ class Unrolled(DensityModel):
 
     @torch.no_grad()
     def phase(self, observed: Observed, crystals: Sequence[int]) -> Tensor:
-        """Return FFT boxes (B, N, N, N) with the phases of one trajectory from random phases.
+        """Return FFT boxes (B, n₁, n₂, n₃) with the phases of one trajectory from random phases.
 
         Reflections finer than the finest resolution of the training have no phase: 0.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from phaselearn.crystal.layout import BOX
 from phaselearn.phasing.measurement import Measurement, map_of, map_shape, power, transform
 from phaselearn.phasing.projections import keep_largest
 
@@ -77,7 +78,7 @@ def inversion(factors: Tensor) -> Tensor:
 def highest(products: Tensor) -> Tensor:
     """Return (B,) the highest value of Σ_h P(h) exp(2πi h·t) over all t and the K products (B, K, n₁, n₂, n₃/2 + 1)."""
     shape = map_shape(products)
-    surface = torch.fft.irfftn(products, s=shape, dim=(-3, -2, -1), norm="forward")
+    surface = torch.fft.irfftn(products, s=shape, dim=BOX, norm="forward")
     height, place = surface.flatten(1).max(1)
     which, *at = torch.unravel_index(place, surface.shape[1:])
     rows = torch.arange(len(products), device=products.device)

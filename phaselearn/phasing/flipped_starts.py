@@ -31,7 +31,7 @@ class FlippedStarts:
     iterations: int
 
     def __call__(self, observed: Observed, crystals: Sequence[int], seed: int, start: int) -> Tensor:
-        """Return FFT boxes (B, N, N, N) with the phases of one start of each crystal.
+        """Return FFT boxes (B, n₁, n₂, n₃) with the phases of one start of each crystal.
 
         Args:
             observed: the crystals' reflections.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from functools import cache
 from itertools import product
 
@@ -9,7 +11,7 @@ import torch
 from torch import Tensor
 
 from phaselearn.crystal.lattice import metric
-from phaselearn.crystal.layout import Shape, inside_nyquist, miller_box, shape_of
+from phaselearn.crystal.layout import Shape, in_parts, inside_nyquist, miller_box, shape_of, strides
 from phaselearn.crystal.observed import Observed
 
 _METRIC_TOLERANCE = 0.01  # of the product of two cell edges
@@ -18,7 +20,6 @@ _LARGEST_R = 0.3  # between |F| of equivalent reflections; noise of 20 % gives 0
 _SPREAD = 0.05
 _COMMON = 0.5  # of the observed reflections that an operation must bring onto observed ones
 _MOST = 4  # rotations of a crystal that are looked at: as many as generate a group, and one to spare
-PAIRS_AT_ONCE = 64  # crystals and their rotations; bounds the memory
 
 
 @cache
@@ -51,9 +52,7 @@ def with_equivalents(observed: Observed) -> Observed:
     # Where no two equivalents were measured, nothing contradicts.
     allowed = (share == 0) | _fitting(r_factor, crystals, len(observed.amplitude))
     total, count = torch.zeros_like(observed.amplitude), torch.zeros_like(observed.amplitude)
-    for rows, which in zip(
-        crystals[allowed].split(PAIRS_AT_ONCE), operations[allowed].split(PAIRS_AT_ONCE), strict=True
-    ):
+    for rows, which in in_turn(crystals[allowed], operations[allowed], observed.shape):
         place, inside = _moved(rotations().to(total.device)[which], observed.shape)
         known = inside & at(observed.mask[rows], place)
         total.index_add_(0, rows, at(observed.amplitude[rows], place) * known)
@@ -66,7 +65,7 @@ def with_equivalents(observed: Observed) -> Observed:
 def _compared(observed: Observed, amplitude: Tensor, crystals: Tensor, operations: Tensor) -> tuple[Tensor, Tensor]:
     """Return R between equivalent |F| (P,), inf where none are measured, and the share of |F| that has equivalents."""
     r_factors, shares = [], []
-    for rows, which in zip(crystals.split(PAIRS_AT_ONCE), operations.split(PAIRS_AT_ONCE), strict=True):
+    for rows, which in in_turn(crystals, operations, observed.shape):
         place, common = equivalents(observed.mask[rows], which)
         difference = ((amplitude[rows] - at(amplitude[rows], place)).abs() * common).flatten(1).sum(1)
         mean = (amplitude[rows] * common).flatten(1).sum(1)
@@ -80,6 +79,12 @@ def _fitting(r_factor: Tensor, crystals: Tensor, count: int) -> Tensor:
     least = torch.full((count,), torch.inf, device=r_factor.device, dtype=r_factor.dtype)
     least.scatter_reduce_(0, crystals, r_factor, "amin")
     return (r_factor <= _LARGEST_R) & (r_factor <= least[crystals] + _SPREAD)
+
+
+def in_turn(crystals: Tensor, operations: Tensor, shape: Shape) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield pairs of crystals and rotations (P,), no more at a time than `in_parts` allows for boxes of a shape."""
+    points = math.prod(shape)
+    yield from zip(in_parts(crystals, points), in_parts(operations, points), strict=True)
 
 
 def equivalents(mask: Tensor, operations: Tensor) -> tuple[Tensor, Tensor]:
@@ -111,8 +116,7 @@ def _moved(rotation: Tensor, shape: Shape) -> tuple[Tensor, Tensor]:
     moved = (rotation[..., None] * hkl).sum(2)  # (P, 3, n₁n₂n₃)
     size = torch.tensor(shape, device=moved.device)[:, None]
     inside = (moved.abs() * 2 < size).all(1).view(-1, *shape)
-    strides = torch.tensor([[shape[1] * shape[2]], [shape[2]], [1]], device=moved.device)
-    return (moved % size * strides).sum(1), inside
+    return (moved % size * strides(shape, moved.device)[:, None]).sum(1), inside
 
 
 def _earlier(rows: Tensor) -> Tensor:

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from phaselearn.crystal.alignment import align
 from phaselearn.crystal.judgement import with_phases_of
-from phaselearn.crystal.layout import half_box
+from phaselearn.crystal.layout import half_box, in_parts, shape_of
 from phaselearn.crystal.observed import Observed
 from phaselearn.phasing.figures_of_merit import likeness
-from phaselearn.phasing.laue import PAIRS_AT_ONCE, at, equivalents, laue_rotations
+from phaselearn.phasing.laue import at, equivalents, in_turn, laue_rotations
 
 
 def symmetry_agreement(factors: Tensor, observed: Observed) -> Tensor:
@@ -21,14 +21,14 @@ def symmetry_agreement(factors: Tensor, observed: Observed) -> Tensor:
     crystal whose amplitudes have no such rotation. Sharp maps fall short of 1 by up to 0.1, see `likeness`.
 
     Args:
-        factors: FFT boxes (B, N, N, N); only their phases count.
+        factors: FFT boxes (B, n₁, n₂, n₃); only their phases count.
         observed: of the same crystals.
     """
     amplitude = observed.map_amplitude()
     phased = with_phases_of(amplitude, factors)
     crystals, operations = laue_rotations(observed, amplitude)
     total, count = (torch.zeros(len(amplitude), device=amplitude.device) for _ in range(2))
-    for rows, which in zip(crystals.split(PAIRS_AT_ONCE), operations.split(PAIRS_AT_ONCE), strict=True):
+    for rows, which in in_turn(crystals, operations, observed.shape):
         place, common = equivalents(observed.mask[rows], which)
         first = phased[rows] * common
         second = at(phased[rows], place) * common
@@ -46,13 +46,13 @@ def impose_symmetry(factors: Tensor, observed: Observed, least: float, passes: i
     map fits best, and a rotation without inversion is tried as well as one with it.
 
     Args:
-        factors: FFT boxes (B, N, N, N); only their phases count.
+        factors: FFT boxes (B, n₁, n₂, n₃); only their phases count.
         observed: of the same crystals.
         least: map correlation from which a turned copy counts as a copy.
         passes: over the rotations of each crystal: the second turns what the first has improved.
 
     Returns:
-        FFT boxes (B, N, N, N) of the map amplitudes with the averaged phases.
+        FFT boxes (B, n₁, n₂, n₃) of the map amplitudes with the averaged phases.
     """
     amplitude = observed.map_amplitude()
     result = with_phases_of(amplitude, factors) * observed.mask
@@ -62,7 +62,7 @@ def impose_symmetry(factors: Tensor, observed: Observed, least: float, passes: i
     count = torch.bincount(crystals, minlength=len(factors))
     first = count.cumsum(0) - count
     for turn in list(range(int(count.amax()))) * passes:
-        for rows in (count > turn).nonzero()[:, 0].split(PAIRS_AT_ONCE):
+        for rows in in_parts((count > turn).nonzero()[:, 0], amplitude[0].numel()):
             place, common = equivalents(observed.mask[rows], operations[first[rows] + turn])
             turned = at(result[rows], place) * common
             fit = align(turned, result[rows] * common)
@@ -73,5 +73,6 @@ def impose_symmetry(factors: Tensor, observed: Observed, least: float, passes: i
 
 
 def _fine_half(box: Tensor) -> Tensor:
-    size = 8 * box.shape[-1] // 10 * 2
-    return half_box(box, (size, size, size))
+    """Return FFT boxes as half boxes of a grid that is finer by 1.6."""
+    first, second, third = (8 * size // 10 * 2 for size in shape_of(box))
+    return half_box(box, (first, second, third))

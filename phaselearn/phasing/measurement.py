@@ -13,11 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.layout import Shape, half_box, inside_nyquist, resized
+from phaselearn.crystal.layout import BOX, Shape, half_box, inside_nyquist, resized
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.rows import Rows
-
-_AXES = (-3, -2, -1)
 
 
 @dataclass(frozen=True)
@@ -66,13 +64,13 @@ class Measurement(Rows):
         return map_shape(self.amplitude)
 
     def phased(self, factors: Tensor) -> Tensor:
-        """Return half boxes of the amplitudes with the phases of FFT boxes (B, N, N, N) of structure factors."""
+        """Return half boxes of the amplitudes with the phases of FFT boxes (B, n₁, n₂, n₃) of structure factors."""
         unit = torch.polar(torch.ones_like(factors.real), -factors.angle())
         return self.amplitude * half_box(unit, self.shape)
 
     def full_box(self, factors: Tensor) -> Tensor:
         """Return FFT boxes of the data's shape in electrons, in the signs of `phaselearn.crystal`."""
-        fine = torch.fft.ifftn(map_of(factors), dim=_AXES, norm="forward")
+        fine = torch.fft.ifftn(map_of(factors), dim=BOX, norm="forward")
         return resized(fine, self.box) * self.scale[:, None, None, None]
 
 
@@ -110,12 +108,12 @@ def map_shape(half: Tensor) -> Shape:
 
 def map_of(factors: Tensor) -> Tensor:
     """Return the maps (B, n₁, n₂, n₃) of half boxes (B, n₁, n₂, n₃/2 + 1)."""
-    return torch.fft.irfftn(factors, s=map_shape(factors), dim=_AXES)
+    return torch.fft.irfftn(factors, s=map_shape(factors), dim=BOX)
 
 
 def transform(density: Tensor) -> Tensor:
     """Return the half boxes (B, n₁, n₂, n₃/2 + 1) of maps (B, n₁, n₂, n₃)."""
-    return torch.fft.rfftn(density, dim=_AXES)
+    return torch.fft.rfftn(density, dim=BOX)
 
 
 def power(factors: Tensor) -> Tensor:

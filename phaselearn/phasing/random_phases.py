@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from phaselearn.crystal.layout import BOX, Shape
 from phaselearn.crystal.reflection_grid import ReflectionGrid
 from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement, transform
 
@@ -35,10 +36,10 @@ def random_phases(grid: ReflectionGrid, seed: int, crystals: Sequence[int], star
         seed, crystals, starts: see `seeded_noise`.
     """
     noise = seeded_noise(grid.shape, seed, crystals, starts)
-    return torch.fft.rfftn(noise.to(grid.amplitude), dim=(-3, -2, -1))
+    return torch.fft.rfftn(noise.to(grid.amplitude), dim=BOX)
 
 
-def seeded_noise(shape: tuple[int, int, int], seed: int, crystals: Sequence[int], restarts: Sequence[int]) -> Tensor:
+def seeded_noise(shape: Shape, seed: int, crystals: Sequence[int], restarts: Sequence[int]) -> Tensor:
     """Return white noise (B, *shape): its transform has independent uniform phases and Friedel symmetry.
 
     Args:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
+from scipy.fft import next_fast_len
 from torch import Tensor
 
+from phaselearn.crystal.layout import permuted, resized
 from phaselearn.crystal.observed import Observed
 from phaselearn.phasing.figures_of_merit import likeness, overlap, r_factor
 from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement
@@ -16,8 +18,9 @@ from phaselearn.phasing.projections import eliminate_low_density
 from phaselearn.phasing.random_phases import random_start
 from phaselearn.phasing.solution import Solution
 
-_FINEST = 1.5  # 1/Å; beyond, the blur of B = 4 Å² leaves a tenth or less of |F|
-_SIZES = (8, 10, 12, 14, 16, 18, 20, 24, 28, 30, 32, 36, 40, 48, 60, 64, 80)
+_STRONG = 1.5  # 1/Å; beyond, the blur of B = 4 Å² leaves a tenth or less of |F|
+_FINEST_GRID = 2.0  # voxels for each reflection along an axis
+_SIZES = (8, 10, 12, 14, 16, 18, 20, 24, 28, 30, 32, 36, 40, 48, 60, 64, 80)  # that FFTs were measured to be quick for
 
 
 class Method(Protocol):
@@ -61,7 +64,7 @@ class SearchPlan:
         settled: map correlation of a polished trajectory with itself at the last check that ends the trajectory:
             its phase transition, to a solution or not, is over.
         polishing: low-density elimination of what is judged or chosen.
-        oversampling: voxels along an axis for each reflection along it, −h … h; at most twice the data's grid.
+        oversampling: voxels along an axis for each reflection along it, −h … h; at most two.
         voxels_at_once: voxels of all trajectories phased together; a few hundred thousand stay in a processor's
             cache, and a GPU wants a hundred times as many.
     """
@@ -86,42 +89,40 @@ def search(observed: Observed, method: Method, plan: SearchPlan, seed: int, crys
         seed: seed of the starting phases.
         crystals: (B,) a number for each crystal, its row in the store, which seeds its starting phases.
     """
-    # Axes in the order of their grids, so that fewer shapes occur and more crystals are phased together.
-    shapes, order = grid_shapes(observed, plan.oversampling).sort(dim=1, stable=True)
+    order = observed.axis_order()
+    shapes = grid_shapes(observed, plan.oversampling).gather(1, order)
     parts, places = [], []
     for shape in shapes.unique(dim=0):
         together = max(1, plan.voxels_at_once // (plan.restarts * int(shape.prod())))
         for rows in (shapes == shape).all(1).nonzero()[:, 0].split(together):
-            axes = order[rows]
-            chosen = Observed(
-                _reordered(observed.amplitude[rows], axes),
-                _reordered(observed.mask[rows], axes),
-                observed.lattice[rows].gather(1, axes[:, :, None].expand(-1, -1, 3)),
-            )
-            measurement = Measurement.of(chosen, tuple(shape.tolist()))
+            measurement = Measurement.of(observed[rows].reordered(order[rows]), tuple(shape.tolist()))
             numbers = [crystals[row] for row in rows.tolist()]
             found = _Search(measurement, method, plan, seed, numbers).run()
-            parts.append(replace(found, factors=_reordered(found.factors, axes.argsort(1))))
+            factors = resized(permuted(found.factors, order[rows].argsort(1)), observed.shape)
+            parts.append(replace(found, factors=factors))
             places.append(rows)
     return Solution.gathered(parts, places)
-
-
-def _reordered(boxes: Tensor, axes: Tensor) -> Tensor:
-    """Return boxes (B, N, N, N) whose axes are those (B, 3) of the given ones."""
-    return torch.stack([box.permute(*order) for box, order in zip(boxes, axes.tolist(), strict=True)])
 
 
 def grid_shapes(observed: Observed, oversampling: float) -> Tensor:
     """Return (B, 3) the voxels along each axis that a crystal is phased on.
 
-    The largest index along an axis decides, among the reflections of which the blur leaves something. Sizes are those
-    that FFTs are quick for.
+    The largest index along an axis decides. Reflections of which the blur leaves next to nothing have a place on the
+    grid, but make it no finer. Sizes are those that FFTs are quick for.
     """
-    strong = observed.kept(observed.inverse_d_squared() < _FINEST**2)
-    wanted = oversampling * (2 * strong.largest_indices() + 1)
-    largest = 2 * max(observed.shape)
-    allowed = torch.tensor([size for size in _SIZES if size <= largest], device=wanted.device)
-    return allowed[torch.searchsorted(allowed, wanted).clamp_max(len(allowed) - 1)]
+    strong = observed.kept(observed.inverse_d_squared() < _STRONG**2)
+    needed = min(oversampling, _FINEST_GRID) * (2 * strong.largest_indices() + 1)
+    needed = needed.maximum(2 * observed.largest_indices() + 2)
+    sizes = torch.tensor(_quick_sizes(int(needed.max())), device=needed.device)
+    return sizes[torch.searchsorted(sizes, needed)]
+
+
+def _quick_sizes(largest: int) -> list[int]:
+    """Return even sizes that FFTs are quick for, up to one that is at least `largest`."""
+    sizes = list(_SIZES)
+    while sizes[-1] < largest:
+        sizes.append(2 * next_fast_len(sizes[-1] // 2 + 1, real=True))
+    return sizes
 
 
 class _Search:

@@ -17,7 +17,7 @@ class Solution(Rows):
     """Phases of a batch of crystals; figures of merit that a method does not have are None.
 
     Attributes:
-        factors: FFT boxes (B, N, N, N) with the phases found.
+        factors: FFT boxes (B, n₁, n₂, n₃) with the phases found.
         agreement: (B,) highest map correlation of the chosen restart with another, 0 if none was like it.
         cycles: (B,) cycles run until the crystal was finished, those of all its restarts.
         expected_correlation: (B,) map correlation with the truth that the method itself expects.

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from phaselearn.crystal.alignment import align
 from phaselearn.crystal.judgement import with_phases_of
-from phaselearn.crystal.layout import resized
+from phaselearn.crystal.layout import Shape, multiplied, permuted, resized
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.reflection_grid import ReflectionGrid, grid_shapes
 from phaselearn.errors import UserError
@@ -28,9 +28,10 @@ from phaselearn.phasing.random_phases import random_phases
 from phaselearn.phasing.refinement import Refinement
 from phaselearn.phasing.solution import Solution
 from phaselearn.solver.phase_extension import extend
-from phaselearn.solver.trial_solutions import Found, Trial, better, doubled, refined
+from phaselearn.solver.trial_solutions import Found, Trial, better, refined
 
 _VOXELS_KEPT = 1 << 24  # of the boxes of all starts of the crystals that are phased together; bounds the memory
+_SMALL_BOX = 1 << 14  # voxels
 _VOXELS_AT_ONCE = 1 << 18  # of the boxes of all trajectories of the network together
 # Of the reflections, within the network's resolution: where it sees fewer, flipping sees enough, and one start will do.
 _ENOUGH = 0.5
@@ -143,8 +144,9 @@ class MultiStart:
             observed: the crystals' reflections.
             crystals: (B,) a number for each crystal, its row in the store, which seeds its trial phases.
         """
-        measured = observed.mask
-        observed = _completed(observed)
+        # Everything that follows happens on axes in one order, so the names of the axes change nothing.
+        order, shape, measured = observed.axis_order(), observed.shape, observed.mask
+        observed = _completed(observed.reordered(order))
         seen = (observed.mask & observed.within(self.completion.finest)).flatten(1).sum(1)
         enough = seen >= _ENOUGH * observed.mask.flatten(1).sum(1)
         parts, places = [], []
@@ -155,7 +157,8 @@ class MultiStart:
                 parts.append(self._searched(observed[rows], names, starts))
                 places.append(rows)
         found = Found.gathered(parts, places)
-        return replace(found, factors=found.factors * measured).solution()
+        factors = resized(permuted(found.factors, order.argsort(1)), shape)
+        return replace(found, factors=factors * measured).solution()
 
     def _searched(self, observed: Observed, crystals: list[int], starts: int) -> Found:
         """Phase crystals in rounds of starts, or with as many starts as there is time for."""
@@ -209,26 +212,27 @@ class MultiStart:
         flipping = self.starts.flipping
         if flipping is not None:
             begun = torch.stack([flipping(observed, crystals, self.seed, start) for start in starts], 1)
-        boxes = _smallest_boxes(observed)
+        shapes = _box_shapes(observed)
         trials = []
-        for box in boxes.unique().tolist():
-            rows = (boxes == box).nonzero()[:, 0]
+        for shape in shapes.unique(dim=0):
+            rows = (shapes == shape).all(1).nonzero()[:, 0]
             names = [crystals[row] for row in rows.tolist()]
-            first = None if begun is None else resized(begun[rows].flatten(0, 1), (box, box, box))
-            part = observed[rows].cropped((box, box, box))
+            box: Shape = tuple(shape.tolist())
+            first = None if begun is None else resized(begun[rows].flatten(0, 1), box)
+            part = observed[rows].cropped(box)
             trials.append(Trial(rows, part, self._led_to(part, names, starts, first)))
         return trials
 
     def _led_to(self, observed: Observed, crystals: list[int], starts: range, begun: Tensor | None) -> Found:
         """Run trajectories, an entry for each start, those of a crystal one after the other."""
-        count, box = len(starts), observed.mask.shape[-1]
+        count, voxels = len(starts), observed.mask[0].numel()
         owner = torch.arange(len(crystals), device=observed.mask.device).repeat_interleave(count)
         everything = observed[owner]
         factors = torch.zeros_like(everything.amplitude, dtype=torch.complex64)
         expected = everything.amplitude.new_zeros(len(owner))
         shapes, group = grid_shapes(observed.cut(self.completion.finest)).unique(dim=0, return_inverse=True)
         for number, shape in enumerate(shapes.tolist()):
-            for rows in (group == number).nonzero()[:, 0].split(max(1, _VOXELS_AT_ONCE // (count * box**3))):
+            for rows in (group == number).nonzero()[:, 0].split(max(1, _VOXELS_AT_ONCE // (count * voxels))):
                 names = [crystals[row] for row in rows.tolist()]
                 entries = (count * rows[:, None] + torch.arange(count, device=rows.device)).flatten()
                 grid = ReflectionGrid.of(everything[entries].cut(self.completion.finest), tuple(shape))
@@ -240,7 +244,7 @@ class MultiStart:
                 half, expected[entries] = self.network.improve(grid, phases)
                 factors[entries] = grid.full_box(half, observed.shape)
         factors = self._finished(factors, everything, begun)
-        fine = Measurement.of(everything, doubled(observed.shape))
+        fine = Measurement.of(everything, multiplied(observed.shape, 2))
         score = self.choice.trust * expected - r_factor(fine.phased(factors), fine, DENSITY_SHARE)
         # A start whose score is not a number is chosen last; sorted, NaN would come first.
         score = score.nan_to_num(-torch.inf)
@@ -269,6 +273,11 @@ def _completed(observed: Observed) -> Observed:
     return observed.with_rows(rows, with_equivalents(observed[rows]))
 
 
-def _smallest_boxes(observed: Observed) -> Tensor:
-    """Return (B,) the voxels an axis of the smallest FFT boxes, equal along all axes, that hold all reflections."""
-    return (2 * observed.largest_indices().amax(1) + 2).clamp_max(max(observed.shape))
+def _box_shapes(observed: Observed) -> Tensor:
+    """Return (B, 3) the shapes of the smallest FFT boxes that hold all reflections of each crystal.
+
+    Small boxes are cubes, which many crystals share: these are phased together.
+    """
+    shapes = 2 * observed.largest_indices() + 2
+    cubes = shapes.amax(1, keepdim=True).expand_as(shapes)
+    return torch.where(cubes.prod(1, keepdim=True) <= _SMALL_BOX, cubes, shapes)

@@ -18,21 +18,21 @@ def extend(factors: Tensor, observed: Observed, d_min: float, density_share: flo
     """Fill in the phases of the reflections with d < d_min by low-density elimination (Shiono & Woolfson 1992).
 
     Args:
-        factors: FFT boxes (B, N, N, N); at d < d_min zero, or a first guess.
+        factors: FFT boxes (B, n₁, n₂, n₃); at d < d_min zero, or a first guess.
         observed: the crystals' reflections.
         d_min: resolution in Å; finer reflections are phased.
         density_share: share of the voxels that hold density.
         iterations: number of cycles.
 
     Returns:
-        FFT boxes (B, N, N, N); crystals without finer reflections are left as they are.
+        FFT boxes (B, n₁, n₂, n₃); crystals without finer reflections are left as they are.
     """
     beyond = (observed.mask & ~observed.within(d_min)).flatten(1).any(1).nonzero()[:, 0]
     if not len(beyond):
         return factors
     # On the data's own grid atoms between voxels are hard to tell from ripples, see `phaselearn.phasing.measurement`.
-    fine = 2 * math.ceil(_OVERSAMPLING * observed.mask.shape[-1] / 2)
-    measurement = Measurement.of(observed[beyond], (fine, fine, fine))
+    first, second, third = (2 * math.ceil(_OVERSAMPLING * size / 2) for size in observed.shape)
+    measurement = Measurement.of(observed[beyond], (first, second, third))
     start = half_box(factors[beyond], measurement.shape).conj()
     start = start / measurement.scale[:, None, None, None]
     extended = eliminate_low_density(start, AmplitudeConstraint.of(measurement), density_share, iterations)

@@ -79,5 +79,5 @@ class Solver(ClassicalModel):
             return self.search.solve(observed, crystals)
 
     def phase(self, observed: Observed, crystals: list[int]) -> Tensor:
-        """Return FFT boxes (B, N, N, N) of the map amplitudes with the phases found."""
+        """Return FFT boxes (B, n₁, n₂, n₃) of the map amplitudes with the phases found."""
         return with_phases_of(observed.map_amplitude(), self.solve(observed, crystals).factors)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.layout import Shape, resized
+from phaselearn.crystal.layout import Shape, multiplied, resized
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.rows import Rows
 from phaselearn.phasing.figures_of_merit import likeness
@@ -90,7 +90,7 @@ class Trial:
         """Choose the start that scores highest, and see how well another agrees with it."""
         found, best = self.found, self.ranked(1)[:, 0]
         owner = self.owner(torch.arange(len(found.score), device=best.device))
-        fine = Measurement.of(self.observed[owner], doubled(self.observed.shape))
+        fine = Measurement.of(self.observed[owner], multiplied(self.observed.shape, 2))
         phased = fine.phased(found.factors)
         alike = likeness(phased, phased[best[owner]])
         alike[best] = 0
@@ -131,12 +131,6 @@ def _refined_at(places: Sequence[Tensor], trials: Sequence[Trial], refinement: R
 def better(first: Found, second: Found, observed: Observed) -> Found:
     """Return the better of two results for each crystal; the agreement may be that of the two with each other."""
     chosen = Found.where(second.score > first.score, second, first)
-    fine = Measurement.of(observed, doubled(observed.shape))
+    fine = Measurement.of(observed, multiplied(observed.shape, 2))
     alike = likeness(fine.phased(first.factors), fine.phased(second.factors))
     return replace(chosen, agreement=torch.maximum(chosen.agreement, alike))
-
-
-def doubled(shape: Shape) -> Shape:
-    """Return the shape of a grid twice as fine."""
-    first, second, third = shape
-    return 2 * first, 2 * second, 2 * third

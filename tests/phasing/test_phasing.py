@@ -252,15 +252,21 @@ def test_finer_grids_hold_the_same_reflections(crystals):
     torch.testing.assert_close(resized(resized(expected, FINE), (SIZE, SIZE, SIZE)), expected)
 
 
-def test_grids_are_finer_where_reflections_reach_further(crystals):
+def test_grids_are_finer_where_strong_reflections_reach_further_and_hold_the_others(crystals):
     lattice, numbers, positions = crystals
-    inner = observe((lattice * 0.1, numbers, positions))
-    assert grid_shapes(inner, 1.6).max() <= 8
+    beyond = observe((lattice * 0.1, numbers, positions))
+    assert grid_shapes(beyond, 1.6).unique().tolist() == [SIZE]
     long = torch.tensor([0.1, 1.0, 2.0], dtype=lattice.dtype)[:, None]
     assert grid_shapes(observe((torch.diag_embed(5 * torch.ones(1, 3)) * long, numbers[:1], positions[:1])), 1.6)[
         0
-    ].tolist() == [8, 18, 18]
+    ].tolist() == [12, 18, 18]
     assert grid_shapes(observe(crystals), 10.0).max() <= 2 * SIZE
+
+
+def test_grids_have_no_largest_size():
+    lattice = torch.diag_embed(torch.tensor([[3.0, 5.0, 61.0]]))
+    observed = Observed.from_reflections(torch.tensor([[0, 0, 76], [1, 0, 0]]), torch.ones(2), lattice[0])
+    assert grid_shapes(observed, 1.6)[0].tolist() == [8, 8, 250]
 
 
 def test_the_order_of_the_axes_does_not_matter(crystals):
