@@ -4,8 +4,8 @@ Started as a script: importing this package's neighbours would bring pymatgen an
 which crashes.
 
 INPUT holds `cell` (B, 6) in Å and degrees, `offset` (B + 1,), `hkl` (m, 3) one of each Friedel pair, `amplitude`
-(m,), `seed` (B,), `time_limit` in seconds of the processor a crystal. OUTPUT holds `factor` (m,) complex, zero where
-cctbx failed, and `seconds` (B,) of the processor.
+(m,), `seed` (B,), and `time_limit` in seconds of processor time for each crystal. OUTPUT holds `factor` (m,) complex,
+zero where cctbx failed, and `seconds` (B,) of processor time.
 """
 
 import random
@@ -43,8 +43,8 @@ def solve(cell: np.ndarray, hkl: np.ndarray, amplitude: np.ndarray, seed: int, t
     for _ in solving:
         if solving.state is solving.finished or time.process_time() > deadline:
             break
-    # What cctbx returns is the moment of the phase transition, a fifth of the phases turned by π/2: correct but rough.
-    # It is given time to settle and is polished, as its own evaluation does.
+    # cctbx stops at the phase transition, with a fifth of the phases shifted by π/2: right, but rough. Further cycles
+    # let it settle and polish it, as cctbx's own evaluation does.
     for _ in range(_SETTLING):
         next(flipping)
     polishing = charge_flipping.low_density_elimination_iterator(constant_rho_c=None)
@@ -80,7 +80,7 @@ def main() -> None:
                 float(given["time_limit"]),
             )
         except Exception as error:
-            # cctbx raises on some small cells; for it such a crystal is unsolved, not the end of the benchmark.
+            # cctbx raises on some small cells: such a crystal counts as unsolved, and the benchmark goes on.
             print(f"crystal {place}: {error}", file=sys.stderr)
         seconds[place] = time.process_time() - start
     np.savez(sys.argv[2], factor=factor, seconds=seconds)

@@ -15,11 +15,11 @@ class Comparison:
     """A method and an outside program in a regime.
 
     Attributes:
-        regime, method, peer: names.
-        n: crystals that both ran on and that are counted.
-        solved, strict: shares of the method.
-        peer_solved, peer_strict: shares of the outside program.
-        speed: mean seconds a crystal of the outside program over those of the method.
+        regime, method, peer: names of the regime, the method and the outside program.
+        n: number of counted crystals that both ran on.
+        solved, strict: shares solved by the method.
+        peer_solved, peer_strict: shares solved by the outside program.
+        speed: mean time of the outside program for a crystal, divided by that of the method.
     """
 
     regime: str
@@ -34,11 +34,11 @@ class Comparison:
 
 
 def compare(records: Sequence[CrystalRecord], peers: Sequence[str]) -> list[Comparison]:
-    """Return every method beside every outside program in every regime that both ran in, in the records' order.
+    """Compare every method with every outside program, in every regime that both ran in.
 
     Args:
-        records: of methods and outside programs.
-        peers: which of the methods are outside programs.
+        records: records of methods and outside programs.
+        peers: names of the outside programs.
     """
     tables: dict[tuple[str, str], dict[str, CrystalRecord]] = {}
     for record in records:

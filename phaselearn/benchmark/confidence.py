@@ -11,7 +11,7 @@ from phaselearn.benchmark.records import CrystalRecord
 
 _RECALL = 0.8
 _BINS = 10
-_FEWEST = 5  # solved, and unsolved: fewer teach nothing but the rate
+_FEWEST = 5  # solved and unsolved crystals that a fit needs; from fewer, only the rate can be learned
 _TREES = 300
 _LEAF = 8  # crystals: smaller leaves state probabilities too near 0 and 1
 
@@ -42,11 +42,11 @@ def features(records: Sequence[CrystalRecord]) -> np.ndarray:
 
 
 class Confidence:
-    """A random forest on the figures of merit: the share of solved among the crystals that fall into the same leaves.
+    """A random forest on the figures of merit: the share solved of the crystals in the same leaves.
 
     Args:
-        records: of crystals whose truth is known; those that are not counted are left out, and those of which the
-            method gave no map: that these are unsolved is known without a fit.
+        records: records of crystals with a known truth. Crystals that are not counted are left out. So are those of
+            which the method gave no map, since they are known to be unsolved.
     """
 
     def __init__(self, records: Sequence[CrystalRecord]) -> None:
@@ -56,11 +56,11 @@ class Confidence:
         solved = np.array([record.solved for record in counted], dtype=bool)
         self._always: float | None = None
         if min(solved.sum(), (~solved).sum()) < _FEWEST:
-            # Too few of one kind to learn from: the rate itself, with one success and one failure added.
+            # The rate itself, with one success and one failure added.
             self._always = float((solved.sum() + 1) / (len(solved) + 2))
             return
         table = features(counted)
-        # A figure that the method does not have tells nothing.
+        # Figures that the method does not have are left out.
         self._known = ~np.isnan(table).all(0)
         self._model = RandomForestClassifier(_TREES, min_samples_leaf=_LEAF, random_state=0)
         self._model.fit(table[:, self._known], solved)
@@ -76,11 +76,11 @@ class Confidence:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far the confidence of a method in a regime can be trusted.
+    """The check of a method's confidence in a regime.
 
     Attributes:
-        regime, method: names.
-        fitted, checked: crystals that the confidence was fitted and checked on.
+        regime, method: names of the regime and the method.
+        fitted, checked: numbers of crystals that the confidence was fitted on and checked on.
         expected_error: expected calibration error over ten bins of equally many crystals.
         auc: area under the ROC curve; NaN where all crystals are alike.
         precision: share of solved among the most confident, down to the confidence at which 80 % of the solved are

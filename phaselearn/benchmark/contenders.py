@@ -19,7 +19,7 @@ from phaselearn.errors import UserError, choose
 from phaselearn.models.weights import weights_path
 from phaselearn.plain_yaml import read_plain
 
-# Builds a model for a definition of the pairs, on `SimpleNamespace(definition=…)`.
+# Returns a model for `SimpleNamespace(definition=…)`, which stands for the data module.
 Builder = Callable[[Any], Any]
 
 
@@ -27,12 +27,12 @@ def regime_from(folder: Path, name: str, meanings: Mapping[str, Mapping[str, str
     """Return a regime from the options of conf/data and conf/observation that it names.
 
     Args:
-        folder: conf/.
-        name: of the regime.
-        meanings: what the names mean.
+        folder: folder conf/.
+        name: name of the regime.
+        meanings: {name: {group: option}}, with the groups `data` and `observation`.
 
     Raises:
-        UserError: no such regime, or it names an option that is not there.
+        UserError: there is no such regime, or it names an option that does not exist.
     """
     meaning = meanings[choose("regimes", name, meanings, command="phaselearn benchmark", listed=True)]
     if not isinstance(meaning, Mapping) or not meaning.keys() >= {"data", "observation"}:
@@ -58,9 +58,9 @@ def parameter_free(name: str, config: DictConfig, build: Builder, device: str) -
 
     Args:
         name: option of conf/model.
-        config: its configuration, for the key of its results.
-        build: makes the model on `SimpleNamespace(definition=…)`.
-        device: where it runs.
+        config: configuration of the model, which is part of the key of its results.
+        build: returns the model for `SimpleNamespace(definition=…)`.
+        device: device that it runs on.
     """
     identity = json.dumps(OmegaConf.to_container(config, resolve=True), sort_keys=True)
     weights = OmegaConf.select(config, "network.weights")
@@ -88,12 +88,12 @@ def trained(
     """Return the network of a run folder as a contender.
 
     Args:
-        folder: of the run.
-        config: its configuration.
-        training_set: what training_set.json says.
-        checkpoint: its weights.
-        build: makes the network and loads the weights.
-        device: where it runs.
+        folder: run folder.
+        config: configuration of the run.
+        training_set: content of training_set.json.
+        checkpoint: file of the weights.
+        build: returns the network with its weights.
+        device: device that it runs on.
     """
     data = config.data
     definition = PairDefinition(**_arguments(data.definition))

@@ -1,4 +1,4 @@
-"""The crystals of a benchmark, and those that training saw."""
+"""The crystals of a benchmark, and those of the training split."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from phaselearn.errors import UserError, choose
 
 @dataclass(frozen=True)
 class BenchmarkSet:
-    """What is tested, and what a method may have learned from.
+    """The tested crystals, and those that a method may have learned from.
 
     Attributes:
-        tested: the crystals, the same for every method.
-        training: the crystals of the train split beside them; empty where all are tested.
+        tested: tested crystals, the same for every method.
+        training: crystals of the training split; empty where these are tested, too.
     """
 
     tested: tuple[Crystal, ...]
@@ -27,7 +27,7 @@ class BenchmarkSet:
 
 
 def crystals_of_source(source: Source, longest_edge: float) -> list[Crystal]:
-    """Return the usable crystals of a source."""
+    """Return the crystals of a source that pass the screening."""
     crystals = [entry for entry in source if isinstance(entry, Crystal)]
     reasons = screen(crystals, longest_edge)
     return [crystal for crystal, reason in zip(crystals, reasons, strict=True) if reason is None]
@@ -40,16 +40,16 @@ def crystals_of_store(path: str) -> list[Crystal]:
 
 
 def choose_crystals(crystals: Sequence[Crystal], split: str, count: int | None, seed: int) -> BenchmarkSet:
-    """Choose the crystals to be tested; smaller counts lie within larger ones.
+    """Choose the crystals to be tested; a smaller choice lies within a larger one.
 
     Args:
-        crystals: everything there is.
+        crystals: all crystals of the source or store.
         split: `train`, `validation`, `test` or `all`.
-        count: at most so many; null for all.
-        seed: of the choice.
+        count: largest number of tested crystals; None for all.
+        seed: seed of the choice.
 
     Raises:
-        UserError: unknown split, or nothing in it.
+        UserError: the split is unknown or empty.
     """
     choose("split", split, (*SPLITS, "all"), command="phaselearn benchmark")
     tested = [crystal for crystal in crystals if split in ("all", split_of(crystal.formula))]

@@ -1,4 +1,4 @@
-"""Fingerprints of |F| that do not depend on the setting of the cell: what two patterns must share to be alike."""
+"""Fingerprints of |F| that do not depend on the setting of the cell: powder patterns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEFINITION = PairDefinition(10, "full", "atomic_number", 0.0, "atomic_number", 0
 
 
 def amplitudes(crystals: Sequence[Crystal]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield |F| (B, 10, 10, 10) float32 and lattices (B, 3, 3) of blocks of crystals, in their order."""
+    """Yield |F| (B, 10, 10, 10) float32 and lattices (B, 3, 3) in Å, block by block in the order of the crystals."""
     for start in range(0, len(crystals), _CRYSTALS_AT_ONCE):
         lattice, numbers, positions = pad_atoms(crystals[start : start + _CRYSTALS_AT_ONCE])
         intensity, _ = make_pairs(lattice.float(), numbers, positions, DEFINITION)
@@ -28,10 +28,9 @@ def amplitudes(crystals: Sequence[Crystal]) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def fingerprints(crystals: Sequence[Crystal]) -> np.ndarray:
-    """Return (n, 96) unit vectors: the powder pattern on the axis s·V^(1/3).
+    """Return the powder patterns on the axis s·V^(1/3), as unit vectors (n, 96).
 
-    The axis does not change when a cell grows isotropically, so a crystal and the same one at another temperature
-    are alike.
+    The axis does not change when a cell grows isotropically, so a crystal at two temperatures is alike.
     """
     blocks = [_powder(amplitude, lattice) for amplitude, lattice in amplitudes(crystals)]
     return torch.cat(blocks).numpy() if blocks else np.zeros((0, _BINS), np.float32)
@@ -46,7 +45,7 @@ def _powder(amplitude: Tensor, lattice: Tensor) -> Tensor:
     weight = (amplitude.square() * inside).flatten(1)
     low = place.clamp_max(_BINS - 2).long().flatten(1)
     share = place.flatten(1) - low
-    # Each line is shared by two bins: a line on the border of two must not jump.
+    # Two bins share each line, so that a line near their border does not jump.
     pattern = torch.zeros(len(amplitude), _BINS)
     pattern.scatter_add_(1, low, weight * (1 - share).clamp(0, 1))
     pattern.scatter_add_(1, low + 1, weight * share.clamp(0, 1))

@@ -1,7 +1,7 @@
-"""Different crystals with nearly the same |F|: the floor on error that no method can beat.
+"""Different crystals with nearly the same |F|: a limit that no method can beat.
 
-Two crystals with one lattice and one |F| cannot be told apart by diffraction. Such pairs are looked for among crystals
-of a set, in every setting of the axes that the common lattice allows.
+Diffraction cannot tell two crystals with the same lattice and the same |F| apart. Such pairs are searched in a set of
+crystals, in every setting of the axes that the common lattice allows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from phaselearn.data.pairs import pad_atoms
 from phaselearn.data.structures import Crystal
 
 _CANDIDATES = 0.98  # cosine of powder patterns below which |F| cannot agree
-_METRIC_TOLERANCE = 0.03  # of the largest element of the metric tensors
+_METRIC_TOLERANCE = 0.03  # as a share of the largest element of the metric tensors
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class HomometricPair:
     """Two crystals of a set that diffraction can hardly tell apart.
 
     Attributes:
-        first, second: their ids.
+        first, second: ids of the crystals.
         r_factor: Σ||F₁| − k|F₂|| / Σ|F₁|.
         correlation: map correlation after the best shift and hand, with the amplitudes of the first.
     """
@@ -45,10 +45,10 @@ class HomometricPair:
 
 
 def homometric_pairs(crystals: Sequence[Crystal], epsilon: float, correlation: float = 0.9) -> list[HomometricPair]:
-    """Return the pairs whose |F| agree within ε although their maps do not.
+    """Return the pairs of crystals with |F| that agree within ε although their maps do not.
 
     Args:
-        crystals: a set, in reduced cells.
+        crystals: the set, in reduced cells.
         epsilon: largest R of the two sets of amplitudes.
         correlation: map correlation from which two crystals are one structure.
     """

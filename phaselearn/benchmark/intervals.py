@@ -14,13 +14,13 @@ def bootstrap_interval(values: np.ndarray, statistic: str, resamples: int, seed:
     """Return the percentile bootstrap interval (Efron 1979) of a statistic at 95 %.
 
     Args:
-        values: (n,) one value a crystal.
+        values: values (n,), one for each crystal.
         statistic: `mean` or `median`.
-        resamples: samples drawn with replacement.
-        seed: of the draws.
+        resamples: number of samples drawn with replacement.
+        seed: seed of the draws.
 
     Returns:
-        Lower and upper end; NaN where there are no values, the value itself where there is one.
+        Lower and upper end: NaN for no values, and the value itself for a single one.
     """
     values = np.asarray(values, dtype=float)
     if not len(values):

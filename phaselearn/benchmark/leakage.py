@@ -1,4 +1,4 @@
-"""What training and test share: formulas, structure types, near-duplicate |F|."""
+"""Overlap of training and test: formulas, structure types, near-duplicate |F|."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ SIMILARITY = 0.999  # cosine of two powder patterns from which |F| counts as a n
 
 @dataclass(frozen=True)
 class Leakage:
-    """How many tested crystals have something in the training set.
+    """Numbers of tested crystals that have something in common with the training set.
 
     Attributes:
         tested, training: sizes of the two sets.
-        formulas: tested crystals whose reduced formula is in training.
-        prototypes: tested crystals whose structure type is in training.
-        patterns: tested crystals with a training crystal of as many atoms and nearly the same powder pattern.
+        formulas: number of tested crystals with a reduced formula of the training set.
+        prototypes: number of tested crystals with a structure type of the training set.
+        patterns: number of tested crystals for which a training crystal with as many atoms has nearly the same powder
+            pattern.
     """
 
     tested: int

@@ -1,4 +1,4 @@
-"""What a benchmark found as Markdown: the header, and the tables that fit a results file."""
+"""The results of a benchmark as Markdown: the header, and the tables that fit a results file."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from phaselearn.benchmark import comparison, confidence
 from phaselearn.benchmark.comparison import Comparison
 from phaselearn.benchmark.confidence import Calibration
-from phaselearn.benchmark.table import Row, markdown_table
+from phaselearn.benchmark.table import Row, benchmark_table
 from phaselearn.quoting import markdown_text
+from phaselearn.report.markdown_table import markdown_table
 
 _SUBSETS = ("all", "hard", "unseen_prototype")
 
@@ -22,15 +23,15 @@ def markdown(
     """Return the text of benchmark.md.
 
     Args:
-        facts: of the header.
-        rows: of the table; a subset without rows is left out.
-        comparisons: with outside programs.
-        calibrations: of confidences.
+        facts: lines of the header by name.
+        rows: rows of the table; a subset without rows is left out.
+        comparisons: comparisons with outside programs.
+        calibrations: calibrations of confidences.
     """
     parts = ["\n".join(f"- {name}: {markdown_text(text)}" for name, text in facts.items())]
     for subset in _SUBSETS:
         if any(row["subset"] == subset for row in rows):
-            parts.append(f"### {subset}\n\n{markdown_table(rows, subset)}")
+            parts.append(f"### {subset}\n\n{benchmark_table(rows, subset)}")
     if comparisons:
         cells = [comparison.table_cells(each) for each in comparisons]
         parts.append(f"### Beside outside programs, on their crystals\n\n{_table(comparison.HEADINGS, cells)}")
@@ -41,5 +42,5 @@ def markdown(
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(map(markdown_text, line))} |" for line in lines)
+    escaped = ([markdown_text(cell) for cell in row] for row in rows)
+    return markdown_table(headings, escaped, texts=len(headings))

@@ -38,11 +38,11 @@ def write_page(
 
     Args:
         path: the HTML file.
-        title: what was benchmarked.
-        facts: the header: crystals, leakage, homometry, commit, command.
-        rows: of the table.
-        comparisons: with outside programs.
-        calibrations: of confidences.
+        title: heading of the page.
+        facts: lines of the header by name: crystals, leakage, homometry, commit, command.
+        rows: rows of the table.
+        comparisons: comparisons with outside programs.
+        calibrations: calibrations of confidences.
     """
     plots = [_against_resolution(rows), *_against_atoms(rows), _against_time(rows)]
     if calibrations:

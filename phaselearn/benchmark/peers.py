@@ -33,7 +33,7 @@ class Cctbx:
     It gets the amplitudes that the other methods flip, |F|·exp(−B s²/4) with the map's B.
 
     Attributes:
-        time_limit: seconds of the processor a crystal.
+        time_limit: seconds of processor time for each crystal.
     """
 
     time_limit: float
@@ -52,7 +52,7 @@ class Cctbx:
             ) from error
 
     def fits(self, regime: Regime) -> bool:
-        """Whether it can read the regime's data: always."""
+        """Return True: it can read the data of any regime."""
         return True
 
     def run(self, batch: Batch, regime: Regime) -> Outcome:
@@ -63,7 +63,7 @@ class Cctbx:
         """
         observed = observed_of(batch, regime.definition)
         amplitude = observed.map_amplitude()
-        # What the blur leaves nothing of would only make cctbx choose a grid ten times finer.
+        # Reflections of which the blur leaves nothing would only make cctbx choose a grid ten times finer.
         strong = amplitude > _NEGLIGIBLE * amplitude.flatten(1).amax(1)[:, None, None, None]
         reflections = [_unique_reflections(mask) for mask in observed.mask & strong]
         with tempfile.TemporaryDirectory() as folder:
@@ -116,7 +116,7 @@ def peer(name: str, time_limit: float) -> Cctbx:
     """Return a peer by name.
 
     Raises:
-        UserError: there is none of this name.
+        UserError: no peer has this name.
     """
     choose("peers", name, PEERS, command="phaselearn benchmark", listed=True)
     return Cctbx(time_limit)

@@ -1,4 +1,4 @@
-"""What a benchmark knows of each crystal under each method: one record, one line of a CSV."""
+"""Records of a benchmark: the results of a method on a crystal, each a line of a CSV file."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class CrystalRecord:
     """One crystal under one method in one regime; floats are NaN where a value does not exist.
 
     Attributes:
-        method, regime: names.
-        id, formula, prototype, space_group, atoms: of the crystal; atoms in the cell.
+        method, regime: names of the method and of the regime.
+        id, formula, prototype, space_group, atoms: facts of the crystal; `atoms` is the number in its cell.
         prototype_seen: whether training saw its structure type.
         correlation, floor, gain, phase_error, solved, atoms_found, strict, hard, counted, failed: see `Judgement`.
-        seconds: those of the batch, of the processor or of the GPU, shared equally by its crystals.
-        reflections, volume: unique reflections observed; of the cell in Å³.
+        seconds: time of the batch on the processor or the GPU, divided by its number of crystals.
+        reflections, volume: number of unique reflections observed; volume of the cell in Å³.
         r_factor, skewness, peakiness, symmetry, inversion: figures of merit of the map, see `phaselearn.phasing`.
-        agreement, cycles, expected_correlation: what the method says of itself, see `Solution`.
+        agreement, cycles, expected_correlation: the method's own figures, see `Solution`.
     """
 
     method: str

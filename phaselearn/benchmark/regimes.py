@@ -1,4 +1,4 @@
-"""Regimes: which reflections of the crystals are measured, and how well."""
+"""Regimes of a benchmark: the reflections that are measured, and their errors."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Regime:
     """A named kind of data.
 
     Attributes:
-        name: as in the tables.
+        name: name in the tables.
         definition: size, layout and scattering of the pairs.
-        observation: what is measured of them.
+        observation: limits and errors of the measurement.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Regime:
 
 @dataclass(frozen=True)
 class InputPreparation:
-    """How a network wants its intensities; see `phaselearn.data.preparation.transforms`."""
+    """The form of the intensities that a network reads; see `phaselearn.data.preparation.transforms`."""
 
     transform: str = "amplitude"
     scaling: str = "deviation"
@@ -55,8 +55,8 @@ def batches(
 ) -> Iterator[tuple[list[Crystal], Batch]]:
     """Yield crystals and their batch, which has no target density.
 
-    Noise and missing reflections depend on seed and id of a crystal alone, so that every method, whatever its
-    batch size, gets the same |F|.
+    Noise and missing reflections depend on the seed and on the id of a crystal alone. So every method gets the same
+    |F|, whatever its batch size.
     """
     for start in range(0, len(crystals), batch_size):
         chosen = list(crystals[start : start + batch_size])

@@ -1,4 +1,4 @@
-"""A whole benchmark: run, judge, calibrate, and write the table, the page and what each crystal did."""
+"""A whole benchmark: run, judge, calibrate, and write the table, the page and the records of all crystals."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ MARKDOWN_FILE = "benchmark.md"
 
 @dataclass(frozen=True)
 class BenchmarkPlan:
-    """What is done beside running the methods.
+    """Settings of a benchmark, and the parts of it beside the runs.
 
     Attributes:
-        settings: of the runs.
-        resamples: of the bootstrap.
-        peer_count: crystals for outside programs.
-        confidence: methods whose confidence is calibrated.
-        confidence_count: training crystals that it is fitted on; 0 for no calibration.
-        homometry: R from which |F| of two crystals agree; None leaves the search out.
+        settings: settings of the runs.
+        resamples: number of bootstrap samples.
+        peer_count: largest number of crystals for outside programs.
+        confidence: names of the methods with a calibrated confidence.
+        confidence_count: number of training crystals that the confidence is fitted on; 0 for no calibration.
+        homometry: largest R at which |F| of two crystals agree; None for no search of such pairs.
     """
 
     settings: RunSettings
@@ -59,23 +59,23 @@ def run_benchmark(
 ) -> list[Row]:
     """Run what has not been run yet and write everything.
 
-    A method that cannot read a regime has no row in it. Outside programs are slow and get fewer crystals; every
-    method is compared with them on those alone.
+    A method that cannot read a regime has no row in it. Outside programs are slow, so they get fewer crystals, and the
+    methods are compared with them on these alone.
 
     Args:
-        folder: of the run.
+        folder: run folder.
         crystals: tested and training crystals.
-        regimes: in the order of the table.
+        regimes: regimes in the order of the table.
         contenders: our methods.
         peers: outside programs.
-        plan: what else is done.
-        facts: for the page's header.
+        plan: settings, and the further parts of the benchmark.
+        facts: lines of the page's header by name.
 
     Returns:
         The rows of the table.
 
     Raises:
-        UserError: a confidence is asked for where there is nothing to fit it on.
+        UserError: a confidence is asked for, but there are no crystals to fit it on.
     """
     seen = frozenset(crystal.prototype for crystal in crystals.training)
     few = crystals.tested[: plan.peer_count]

@@ -1,4 +1,4 @@
-"""Run a method on the crystals of a regime and judge it; what is finished is not run again."""
+"""Run a method on the crystals of a regime and judge it, unless its records are there already."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from phaselearn.progress import track
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a method makes of a batch.
+    """The result of a method on a batch.
 
     Attributes:
-        solution: phases, and what the method says of them.
-        seconds: of the whole batch: a processor's, all cores together; a GPU's by the clock on the wall.
+        solution: phases, and the method's own figures of them.
+        seconds: time of the whole batch: processor time of all cores together, or wall time with a GPU.
     """
 
     solution: Solution
@@ -74,13 +74,13 @@ class ModelContender:
     """A `DensityModel`, trained or without parameters.
 
     Args:
-        name: as in the tables.
-        build: makes the model for a definition of the pairs.
-        definition: the only one that it can read; None where it reads any.
-        preparation: of its input.
+        name: name in the tables.
+        build: returns the model for a definition of the pairs.
+        definition: the only definition that the model can read; None if it reads any.
+        preparation: preparation of its input.
         seen_prototypes: structure types of its training set; None for a method that was not trained.
-        identity: changes whenever the results may.
-        device: where it runs.
+        identity: a text that changes whenever the results may.
+        device: device that it runs on, such as `cpu`.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class ModelContender:
         return Outcome(solution, self._clock() - start)
 
     def _clock(self) -> float:
-        """Return seconds of the processor, all its cores, which programs beside do not slow; on a GPU real ones."""
+        """Return processor time of all cores, which other programs do not lengthen; with a GPU, wall time."""
         if not self._device.startswith("cuda"):
             return time.process_time()
         torch.cuda.synchronize()
@@ -128,12 +128,12 @@ class ModelContender:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How contenders are run.
+    """Settings of all runs.
 
     Attributes:
-        folder: where records are kept.
-        batch_size: crystals in a batch.
-        seed: of noise, missing reflections and starting phases.
+        folder: folder of the records.
+        batch_size: number of crystals in a batch.
+        seed: seed of noise, missing reflections and starting phases.
     """
 
     folder: Path
@@ -148,9 +148,9 @@ def run_contender(
     seen_prototypes: frozenset[str],
     settings: RunSettings,
 ) -> list[CrystalRecord]:
-    """Return the records of a method in a regime, from its file where they were computed before."""
+    """Return the records of a method in a regime; they are read from their file if they were computed before."""
     seen = seen_prototypes if contender.seen_prototypes is None else contender.seen_prototypes
-    # The key tells them apart; a run folder that is a contender may have a very long name.
+    # The key makes the name unique. A run folder may have a longer name than a file can.
     name = f"{contender.name[:100]}_{regime.name}_{_key(contender, regime, crystals, seen, settings)}.csv"
     path = settings.folder / name
     if path.exists():
@@ -221,7 +221,7 @@ def _own(solution: Solution) -> dict[str, Tensor]:
 
 
 def figures_of(factors: Tensor, observed: Observed) -> dict[str, Tensor]:
-    """Return what can be said without the truth of the measured amplitudes with the phases of FFT boxes, each (B,)."""
+    """Return the figures of merit (B,) of the measured amplitudes with the phases of FFT boxes, without the truth."""
     measurement = Measurement.of(observed, multiplied(observed.shape, 2))
     phased = measurement.phased(factors)
     density = map_of(phased)

@@ -12,6 +12,7 @@ from phaselearn.benchmark.intervals import bootstrap_interval
 from phaselearn.benchmark.records import CrystalRecord
 from phaselearn.files import write_csv
 from phaselearn.quoting import markdown_text
+from phaselearn.report.markdown_table import markdown_table
 
 BENCHMARK_FILE = "benchmark.csv"
 
@@ -27,7 +28,7 @@ SUBSETS: dict[str, Callable[[CrystalRecord], bool]] = {
     "atoms_41_up": lambda record: record.atoms > 40,
 }
 
-# Column, the record's field, and how it is summarised over crystals.
+# Column, field of the record, and statistic over the crystals.
 _STATISTICS = (
     ("solved", "solved", "mean"),
     ("strict", "strict", "mean"),
@@ -44,6 +45,8 @@ COLUMNS = (
     "failed",
 )
 
+_HEADINGS = ("regime", "method", "n", "solved %", "strict %", "median CC", "gain", "phase error °", "s a crystal")
+
 Row = dict[str, str | float]
 
 
@@ -56,13 +59,13 @@ def is_centrosymmetric(space_group: int) -> bool:
 def summarise_records(records: Sequence[CrystalRecord], resamples: int) -> list[Row]:
     """Return the rows of the table, in the order of the records.
 
-    Crystals with fewer than 20 unique observed reflections are left out and counted. `failed` counts those of which the
-    method gave no map; they are unsolved. A subset without crystals,
-    and `unseen_prototype` where it is everything, has no row.
+    Crystals with fewer than 20 unique observed reflections are left out and counted. `failed` counts the crystals of
+    which the method gave no map; they are unsolved. A subset without crystals has no row, and neither has
+    `unseen_prototype` if it holds all crystals.
 
     Args:
-        records: of all methods and regimes.
-        resamples: of the bootstrap.
+        records: records of all methods and regimes.
+        resamples: number of bootstrap samples.
     """
     groups: dict[tuple[str, str], list[CrystalRecord]] = {}
     for record in records:
@@ -100,16 +103,14 @@ def write_table(folder: Path, rows: Iterable[Row]) -> Path:
     return path
 
 
-def markdown_table(rows: Sequence[Row], subset: str = "all") -> str:
-    """Return the rows of a subset as a Markdown table, intervals in brackets."""
-    lines = [
-        "| regime | method | n | solved % | strict % | median CC | gain | phase error ° | s a crystal |",
-        "|---|---|---:|---:|---:|---:|---:|---:|---:|",
-    ]
-    for row in rows:
-        if row["subset"] != subset:
-            continue
-        cells = [
+def benchmark_table(rows: Sequence[Row], subset: str = "all") -> str:
+    """Return the rows of a subset in Markdown, intervals in brackets, with a note on predictions that are no maps."""
+    chosen = [row for row in rows if row["subset"] == subset]
+    cells = [
+        [
+            markdown_text(row["regime"]),
+            markdown_text(row["method"]),
+            str(row["n"]),
             _with_interval(row, "solved", 100, 1),
             _with_interval(row, "strict", 100, 1),
             _with_interval(row, "median_cc", 1, 3),
@@ -117,14 +118,13 @@ def markdown_table(rows: Sequence[Row], subset: str = "all") -> str:
             _with_interval(row, "phase_error", 1, 1),
             f"{row['seconds_per_crystal']:.3f}",
         ]
-        names = f"{markdown_text(row['regime'])} | {markdown_text(row['method'])}"
-        lines.append(f"| {names} | {row['n']} | {' | '.join(cells)} |")
-    note = failed_note([row for row in rows if row["subset"] == subset])
-    return "\n".join([*lines, "", note] if note else lines)
+        for row in chosen
+    ]
+    return "\n\n".join(filter(None, (markdown_table(_HEADINGS, cells, texts=2), failed_note(chosen))))
 
 
 def failed_note(rows: Sequence[Row]) -> str:
-    """Return a sentence on the maps that are none; empty where all are."""
+    """Return a sentence on the predictions that are no maps; empty without any."""
     failed = [f"{row['failed']} of {row['n']} by {row['method']} in {row['regime']}" for row in rows if row["failed"]]
     return f"Not a number or without phases, and counted as unsolved: {', '.join(failed)}." if failed else ""
 

@@ -34,7 +34,7 @@ def _benchmark(config: DictConfig) -> None:
     from phaselearn.benchmark.peers import peer
     from phaselearn.benchmark.run import BenchmarkPlan, run_benchmark
     from phaselearn.benchmark.runner import RunSettings
-    from phaselearn.benchmark.table import markdown_table
+    from phaselearn.benchmark.table import benchmark_table
     from phaselearn.commands.console import quiet_libraries
     from phaselearn.commands.session import check
     from phaselearn.errors import UserError
@@ -77,7 +77,7 @@ def _benchmark(config: DictConfig) -> None:
     with own_folder(folder, own, "give the command that began it to go on with it"):
         write_whole(folder / CONFIG_FILE, OmegaConf.to_yaml(own).encode())
         rows = run_benchmark(folder, chosen, regimes, contenders, peers, plan, facts)
-    print(markdown_table(rows))
+    print(benchmark_table(rows))
     print(f"\npage:   {printable(folder / 'benchmark.html')}\nfolder: {printable(folder)}")
 
 

@@ -1,1 +1,1 @@
-"""What a run shows of itself: tables, figures, map files and the HTML page."""
+"""Tables, figures, map files and HTML pages of a run, and pages over several runs."""

@@ -14,7 +14,7 @@ VIEW = {"elev": 18, "azim": -67}
 
 
 def frame_cell(axes: Any, crystal: ShownCrystal, zoom: float = 0.95) -> None:
-    """Draw the edges of the cell and set axes in Å about it, one scale on all."""
+    """Draw the edges of the cell, with axes in Å about it that share one scale."""
     edges = cell_edges(crystal.lattice)
     axes.add_collection3d(Line3DCollection(edges, colors="#9AA3AC", linewidths=0.8))
     corners = np.concatenate(edges)
@@ -30,7 +30,7 @@ def frame_cell(axes: Any, crystal: ShownCrystal, zoom: float = 0.95) -> None:
 
 
 def draw_atoms(axes: Any, crystal: ShownCrystal) -> None:
-    """Draw the atoms of the true structure as rings, those on faces of the cell with their images."""
+    """Draw the atoms of the true structure as rings; those on a face of the cell are drawn with their images."""
     _, positions = atoms_in_cell(crystal.numbers, crystal.positions)
     places = positions @ crystal.lattice
     for width, colour in ((3.2, "white"), (1.4, "#1B1F24")):

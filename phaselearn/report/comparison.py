@@ -1,4 +1,4 @@
-"""What a predicted density of a crystal is worth beyond its correlation: vectors between maxima, and symmetry."""
+"""Two tests of a predicted density beyond its map correlation: vectors between maxima, and symmetry."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from phaselearn.report.surfaces import THRESHOLD
 
 @dataclass(frozen=True)
 class Symmetry:
-    """How well maps repeat themselves under the operations of the true space group, each about its best origin.
+    """Map correlations of maps with their copies, moved by the operations of the true space group.
+
+    Each operation acts about the origin that gives the highest correlation.
 
     Attributes:
-        operations: G of them, the identity left out.
-        prediction: (G,) map correlation of the prediction with its moved copy.
-        truth: (G,) the same of the true map: below 1 by what its voxels cannot hold.
-        chance: (G,) the same of a map with the prediction's amplitudes and random phases: what the choice of the
-            best origin gives any map.
+        operations: the G operations, without the identity.
+        prediction: map correlations (G,) of the prediction with its moved copies.
+        truth: map correlations (G,) of the true map with its moved copies; voxels are too coarse for exactly 1.
+        chance: map correlations (G,) of a map with the prediction's amplitudes and random phases. Any map reaches
+            them by the choice of the best origin.
     """
 
     operations: tuple[Operation, ...]
@@ -37,11 +39,11 @@ class Comparison:
     """A prediction beside its crystal.
 
     Attributes:
-        from_voxels: Table 1 of the report, maxima being groups of the most intense voxels; None for one atom and for
-            more than 40.
-        from_peaks: the same with peaks between the voxels.
-        peaks_above: peaks higher than 70 % of the highest, up to twice the number of atoms.
-        symmetry: the symmetry score; None where the space group is P1.
+        from_voxels: Table 1 of the report, in which groups of the most intense voxels are the maxima; None for a
+            crystal with one atom or more than 40.
+        from_peaks: Table 1 with peaks between the voxels as the maxima; None for the same crystals.
+        peaks_above: number of peaks above 70 % of the highest, counted up to twice the number of atoms.
+        symmetry: symmetry score; None where the space group is P1.
     """
 
     from_voxels: VectorTable | None
@@ -56,11 +58,11 @@ def compare(
     """Compare a predicted density with a crystal; the origin and the hand do not matter.
 
     Args:
-        lattice: (3, 3), rows in Å.
-        numbers: (n,) atomic numbers.
-        positions: (n, 3) fractional.
-        truth: (N, N, N), voxel i at i/N.
-        prediction: (N, N, N); one that is not finite has no maxima.
+        lattice: lattice vectors (3, 3), rows in Å.
+        numbers: atomic numbers (n,).
+        positions: fractional coordinates (n, 3).
+        truth: true density (N, N, N), voxel i at i/N.
+        prediction: predicted density (N, N, N); one that is not finite has no maxima.
     """
     count, size = len(numbers), prediction.shape[0]
     finite = bool(np.isfinite(prediction).all())

@@ -12,6 +12,7 @@ from phaselearn.crystal.vectors import REPORT_F2, VectorTable
 from phaselearn.quoting import markdown_text
 from phaselearn.report.comparison import Symmetry
 from phaselearn.report.content import ShownCrystal
+from phaselearn.report.markdown_table import markdown_table
 from phaselearn.report.terminal import number
 
 VECTOR_HEADINGS = (
@@ -33,10 +34,10 @@ VECTOR_NOTE = (
 )
 SYMMETRY_NOTE = (
     "Map correlation of a map with its copy moved by the operations of the true space group, each about its best "
-    "origin. Random phases with the prediction’s amplitudes show what the choice of the origin gives any map: "
-    "symmetry without atoms is a high value here beside wrong vectors above."
+    "origin. Random phases with the prediction’s amplitudes show how much any map gains by the choice of the origin. "
+    "A prediction with high values here and wrong vectors above has the symmetry, but not the atoms."
 )
-MOST_ROWS = 12  # of vectors that are read; files hold them all
+MOST_ROWS = 12  # vectors in a table on the page; the files hold all of them
 
 
 def vector_cells(crystal: ShownCrystal) -> list[list[str]]:
@@ -52,14 +53,14 @@ def vector_cells(crystal: ShownCrystal) -> list[list[str]]:
 
 
 def report_cells(crystal: ShownCrystal) -> list[list[str]]:
-    """Return the report's own values, for its crystal alone."""
+    """Return the report's own values for F₂, its test crystal; nothing for any other."""
     if crystal.formula != "F2":
         return []
     return [[_vector(np.array(true)), _vector(np.array(got)), number(_apart(true, got), 1)] for true, got in REPORT_F2]
 
 
 def symmetry_cells(crystal: ShownCrystal) -> list[list[str]]:
-    """Return the symmetry score, operations of one kind together, the mean last; empty for P1."""
+    """Return the symmetry score: a row for each kind of operation, the mean last; empty for P1."""
     symmetry = crystal.comparison.symmetry
     if symmetry is None:
         return []
@@ -74,7 +75,7 @@ def symmetry_cells(crystal: ShownCrystal) -> list[list[str]]:
 
 
 def summary(crystal: ShownCrystal) -> str:
-    """Return a sentence on the peaks, and how many vectors are predicted to a voxel."""
+    """Return sentences on the number of peaks, and on the vectors that are predicted to a voxel."""
     comparison = crystal.comparison
     atoms = len(crystal.numbers)
     more = " or more" if comparison.peaks_above == 2 * atoms else ""
@@ -90,7 +91,7 @@ def summary(crystal: ShownCrystal) -> str:
 
 
 def vector_rows(crystals: Sequence[ShownCrystal]) -> list[dict[str, Any]]:
-    """Return a row a vector of Table 1 for vectors.csv, the report's own for its crystal."""
+    """Return the rows of vectors.csv: one for each vector of Table 1, and the report's own values for F₂."""
     rows = []
     for crystal in crystals:
         comparison = crystal.comparison
@@ -104,7 +105,7 @@ def vector_rows(crystals: Sequence[ShownCrystal]) -> list[dict[str, Any]]:
 
 
 def symmetry_rows(crystals: Sequence[ShownCrystal]) -> list[dict[str, Any]]:
-    """Return a row an operation for symmetry.csv."""
+    """Return the rows of symmetry.csv, one for each operation."""
     return [
         {
             "id": crystal.id,
@@ -122,7 +123,7 @@ def symmetry_rows(crystals: Sequence[ShownCrystal]) -> list[dict[str, Any]]:
 
 
 def comparison_markdown(crystals: Sequence[ShownCrystal]) -> str:
-    """Return everything above as Markdown."""
+    """Return shown.md: Table 1 and the symmetry score of each crystal."""
     parts = ["# The shown crystals: vectors between maxima, and symmetry", VECTOR_NOTE, SYMMETRY_NOTE]
     for crystal in crystals:
         group = gemmi.find_spacegroup_by_number(int(crystal.space_group))
@@ -135,14 +136,8 @@ def comparison_markdown(crystals: Sequence[ShownCrystal]) -> str:
             (SYMMETRY_HEADINGS, symmetry_cells(crystal)),
         ):
             if cells:
-                parts.append(
-                    "\n".join(_line(row) for row in (headings, ["---", *["---:"] * (len(headings) - 1)], *cells))
-                )
+                parts.append(markdown_table(headings, cells))
     return "\n\n".join(parts) + "\n"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _vector(vector: np.ndarray) -> str:

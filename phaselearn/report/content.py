@@ -1,4 +1,4 @@
-"""What a report shows, as plain NumPy: the rows of its table and its crystals."""
+"""The content of a report as plain NumPy: the rows of its table, and its crystals."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class ResultRow:
     Attributes:
         method: `phase_zero`, `charge_flipping` or the name of a network.
         subset: `all`, `hard`, `seen_prototype` or `unseen_prototype`.
-        n: crystals judged.
-        solved: share of them with CC ≥ 0.90, 0 … 1.
-        strict: share of them also with their atoms found, 0 … 1.
+        n: number of crystals judged.
+        solved: share of these crystals with CC ≥ 0.90, 0 … 1.
+        strict: share of these crystals that are solved and have their atoms found, 0 … 1.
         median_cc: median map correlation.
         gain: median of (CC − CC₀)/(1 − CC₀).
         phase_error: median phase error in degrees.
-        left_out: crystals of the subset with too few reflections to be judged.
-        failed: of those judged, the crystals of which the method gave no map: not a number, or without phases. They
+        left_out: number of crystals of the subset with too few reflections to be judged.
+        failed: number of judged crystals of which the method gave no map (not a number, or without phases). They
             count as unsolved, with CC 0.
     """
 
@@ -61,12 +61,12 @@ class ResultRow:
 
     @property
     def method_label(self) -> str:
-        """The method as people read it."""
+        """The name of the method for readers."""
         return METHOD_LABELS.get(self.method, self.method)
 
     @property
     def subset_label(self) -> str:
-        """The subset as people read it."""
+        """The name of the subset for readers."""
         return SUBSET_LABELS.get(self.subset, self.subset)
 
 
@@ -75,23 +75,23 @@ class ShownCrystal:
     """A test crystal with its true and predicted density, and how well they agree.
 
     Attributes:
-        id: as in the store.
+        id: id in the store.
         formula: reduced formula.
         prototype: structure type.
         space_group: number in the International Tables.
-        lattice: (3, 3), rows a, b, c in Å.
-        numbers: (n,) atomic numbers.
-        positions: (n, 3) fractional.
-        pattern: (N, N, N) measured intensities, the unmeasured zero.
-        layout: of the pattern, `octant` or `full`.
-        truth: (N, N, N) in electrons/Å³, voxel i at i/N, periodic.
-        prediction: (N, N, N), laid on the origin and hand of the truth; its scale is the network's.
+        lattice: lattice vectors (3, 3), rows a, b, c in Å.
+        numbers: atomic numbers (n,).
+        positions: fractional coordinates (n, 3).
+        pattern: measured intensities (N, N, N); unmeasured ones are zero.
+        layout: layout of the pattern, `octant` or `full`.
+        truth: true density (N, N, N) in electrons/Å³, voxel i at i/N, periodic.
+        prediction: predicted density (N, N, N), moved to the origin and hand of the truth; its scale is the network's.
         correlation: map correlation, CC.
-        correlation_floor: that of the phase-zero map, CC₀.
+        correlation_floor: map correlation of the phase-zero map, CC₀.
         gain: (CC − CC₀)/(1 − CC₀).
-        phase_error: in degrees.
-        solved: CC ≥ 0.90.
-        strict: solved, and the atoms are found.
+        phase_error: phase error in degrees.
+        solved: whether CC ≥ 0.90.
+        strict: whether it is solved and its atoms are found.
         prototype_seen: whether training saw the structure type.
     """
 
@@ -116,12 +116,12 @@ class ShownCrystal:
 
     @property
     def file_stem(self) -> str:
-        """Begin of the names of its files, of formula and id; no other crystal has it, of whichever source."""
+        """The beginning of the names of its files; no other crystal, of any source, has the same."""
         return file_stem(f"{self.formula}_{self.id}", self.lattice.tobytes(), self.positions.tobytes())
 
     @property
     def verdict(self) -> str:
-        """Solved strictly, solved or not, in words."""
+        """The verdict in words."""
         if self.strict:
             return "solved, atoms found"
         return "solved" if self.solved else "not solved"

@@ -17,11 +17,11 @@ _ENDLESS = 1 << 31  # epochs
 
 @dataclass(frozen=True)
 class Series:
-    """One quantity, at most one value an epoch.
+    """The values of one quantity, at most one for each epoch.
 
     Attributes:
-        epochs: (n,) epochs finished, from 1, ascending.
-        values: (n,), NaN where training had diverged.
+        epochs: numbers (n,) of the epochs, from 1, ascending.
+        values: values (n,); NaN where training had diverged.
     """
 
     epochs: np.ndarray
@@ -33,7 +33,7 @@ class Curves:
     """The curves of a training run.
 
     Attributes:
-        series: by Lightning's name, such as `train/loss`, `val/loss`, `val/median_cc`, `val/floor`.
+        series: series by Lightning's names, such as `train/loss`, `val/loss`, `val/median_cc`, `val/floor`.
     """
 
     series: Mapping[str, Series]
@@ -47,8 +47,8 @@ def read_curves(path: Path) -> Curves:
     """Read metrics.csv.
 
     Args:
-        path: as Lightning's CSVLogger writes it: columns `epoch` (from 0), `step` and one a quantity, empty
-            cells where a row has no value.
+        path: metrics.csv as Lightning's CSVLogger writes it: columns `epoch` (from 0), `step` and one for each
+            quantity. A cell without a value is empty.
 
     Returns:
         Every quantity epoch by epoch; of several values in an epoch the last counts.

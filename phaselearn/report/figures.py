@@ -49,8 +49,8 @@ STYLE: dict[RcKeyType, Any] = {
     "figure.dpi": 150,
     "savefig.dpi": 150,
 }
-NEAR_PLANE = 0.4  # Å, that atoms marked in a slice lie from it at most
-OF_A_CRYSTAL = ("crystal", "voxels", "pattern")  # kinds of figures, of which a run has one for each shown crystal
+NEAR_PLANE = 0.4  # Å, largest distance from a slice of the atoms that are marked in it
+OF_A_CRYSTAL = ("crystal", "voxels", "pattern")  # kinds of which each shown crystal has a figure
 HALO = withStroke(linewidth=2, foreground="#1B1F24")
 
 
@@ -61,7 +61,7 @@ def write_figures(
 
     Args:
         folder: where to write; it is made if it is missing.
-        curves: of the training; None where there was none.
+        curves: curves of the training; None where there was none.
         crystals: the network's judgements crystal by crystal, arrays (or CPU tensors) of equal length under
             `correlation`, `floor`, `prototype_seen` and `counted`.
         shown: crystals with their densities.
@@ -89,7 +89,7 @@ def write_figures(
 
 
 def figures_by_kind(folder: Path) -> dict[str, list[Path]]:
-    """Return the files that `write_figures` left in a folder, those of all crystals under one kind."""
+    """Return {kind: files} of the figures in a folder; the figures of all crystals are under one kind."""
     kinds: dict[str, list[Path]] = {}
     for path in sorted(Path(folder).glob("*.png")):
         first = path.stem.partition("_")[0]
@@ -186,7 +186,7 @@ def correlation_figure(judged: Mapping[str, np.ndarray]) -> Figure:
 
 
 def crystal_figure(crystal: ShownCrystal) -> Figure:
-    """Draw surfaces at 70 % of the maximum above slices through the truth's highest voxel; truth left."""
+    """Draw surfaces at 70 % of the maximum above slices through the truth's highest voxel; the truth is on the left."""
     figure = Figure(figsize=(9, 8.4), layout="constrained")
     upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.25, 1))[:, 0]
     lower_axes = lower.subplots(1, 2)

@@ -1,4 +1,4 @@
-"""Truth and prediction of a crystal as a plotly figure: surfaces side by side, to turn about."""
+"""Truth and prediction of a crystal as a plotly figure: two surfaces side by side, which can be turned."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from phaselearn.report.content import ShownCrystal
 from phaselearn.report.figures import PREDICTION, TRUTH
 from phaselearn.report.surfaces import THRESHOLD, atoms_in_cell, cell_edges, drawing_shape, interpolate, isosurface
 
-DIGITS = 3  # of coordinates in Å; surfaces have tens of thousands of them
+DIGITS = 3  # decimals of coordinates in Å; surfaces have tens of thousands of coordinates
 LIGHTING = {"ambient": 0.6, "diffuse": 0.6, "specular": 0.05, "roughness": 0.8, "fresnel": 0}
 
 
 def comparison_figure(crystal: ShownCrystal) -> go.Figure:
-    """Draw surfaces at 70 % of the maximum with the cell and the true atoms; truth left.
+    """Draw surfaces at 70 % of the maximum with the cell and the true atoms; the truth is on the left.
 
     Coordinates are Cartesian in Å in the right-handed frame of the lattice, on one scale along all axes. They are
     plain lists: not every viewer reads plotly's binary arrays.

@@ -27,13 +27,13 @@ def named_loader(data: PairDataModule, names: Sequence[str], cell: str, store: P
     """Return one batch of the named crystals.
 
     Args:
-        data: the run's data, which say how a crystal is prepared and which structure types count as seen.
+        data: data of the run, which say how a crystal is prepared and which structure types count as seen.
         names: structure files, or names of those that come with the project.
         cell: `primitive`, `conventional` or `as_given`.
-        store: where the pairs are kept; replaced.
+        store: folder for the pairs, which is replaced.
 
     Raises:
-        UserError: a structure that is not there or cannot be used.
+        UserError: a structure is missing or cannot be used.
     """
     longest_edge = data.configured_store.longest_edge
     source = Named(names, cell, longest_edge)

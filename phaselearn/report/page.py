@@ -59,12 +59,12 @@ def write_page(
 
     Args:
         path: the HTML file, replaced in one step.
-        title: what the run was.
-        facts: what there is to say about it, in order.
-        table: each method on each subset of the test crystals.
-        curves: of its training; None where there was none.
-        crystals: to be looked at; the files of their maps are expected in maps/ beside the page.
-        config_text: config.yaml.
+        title: heading of the page.
+        facts: further facts about the run by name, in order.
+        table: results of each method on each subset of the test crystals.
+        curves: curves of the training; None where there was none.
+        crystals: crystals to show; the page links to the files of their maps in maps/ beside it.
+        config_text: text of config.yaml.
     """
     curve_data = _curve_data(curves) if curves is not None else {}
     rendering.write_page(
@@ -89,7 +89,7 @@ def write_page(
 
 
 def _tiles(table: Sequence[ResultRow], judged_on: str) -> list[tuple[str, str, str]]:
-    """Return the network's main numbers: the name, the value, and what stands below it, mostly the floor."""
+    """Return (name, value, note) of the network's main numbers; the note is the floor, where there is one."""
     network = {row.subset: row for row in table if not row.is_parameter_free}
     floor = {row.subset: row for row in table if row.method == FLOOR_METHOD}
     if "all" not in network:
@@ -171,7 +171,7 @@ def _crystal_data(crystal: ShownCrystal) -> dict[str, Any]:
 
 
 def _packed(density: np.ndarray) -> dict[str, Any]:
-    """A map in 16-bit steps between its extremes; what is not a number (a diverged network's) becomes 0."""
+    """Return a map in 16-bit steps between its extremes; values that are not numbers become 0."""
     density = np.nan_to_num(np.asarray(density, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     low, high = float(density.min()), float(density.max())
     steps = np.zeros(density.shape) if high == low else (density - low) / (high - low) * 65535

@@ -15,7 +15,7 @@ class DisplayedPattern:
     """Intensities in the order of their indices.
 
     Attributes:
-        log_intensity: (N, N, N), log₁₀(1 + I), I in electrons².
+        log_intensity: log₁₀(1 + I) (N, N, N), with I in electrons².
         first_index: h, k and l of the first place along each axis: 0 in the octant, −N/2 in the full box.
     """
 
@@ -24,7 +24,7 @@ class DisplayedPattern:
 
 
 def displayed_pattern(crystal: ShownCrystal) -> DisplayedPattern:
-    """Return a crystal's pattern, the FFT box with F(000) in its middle."""
+    """Return a crystal's pattern; F(000) is in the middle of an FFT box."""
     logarithm = np.log10(1 + np.maximum(np.nan_to_num(crystal.pattern), 0.0))
     if crystal.layout == "full":
         return DisplayedPattern(np.fft.fftshift(logarithm), -(crystal.pattern.shape[0] // 2))

@@ -1,4 +1,4 @@
-"""Tables for a terminal whose words are shown as they are: names that anybody may have chosen are in them."""
+"""Tables for a terminal that show every text as it is: anybody may have chosen the names in them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class PlainTable(Table):
     """A table of rich in the style of all commands, without rich's markup.
 
     Args:
-        title: above the table.
-        caption: below it.
-        options: of `rich.table.Table`.
+        title: text above the table.
+        caption: text below the table.
+        options: see `rich.table.Table`.
     """
 
     def __init__(self, title: str | None = None, caption: str | None = None, **options: Any) -> None:
@@ -41,5 +41,5 @@ class PlainTable(Table):
 
 
 def plain(text: object, style: str = "") -> Text:
-    """Return a text as rich shows it without obeying it."""
+    """Return a text that rich shows as it is, markup included."""
     return Text(printable(text), style)

@@ -32,7 +32,7 @@ def write_page(path: Path, template: str, **content: Any) -> None:
     Args:
         path: the HTML file.
         template: its path inside the package, such as `report/runs.html`; it extends `report/page_shell.html`.
-        content: the values that the template names. Text is shown as it is; `Markup` is taken for HTML.
+        content: values that the template names. Text is shown as it is; `Markup` is taken for HTML.
 
     Raises:
         jinja2.UndefinedError: the template names a value that is not given.

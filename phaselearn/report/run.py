@@ -58,7 +58,7 @@ def judge_methods(
 
 
 def result_rows(judged: Mapping[str, dict[str, Tensor]]) -> list[ResultRow]:
-    """Return the table: each method on all crystals, and on each subset of which any are judged."""
+    """Return the rows of the table: each method on all crystals, and on each subset with judged crystals."""
     summaries = {name: summarise(crystals) for name, crystals in judged.items()}
     subsets = list(next(iter(summaries.values())))
     return [
@@ -95,13 +95,13 @@ def write_run(
     was chosen says nothing of the split.
 
     Args:
-        folder: where to write.
+        folder: run folder.
         config: the run's configuration.
-        data: where the crystals come from.
+        data: data module of the run.
         model: the trained network.
-        methods: parameter-free models beside it.
+        methods: parameter-free models by name, which are judged on the same crystals.
         curves_from: metrics.csv of the training.
-        facts: what else the page should say.
+        facts: further facts for the page by name.
 
     Returns:
         The rows of the table.
@@ -171,7 +171,7 @@ def _split_with_crystals(data: PairDataModule, split: str) -> tuple[str, dict[st
 
 
 def write_training_set(path: Path, data: PairDataModule) -> None:
-    """Note the formulas and structure types that training sees, so that any later test can tell seen from unseen."""
+    """Write the formulas and structure types of the training set, so that later tests can tell seen from unseen."""
     store, rows = data.store(), data.rows("train")
     seen = {
         "crystals": len(rows),
@@ -182,7 +182,7 @@ def write_training_set(path: Path, data: PairDataModule) -> None:
 
 
 def write_command(path: Path, overrides: Sequence[str]) -> None:
-    """Note the command that trains the same again, without where the run lies; a run that goes on keeps its first."""
+    """Write the command that trains the same again, without the run folder; a resumed run keeps its first command."""
     if not path.exists():
         kept = [override for override in overrides if override.partition("=")[0] != "run"]
         write_whole(path, f"{command('python train.py', *kept)}\n".encode())
@@ -209,7 +209,7 @@ def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def git_commit() -> str:
-    """Return the commit of this checkout, marked where files have changed since."""
+    """Return the commit of this checkout, with a mark if files have changed since."""
     place = Path(__file__).parent
 
     def git(*arguments: str) -> str:

@@ -19,7 +19,7 @@ from phaselearn.report.run_curves import draw_curves
 from phaselearn.report.run_records import RunRecord, differing_settings
 from phaselearn.report.terminal import COLUMNS, LEGEND, cells, number
 
-_MOST_CRYSTALS = 20  # of those that differ most, either way
+_MOST_CRYSTALS = 20  # listed, those that differ most in either direction
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class ComparedCrystal:
 
     @property
     def difference(self) -> float:
-        """What the second run has over the first."""
+        """The map correlation of the second run less that of the first."""
         return self.second - self.first
 
 
@@ -55,7 +55,7 @@ def compared_crystals(first: RunRecord, second: RunRecord) -> list[ComparedCryst
 
 
 def terminal_tables(first: RunRecord, second: RunRecord) -> list[PlainTable]:
-    """Return what differs in the settings, and the results, for a terminal."""
+    """Return tables for a terminal: the settings that differ, and the results."""
     settings = PlainTable("settings that differ")
     for column in ("", first.name, second.name):
         settings.add_column(column, overflow="fold")
@@ -79,7 +79,7 @@ def write_comparison_page(path: Path, first: RunRecord, second: RunRecord) -> No
         first, second: the runs.
 
     Raises:
-        UserError: it is the same run twice.
+        UserError: the same run is given twice.
     """
     if first.folder.resolve() == second.folder.resolve():
         raise UserError(f"compare: {first.folder} is given twice, two different run folders are needed")

@@ -1,4 +1,4 @@
-"""What run folders hold, read back: configuration, curves, results and crystals."""
+"""Run folders, read back: configuration, curves, results and crystals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from phaselearn.report.run import COMMAND_FILE, CRYSTALS_FILE, REPORT_FILE, RESU
 
 CONFIG_FILE = "config.yaml"
 METRICS_FILE = "metrics.csv"
-PRUNED_FILE = "pruned.txt"  # of a run that a search has given up
+PRUNED_FILE = "pruned.txt"  # in the folder of a run that a search has given up
 _MOST_BYTES = {METRICS_FILE: 1 << 27, CRYSTALS_FILE: 1 << 28}
 _MOST_OF_OTHERS = 1 << 18
 _LONGEST_REASON = 300  # characters
@@ -57,7 +57,7 @@ class RunRecord:
 
     @cached_property
     def curves(self) -> Curves:
-        """Of the training; empty where nothing was logged yet."""
+        """The curves of the training; empty where nothing was logged yet."""
         path = self.folder / METRICS_FILE
         if not path.exists():
             return Curves({})
@@ -66,7 +66,7 @@ class RunRecord:
 
     @cached_property
     def results(self) -> list[ResultRow]:
-        """The table of the test; empty for a run that has not come so far."""
+        """The table of the test; empty for a run that was not tested yet."""
         kinds: dict[str, Callable[[str], Any]] = {"str": printable, "int": int, "float": float}
         rows = _rows(self.folder / RESULTS_FILE)
         # A run that is older than the last column lacks it.
@@ -95,7 +95,7 @@ class RunRecord:
 
     @property
     def epochs(self) -> int:
-        """Epochs finished."""
+        """The number of epochs finished."""
         return max((int(series.epochs[-1]) for series in self.curves.series.values() if len(series.epochs)), default=0)
 
     @property
@@ -109,7 +109,7 @@ class RunRecord:
         return printable(self.config.get("optimize", METRIC)), self.config.get("direction", DIRECTION)
 
     def class_of(self, part: str) -> str:
-        """Return the name of the class that a part of the configuration, such as `model`, names; a dash without."""
+        """Return the name of the class of a part of the configuration, such as `model`; a dash if it has none."""
         node = self.config.get(part)
         return printable(node.get("_target_", "–") if isinstance(node, dict) else "–").rpartition(".")[2]
 
@@ -121,7 +121,7 @@ class RunRecord:
 
     @cached_property
     def failure(self) -> Failure | None:
-        """What it left as a job of a multirun that failed."""
+        """The failure that a job of a multirun left; None for any other run."""
         return read_failure(self.folder)
 
     def best(self, metric: str, direction: str) -> float:
@@ -165,9 +165,9 @@ class BrokenRun:
     """A run folder that cannot be shown.
 
     Attributes:
-        name: as that of a `RunRecord`.
-        reason: on one line.
-        last_change: in seconds since 1970.
+        name: its name, as in `RunRecord`.
+        reason: why it cannot be shown, on one line.
+        last_change: when its files last changed, in seconds since 1970.
     """
 
     name: str
@@ -176,10 +176,10 @@ class BrokenRun:
 
 
 def find_runs(folder: Path) -> tuple[list[RunRecord], list[BrokenRun]]:
-    """Return every run in a folder and the folders below, and those that cannot be read; the newest first.
+    """Return the runs in a folder and the folders below it, and those that cannot be read; both newest first.
 
     Raises:
-        UserError: no such folder.
+        UserError: there is no such folder.
     """
     if not folder.is_dir():
         raise UserError(f"folder={folder} is no folder: give the one that holds your runs, e.g. folder=outputs")
@@ -205,7 +205,7 @@ def find_runs(folder: Path) -> tuple[list[RunRecord], list[BrokenRun]]:
 def why_broken(run: RunRecord) -> str | None:
     """Return why a run cannot be shown, on one line; None where it can.
 
-    A folder may be anybody's: whatever its files do to who reads them is a reason.
+    A folder may be anybody's, so any exception that reading it raises is a reason.
     """
     try:
         if run.failure is not None and not ((run.folder / CONFIG_FILE).exists()):
@@ -231,7 +231,7 @@ def _changed(run: RunRecord) -> float:
 def differing_settings(runs: Sequence[RunRecord]) -> dict[str, list[str]]:
     """Return the settings in which runs differ: {dotted key: its value in each run, "–" where it has none}.
 
-    Where the class of a part differs, the part itself is named, not each of its options but those that were given.
+    Where the class of a part differs, the part itself stands for its options, but for those that a command gave.
     """
     flat = [_settings(run.config) for run in runs]
     keys = dict.fromkeys(key for settings in flat for key in settings)
@@ -269,10 +269,10 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def _check_file(path: Path) -> None:
-    """Refuse what reading would wait for, or fill the memory with.
+    """Refuse a file that a reader would wait for, or that would fill the memory.
 
     Raises:
-        UserError: no regular file, or a large one.
+        UserError: it is no regular file, or too large.
     """
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):

@@ -1,4 +1,4 @@
-"""Several runs on one page and in one table of the terminal: what they differ in, and what each is worth."""
+"""Several runs on one page and in one table of the terminal: their differences and their results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from phaselearn.report.run_records import BrokenRun, RunRecord, differing_settin
 from phaselearn.report.terminal import LEGEND, number, percent
 
 RESULTS = ("epochs", "val. CC", "CC", "floor", "solved", "hard", "gain")
-_MOST_CURVES = 12  # that an eye can follow
+_MOST_CURVES = 12  # as many as an eye can follow
 _MOST_SETTINGS = 8  # columns and axes
 _AXIS = 130  # pixels for an axis and its labels
 _SCALE = ((0.0, "#56b4e9"), (0.5, "#8d969f"), (1.0, "#d55e00"))  # seen on light and on dark ground
@@ -30,7 +30,7 @@ _NOTE = (
 
 
 def terminal_table(runs: Sequence[RunRecord]) -> PlainTable:
-    """Return the table for a terminal of 80 columns; names of folders say as a rule what was trained on what."""
+    """Return the table for a terminal of 80 columns; names of folders usually tell the model and the data."""
     table = PlainTable(caption=LEGEND, padding=(0, 1, 0, 0))
     table.add_column("run", overflow="fold", min_width=24)
     for column in RESULTS:
@@ -45,7 +45,7 @@ def problems_table(runs: Sequence[RunRecord], broken: Sequence[BrokenRun]) -> Pl
     problems = _problems(runs, broken)
     if not problems:
         return None
-    table = PlainTable("failed, or not to be read")
+    table = PlainTable("runs that failed or cannot be read")
     table.add_column("run", overflow="fold", min_width=24)
     table.add_column("reason", overflow="fold")
     for name, reason in problems:
@@ -59,20 +59,20 @@ def _problems(runs: Sequence[RunRecord], broken: Sequence[BrokenRun]) -> list[tu
 
 
 def write_runs_page(path: Path, title: str, runs: Sequence[RunRecord], broken: Sequence[BrokenRun]) -> None:
-    """Write the page of several runs: table, what they differ in as parallel coordinates, curves, the best command.
+    """Write the page of several runs: table, differing settings as parallel coordinates, curves, the best command.
 
     Args:
         path: the HTML file; links to the runs' own pages are relative to it.
-        title: its heading.
-        runs: those that can be read.
-        broken: the others; at least one of both.
+        title: heading of the page.
+        runs: runs that can be read.
+        broken: runs that cannot be read. There is at least one run of either kind.
     """
     best, metric = best_run(runs), objective(runs)[0]
     given_up, problems = sum(run.is_pruned for run in runs), _problems(runs, broken)
     facts = {
         "runs": f"{len(runs) + len(broken)}, {sum(run.is_finished for run in runs)} of them finished"
         + (f", {given_up} given up (pruned)" if given_up else "")
-        + (f", {len(problems)} failed or not to be read" if problems else "")
+        + (f", {len(problems)} that failed or cannot be read" if problems else "")
     }
     if best is not None:
         facts["best"] = f"{best.name}: {metric} {number(_score(best, runs))}"
@@ -113,7 +113,7 @@ def best_run(runs: Sequence[RunRecord]) -> RunRecord | None:
 
 
 def objective(runs: Sequence[RunRecord]) -> tuple[str, str]:
-    """Return the metric that runs are compared by and its direction: their own where they have but one."""
+    """Return the metric that runs are compared by and its direction: their own if they share one."""
     own = {run.objective for run in runs}
     return own.pop() if len(own) == 1 else (METRIC, DIRECTION)
 
@@ -159,7 +159,7 @@ def _link(run: RunRecord, folder: Path) -> str | Markup:
 
 
 def _parallel_coordinates(runs: Sequence[RunRecord], settings: dict[str, list[str]]) -> go.Figure:
-    """Draw a line a validated run: its settings, and at the end what came of them."""
+    """Draw a line for each validated run: through its settings, and at the end its result."""
     places = [place for place, run in enumerate(runs) if math.isfinite(_score(run, runs))]
     if len(places) < 2:
         return go.Figure()

@@ -16,11 +16,11 @@ from phaselearn.report.content import ShownCrystal
 
 
 def choose_by_rank(crystals: dict[str, Tensor], count: int) -> list[int]:
-    """Return places, evenly spread over the ranks of the map correlation, best first.
+    """Return places of crystals that are evenly spread over the ranks of the map correlation, best first.
 
     Args:
-        crystals: judgements crystal by crystal.
-        count: how many places.
+        crystals: judgements by name, each (n,).
+        count: number of places.
     """
     order = crystals["correlation"].argsort(descending=True).tolist()
     ranks = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
@@ -35,8 +35,8 @@ def show_crystals(
     Args:
         model: the network.
         dataset: the crystals that were judged.
-        crystals: their judgements, sorted by row.
-        places: which of them, as places in `crystals`.
+        crystals: judgements of these crystals by name, each (n,), sorted by row.
+        places: places of the chosen crystals in the judgements.
     """
     if not places:
         return []

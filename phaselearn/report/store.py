@@ -1,4 +1,4 @@
-"""What is in a store, for a terminal of 80 columns."""
+"""The content of a store, as tables for a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MOST = 15  # bars of a histogram
 
 
 def store_panels(summary: StoreSummary) -> Iterator[PlainTable]:
-    """Yield tables: what and whence, what was left out, and the histograms."""
+    """Yield the tables: crystals, provenance, definition, what was left out, and histograms."""
     attributes = summary.attributes
     source = attributes["source"]
     yield _facts(

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.signal import resample
 from skimage.measure import marching_cubes
 
-FINEST_SPACING = 0.1  # Å, that surfaces are drawn with
+FINEST_SPACING = 0.1  # Å between the points that a surface is drawn from
 MOST_VOXELS = 64  # along an axis, unless the map itself has more
 THRESHOLD = 0.7  # of the maximum: the report's
 
@@ -22,8 +22,8 @@ class Surface:
     """Triangles of an isosurface, closed by caps where it meets the faces of the cell.
 
     Attributes:
-        vertices: (V, 3) Cartesian in Å.
-        faces: (F, 3) vertices of the triangles, anticlockwise seen from the low side.
+        vertices: Cartesian coordinates (V, 3) in Å.
+        faces: vertices (F, 3) of the triangles, anticlockwise as seen from the low side.
     """
 
     vertices: np.ndarray
@@ -31,7 +31,7 @@ class Surface:
 
 
 def drawing_shape(shape: tuple[int, ...], lattice: np.ndarray) -> tuple[int, ...]:
-    """Return the voxels along each axis with which a map of a shape is drawn."""
+    """Return the shape of the grid, as fine or finer, on which a map of a shape is drawn."""
     wanted = np.ceil(np.linalg.norm(lattice, axis=1) / FINEST_SPACING).astype(int)
     return tuple(max(size, min(int(want), MOST_VOXELS)) for size, want in zip(shape, wanted, strict=True))
 
@@ -47,9 +47,9 @@ def isosurface(density: np.ndarray, lattice: np.ndarray, share: float = THRESHOL
     """Return the surface of one cell where a periodic map equals a share of its maximum.
 
     Args:
-        density: (N, M, K), voxel (i, j, k) at (i/N, j/M, k/K); drawn as it is, so `interpolate` it before.
-        lattice: (3, 3), rows a, b, c in Å.
-        share: of the maximum, 0 … 1.
+        density: map (N, M, K), voxel (i, j, k) at (i/N, j/M, k/K). It is drawn as it is, so `interpolate` it before.
+        lattice: lattice vectors (3, 3), rows a, b, c in Å.
+        share: share of the maximum at which the surface lies, 0 … 1.
 
     Returns:
         The surface; without triangles if the map is nowhere positive or not finite.
@@ -73,8 +73,8 @@ def atoms_in_cell(numbers: np.ndarray, positions: np.ndarray) -> tuple[np.ndarra
     """Return the atoms of one cell, those on faces, edges and corners with all their images there.
 
     Args:
-        numbers: (n,) atomic numbers.
-        positions: (n, 3) fractional.
+        numbers: atomic numbers (n,).
+        positions: fractional coordinates (n, 3).
 
     Returns:
         Atomic numbers (m,) and fractional positions (m, 3), all in 0 … 1.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from phaselearn.quoting import markdown_text
 from phaselearn.report.content import ResultRow
+from phaselearn.report.markdown_table import markdown_table
 from phaselearn.report.plain_table import PlainTable
 
 COLUMNS = ("method", "n", "solved", "strict", "CC", "gain", "Δφ")
@@ -37,7 +38,7 @@ def cells(row: ResultRow) -> list[str]:
 
 
 def counting_note(rows: Sequence[ResultRow]) -> str:
-    """Return sentences on the crystals that could not be judged and on the maps that are none; empty without either."""
+    """Return sentences on crystals that could not be judged and predictions that are no maps; empty without either."""
     sentences = []
     left_out = max((row.left_out for row in rows), default=0)
     if left_out:
@@ -64,7 +65,7 @@ def by_subset(rows: Sequence[ResultRow]) -> dict[str, list[ResultRow]]:
 def results_table(rows: Sequence[ResultRow]) -> PlainTable:
     """Return the table for a terminal, at most 80 columns wide: a block a subset, the network in bold.
 
-    All crystals and the hard ones: the whole table is on the page, and would fill the screen.
+    It shows all crystals and the hard ones; the page has the whole table, which would fill the screen.
     """
     note = " ".join(filter(None, (LEGEND, counting_note(rows))))
     table = PlainTable(caption=note, width=78)
@@ -81,13 +82,10 @@ def results_table(rows: Sequence[ResultRow]) -> PlainTable:
 
 def results_markdown(rows: Sequence[ResultRow]) -> str:
     """Return the table as Markdown, with the legend below it."""
-    lines = [
-        f"| subset | {' | '.join(COLUMNS)} |",
-        "|---|---|" + "---:|" * (len(COLUMNS) - 1),
-        *(
-            f"| {' | '.join(map(markdown_text, [subset, *cells(row)]))} |"
-            for subset, members in by_subset(rows).items()
-            for row in members
-        ),
+    body = [
+        [markdown_text(cell) for cell in (subset, *cells(row))]
+        for subset, members in by_subset(rows).items()
+        for row in members
     ]
-    return "\n".join([*lines, "", *filter(None, (LEGEND, counting_note(rows))), ""])
+    table = markdown_table(("subset", *COLUMNS), body, texts=2)
+    return "\n".join([table, "", *filter(None, (LEGEND, counting_note(rows))), ""])

@@ -16,13 +16,13 @@ BOHR = 0.529177210903  # Å, CODATA 2018
 def write_ccp4(path: Path, density: np.ndarray, lattice: np.ndarray) -> None:
     """Write a CCP4 map of the unit cell in P1.
 
-    The file knows the cell by its lengths and angles only, and readers put a along x and b into the xy
-    plane: a viewer's picture is turned with respect to `lattice`, never mirrored.
+    The file holds the lengths and angles of the cell, and readers put a along x and b into the xy plane. So a viewer
+    shows the map turned with respect to `lattice`, never mirrored.
 
     Args:
-        path: where to write.
-        density: (N, M, K), voxel (i, j, k) at (i/N, j/M, k/K) of the cell.
-        lattice: (3, 3), rows a, b, c in Å.
+        path: file to write.
+        density: map (N, M, K), voxel (i, j, k) at (i/N, j/M, k/K) of the cell.
+        lattice: lattice vectors (3, 3), rows a, b, c in Å.
     """
     if np.linalg.det(lattice) < 0:
         # The same crystal on −a, −b, −c, which are right-handed: x becomes −x.
@@ -49,11 +49,11 @@ def write_cube(
     """Write a Gaussian cube file: the map and the atoms, lengths in bohr, density in electrons/bohr³.
 
     Args:
-        path: where to write.
-        density: (N, M, K) in electrons/Å³, voxel (i, j, k) at (i/N, j/M, k/K) of the cell.
-        lattice: (3, 3), rows a, b, c in Å.
-        numbers: (n,) atomic numbers.
-        positions: (n, 3) fractional; atoms are written inside the cell.
+        path: file to write.
+        density: map (N, M, K) in electrons/Å³, voxel (i, j, k) at (i/N, j/M, k/K) of the cell.
+        lattice: lattice vectors (3, 3), rows a, b, c in Å.
+        numbers: atomic numbers (n,).
+        positions: fractional coordinates (n, 3); atoms are written inside the cell.
     """
     steps = lattice / np.array(density.shape)[:, None] / BOHR
     atoms = (np.asarray(positions) % 1.0) @ lattice / BOHR

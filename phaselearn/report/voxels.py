@@ -11,11 +11,11 @@ from phaselearn.report.axes import draw_atoms, frame_cell
 from phaselearn.report.content import ShownCrystal
 from phaselearn.report.surfaces import THRESHOLD
 
-LARGEST = 55  # points², a voxel at the maximum
+LARGEST = 55  # points², area of a voxel at the maximum
 
 
 def voxel_figure(crystal: ShownCrystal) -> Figure:
-    """Draw truth above prediction; all voxels left, those above 70 % of the maximum right; the true atoms over all."""
+    """Draw the truth above the prediction, with all voxels and with those above 70 % of the maximum, and the atoms."""
     figure = Figure(figsize=(9, 9), layout="constrained")
     for row, (name, density) in enumerate((("True", crystal.truth), ("Predicted", crystal.prediction))):
         for column, (least, what) in enumerate(

@@ -17,7 +17,7 @@ from phaselearn.benchmark.records import read_records, write_records
 from phaselearn.benchmark.regimes import InputPreparation, Regime, batches
 from phaselearn.benchmark.run import BenchmarkPlan, run_benchmark
 from phaselearn.benchmark.runner import ModelContender, Outcome, RunSettings, run_contender
-from phaselearn.benchmark.table import COLUMNS, is_centrosymmetric, markdown_table, summarise_records
+from phaselearn.benchmark.table import COLUMNS, benchmark_table, is_centrosymmetric, summarise_records
 from phaselearn.commands.options import config_directory
 from phaselearn.commands.session import build_method
 from phaselearn.data.preparation.observation import Observation
@@ -106,7 +106,7 @@ def test_the_table_counts_subsets_and_leaves_out_what_is_too_small():
     assert rows["all"]["solved"] == pytest.approx(2 / 3)
     assert rows["hard"]["n"] == rows["centrosymmetric"]["n"] == 2
     assert rows["unseen_prototype"]["n"] == rows["noncentrosymmetric"]["n"] == rows["atoms_41_up"]["n"] == 1
-    shown = markdown_table(list(rows.values()))
+    shown = benchmark_table(list(rows.values()))
     assert "| r | m | 3 |" in shown
     assert "counted as unsolved: 1 of 3 by m in r." in shown
 

@@ -1,5 +1,7 @@
 """What the parameter-free models promise beyond the contract."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -11,19 +13,11 @@ from phaselearn.models.charge_flipping import ChargeFlippingModel
 from phaselearn.models.phase_zero import PhaseZero
 from phaselearn.models.raar import RelaxedReflectionsModel
 from phaselearn.models.random_phase import RandomPhase
-from phaselearn.phasing.search import Polishing, SearchPlan
+from phaselearn.phasing.search import Polishing
 from phaselearn.testing.batches import DEFINITION, small_batch
+from tests.phasing.plan import PLAN
 
-SEARCH = SearchPlan(
-    restarts=2,
-    rounds=2,
-    check_every=30,
-    agreement=0.95,
-    settled=0.99,
-    polishing=Polishing(density_share=0.1, cycles=5, final_cycles=5),
-    oversampling=1.6,
-    voxels_at_once=100_000,
-)
+SEARCH = replace(PLAN, check_every=30, polishing=Polishing(density_share=0.1, cycles=5, final_cycles=5))
 BUILDERS = {
     "phase_zero": lambda definition: PhaseZero(loss=MeanSquaredError(), definition=definition),
     "random_phase": lambda definition: RandomPhase(0, loss=MeanSquaredError(), definition=definition),
