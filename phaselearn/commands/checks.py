@@ -10,11 +10,10 @@ from typing import Any, Literal, Union
 
 from omegaconf import DictConfig
 
+from phaselearn.commands.known_classes import SPECIAL
 from phaselearn.commands.plain_config import plain_values
 from phaselearn.errors import UserError, closest
 from phaselearn.quoting import command as quoted_command
-
-_SPECIAL = {"_target_", "_partial_", "_recursive_", "_convert_", "_args_"}
 
 
 def check_config(config: DictConfig, defaults: Mapping[str, Any], command: str) -> None:
@@ -63,7 +62,7 @@ def _check_target(path: str, node: Mapping[str, Any], command: str) -> None:
     if not parameters:
         return
     for key, value in node.items():
-        if key in _SPECIAL:
+        if key in SPECIAL:
             continue
         if key not in parameters:
             if open_ended:
