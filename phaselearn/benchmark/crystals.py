@@ -67,5 +67,5 @@ def _of_split(crystals: Iterable[Crystal], split: str) -> list[Crystal]:
 
 
 def in_random_order(crystals: Sequence[Crystal], seed: int) -> list[Crystal]:
-    """Return the crystals ordered by SHA-256 of seed and id, whatever their order was."""
+    """Return the crystals in the order of SHA-256 of seed and id, which does not depend on the order given."""
     return sorted(crystals, key=lambda crystal: hashlib.sha256(f"{seed}:{crystal.id}".encode()).digest())

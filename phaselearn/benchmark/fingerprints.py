@@ -55,7 +55,7 @@ def _powder(amplitude: Tensor, lattice: Tensor) -> Tensor:
 
 
 def alike(first: np.ndarray, second: np.ndarray, similarity: float) -> Iterator[tuple[int, int]]:
-    """Yield the pairs (row of first, row of second) of fingerprints whose cosine is at least `similarity`."""
+    """Yield the pairs (row of first, row of second) of fingerprints with a cosine of at least `similarity`."""
     for start in range(0, len(first), 1024):
         cosine = first[start : start + 1024] @ second.T
         for row, column in zip(*np.nonzero(cosine >= similarity), strict=True):

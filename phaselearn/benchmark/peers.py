@@ -63,7 +63,7 @@ class Cctbx:
         """
         observed = observed_of(batch, regime.definition)
         amplitude = observed.map_amplitude()
-        # Reflections of which the blur leaves nothing would only make cctbx choose a grid ten times finer.
+        # Reflections that the blur erases would only make cctbx choose a grid ten times finer.
         strong = amplitude > _NEGLIGIBLE * amplitude.flatten(1).amax(1)[:, None, None, None]
         reflections = [_unique_reflections(mask) for mask in observed.mask & strong]
         with tempfile.TemporaryDirectory() as folder:

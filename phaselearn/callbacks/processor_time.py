@@ -1,4 +1,4 @@
-"""A limit on the processor time of a training: runs then compare, whatever else the machine does beside them."""
+"""A limit on the processor time of a training, so that runs compare even if other programs run beside them."""
 
 from __future__ import annotations
 

@@ -16,13 +16,13 @@ from phaselearn.progress import announce
 class TimeLimit(Timer):
     """Stops a training some time after this start of it, and says so.
 
-    Lightning's own keeps the time that earlier starts took, so that a run whose time is used up could never go on.
+    Lightning's own timer counts the time of earlier starts, too, so a run that has used it up could never go on.
 
     Args:
         max_time: `DD:HH:MM:SS`, a difference of times, or `{hours: 1, …}`.
 
     Raises:
-        UserError: it is none of these.
+        UserError: max_time is none of these.
     """
 
     def __init__(self, max_time: str | timedelta | dict[str, int]) -> None:
@@ -37,7 +37,7 @@ class TimeLimit(Timer):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Stop after a step, and not between the batches of which it sums the gradients."""
+        """Stop after a step, and not between two batches of one accumulated step."""
         if trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
             super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 

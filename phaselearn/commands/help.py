@@ -5,6 +5,7 @@ Hydra's own page only names the options, and copies every configuration for each
 
 from __future__ import annotations
 
+import textwrap
 from shutil import get_terminal_size
 
 import yaml
@@ -51,7 +52,17 @@ def _print_group(group: str, default: str | None) -> None:
     width = max(map(len, options)) + 2
     for option in options:
         mark = "*" if option == default else " "
-        print(f" {mark}{option:<{width}}{first_comment(group, option)}"[: get_terminal_size((160, 24)).columns])
+        columns = get_terminal_size((160, 24)).columns
+        print(
+            textwrap.fill(
+                first_comment(group, option),
+                max(columns, width + 40),
+                initial_indent=f" {mark}{option:<{width}}",
+                subsequent_indent=" " * (width + 2),
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        )
 
 
 def _blocks(text: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
 
 from hydra.core.config_search_path import ConfigSearchPath
@@ -78,11 +79,11 @@ def options_of(group: str, package: str | None = None) -> list[str]:
 
 
 def first_comment(group: str, option: str) -> str:
-    """Return the first sentence of the comments in an option's file."""
+    """Return the first sentence of the comment at the head of an option's file."""
     file = option_file(group, option)
     lines = file.read_text(encoding="utf-8").splitlines() if file else []
-    comments = [line.lstrip("# ") for line in lines if line.startswith("#") and "@package" not in line]
-    return comments[0].partition(". ")[0].rstrip(".:") if comments else ""
+    head = takewhile(lambda line: line.startswith("#"), (line for line in lines if "@package" not in line))
+    return " ".join(line.lstrip("# ") for line in head).partition(". ")[0].rstrip(".: ")
 
 
 def _folder(point: EntryPoint) -> Path:

@@ -28,8 +28,8 @@ def check(config: DictConfig, name: str) -> None:
     defaults = read_config(config_directory() / f"{name}.yaml")
     if "_target_" in (config.get("logger") or {}):
         raise UserError(
-            "logger is one logger here, but a set of named ones is needed, e.g. +logger.mine._target_=CLASS; a run "
-            "whose config.yaml has but one is older than this: evaluate it, or start anew with `python train.py`"
+            "logger is one logger here, but a set of named ones is needed, e.g. +logger.mine._target_=CLASS. A run of "
+            "an older version has a single one: evaluate it, or start anew with `python train.py`"
         )
     plain = plain_values(defaults, resolve=False)
     check_config(config, {key: plain[key] for key in plain if key not in ("defaults", "hydra")}, name_of(name))

@@ -35,7 +35,7 @@ class ResultRow:
         gain: median of (CC − CC₀)/(1 − CC₀).
         phase_error: median phase error in degrees.
         left_out: number of crystals of the subset with too few reflections to be judged.
-        failed: number of judged crystals of which the method gave no map (not a number, or without phases). They
+        failed: number of judged crystals for which the method gave no map (not a number, or without phases). They
             count as unsolved, with CC 0.
     """
 

@@ -60,7 +60,7 @@ def write_figures(
     """Write loss_curves.png, correlation.png, and for each shown crystal its maps, its voxels and its pattern.
 
     Args:
-        folder: where to write; it is made if it is missing.
+        folder: folder for the files, which is made if it is missing.
         curves: curves of the training; None where there was none.
         crystals: the network's judgements crystal by crystal, arrays (or CPU tensors) of equal length under
             `correlation`, `floor`, `prototype_seen` and `counted`.

@@ -100,7 +100,7 @@ def _shown(value: object) -> object:
 
 
 def _printable_lines(text: str) -> Markup:
-    """Return a text of several lines, of which each is printable."""
+    """Return a text of several lines, each printable."""
     return Markup("\n").join(map(printable, text.split("\n")))
 
 

@@ -1,4 +1,4 @@
-"""One quantity of several runs over their epochs."""
+"""Plots of one quantity over the epochs of several runs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import plotly.graph_objects as go
 from phaselearn.report.run_records import RunRecord
 
 _HEIGHT, _LINE = 300, 20  # pixels: of the plot, and of a line of its legend
-_FEW = 8  # epochs, which would have ticks between them
+_FEW = 8  # epochs; an axis with so few would have ticks between them
 
 
 def draw_curves(runs: Sequence[RunRecord], name: str, title: str, scale: str) -> go.Figure:
-    """Return the plot; without data where no run logged it.
+    """Return the plot of a quantity; it has no data if no run logged it.
 
     Args:
-        runs: a line each.
+        runs: runs, each drawn as a line.
         name: column of metrics.csv, such as `val/loss`.
-        title: of the plot.
+        title: title of the plot.
         scale: `linear` or `log`.
     """
     figure = go.Figure(
@@ -37,5 +37,5 @@ def draw_curves(runs: Sequence[RunRecord], name: str, title: str, scale: str) ->
             last = max(last, int(series.epochs[-1]))
             figure.add_trace(go.Scatter(x=series.epochs.tolist(), y=series.values.tolist(), name=run.name))
     if last < _FEW:
-        figure.update_xaxes(dtick=1)  # or a tick at 1.5 would read 2, too
+        figure.update_xaxes(dtick=1)  # a tick at 1.5 would also read 2
     return figure

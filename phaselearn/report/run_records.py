@@ -38,7 +38,7 @@ class RunRecord:
     """A run folder.
 
     Attributes:
-        folder: where it is.
+        folder: the run folder.
         name: its path below the folder in which it was looked for.
     """
 
@@ -278,4 +278,4 @@ def _check_file(path: Path) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise UserError(f"{path.name} is no regular file")
     if found.st_size > _MOST_BYTES.get(path.name, _MOST_OF_OTHERS):
-        raise UserError(f"{path.name} has {found.st_size:,} bytes: no run writes so many")
+        raise UserError(f"{path.name} has {found.st_size:,} bytes: no run writes a file of this size")

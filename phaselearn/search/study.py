@@ -1,4 +1,4 @@
-"""The study of a search in its storage: it keeps trials and results, whatever is killed."""
+"""The study of a search in its storage, which keeps trials and results even if processes are killed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def storage_of(given: str | None, folder: Path) -> RDBStorage | str:
 
 
 def open_study(storage: RDBStorage | str, name: str, direction: str, meaning: dict[str, Any]) -> Study:
-    """Return the study of a name; a new one where there is none.
+    """Return the study of a name; a new one if there is none.
 
     Args:
         storage: see `storage_of`.
