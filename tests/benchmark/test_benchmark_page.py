@@ -17,7 +17,7 @@ SPELLED = "<img src=x onerror=alert(1)></script> & \\x1b[31m \\u202e"
 
 
 class Page(HTMLParser):
-    """What a browser shows of a page, its elements, and the data of its plots."""
+    """The text and the elements of a page as a browser shows them, and the data of its plots."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -1,10 +1,11 @@
-"""The README and the pages in docs/: every command in them names options and keys that exist, and every link a file."""
+"""README, docs/ and the end of `make run`: every command names options and keys that exist, and every link a file."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -20,15 +21,26 @@ PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 CONFIGURATIONS = {"config": "train", "evaluate": "train", "data": "data_info"}  # the others have their commands' names
 
 
-def commands(page: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield the commands of a page: the name, and the words after it."""
+def lines_to_type(page: Path) -> Iterator[str]:
+    """Yield the lines of the code blocks of a page."""
     for block in re.findall(r"^```\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
-        for line in block.replace("\\\n", " ").splitlines():
-            words = shlex.split(line, comments=True)
-            if "train.py" in words:
-                yield "train", tuple(words[words.index("train.py") + 1 :])
-            elif "phaselearn" in words[:1]:
-                yield words[1], tuple(words[2:])
+        yield from block.replace("\\\n", " ").splitlines()
+
+
+def next_lines() -> list[str]:
+    """Return the lines that `make run` ends with."""
+    [line] = re.findall(r"^\t@printf 'next:.*$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    return shlex.split(line)[2:]
+
+
+def commands(lines: Iterable[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the commands among some lines: the name, and the words after it."""
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        if "train.py" in words:
+            yield "train", tuple(words[words.index("train.py") + 1 :])
+        elif "phaselearn" in words[:1]:
+            yield words[1], tuple(words[2:])
 
 
 def one_of(override: Override) -> str:
@@ -40,7 +52,7 @@ def one_of(override: Override) -> str:
     return f"{override.get_key_element()}={value}"
 
 
-EXAMPLES = dict.fromkeys(example for page in PAGES for example in commands(page))
+EXAMPLES = dict.fromkeys(commands([*chain.from_iterable(map(lines_to_type, PAGES)), *next_lines()]))
 
 
 @pytest.fixture(scope="module", autouse=True)

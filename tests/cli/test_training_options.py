@@ -1,4 +1,4 @@
-"""What a training can be asked for beside its group options, each in one override, and what comes of it."""
+"""Settings of a training beside the options of its groups, each in one override, and their effects."""
 
 from __future__ import annotations
 

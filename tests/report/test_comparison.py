@@ -51,7 +51,7 @@ def test_a_right_prediction_at_another_origin_is_right(fluorine: ShownCrystal) -
 
 
 def test_symmetry_without_atoms_is_told_from_atoms(fluorine: ShownCrystal) -> None:
-    """What the report saw in its U-Net: every operation is there, and the vectors are wrong."""
+    """As in the report's U-Net: every operation is there, and the vectors are wrong."""
     crystal = replace(fluorine, prediction=without_atoms(fluorine))
     assert crystal.comparison.symmetry.prediction.min() > 0.99
     assert crystal.comparison.from_peaks.within_a_voxel <= 3

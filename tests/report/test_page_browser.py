@@ -79,7 +79,7 @@ def probe(
     rock_salt: ShownCrystal,
     triclinic: ShownCrystal,
 ) -> dict:
-    """What the page showed after each use of a control."""
+    """The state of the page after each use of a control."""
     folder = tmp_path_factory.mktemp("browser")
     path = folder / "report.html"
     diverged = replace(triclinic, formula="Flat", prediction=np.full_like(triclinic.truth, np.nan))

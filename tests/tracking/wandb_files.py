@@ -30,7 +30,7 @@ def _messages(path: Path) -> Iterator[bytes]:
 
 @dataclass
 class WandbFile:
-    """What one process wrote of a run.
+    """The records of a run that one process wrote.
 
     Attributes:
         run: the protocol buffer of the run: id, project, group, name, whether it goes on with another.
