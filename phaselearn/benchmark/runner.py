@@ -70,10 +70,11 @@ class Contender(Protocol):
         """Phase a batch."""
 
 
+@dataclass(frozen=True)
 class ModelContender:
     """A `DensityModel`, trained or without parameters.
 
-    Args:
+    Attributes:
         name: name in the tables.
         build: returns the model for a definition of the pairs.
         definition: the only definition that the model can read; None if it reads any.
@@ -83,23 +84,13 @@ class ModelContender:
         device: device that it runs on, such as `cpu`.
     """
 
-    def __init__(
-        self,
-        name: str,
-        build: Callable[[PairDefinition], DensityModel],
-        definition: PairDefinition | None,
-        preparation: InputPreparation,
-        seen_prototypes: frozenset[str] | None,
-        identity: str,
-        device: str,
-    ) -> None:
-        self.name = name
-        self.definition = definition
-        self.preparation = preparation
-        self.seen_prototypes = seen_prototypes
-        self.identity = identity
-        self._build = build
-        self._device = device
+    name: str
+    build: Callable[[PairDefinition], DensityModel]
+    definition: PairDefinition | None
+    preparation: InputPreparation
+    seen_prototypes: frozenset[str] | None
+    identity: str
+    device: str
 
     def fits(self, regime: Regime) -> bool:
         """Whether the grid and the layout are those that the model was trained on."""
@@ -107,8 +98,8 @@ class ModelContender:
 
     def run(self, batch: Batch, regime: Regime) -> Outcome:
         """Phase a batch."""
-        model = self._build(self.definition or regime.definition).eval().to(self._device)
-        batch = map_batch(batch, lambda values: values.to(self._device))
+        model = self.build(self.definition or regime.definition).eval().to(self.device)
+        batch = map_batch(batch, lambda values: values.to(self.device))
         start = self._clock()
         with torch.no_grad():
             if isinstance(model, Solver):
@@ -120,7 +111,7 @@ class ModelContender:
 
     def _clock(self) -> float:
         """Return processor time of all cores, which other programs do not lengthen; with a GPU, wall time."""
-        if not self._device.startswith("cuda"):
+        if not self.device.startswith("cuda"):
             return time.process_time()
         torch.cuda.synchronize()
         return time.perf_counter()
