@@ -24,7 +24,7 @@ $(BIN)/.installed: pyproject.toml
 
 run: setup ## the main job: prototypes → zarr pairs → a trained network → report.html
 	$(BIN)/python train.py
-	@printf 'next:   %s\n' 'source $(BIN)/activate' 'phaselearn runs' 'python train.py model=cnn data=hkl10_full'
+	@printf 'next:   %s\n' 'source $(BIN)/activate' 'phaselearn runs' 'python train.py model=cnn trainer.max_epochs=3'
 
 test: setup ## the tests but the slow ones, about 8 minutes on two cores
 	$(PYTEST) -m "not slow"
