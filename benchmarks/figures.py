@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import torch
+
+# What a timed trainer leaves out.
+QUIET: dict[str, Any] = {
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "use_distributed_sampler": False,
+    "limit_val_batches": 0,
+}
 
 
 def state_machine() -> None:

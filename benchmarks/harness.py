@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from figures import Figures, state_machine
+from figures import QUIET, Figures, state_machine
 
 from phaselearn.callbacks.peak_memory import peak_memory
 from phaselearn.commands.console import quiet_libraries
@@ -52,12 +52,7 @@ def trainer_epoch(model: DensityModel, data: PairDataModule, epochs: int) -> flo
         accelerator="cpu",
         max_epochs=epochs + 1,
         callbacks=[Clock()],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        limit_val_batches=0,
+        **QUIET,
     )
     trainer.fit(model, datamodule=data)
     return min(b - a for a, b in pairwise(marks))

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from figures import Figures, state_machine
+from figures import QUIET, Figures, state_machine
 
 from phaselearn.callbacks.peak_memory import peak_memory
 from phaselearn.commands.console import quiet_libraries
@@ -74,12 +74,7 @@ def train_ours(store: Path, crystals: int, epochs: int, precision: str) -> tuple
         precision=precision,
         max_epochs=epochs,
         callbacks=[Curve()],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        limit_val_batches=0,
+        **QUIET,
     )
     start = time.perf_counter()
     trainer.fit(model, datamodule=data)

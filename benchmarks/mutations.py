@@ -223,33 +223,26 @@ def _scaled_numbers(text: str, draw: random.Random) -> str:
 
 
 def _lines(text: str, draw: random.Random) -> str:
-    lines = text.split("\n")
-    first, second = draw.randrange(len(lines)), draw.randrange(len(lines))
-    kind = draw.randrange(4)
-    if kind == 0:
-        del lines[first]
-    elif kind == 1:
-        lines.insert(second, lines[first])
-    elif kind == 2:
-        lines[first], lines[second] = lines[second], lines[first]
-    else:
-        lines[first] = lines[first] * draw.choice((2, 50))
-    return "\n".join(lines)
+    return "\n".join(_rearranged(text.split("\n"), draw, lambda line: line * draw.choice((2, 50))))
 
 
 def _tokens(text: str, draw: random.Random) -> str:
-    tokens = re.split(r"(\s+)", text)
-    first, second = draw.randrange(len(tokens)), draw.randrange(len(tokens))
+    return "".join(_rearranged(re.split(r"(\s+)", text), draw, lambda _: draw.choice(_WORDS)))
+
+
+def _rearranged(parts: list[str], draw: random.Random, other: Callable[[str], str]) -> list[str]:
+    """Leave out, repeat, exchange or replace one of the parts."""
+    first, second = draw.randrange(len(parts)), draw.randrange(len(parts))
     kind = draw.randrange(4)
     if kind == 0:
-        del tokens[first]
+        del parts[first]
     elif kind == 1:
-        tokens.insert(second, tokens[first])
+        parts.insert(second, parts[first])
     elif kind == 2:
-        tokens[first], tokens[second] = tokens[second], tokens[first]
+        parts[first], parts[second] = parts[second], parts[first]
     else:
-        tokens[first] = draw.choice(_WORDS)
-    return "".join(tokens)
+        parts[first] = other(parts[first])
+    return parts
 
 
 def _letters(text: str, draw: random.Random) -> str:

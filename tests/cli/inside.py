@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
 from importlib import import_module
+from pathlib import Path
 
+import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 
@@ -20,3 +24,13 @@ def call(*arguments: str) -> int:
         sys.argv = before
         GlobalHydra.instance().clear()
     return 0
+
+
+@contextmanager
+def new_folder(factory: pytest.TempPathFactory, **files: str) -> Iterator[Path]:
+    """Work in a new folder that holds Python files, given by their names without the ending."""
+    folder = factory.mktemp("workplace")
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+    with chdir(folder):
+        yield folder

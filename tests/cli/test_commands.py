@@ -26,6 +26,7 @@ from tests.cli.folders import (
     table,
     weights,
 )
+from tests.cli.inside import new_folder
 
 COLUMNS = "method,subset,n,solved,strict,median_cc,gain,phase_error,left_out,failed"
 RANDOM = ("data.augmentation.axes=true", "observation=noise20")
@@ -51,10 +52,8 @@ class Poisoned(Callback):
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder outside the checkout, with a class of the user's own."""
-    folder = tmp_path_factory.mktemp("workplace")
-    (folder / "slow.py").write_text(SLOW_CALLBACK)
-    (folder / "poisoned.py").write_text(POISONED)
-    return folder
+    with new_folder(tmp_path_factory, slow=SLOW_CALLBACK, poisoned=POISONED) as folder:
+        return folder
 
 
 @pytest.fixture(scope="module")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 import zarr
-from hydra.core.global_hydra import GlobalHydra
 
 from phaselearn.data.store.files import shard_key
 from tests.cli.folders import PHASELEARN, SMALL, TRAIN, command
+from tests.cli.inside import call, new_folder
 
 QUICK = (*SMALL, "data=hkl10", "data.store=octant.zarr", "trainer.max_epochs=1")
 Failing = Callable[..., str]
@@ -27,25 +25,12 @@ class Hungry(Callback):
 """
 
 
-def _call(*arguments: str) -> None:
-    """Run a command in this process: `train …`, `prepare …`, `evaluate …`."""
-    GlobalHydra.instance().clear()
-    before, sys.argv = sys.argv, ["phaselearn", *arguments]
-    try:
-        import_module("phaselearn.commands.main").main()
-    finally:
-        sys.argv = before
-        GlobalHydra.instance().clear()
-
-
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small octant store and a run on it, and everything that can be wrong beside them."""
-    folder = tmp_path_factory.mktemp("workplace")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        _call("train", *QUICK, "run=run")
-        _call("prepare", "source.count=20", "data=hkl20", "data.store=twenty.zarr")
+    with new_folder(tmp_path_factory) as folder:
+        assert call("train", *QUICK, "run=run") == 0
+        assert call("prepare", "source.count=20", "data=hkl20", "data.store=twenty.zarr") == 0
         _break_things(folder)
     return folder
 
@@ -89,10 +74,8 @@ def failing(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capt
     capfd.readouterr()
 
     def run(*arguments: str) -> str:
-        with pytest.raises(SystemExit) as stopped:
-            _call(*arguments)
+        assert call(*arguments) == 2
         printed = capfd.readouterr()
-        assert stopped.value.code == 2
         assert "Traceback" not in printed.out
         return _the_one_line(printed.err)
 

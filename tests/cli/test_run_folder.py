@@ -10,7 +10,7 @@ import torch
 
 from phaselearn.locks import held
 from phaselearn.models.base import DensityModel
-from tests.cli.inside import call
+from tests.cli.inside import call, new_folder
 from tests.data.files import files_of
 
 QUICK = (
@@ -30,9 +30,7 @@ BENCHMARK = (
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run and a benchmark."""
-    folder = tmp_path_factory.mktemp("workplace")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
+    with new_folder(tmp_path_factory) as folder:
         assert call("train", *QUICK, "run=same") == 0
         assert call(*BENCHMARK, "run=compared") == 0
     return folder

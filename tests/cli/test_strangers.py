@@ -17,7 +17,7 @@ from phaselearn.commands.known_classes import WHOLE, known_classes
 from phaselearn.commands.options import config_directory, option_file
 from phaselearn.commands.strangers import Stranger, read_run_config
 from tests.cli.folders import SMALL
-from tests.cli.inside import call
+from tests.cli.inside import call, new_folder
 from tests.hostile import SECRET, VARIABLE, Canary, assert_harmless, the_one_line, write_pickle
 
 QUICK = (*SMALL, "data=hkl10", "data.store=octant.zarr", "trainer.max_epochs=1")
@@ -90,9 +90,7 @@ COMMANDS = {
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run of one epoch and its store."""
-    folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
+    with new_folder(tmp_path_factory) as folder:
         assert call("train", *QUICK, "run=run") == 0
     return folder
 

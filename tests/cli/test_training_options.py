@@ -14,6 +14,7 @@ from phaselearn.errors import UserError
 from phaselearn.losses.mse import MeanSquaredError
 from phaselearn.models.mlp import MultilayerPerceptron
 from tests.cli.folders import SMALL, TRAIN, assert_same_training, command, metric_rows, table, weights
+from tests.cli.inside import new_folder
 from tests.conftest import OCTANT
 
 QUICK = ("evaluation.shown=0", "evaluation.methods=[]")
@@ -44,10 +45,8 @@ TELL = "+callbacks.told._target_=told.Told"
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with classes of the user's own: one stops a training in its second epoch, one tells how it ran."""
-    folder = tmp_path_factory.mktemp("workplace")
-    (folder / "stopped.py").write_text(STOPPED)
-    (folder / "told.py").write_text(TOLD)
-    return folder
+    with new_folder(tmp_path_factory, stopped=STOPPED, told=TOLD) as folder:
+        return folder
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -17,6 +18,15 @@ from tests.solver.crystals import factors_of, observed_to, triclinic
 def grid_of(observed: Observed, row: int) -> ReflectionGrid:
     one = Observed(observed.amplitude[row : row + 1], observed.mask[row : row + 1], observed.lattice[row : row + 1])
     return ReflectionGrid.of(one, tuple(grid_shapes(one)[0].tolist()))
+
+
+def laid_on_grids(seed: int) -> Iterator[tuple[torch.Tensor, Observed, ReflectionGrid, int]]:
+    """Yield structure factors and reflections of five crystals, and each crystal's grid with its row."""
+    lattice, numbers, positions = triclinic(5, seed=seed)
+    factors = factors_of(lattice, numbers, positions)
+    observed = observed_to(1.2, lattice, factors)
+    for row in range(5):
+        yield factors, observed, grid_of(observed, row), row
 
 
 def test_the_grid_holds_every_reflection_and_no_more() -> None:
@@ -34,21 +44,13 @@ def test_the_grid_holds_every_reflection_and_no_more() -> None:
 
 
 def test_structure_factors_return_from_the_grid_unchanged() -> None:
-    lattice, numbers, positions = triclinic(5, seed=1)
-    factors = factors_of(lattice, numbers, positions)
-    observed = observed_to(1.2, lattice, factors)
-    for row in range(5):
-        grid = grid_of(observed, row)
+    for factors, observed, grid, row in laid_on_grids(seed=1):
         back = grid.full_box(grid.on_grid(factors[row : row + 1]), (16, 16, 16))[0]
         torch.testing.assert_close(back, factors[row] * observed.mask[row], rtol=1e-4, atol=1e-3)
 
 
 def test_amplitudes_are_those_of_the_judged_map_at_unit_variance() -> None:
-    lattice, numbers, positions = triclinic(5, seed=2)
-    factors = factors_of(lattice, numbers, positions)
-    observed = observed_to(1.2, lattice, factors)
-    for row in range(5):
-        grid = grid_of(observed, row)
+    for _, observed, grid, row in laid_on_grids(seed=2):
         back = grid.full_box(grid.amplitude.to(torch.complex64), (16, 16, 16))[0].real
         wanted = observed.map_amplitude()[row]
         torch.testing.assert_close(back / back.norm(), wanted / wanted.norm(), rtol=1e-4, atol=1e-6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from report_samples import lattice_of, shown
@@ -23,6 +25,13 @@ def triclinic() -> ShownCrystal:
     """A made-up triclinic oxide, one atom near a corner."""
     positions = [[0.02, 0.97, 0.03], [0.4, 0.3, 0.62], [0.7, 0.75, 0.2], [0.15, 0.55, 0.3]]
     return shown("CaTiO2", 2, lattice_of(4.6, 5.3, 7.1, 78, 104, 112), [20, 22, 8, 8], positions, 0.25)
+
+
+@pytest.fixture(scope="session")
+def diverged(triclinic: ShownCrystal) -> ShownCrystal:
+    """The triclinic oxide as a network leaves it whose training diverged."""
+    nothing = {name: float("nan") for name in ("correlation", "gain", "phase_error")}
+    return replace(triclinic, prediction=np.full_like(triclinic.truth, np.nan), **nothing)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -44,22 +43,15 @@ def test_all_figures_are_written_and_not_blank(
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_failed_training_is_drawn_too(tmp_path: Path, judged: dict, triclinic: ShownCrystal) -> None:
-    nothing = float("nan")
-    diverged = replace(
-        triclinic,
-        prediction=np.full_like(triclinic.truth, np.nan),
-        correlation=nothing,
-        phase_error=nothing,
-    )
-    undefined = {name: np.full_like(values, nothing, dtype=float) for name, values in judged.items()}
+def test_a_failed_training_is_drawn_too(tmp_path: Path, judged: dict, diverged: ShownCrystal) -> None:
+    undefined = {name: np.full_like(values, np.nan, dtype=float) for name, values in judged.items()}
     undefined["counted"] = np.zeros(200, dtype=bool)
     paths = write_figures(tmp_path, None, undefined, [diverged])
     assert [path.name for path in paths] == [
         "correlation.png",
-        f"crystal_{triclinic.file_stem}.png",
-        f"pattern_{triclinic.file_stem}.png",
-        f"voxels_{triclinic.file_stem}.png",
+        f"crystal_{diverged.file_stem}.png",
+        f"pattern_{diverged.file_stem}.png",
+        f"voxels_{diverged.file_stem}.png",
     ]
     undefined["counted"] = np.ones(200, dtype=bool)
     write_figures(tmp_path, None, undefined, [])

@@ -121,20 +121,13 @@ def test_what_users_write_is_shown_as_text(tmp_path: Path, triclinic: ShownCryst
     assert "/" not in replace(triclinic, id="../a b").file_stem
 
 
-def test_a_diverged_network_is_reported_too(tmp_path: Path, rows: list[ResultRow], triclinic: ShownCrystal) -> None:
+def test_a_diverged_network_is_reported_too(tmp_path: Path, rows: list[ResultRow], diverged: ShownCrystal) -> None:
     nothing = float("nan")
-    broken = replace(
-        triclinic,
-        prediction=np.full_like(triclinic.truth, np.nan),
-        correlation=nothing,
-        gain=nothing,
-        space_group=0,
-    )
     _, reader = page(
         tmp_path / "report.html",
         table=[replace(rows[0], median_cc=nothing)],
         curves=Curves({"train/loss": Series(np.array([1, 2]), np.array([1.0, nothing]))}),
-        crystals=[broken],
+        crystals=[replace(diverged, space_group=0)],
     )
     data = json.loads(reader.text["report-data"], parse_constant=lambda name: pytest.fail(name))
     assert data["curves"]["train/loss"]["values"] == [1.0, None]

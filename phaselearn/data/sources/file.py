@@ -22,7 +22,7 @@ from phaselearn.data.sources.readers.archives import most_unpacked
 from phaselearn.data.sources.readers.rows import cell_of_row
 from phaselearn.data.sources.structure_type import CELLS, crystal_of
 from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable, storable, without_repeats
-from phaselearn.errors import UserError, choose
+from phaselearn.errors import UserError, check_whole, choose
 from phaselearn.quoting import command, setting
 
 MOST_BYTES_A_LINE = 16 << 20
@@ -57,8 +57,8 @@ class File(Source):
                 f"source.path={path} is no file: a JSON-lines file (.jsonl or .jsonl.gz) is needed; "
                 "without one, try `python train.py source=prototypes`"
             )
-        if count is not None and count < 1:
-            raise UserError(f"source.count={count}: at least 1 is needed, or null for all, e.g. source.count=1000")
+        if count is not None:
+            check_whole("source.count", count, least=1, example=1000)
         self.count = count
         self.cell = cell
         self.licence = licence

@@ -12,7 +12,7 @@ from phaselearn.data.sources.readers.ase_files import require_ase
 from phaselearn.data.sources.readers.formats import format_of, holds_many, read_structures
 from phaselearn.data.sources.structure_type import CELLS, Cell, crystal_of
 from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable, storable, unreadable, without_repeats
-from phaselearn.errors import UserError, choose
+from phaselearn.errors import UserError, check_whole, choose
 
 # A file of one entry; or the id of an entry, and its cell or why it cannot be used.
 _Raw = Path | tuple[str, Cell | Unusable]
@@ -48,8 +48,8 @@ class Folder(Source):
                 f"source.path={path} is not there: a structure file or a folder of CIF, POSCAR or other such files is "
                 "needed, e.g. `phaselearn prepare source=folder source.path=FOLDER`"
             )
-        if count is not None and count < 1:
-            raise UserError(f"source.count={count}: at least 1 is needed, or null for all, e.g. source.count=100")
+        if count is not None:
+            check_whole("source.count", count, least=1, example=100)
         try:
             found = [self.path] if self.path.is_file() else sorted(self.path.glob(pattern))
         except (ValueError, NotImplementedError) as error:

@@ -12,7 +12,7 @@ from typing import Any
 from pymatgen.core import Element
 
 from phaselearn.data.sources.file import order_of_choice
-from phaselearn.errors import UserError
+from phaselearn.errors import UserError, check_whole
 
 Range = tuple[float | None, float | None]
 
@@ -89,8 +89,8 @@ def filters(
     Raises:
         UserError: an unknown element, an empty list, a range that is none, a count below 1.
     """
-    if count is not None and count < 1:
-        raise UserError(f"source.count={count}: at least 1 is needed, or null for all, e.g. source.count=1000")
+    if count is not None:
+        check_whole("source.count", count, least=1, example=1000)
     systems = [chemsys] if isinstance(chemsys, str) else chemsys
     for name, values in (("elements", elements), ("chemsys", systems), ("ids", ids)):
         if values is not None and not all(isinstance(value, str) and value for value in values):
