@@ -5,6 +5,7 @@ over thousands of atoms of one element.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def check_lattice(lattice: np.ndarray) -> None:
         raise Unusable(reason)
 
 
-def lattice_of(lengths: tuple[float, float, float], angles: tuple[float, float, float]) -> np.ndarray:
+def lattice_of(lengths: Sequence[float], angles: Sequence[float]) -> np.ndarray:
     """Return the rows (3, 3) in Å of a cell: a along x, b in the plane of x and y.
 
     Args:

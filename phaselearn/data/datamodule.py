@@ -185,10 +185,15 @@ class PairDataModule(pl.LightningDataModule):
             **share_of_processes(),
             needs=needs,
         )
+        return EndlessLoader(pairs, self._epoch, self.loading.num_workers)
+
+    def _epoch(self) -> int:
+        """Return which epoch of the training begins; 0 without a trainer."""
+        if self.trainer is None:
+            return 0
         # Not `trainer.current_epoch`, which lags behind when a stopped run goes on.
-        return EndlessLoader(
-            pairs, lambda: self.trainer.fit_loop.epoch_progress.current.processed, self.loading.num_workers
-        )
+        progress = self.trainer.fit_loop.epoch_progress.current
+        return int(progress.processed)  # type: ignore[attr-defined]  # Lightning declares a base class of what it is
 
     def val_dataloader(self) -> PairLoader:
         """Return the validation batches."""

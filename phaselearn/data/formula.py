@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import suppress
 from functools import lru_cache
 
@@ -13,6 +13,7 @@ from pymatgen.core import Composition, Element
 
 _LONGEST = 1000  # characters; no formula is longer
 _PARTS = re.compile(r"[,·•*]")  # Na1, Cl1; CaSO4 * 2(H2O)
+_FACTOR = re.compile(r"^\s*(\d+\.?\d*|\.\d+)?")  # 2(H2O)
 _NO_ATOMS = re.compile(r"(?<!\S)(?:\d*[+-]|[+-]\d*|n)(?!\S)|(?<=[)\]}])n\b|(?<!\S)n(?=[(\[{])")  # a charge, a polymer
 _SYMBOLS = {element.symbol for element in Element}
 _TOLERANCE = 1e-3  # of the share of an element in a stated formula, which may be rounded
@@ -34,7 +35,7 @@ def _formula(amounts: tuple[tuple[int, int], ...]) -> str:
     return Composition({Element.from_Z(number): amount for number, amount in amounts}).reduced_formula
 
 
-def read_formula(text: str) -> Counter[str]:
+def read_formula(text: str) -> dict[str, float]:
     """Return the atoms of each element: of `Na Cl`, `NaCl`, `Na1, Cl1`, `(C2 H4)n`, `CaSO4, 2(H2O)`, `Fe C6 N6 4-`.
 
     D and T are hydrogen. Symbols of no element stay, so that no atom answers to them; elements of which there are none
@@ -56,16 +57,16 @@ def read_formula(text: str) -> Counter[str]:
     return next((formula for formula in formulas if formula.keys() <= _SYMBOLS), formulas[-1])
 
 
-def _added_up(text: str) -> Counter[str]:
-    formula: Counter[str] = Counter()
+def _added_up(text: str) -> dict[str, float]:
+    formula: dict[str, float] = defaultdict(float)
     for part in _PARTS.split(_NO_ATOMS.sub(" ", text)):
-        factor, units = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)?(.*)", part, re.DOTALL).groups()
+        _, factor, units = _FACTOR.split(part, maxsplit=1)
         for kind, count in Composition(units).items() if units.strip() else ():
             amount = float(factor or 1) * count
             if not math.isfinite(amount):
                 raise ValueError("not finite")
             formula["H" if kind.symbol in ("D", "T") else kind.symbol] += amount
-    return Counter({symbol: amount for symbol, amount in formula.items() if amount > 0})
+    return {symbol: amount for symbol, amount in formula.items() if amount > 0}
 
 
 def contradicts(stated: str, numbers: np.ndarray) -> bool:
@@ -84,6 +85,7 @@ def contradicts(stated: str, numbers: np.ndarray) -> bool:
     except ValueError:
         return False
     atoms = Counter(Element.from_Z(int(number)).symbol for number in numbers)
+    total = sum(amounts.values())
     return amounts.keys() != atoms.keys() or any(
-        abs(amounts[symbol] / amounts.total() - atoms[symbol] / atoms.total()) > _TOLERANCE for symbol in atoms
+        abs(amounts[symbol] / total - atoms[symbol] / atoms.total()) > _TOLERANCE for symbol in atoms
     )

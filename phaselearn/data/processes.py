@@ -113,8 +113,10 @@ def _start_worker(function: Callable[[Any], Any]) -> None:
 
 def _end_with_parent() -> None:
     """End this process when the one that started it is gone, however that ended."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
+    parent = multiprocessing.parent_process()
+    if parent is not None:  # as it is in every worker
+        parent.join()
+        os._exit(1)
 
 
 def _work(task: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -29,12 +29,12 @@ def split_of(formula: str) -> str:
     return "test" if bucket < 10 else "validation" if bucket < 20 else "train"
 
 
-def split_rows(formulas: Sequence[str], split: str) -> np.ndarray:
+def split_rows(formulas: Iterable[str], split: str) -> np.ndarray:
     """Return the rows (int64, ascending) of a split."""
     return np.array([row for row, formula in enumerate(formulas) if split_of(formula) == split], dtype=np.int64)
 
 
-def nested_subset(rows: np.ndarray, ids: Sequence[str], count: int | None, seed: int) -> np.ndarray:
+def nested_subset(rows: np.ndarray, ids: Sequence[str] | np.ndarray, count: int | None, seed: int) -> np.ndarray:
     """Choose `count` of the rows at random so that smaller choices are subsets of larger ones.
 
     The order is that of SHA-256 over seed and id, so it does not depend on the store's order.

@@ -10,8 +10,6 @@ import numpy as np
 
 from phaselearn.data.structures import Crystal, LeftOut
 
-_TEXTS = ("id", "prototype")
-
 
 @dataclass(frozen=True)
 class Block:
@@ -28,10 +26,10 @@ class Block:
     def encode(self) -> bytes:
         """Return the block's file, without pickled objects."""
         file = io.BytesIO()
-        columns = {name: _texts([getattr(crystal, name) for crystal in self.crystals]) for name in _TEXTS}
         np.savez(
             file,
-            **columns,
+            id=_texts([crystal.id for crystal in self.crystals]),
+            prototype=_texts([crystal.prototype for crystal in self.crystals]),
             lattice=np.array([crystal.lattice for crystal in self.crystals], dtype=np.float64).reshape(-1, 3, 3),
             atoms=np.array([len(crystal.numbers) for crystal in self.crystals], dtype=np.int64),
             numbers=np.concatenate([crystal.numbers for crystal in self.crystals] or [np.empty(0, np.int64)]),
@@ -48,7 +46,8 @@ class Block:
         with np.load(io.BytesIO(content), allow_pickle=False) as columns:
             ends = np.cumsum(columns["atoms"])[:-1]
             rows = zip(
-                *(columns[name].tolist() for name in _TEXTS),
+                columns["id"].tolist(),
+                columns["prototype"].tolist(),
                 columns["lattice"],
                 np.split(columns["numbers"], ends),
                 np.split(columns["positions"], ends),

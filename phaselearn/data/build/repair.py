@@ -14,7 +14,7 @@ from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.store.damage import check_schema, prepare_command
 from phaselearn.data.store.files import CARD, METADATA, PAIR_ARRAYS
 from phaselearn.data.store.location import open_storage
-from phaselearn.data.store.manifest import DamagedManifest, Manifest, read_manifest
+from phaselearn.data.store.manifest import DamagedManifest, Manifest, read_manifest, require_manifest
 from phaselearn.data.store.pair_store import PairStore
 from phaselearn.data.store.recipe import SCHEMA, SCHEMA_VERSION, is_sound
 from phaselearn.data.store.storage import Storage
@@ -54,7 +54,7 @@ def repair_store(
     shards = _shards_of(damaged)
     if len(damaged) > sum(map(len, shards.values())) + (CARD in damaged):
         return _rebuild(storage, recipe, make_source, workers)
-    manifest = read_manifest(storage)
+    manifest = require_manifest(storage)
     files = dict(manifest.files)
     # Opening would refuse the store for its missing shards; its crystals are sound.
     store = PairStore(path, check=False)

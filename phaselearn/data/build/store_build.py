@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from phaselearn.data.store.dataset_card import dataset_card
 from phaselearn.data.store.encodings import open_group
 from phaselearn.data.store.files import BUILDING, CARD, RECIPE, WRITTEN, create_pair_arrays
 from phaselearn.data.store.location import open_storage
-from phaselearn.data.store.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
+from phaselearn.data.store.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest, require_manifest
 from phaselearn.data.store.pair_store import PairStore
 from phaselearn.data.store.recipe import make_recipe
 from phaselearn.data.store.removal import check_removable, remove
@@ -42,7 +43,7 @@ def build_store(
     definition: PairDefinition,
     path: str | Path,
     longest_edge: float,
-    source_config: dict[str, Any],
+    source_config: Mapping[str, Any],
     overwrite: bool = False,
     workers: int | None = None,
 ) -> PairStore:
@@ -187,5 +188,5 @@ def write_card(storage: Storage) -> Entry:
 
 def _remove_rest(partial: Storage) -> None:
     """Remove what is no part of the store."""
-    manifest = read_manifest(partial)
+    manifest = require_manifest(partial)
     partial.delete(partial.sizes().keys() - manifest.files.keys() - {MANIFEST})

@@ -122,7 +122,7 @@ class EndlessPairs(IterableDataset[Batch]):
         return select(self.preparation(batch, [epoch] * len(crystals)), self.needs)
 
 
-class EndlessLoader(DataLoader):
+class EndlessLoader(DataLoader[Batch]):
     """A loader that takes up the stream where an epoch begins, or within it where a run was stopped.
 
     Args:
@@ -131,12 +131,14 @@ class EndlessLoader(DataLoader):
         num_workers: loader processes.
     """
 
+    dataset: EndlessPairs
+
     def __init__(self, pairs: EndlessPairs, epoch: Callable[[], int], num_workers: int) -> None:
         super().__init__(pairs, batch_size=None, **loader_options(num_workers))
         self._epoch = epoch
         self._first = self._yielded = 0
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch names the class of its own iterator
         self._yielded, self._first = self._first, 0
         self.dataset.begin(self._epoch(), self._yielded)
         for batch in super().__iter__():

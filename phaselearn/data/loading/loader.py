@@ -15,7 +15,7 @@ from phaselearn.data.loading.sampler import EpochBatches
 from phaselearn.errors import UserError
 
 
-class PairLoader(DataLoader):
+class PairLoader(DataLoader[Batch]):
     """Yields whole batches of a data set.
 
     Lightning keeps its state in checkpoints: one that was saved within an epoch goes on with the next batch of it.
@@ -34,7 +34,7 @@ class PairLoader(DataLoader):
         super().__init__(dataset, batch_sampler=batches, multiprocessing_context=context, **loader_options(num_workers))
         self._yielded = 0
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch names the class of its own iterator
         # Nothing is read before the first batch is asked for: Lightning makes the iterator before it tells the epoch.
         self._yielded = self.batch_sampler.start
         for batch in super().__iter__():

@@ -6,7 +6,7 @@ each crystal alone: never on the batch, the worker or the order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -90,7 +90,7 @@ class Observation:
         return intensity * mask, mask
 
     @staticmethod
-    def _draw(distribution, size: int, layout: str, seed: int) -> Tensor:
+    def _draw(distribution: Callable[..., Tensor], size: int, layout: str, seed: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed % (1 << 63))
         values = distribution(size, size, size, generator=generator)
         if layout == "octant":

@@ -13,8 +13,9 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import gemmi
 
@@ -94,7 +95,7 @@ class File(Source):
                 f"{self.path} cannot be read to its end ({error}): check it with `{command('gzip -t', self.path)}`"
             ) from error
 
-    def _numbered(self, file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    def _numbered(self, file: BufferedIOBase) -> Iterator[tuple[int, bytes]]:
         """Yield the lines that are not empty; of one that is too long no more than shows that."""
         number = unpacked = 0
         most = most_unpacked(self.path)
@@ -121,7 +122,7 @@ class File(Source):
 
     def _choose(self, count: int) -> list[tuple[int, bytes]]:
         keyed = ((order_of_choice(_key(line)), number, line) for number, line in self._lines())
-        return sorted(place for _, *place in heapq.nsmallest(count, keyed))
+        return sorted((number, line) for _, number, line in heapq.nsmallest(count, keyed))
 
     def _read(self, numbered: tuple[int, bytes]) -> Iterator[Crystal | LeftOut]:
         number, line = numbered

@@ -66,10 +66,13 @@ def _file(name: str) -> Path:
 
 
 def _usable(name: str, entry: Crystal | LeftOut, longest_edge: float) -> Crystal:
-    reason = entry.reason if isinstance(entry, LeftOut) else screen([entry], longest_edge)[0]
-    if reason is not None:
-        raise UserError(
-            f"evaluation.also_shown: {name} cannot be used ({reason}): give an ordered structure that "
-            "`phaselearn prepare source=folder source.path=FILE` reads"
-        )
-    return entry
+    if isinstance(entry, Crystal):
+        [reason] = screen([entry], longest_edge)
+        if reason is None:
+            return entry
+    else:
+        reason = entry.reason
+    raise UserError(
+        f"evaluation.also_shown: {name} cannot be used ({reason}): give an ordered structure that "
+        "`phaselearn prepare source=folder source.path=FILE` reads"
+    )

@@ -17,10 +17,9 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-import spglib
 from pymatgen.core import Element, Structure
 
-from phaselearn.data.sources.structure_type import SYMMETRY_PRECISION, Cell, choose_cell, structure_type, wrap
+from phaselearn.data.sources.structure_type import Cell, choose_cell, structure_type, symmetry_of, wrap
 from phaselearn.data.sources.substitution import (
     bond_radius,
     covalent_radius,
@@ -193,7 +192,10 @@ def aflow_library() -> Iterator[tuple[str, Structure]]:
 
     From its file: pymatgen parses every entry's BibTeX on import, which takes longer than a short training.
     """
-    file = Path(find_spec("pymatgen.analysis.prototypes").origin).with_name("aflow_prototypes.json.gz")
+    module = find_spec("pymatgen.analysis.prototypes")
+    if module is None or module.origin is None:
+        raise ModuleNotFoundError("pymatgen has no module pymatgen.analysis.prototypes")
+    file = Path(module.origin).with_name("aflow_prototypes.json.gz")
     with gzip.open(file, "rt", encoding="utf-8") as text:
         for entry in json.load(text):
             yield entry["tags"]["aflow"], Structure.from_dict(entry["snl"])
@@ -227,7 +229,7 @@ def _parent(name: str, structure: Structure, kind: str) -> _Parent | None:
     elements = tuple(Element.from_Z(int(number)).symbol for number in present)
     if any(Element(symbol).atomic_radius is None for symbol in elements):
         return None
-    operations = spglib.get_symmetry_dataset(cell, symprec=SYMMETRY_PRECISION).rotations
+    operations = symmetry_of(cell).rotations
     # A rotation W of fractional coordinates is Lᵀ W L⁻ᵀ on Cartesian ones.
     rotations = lattice.T @ np.unique(operations, axis=0) @ np.linalg.inv(lattice.T)
     contacts, weights, separations = _contacts(lattice, positions, element_of)

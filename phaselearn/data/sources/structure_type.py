@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import spglib
@@ -56,8 +57,9 @@ def space_group_operations(cell: Cell) -> list[Operation]:
     lattice, positions, numbers = cell
     if refusal(lattice, numbers, positions) is not None:
         return []
-    found = spglib.get_symmetry_dataset(cell, symprec=SYMMETRY_PRECISION)
-    if found is None:
+    try:
+        found = symmetry_of(cell)
+    except ValueError:
         return []
     operations = [Operation(*pair) for pair in zip(found.rotations, found.translations, strict=True)]
     return [
@@ -76,20 +78,40 @@ def choose_cell(cell: Cell, kind: str) -> Cell:
     if kind == "as_given":
         return cell
     if kind == "conventional":
-        found = spglib.standardize_cell(cell, to_primitive=False, no_idealize=False, symprec=SYMMETRY_PRECISION)
-        if found is None:
-            raise ValueError("no symmetry found")
-        return found
-    found = spglib.find_primitive(cell, symprec=SYMMETRY_PRECISION)
-    if found is None:
-        raise ValueError("no symmetry found")
-    lattice, positions, numbers = found
+        return _found(
+            spglib.standardize_cell(_given(cell), to_primitive=False, no_idealize=False, symprec=SYMMETRY_PRECISION)
+        )
+    lattice, positions, numbers = _found(spglib.find_primitive(_given(cell), symprec=SYMMETRY_PRECISION))
     reduced = spglib.niggli_reduce(lattice)
     if reduced is None:
         raise ValueError("no reduced cell found")
     if np.linalg.det(reduced) < 0:
         reduced = -reduced
     return reduced, wrap(positions @ lattice @ np.linalg.inv(reduced)), numbers
+
+
+def symmetry_of(cell: Cell) -> spglib.SpglibDataset:
+    """Return what spglib finds of the symmetry of a cell.
+
+    Raises:
+        ValueError: it finds none.
+    """
+    found = spglib.get_symmetry_dataset(_given(cell), symprec=SYMMETRY_PRECISION)
+    if found is None:
+        raise ValueError("no symmetry found")
+    return found
+
+
+def _given(cell: Cell) -> Any:
+    # spglib takes arrays and gives arrays, but its annotations say lists.
+    return cell
+
+
+def _found(cell: Any) -> Cell:
+    if cell is None:
+        raise ValueError("no symmetry found")
+    lattice, positions, numbers = cell
+    return lattice, positions, numbers
 
 
 def wrap(positions: np.ndarray) -> np.ndarray:
@@ -109,9 +131,7 @@ def structure_type(cell: Cell) -> tuple[str, int]:
     Raises:
         ValueError: spglib finds no symmetry.
     """
-    found = spglib.get_symmetry_dataset(cell, symprec=SYMMETRY_PRECISION)
-    if found is None:
-        raise ValueError("no symmetry found")
+    found = symmetry_of(cell)
     numbers = np.asarray(cell[2])
     orbits: dict[int, list[str]] = defaultdict(list)
     for first in np.unique(found.crystallographic_orbits):

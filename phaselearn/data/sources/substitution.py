@@ -98,12 +98,18 @@ def bond_radius(symbol: str, spread: float) -> float:
     radius (J. Chem. Phys. 41, 3199, 1964).
 
     Args:
-        symbol: of the element.
-        spread: see `electronegativity_spread`.
+        symbol: symbol of the element.
+        spread: standard deviation of the compound's electronegativity, see `electronegativity_spread`.
+
+    Raises:
+        ValueError: no radius of the element is known.
     """
     parameters = bond_params.get(symbol)
     if parameters is None or not 0 < float(parameters["r"]) < 3:
-        return float(Element(symbol).atomic_radius)
+        radius = Element(symbol).atomic_radius
+        if radius is None:
+            raise ValueError(f"no radius is known of {symbol}")
+        return float(radius)
     return float(parameters["r"]) + float(parameters["k"]) * spread
 
 

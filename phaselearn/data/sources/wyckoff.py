@@ -97,11 +97,11 @@ def _fixed_sets(rotations: np.ndarray, translations: np.ndarray) -> tuple[np.nda
         while not np.array_equal(following := powers[-1] @ rotation, powers[0]):
             powers.append(following)
         order = len(powers)
-        projection = sum(powers) / order
+        projection = np.sum(powers, axis=0) / order
         moves = translation + _SHIFTS
         # What of the translation lies along the axis or the plane makes it a screw or a glide, which fixes nothing.
         moves = moves[np.abs(moves @ projection.T).max(1) < _EXACT]
-        centre = sum((order - 1 - power) * matrix for power, matrix in enumerate(powers)) / order
+        centre = np.sum([(order - 1 - power) * matrix for power, matrix in enumerate(powers)], axis=0) / order
         fixed = moves @ (centre - projection @ centre).T
         projections.append(np.broadcast_to(projection, (len(fixed), 3, 3)))
         offsets.append(fixed)

@@ -24,13 +24,13 @@ from phaselearn.data.store.storage import Storage
 from phaselearn.errors import UserError
 
 if TYPE_CHECKING:
-    from obstore.store import S3Store
+    from obstore.store import RetryConfig, S3Store
 
 T = TypeVar("T")
 
 _PARTIAL = ".partial"
 _COPIES_AT_ONCE = 16
-_RETRIES = {"max_retries": 8, "retry_timeout": timedelta(seconds=90)}
+_RETRIES: RetryConfig = {"max_retries": 8, "retry_timeout": timedelta(seconds=90)}
 _process_of_client: int | None = None
 
 
@@ -128,8 +128,12 @@ class BucketStorage(Storage):
         return leased(_LockObject(self._client, f"{self.prefix}.lock", self._ask), doing)
 
     def take_place_of(self, other: Storage) -> None:
+        if not isinstance(other, BucketStorage):
+            raise TypeError(f"{self.path} moves to another place of its bucket alone, not to {other.path}")
+        prefix = other.prefix
+
         def copy(key: str) -> None:
-            self._ask(lambda: self._client.copy(self._key(key), f"{other.prefix}/{key}"))
+            self._ask(lambda: self._client.copy(self._key(key), f"{prefix}/{key}"))
 
         groups = removal_order(self.sizes())
         with ThreadPoolExecutor(_COPIES_AT_ONCE) as pool:

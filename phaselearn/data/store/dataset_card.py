@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from phaselearn.data.store.summary import StoreSummary
 from phaselearn.quoting import markdown_text
@@ -61,7 +62,7 @@ def dataset_card(summary: StoreSummary) -> str:
     )
 
 
-def _table(head: tuple[str, str], rows: Mapping[object, object]) -> list[str]:
+def _table(head: tuple[str, str], rows: Mapping[Any, object]) -> list[str]:
     return [
         f"| {head[0]} | {head[1]} |",
         "|---|---|",
@@ -73,7 +74,7 @@ def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else markdown_text(value)
 
 
-def _histogram(title: str, counts: Mapping[object, int]) -> list[str]:
+def _histogram(title: str, counts: Mapping[Any, int]) -> list[str]:
     shown = dict(list(counts.items())[:_MOST])
     rest = len(counts) - len(shown)
     return [
@@ -87,7 +88,7 @@ def _histogram(title: str, counts: Mapping[object, int]) -> list[str]:
     ]
 
 
-def bars(counts: Mapping[object, int]) -> list[str]:
+def bars(counts: Mapping[Any, int]) -> list[str]:
     """Return a histogram of {label: count} as lines of text."""
     labels, most = max((len(str(label)) for label in counts), default=0), max(counts.values(), default=0)
     digits = len(f"{most:,}")

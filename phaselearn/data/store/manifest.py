@@ -85,6 +85,18 @@ def read_manifest(storage: Storage) -> Manifest | None:
     return manifest
 
 
+def require_manifest(storage: Storage) -> Manifest:
+    """Return the manifest of a store that has one.
+
+    Raises:
+        DamagedManifest: there is none, or it is not what was written.
+    """
+    manifest = read_manifest(storage)
+    if manifest is None:
+        raise DamagedManifest(f"{MANIFEST} is missing")
+    return manifest
+
+
 def _seal(body: Mapping[str, Any]) -> bytes:
     digest = hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
     return (json.dumps({**body, "sha256": digest}, indent=0, ensure_ascii=False) + "\n").encode()

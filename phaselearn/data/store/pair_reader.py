@@ -11,11 +11,13 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
+from typing import Any
 
 import numpy as np
 import zarr
 from zarr.abc.store import RangeByteRequest, SuffixByteRequest
 
+from phaselearn.data.store.files import shard_length
 from phaselearn.data.store.shard_codec import Chunk, decode_chunk, decode_index, index_size, split_chunk
 from phaselearn.data.store.zarr_internals import default_buffer_prototype, sync
 
@@ -36,10 +38,10 @@ class ShardReader:
     """
 
     def __init__(
-        self, array: zarr.Array, wanted: np.ndarray, held: int, damage: Callable[[int, Exception], Exception]
+        self, array: zarr.Array[Any], wanted: np.ndarray, held: int, damage: Callable[[int, Exception], Exception]
     ) -> None:
         self._array = array
-        self._length = array.shards[0]
+        self._length = shard_length(array)
         self._wanted = wanted
         self._limit = held
         self._damage = damage
@@ -123,7 +125,7 @@ class ShardReader:
         found = await place.store.get(place.path, prototype=default_buffer_prototype(), byte_range=part)
         if found is None:
             raise ValueError("its shard is missing")
-        return memoryview(found.as_numpy_array()).cast("B")
+        return found.as_numpy_array().data.cast("B")
 
 
 def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

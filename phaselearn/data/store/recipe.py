@@ -20,6 +20,7 @@ def make_recipe(
     source: Source, definition: PairDefinition, longest_edge: float, source_config: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the recipe of a store; what it holds are the first attributes of the zarr group."""
+    fingerprint = source.fingerprint()  # first: a source that has to fetch knows only then whom to cite
     return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
@@ -29,7 +30,7 @@ def make_recipe(
             "name": source.name,
             "licence": source.licence,
             "attribution": source.attribution,
-            "fingerprint": source.fingerprint(),
+            "fingerprint": fingerprint,
             "config": dict(source_config),
         },
         "config_hash": config_hash(definition.as_dict(), longest_edge, source_config),

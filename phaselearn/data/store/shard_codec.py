@@ -7,6 +7,8 @@ the encoded chunks one after another, then an index of (offset, length) and its 
 
 from __future__ import annotations
 
+from typing import Final
+
 import google_crc32c
 import numpy as np
 from numcodecs import blosc
@@ -15,9 +17,10 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 Chunk = tuple[bytes, bytes]
 
 # As small as zstd makes such maps, and decoded in less time: bytes of like significance lie side by side.
-_LZ4 = {"cname": "lz4", "clevel": 5}
-CODECS = (BloscCodec(typesize=4, shuffle="shuffle", **_LZ4), Crc32cCodec())
-_BLOSC = blosc.Blosc(shuffle=blosc.SHUFFLE, **_LZ4)
+_NAME: Final = "lz4"
+_LEVEL = 5
+CODECS = (BloscCodec(typesize=4, shuffle="shuffle", cname=_NAME, clevel=_LEVEL), Crc32cCodec())
+_BLOSC = blosc.Blosc(shuffle=blosc.SHUFFLE, cname=_NAME, clevel=_LEVEL)
 _ABSENT = np.iinfo(np.uint64).max
 _CHECKSUM = 4  # bytes of a CRC-32C
 _LENGTH = slice(4, 8)  # where the header of a Blosc buffer tells how many bytes it decodes to

@@ -127,7 +127,7 @@ class LocalStorage(Storage):
         return found
 
     def delete(self, keys: Iterable[str]) -> None:
-        folders = set()
+        folders: set[Path] = set()
         for key in keys:
             (self.path / key).unlink()
             folders.update((self.path / key).relative_to(self.path).parents)

@@ -13,6 +13,7 @@ import zarr
 from pymatgen.core import Element
 
 from phaselearn.data.split import SPLITS, split_of
+from phaselearn.data.store.files import array_of
 
 _ROWS_AT_ONCE = 65536
 _ATOMS = (1, 3, 6, 11, 21, 41, 81, 161)
@@ -64,15 +65,19 @@ def summarise(group: zarr.Group) -> StoreSummary:
     space_groups: Counter[int] = Counter()
     atoms = np.zeros(len(_ATOMS), dtype=np.int64)
     volumes = np.zeros(len(_VOLUMES), dtype=np.int64)
-    for rows in _slices(group["lattice"].shape[0]):
-        formulas.update(group["formula"][rows].tolist())
-        prototypes.update(group["prototype"][rows].tolist())
-        space_groups.update(group["space_group"][rows].tolist())
-        volumes += _histogram(np.abs(np.linalg.det(group["lattice"][rows])), _VOLUMES)
-        offsets = group["atom_offset"][rows.start : rows.stop + 1]
+
+    def read(name: str, rows: slice) -> np.ndarray:
+        return np.asarray(array_of(group, name)[rows])
+
+    for rows in _slices(array_of(group, "lattice").shape[0]):
+        formulas.update(read("formula", rows).tolist())
+        prototypes.update(read("prototype", rows).tolist())
+        space_groups.update(read("space_group", rows).tolist())
+        volumes += _histogram(np.abs(np.linalg.det(read("lattice", rows))), _VOLUMES)
+        offsets = read("atom_offset", slice(rows.start, rows.stop + 1))
         atoms += _histogram(np.diff(offsets), _ATOMS)
         owners = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-        numbers = group["atom_number"][int(offsets[0]) : int(offsets[-1])]
+        numbers = read("atom_number", slice(int(offsets[0]), int(offsets[-1])))
         present = np.unique(np.stack([owners, numbers]), axis=1)[1]
         elements.update(present.tolist())
     splits: Counter[str] = Counter()

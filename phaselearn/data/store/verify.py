@@ -12,7 +12,7 @@ import numpy as np
 import zarr
 
 from phaselearn.data.store.damage import check_schema, check_version, wrong_size
-from phaselearn.data.store.files import METADATA, PAIR_ARRAYS
+from phaselearn.data.store.files import METADATA, PAIR_ARRAYS, array_of, shard_length
 from phaselearn.data.store.location import open_storage
 from phaselearn.data.store.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
 from phaselearn.data.store.pair_checks import wrong_physics
@@ -90,7 +90,8 @@ def _compare(storage: Storage, manifest: Manifest) -> list[Problem]:
 def _wrong_shapes(store: PairStore) -> Iterator[Problem]:
     """Yield the arrays that are missing, or do not fit the others."""
     group, size = store.group(), store.definition.size
-    count, atoms = len(store), int(group["atom_offset"][-1])
+    offsets = np.asarray(array_of(group, "atom_offset")[:])
+    count, atoms = len(store), int(offsets[-1])
     expected = {
         **{name: (count, size, size, size) for name in PAIR_ARRAYS},
         **{name: (count,) for name in ("id", "formula", "prototype", "space_group")},
@@ -100,10 +101,9 @@ def _wrong_shapes(store: PairStore) -> Iterator[Problem]:
         "atom_position": (atoms, 3),
     }
     for name, shape in expected.items():
-        found = group[name].shape if name in group else None
+        found = array_of(group, name).shape if name in group else None
         if found != shape:
             yield Problem(f"{name}/{METADATA}", f"its shape is {found}, not {shape}")
-    offsets = group["atom_offset"][:]
     if offsets[0] != 0 or (np.diff(offsets) < 1).any():
         yield Problem("atom_offset/", "it does not ascend from 0")
     yield from _missing_shards(store, group)
@@ -111,7 +111,8 @@ def _wrong_shapes(store: PairStore) -> Iterator[Problem]:
 
 def _missing_shards(store: PairStore, group: zarr.Group) -> Iterator[Problem]:
     for name in PAIR_ARRAYS:
-        shards = -(-group[name].shape[0] // group[name].shards[0])
+        array = array_of(group, name)
+        shards = -(-array.shape[0] // shard_length(array))
         listed = sum(key.startswith(f"{name}/c/") for key in store.manifest.files)
         if listed != shards:
             yield Problem(f"{name}/", f"the manifest lists {listed} shards of {shards}")

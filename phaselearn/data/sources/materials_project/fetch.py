@@ -78,7 +78,8 @@ class _Fetching:
 
     def _plan(self) -> None:
         """Note what is fetched of which version, or compare with what was noted."""
-        plan = {"filters": self.wanted.as_dict(), "database_version": self.client.database_version()}
+        self.database_version = self.client.database_version()
+        plan = {"filters": self.wanted.as_dict(), "database_version": self.database_version}
         begun = _read(self.partial / _PLAN)
         if begun is None:
             write_whole(self.partial / _PLAN, _json(plan))
@@ -88,8 +89,7 @@ class _Fetching:
                 f"with those filters, choose another source.snapshot, or `{command('rm -r', self.partial)}`"
             )
         else:
-            self._check_version(begun["database_version"], plan["database_version"])
-        self.database_version = plan["database_version"]
+            self._check_version(begun["database_version"], self.database_version)
 
     def _check_version(self, before: str, now: str) -> None:
         if before != now:

@@ -51,7 +51,10 @@ class Filters:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Filters:
         """Return the filters of which `as_dict` made the values."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        arguments: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        return cls(**arguments)
 
     def digest(self) -> str:
         """Return ten hexadecimal digits that differ where the filters do."""
@@ -132,13 +135,14 @@ def _sorted(values: Iterable[str] | None) -> tuple[str, ...] | None:
 def _range(name: str, given: Sequence[float | None] | None, kind: type) -> Range | None:
     if given is None or list(given) == [None, None]:
         return None
-    bounds = [None if bound is None else kind(bound) for bound in given]
-    if len(bounds) != 2 or (None not in bounds and bounds[0] > bounds[1]):
-        raise UserError(
-            f"source.{name}={list(given)}: the least and the most are needed, null where there is no bound, "
-            f"e.g. source.{_EXAMPLES[name]}"
-        )
-    return bounds[0], bounds[1]
+    if len(given) == 2:
+        least, most = (None if bound is None else kind(bound) for bound in given)
+        if least is None or most is None or least <= most:
+            return least, most
+    raise UserError(
+        f"source.{name}={list(given)}: the least and the most are needed, null where there is no bound, "
+        f"e.g. source.{_EXAMPLES[name]}"
+    )
 
 
 def _shown(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -58,9 +58,9 @@ def _row(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _species(kinds: Sequence[Mapping[str, Any]]) -> str | dict[str, float]:
-    shares: Counter[str] = Counter()
+    shares: dict[str, float] = defaultdict(float)
     for kind in kinds:
         shares[kind["element"]] += float(kind["occu"])
     symbols = list(shares)
     # What is not ordered is kept as it is, for the reader to leave out.
-    return symbols[0] if len(symbols) == 1 and abs(shares.total() - 1) < 1e-8 else dict(shares)
+    return symbols[0] if len(symbols) == 1 and abs(sum(shares.values()) - 1) < 1e-8 else dict(shares)

@@ -12,7 +12,7 @@ from phaselearn.data.sources.file import File
 from phaselearn.data.sources.materials_project.client import Client
 from phaselearn.data.sources.materials_project.fetch import fetch
 from phaselearn.data.sources.materials_project.filters import filters
-from phaselearn.data.sources.materials_project.snapshot import LICENCE, Snapshot
+from phaselearn.data.sources.materials_project.snapshot import ATTRIBUTION, LICENCE, Snapshot
 from phaselearn.data.sources.structure_type import CELLS
 from phaselearn.data.structures import Crystal, LeftOut, Source
 from phaselearn.errors import UserError, choose
@@ -24,7 +24,7 @@ class MaterialsProject(Source):
     """The materials that fulfil some filters, in the order of their ids.
 
     Where the snapshot is there, it is read, and neither network, key nor client is needed. Where it is not, it is
-    fetched when the first of its crystals, its fingerprint or its attribution is asked for; a fetch that was stopped
+    fetched when the first of its crystals or its fingerprint is asked for; a fetch that was stopped
     goes on. Entries of GNoME, which are under another licence, are not fetched.
 
     Args:
@@ -42,6 +42,7 @@ class MaterialsProject(Source):
 
     name = "materials_project"
     licence = LICENCE
+    attribution = ATTRIBUTION  # with the version of the database as soon as there is a snapshot
 
     def __init__(
         self,
@@ -82,20 +83,14 @@ class MaterialsProject(Source):
         structures = len(self._snapshot.ids) - len(self._snapshot.left_out)
         return min(self.filters.count or structures, structures) + len(self._snapshot.left_out)
 
-    @property
-    def attribution(self) -> str:
-        """Whom to cite, with the version of the database."""
-        return self.snapshot.attribution
-
-    @property
     def snapshot(self) -> Snapshot:
-        """The snapshot, fetched if it is not there.
+        """Return the snapshot, fetched if it is not there.
 
         Raises:
             UserError: no key, or see `phaselearn.data.sources.materials_project.fetch.fetch`.
         """
         if self._snapshot is None:
-            self._open(fetch(self.folder, self.filters, Client(self._key(), self.endpoint)))
+            return self._open(fetch(self.folder, self.filters, Client(self._key(), self.endpoint)))
         return self._snapshot
 
     def fingerprint(self) -> str:
@@ -104,21 +99,24 @@ class MaterialsProject(Source):
         Before that nobody knows which structures would be yielded: filters mean others in each version of the database.
         """
         digest = hashlib.sha256(f"{self.name}:{self.rules}:{self._file().fingerprint()}".encode())
-        for entry in self.snapshot.left_out:
+        for entry in self.snapshot().left_out:
             digest.update(f":{entry.id}:{entry.reason}".encode())
         return digest.hexdigest()
 
     def __iter__(self) -> Iterator[Crystal | LeftOut]:
         file = self._file()
-        return chain(self.snapshot.left_out, file)
+        return chain(self.snapshot().left_out, file)
 
-    def _open(self, snapshot: Snapshot) -> None:
+    def _open(self, snapshot: Snapshot) -> Snapshot:
         snapshot.check_holds(self.filters)
         self._snapshot = snapshot
+        self.attribution = snapshot.attribution
+        return snapshot
 
     def _file(self) -> File:
-        self.snapshot.check_whole()
-        return File(str(self.snapshot.structures), self.filters.count, self.licence, self.attribution, self.cell)
+        snapshot = self.snapshot()
+        snapshot.check_whole()
+        return File(str(snapshot.structures), self.filters.count, self.licence, self.attribution, self.cell)
 
     def _key(self) -> str:
         key = (self._api_key or os.environ.get(KEY_VARIABLE) or "").strip()

@@ -17,7 +17,11 @@ _MOST_RATIO = 200
 _ALWAYS_ALLOWED = 256 << 20  # bytes
 _MOST_ON_DISK = 4 << 30  # bytes
 
-_UNPACKERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_UNPACKERS: dict[str, type[gzip.GzipFile] | type[bz2.BZ2File] | type[lzma.LZMAFile]] = {
+    ".gz": gzip.GzipFile,
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
+}
 
 
 def unpacked_name(file: Path) -> str:
@@ -45,7 +49,7 @@ def unpacked(file: Path) -> Iterator[Path]:
     most = min(most_unpacked(file), _MOST_ON_DISK)
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / unpacked_name(file)
-        with unpack(file, "rb") as packed, open(plain, "wb") as target:
+        with unpack(file) as packed, open(plain, "wb") as target:
             written = 0
             while block := packed.read(1 << 20):
                 written += len(block)

@@ -10,7 +10,7 @@ from contextlib import closing
 from io import StringIO
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +18,6 @@ from phaselearn.data.admission import MOST_ATOMS, check_lattice
 from phaselearn.data.sources.structure_type import Cell
 from phaselearn.data.structures import Unusable, unreadable
 from phaselearn.errors import UserError
-
-if TYPE_CHECKING:
-    from ase import Atoms
-    from ase.db.row import AtomsRow
 
 _LONGEST_LINE = 1 << 20  # characters
 _MOST_COLUMNS = 1000
@@ -60,16 +56,17 @@ def read_frames(path: Path) -> Iterator[tuple[str, Cell | Unusable]]:
             # Written in digits and no more of them than a file has lines.
             if not re.fullmatch(r"\s*[0-9]{1,12}\s*", line):
                 raise Unusable("not an XYZ file")
-            atoms = int(line)
-            if atoms > MOST_ATOMS:
-                yield str(number), Unusable(f"more than {MOST_ATOMS:,} atoms ({atoms:,})")
-                deque(islice(lines, atoms + 1), maxlen=0)
+            count = int(line)
+            if count > MOST_ATOMS:
+                yield str(number), Unusable(f"more than {MOST_ATOMS:,} atoms ({count:,})")
+                deque(islice(lines, count + 1), maxlen=0)
             else:
                 # Frame by frame: ASE gives up a whole file for one bad frame.
-                frame = [line, *islice(lines, atoms + 1)]
+                frame = [line, *islice(lines, count + 1)]
                 try:
                     _check_columns("".join(frame[1:2]))
-                    yield str(number), cell_of(read(StringIO("".join(frame)), format="extxyz"))
+                    atoms = read(StringIO("".join(frame)), format="extxyz")
+                    yield str(number), cell_of(atoms)
                 except Unusable as error:
                     yield str(number), error
                 except Exception as error:
@@ -124,7 +121,7 @@ def _tables(path: Path) -> set[str]:
         return set()
 
 
-def _cell_or_reason(atoms: Atoms | AtomsRow) -> Cell | Unusable:
+def _cell_or_reason(atoms: Any) -> Cell | Unusable:
     try:
         return cell_of(atoms)
     except Unusable as error:
@@ -133,8 +130,11 @@ def _cell_or_reason(atoms: Atoms | AtomsRow) -> Cell | Unusable:
         return unreadable(error)
 
 
-def cell_of(atoms: Atoms | AtomsRow) -> Cell:
+def cell_of(atoms: Any) -> Cell:
     """Return lattice, positions and atomic numbers.
+
+    Args:
+        atoms: ASE's `Atoms`, or a row of a database, which has the same attributes but does not declare them.
 
     Raises:
         Unusable: no periods in three directions, a lattice that is none, partial occupancy, or an atom that is no

@@ -7,7 +7,7 @@ structure, and nothing else of it.
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ def cell_of_structure(content: dict[str, Any]) -> Cell:
 def _lattice(content: dict[str, Any]) -> np.ndarray:
     if "matrix" in content:
         return np.array(content["matrix"], dtype=np.float64).reshape(3, 3)
-    lengths, angles = (tuple(float(content[name]) for name in names) for names in (_LENGTHS, _ANGLES))
+    lengths, angles = ([float(content[name]) for name in names] for names in (_LENGTHS, _ANGLES))
     return lattice_of(lengths, angles)
 
 
@@ -124,10 +124,10 @@ _LENGTHS, _ANGLES = ("a", "b", "c"), ("alpha", "beta", "gamma")
 
 def _atomic_number(species: list[dict[str, Any]]) -> int:
     """Return the element of a site; Fe²⁺ and Fe³⁺ that share one are iron."""
-    shares: Counter[str] = Counter()
+    shares: dict[str, float] = defaultdict(float)
     for kind in species:
         shares[kind["element"]] += float(kind["occu"])
-    if len(shares) != 1 or not abs(shares.total() - 1) <= 1e-8:  # NaN is none
+    if len(shares) != 1 or not abs(sum(shares.values()) - 1) <= 1e-8:  # NaN is none
         raise Unusable("partial occupancy")
     [symbol] = shares
     if symbol not in ATOMIC_NUMBERS:

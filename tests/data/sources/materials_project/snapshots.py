@@ -30,7 +30,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def fetched(server: MaterialsProjectServer, folder: Path, key: str = KEY) -> dict[str, bytes]:
     source = MaterialsProject(elements=["Na"], snapshot=str(folder), endpoint=server.endpoint, api_key=key)
-    return contents(source.snapshot.folder)
+    return contents(source.snapshot().folder)
 
 
 class Once:

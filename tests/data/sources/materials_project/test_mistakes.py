@@ -20,7 +20,7 @@ pytest.importorskip("mp_api.client", reason="the client is not here: pip install
 
 
 def test_a_snapshot_of_other_filters_is_not_taken_for_what_is_asked(make: Make) -> None:
-    folder = str(make(elements=["Cl"]).snapshot.folder)
+    folder = str(make(elements=["Cl"]).snapshot().folder)
     with pytest.raises(UserError, match=r"fetched with elements=\[Cl\], asked is elements=\[O\]"):
         make(elements=["O"], snapshot=folder)
 

@@ -96,7 +96,7 @@ def test_a_snapshot_is_a_file_of_structures(make: Make) -> None:
     source = make(nsites=[1, 99])
     crystals = [entry for entry in source if isinstance(entry, Crystal)]
     read = [
-        entry for entry in File(str(source.snapshot.structures), None, "CC BY 4.0", "x") if isinstance(entry, Crystal)
+        entry for entry in File(str(source.snapshot().structures), None, "CC BY 4.0", "x") if isinstance(entry, Crystal)
     ]
     assert [crystal.id for crystal in read] == [crystal.id for crystal in crystals]
     assert all(np.array_equal(a.positions, b.positions) for a, b in zip(read, crystals, strict=True))
@@ -104,13 +104,13 @@ def test_a_snapshot_is_a_file_of_structures(make: Make) -> None:
 
 def test_the_manifest_says_what_it_is(make: Make) -> None:
     source = make(elements=["O", "Si"], energy_above_hull=[0, 1])
-    manifest = json.loads((source.snapshot.folder / "manifest.json").read_text())
+    manifest = json.loads((source.snapshot().folder / "manifest.json").read_text())
     assert manifest["ids"] == ["mp-2895", "mp-7000"]
     assert manifest["database_version"] == VERSION
     assert manifest["licence"] == "CC BY 4.0"
     assert "Jain" in manifest["attribution"]
     assert manifest["filters"]["elements"] == ["O", "Si"]
-    assert manifest["sha256"] == hashlib.sha256(source.snapshot.structures.read_bytes()).hexdigest()
+    assert manifest["sha256"] == hashlib.sha256(source.snapshot().structures.read_bytes()).hexdigest()
 
 
 def test_smaller_choices_lie_within_larger_ones_and_only_they_are_fetched(
@@ -126,7 +126,7 @@ def test_smaller_choices_lie_within_larger_ones_and_only_they_are_fetched(
 
 
 def test_a_larger_snapshot_answers_a_smaller_count(make: Make) -> None:
-    folder = str(make(nsites=[1, 99], count=5).snapshot.folder)
+    folder = str(make(nsites=[1, 99], count=5).snapshot().folder)
     assert ids(make(snapshot=folder, count=3)) == ids(make(nsites=[1, 99], count=3))
     with pytest.raises(UserError, match="count=5"):
         make(snapshot=folder, count=6)
@@ -153,7 +153,7 @@ def test_the_fingerprint_tells_what_would_be_yielded(make: Make) -> None:
 
 
 def test_a_damaged_snapshot_is_named(make: Make) -> None:
-    folder = make(elements=["Cl"]).snapshot.folder
+    folder = make(elements=["Cl"]).snapshot().folder
     structures = folder / "structures.jsonl.gz"
     structures.write_bytes(structures.read_bytes()[:-5])
     with pytest.raises(UserError, match=f"is not what was fetched.*rm -r {folder}"):

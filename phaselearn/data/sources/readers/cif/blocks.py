@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from gemmi import cif
 
@@ -109,8 +110,9 @@ def _has_atoms(block: cif.Block) -> bool:
 
 
 def _tags(item: cif.Item) -> list[str]:
-    if item.pair is not None:
-        return [item.pair[0]]
+    pair: Any = item.pair  # gemmi declares an object: it is a tag with its value, or None
+    if pair is not None:
+        return [pair[0]]
     return item.loop.tags if item.loop is not None else []
 
 

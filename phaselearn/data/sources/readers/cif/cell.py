@@ -23,7 +23,7 @@ def read_lattice(block: Block) -> np.ndarray:
     if not np.isfinite(lengths + angles).all() or min(lengths) <= 0:
         raise Unusable("no cell")
     try:
-        return lattice_of(tuple(lengths), tuple(angles))
+        return lattice_of(lengths, angles)
     except Unusable as error:
         raise Unusable(f"no cell ({error})") from error
 

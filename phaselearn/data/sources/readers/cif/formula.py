@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import gemmi
@@ -26,7 +27,7 @@ class Stated:
         units: Z.
     """
 
-    formula: Counter[str] | None
+    formula: Mapping[str, float] | None
     units: float | None
 
     @classmethod
@@ -69,14 +70,17 @@ class Stated:
             raise Unusable("hydrogen atoms without positions")
         if missing or atoms.keys() != self.formula.keys():
             raise Unusable("atoms that do not add up to the stated formula")
-        if self.units is not None and not (_near(unit, self.units) or (_near(unit, 1) and self._is_of_the_cell())):
+        if self.units is not None and not (
+            _near(unit, self.units) or (_near(unit, 1) and _is_of_the_cell(self.formula, self.units))
+        ):
             raise Unusable("atoms that do not add up to Z")
 
-    def _is_of_the_cell(self) -> bool:
-        """Whether the formula is that of the cell, and Z of its reduced formula: pymatgen writes it so."""
-        whole = Composition({name: round(count) for name, count in self.formula.items()})
-        # Two for F4 and for Li4O4: pymatgen reduces them to F2 and Li2O2.
-        return _near(self.units, whole.get_reduced_formula_and_factor()[1])
+
+def _is_of_the_cell(formula: Mapping[str, float], units: float) -> bool:
+    """Return whether a formula is that of the whole cell, and Z that of its reduced formula: pymatgen writes it so."""
+    whole = Composition({name: round(count) for name, count in formula.items()})
+    # Two for F4 and for Li4O4: pymatgen reduces them to F2 and Li2O2.
+    return _near(units, whole.get_reduced_formula_and_factor()[1])
 
 
 def _near(value: float, expected: float) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +45,7 @@ class Sites:
     numbers: np.ndarray
 
 
-def read_sites(block: Block, lattice: np.ndarray, formula: Counter[str] | None) -> Sites:
+def read_sites(block: Block, lattice: np.ndarray, formula: Container[str] | None) -> Sites:
     """Return the sites of a block.
 
     Args:
