@@ -1,5 +1,6 @@
-"""What a cell must be before any library sees its numbers: spglib crashes on NaN, hangs on 1e308, and takes minutes
-over thousands of atoms of one element.
+"""Bounds on a cell, checked before any library sees its numbers.
+
+spglib crashes on NaN, hangs on 1e308, and takes minutes over thousands of atoms of one element.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ from phaselearn.data.structures import Unusable
 
 EDGES = (0.1, 1000.0)  # Å: shortest and longest
 FLATTEST = 1e-3  # least volume of a cell, as a share of the box of its edges
-FURTHEST = 1e4  # cells that a position may lie from the origin; beyond, its decimals are lost
+FURTHEST = 1e4  # unit cells from the origin; further away a position has lost its decimals
 MOST_ATOMS = 5000  # in the cell
-# Atoms times atoms of the rarest element: what spglib takes its time over, some seconds at most here.
+# Number of atoms times that of the rarest element, which decides how long spglib takes: some seconds up to here.
 MOST_PAIRS = 2_000_000
 
 
 def refusal(lattice: np.ndarray, numbers: np.ndarray, positions: np.ndarray) -> str | None:
-    """Return why numbers are no cell that can be worked with, or None.
+    """Return why a cell is rejected; None if it is not.
 
     Args:
-        lattice: (3, 3), rows in Å.
-        numbers: (n,) atomic numbers.
-        positions: (n, 3) fractional.
+        lattice: cell vectors (3, 3) as rows, in Å.
+        numbers: atomic numbers (n,).
+        positions: fractional positions (n, 3).
     """
     if len(numbers) == 0:
         return "no atoms"
@@ -53,10 +54,10 @@ def refusal(lattice: np.ndarray, numbers: np.ndarray, positions: np.ndarray) -> 
 
 
 def check_cell(lattice: np.ndarray, numbers: np.ndarray, positions: np.ndarray) -> None:
-    """Check what `refusal` does.
+    """Reject a cell for the reasons of `refusal`.
 
     Raises:
-        Unusable: with its reason.
+        Unusable: the cell is rejected; the message is the reason.
     """
     reason = refusal(lattice, numbers, positions)
     if reason is not None:
@@ -64,10 +65,10 @@ def check_cell(lattice: np.ndarray, numbers: np.ndarray, positions: np.ndarray) 
 
 
 def check_lattice(lattice: np.ndarray) -> None:
-    """Check the lattice (3, 3) of a cell alone, before positions are worked out by its inverse.
+    """Reject a lattice (3, 3), before its inverse is used to work out positions.
 
     Raises:
-        Unusable: not finite, an edge that is too short or too long, or a cell that is too flat.
+        Unusable: it is not finite, an edge is too short or too long, or the cell is too flat.
     """
     reason = _lattice_refusal(lattice)
     if reason is not None:
@@ -75,14 +76,14 @@ def check_lattice(lattice: np.ndarray) -> None:
 
 
 def lattice_of(lengths: Sequence[float], angles: Sequence[float]) -> np.ndarray:
-    """Return the rows (3, 3) in Å of a cell: a along x, b in the plane of x and y.
+    """Return the cell vectors (3, 3) as rows, in Å: a along x, b in the plane of x and y.
 
     Args:
-        lengths: a, b, c in Å.
-        angles: α, β, γ in degrees.
+        lengths: edges a, b, c in Å.
+        angles: cell angles α, β, γ in degrees.
 
     Raises:
-        Unusable: there is no such cell, or see `check_lattice`.
+        Unusable: no cell has these edges and angles, or `check_lattice` rejects it.
     """
     if not np.isfinite([*lengths, *angles]).all():
         raise Unusable("not finite (cell)")

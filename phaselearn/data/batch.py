@@ -16,7 +16,7 @@ class Batch(TypedDict, total=False):
     """
 
     input: Tensor
-    """(B, N, N, N) float32: the intensities as the network wants them, transformed and scaled."""
+    """(B, N, N, N) float32: the network's input, intensities that are transformed and scaled."""
     intensity: Tensor
     """(B, N, N, N) float32: measured intensities in electrons², in the layout of the pairs; 0 where unmeasured."""
     observed: Tensor
@@ -48,15 +48,15 @@ def ideal_batch(
     prototype_seen: Tensor,
     row: Tensor,
 ) -> Batch:
-    """Return a batch of ideal pairs, as an experiment has yet to measure them.
+    """Return a batch of ideal pairs, which no experiment has measured yet.
 
     Args:
-        intensity: (B, N, N, N) in electrons².
-        density: (B, N, N, N) in electrons/Å³; None to leave it out.
-        lattice: (B, 3, 3) in Å, in any precision; the batch holds it in that of the intensities.
+        intensity: intensities (B, N, N, N) in electrons².
+        density: densities (B, N, N, N) in electrons/Å³; None to leave them out.
+        lattice: lattices (B, 3, 3) in Å, in any precision; the batch holds them in that of the intensities.
         atoms: atomic numbers (B, A) and fractional positions (B, A, 3); None to leave them out.
-        prototype_seen: (B,) bool, whether a training crystal has the same structure type.
-        row: (B,) a number for each crystal.
+        prototype_seen: whether a training crystal has the same structure type, (B,) bool.
+        row: a number (B,) for each crystal.
     """
     batch = Batch(intensity=intensity, lattice=lattice.to(intensity.dtype), prototype_seen=prototype_seen, row=row)
     if density is not None:
@@ -75,6 +75,6 @@ def select(batch: Batch, names: Collection[str] | None) -> Batch:
 
 
 def map_batch(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
-    """Return a batch with every part changed in the same way, such as moved to a device."""
-    # The loop again: keys stay, and a batch holds nothing but tensors.
+    """Return a batch in which one function has changed every part, such as moved it to a device."""
+    # Another dictionary made in a loop; a batch holds nothing but tensors.
     return cast(Batch, {name: change(cast(Tensor, values)) for name, values in batch.items()})

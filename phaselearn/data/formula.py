@@ -1,4 +1,4 @@
-"""The reduced formula of a crystal, always worked out from its atoms: it decides what trains and what tests."""
+"""The reduced formula of a crystal, always worked out from its atoms, since it decides which crystals train and test."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def reduced_formula(numbers: np.ndarray) -> str:
     """Return the reduced formula, in pymatgen's form, of the atoms of a cell.
 
     Args:
-        numbers: (n,) atomic numbers of known elements, at least one.
+        numbers: atomic numbers (n,) of known elements; at least one.
     """
     kinds, amounts = np.unique(numbers, return_counts=True)
     divisor = math.gcd(*amounts.tolist())
@@ -36,13 +36,13 @@ def _formula(amounts: tuple[tuple[int, int], ...]) -> str:
 
 
 def read_formula(text: str) -> dict[str, float]:
-    """Return the atoms of each element: of `Na Cl`, `NaCl`, `Na1, Cl1`, `(C2 H4)n`, `CaSO4, 2(H2O)`, `Fe C6 N6 4-`.
+    """Return the number of atoms of each element in a formula: `Na Cl`, `NaCl`, `Na1, Cl1`, `(C2 H4)n`, `CaSO4, 2(H2O)`, `Fe C6 N6 4-`.
 
-    D and T are hydrogen. Symbols of no element stay, so that no atom answers to them; elements of which there are none
-    do not.
+    D and T count as hydrogen. A symbol of no element is kept, so that no crystal matches the formula; an element of
+    which there are 0 atoms is not.
 
     Raises:
-        ValueError: it is no formula.
+        ValueError: the text is no formula.
     """
     if len(text) > _LONGEST:
         raise ValueError("too long for a formula")
@@ -70,13 +70,13 @@ def _added_up(text: str) -> dict[str, float]:
 
 
 def contradicts(stated: str, numbers: np.ndarray) -> bool:
-    """Return whether a formula that somebody states is one of other atoms, in whatever unit; D and T are H.
+    """Return whether a stated formula, in whatever unit, disagrees with the atoms; D and T count as hydrogen.
 
     A text that is no formula, such as a name, contradicts nothing.
 
     Args:
-        stated: e.g. `NaCl`, `Na1 Cl1` or `Na4Cl4`.
-        numbers: (n,) atomic numbers of the cell.
+        stated: the formula, e.g. `NaCl`, `Na1 Cl1` or `Na4Cl4`.
+        numbers: atomic numbers (n,) of the cell.
     """
     if len(stated) > _LONGEST:
         return True

@@ -29,17 +29,20 @@ _DENSITY = {
 
 @dataclass(frozen=True)
 class PairDefinition:
-    """What the arrays of a store mean: two stores with equal definitions hold comparable pairs.
+    """The definition of the pairs in a store; stores with equal definitions hold comparable pairs.
 
     Attributes:
-        size: N, points along each axis of pattern and map.
-        layout: `octant` or `full` (see `phaselearn.crystal.layout`).
-        scattering: `atomic_number`, `xray`, `electron` or `neutron`.
-        b_iso: isotropic displacement parameter of all atoms in the intensities, Å².
+        size: N, number of points along each axis of pattern and map.
+        layout: layout of the pattern, `octant` or `full` (see `phaselearn.crystal.layout`).
+        scattering: form factors of the atoms, `atomic_number`, `xray`, `electron` or `neutron`.
+        b_iso: isotropic displacement parameter of all atoms in the intensities, in Å².
         weight: weight of an atom in the density, `atomic_number` or `unit`.
-        sigma: standard deviation of an atom in the density, Å.
-        frame: `fractional` or `cartesian` voxels.
-        sampling: `point` or `band_limited` density.
+        sigma: standard deviation of an atom in the density, in Å.
+        frame: frame of the voxels, `fractional` or `cartesian`.
+        sampling: how the density is sampled, `point` or `band_limited`.
+
+    Raises:
+        UserError: a value that is not allowed.
     """
 
     size: int
@@ -73,7 +76,7 @@ class PairDefinition:
         return asdict(self)
 
     def difference(self, other: PairDefinition) -> dict[str, tuple[object, object]]:
-        """Return what differs as {name: (own value, other value)}."""
+        """Return the values that differ, as {name: (own value, other value)}."""
         mine, theirs = self.as_dict(), other.as_dict()
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
 
@@ -84,7 +87,7 @@ def _refused(key: str, given: float, needed: str, example: float) -> UserError:
 
 
 def pad_atoms(crystals: Sequence[Crystal]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return lattice (B, 3, 3), numbers (B, A), positions (B, A, 3), float64, numbers padded with 0."""
+    """Return lattices (B, 3, 3), atomic numbers (B, A), padded with 0, and positions (B, A, 3), in float64."""
     most = max((len(crystal.numbers) for crystal in crystals), default=0)
     numbers = np.zeros((len(crystals), most), dtype=np.int64)
     positions = np.zeros((len(crystals), most, 3))
@@ -101,13 +104,13 @@ def make_pairs(
     """Compute the pairs of a batch of crystals.
 
     Args:
-        lattice: (B, 3, 3) in Å.
-        numbers: (B, A) atomic numbers, 0 for padding.
-        positions: (B, A, 3) fractional.
-        definition: what to compute.
+        lattice: lattices (B, 3, 3) in Å.
+        numbers: atomic numbers (B, A), 0 for padding.
+        positions: fractional positions (B, A, 3).
+        definition: definition of the pairs.
 
     Returns:
-        intensity (B, N, N, N) in electrons², density (B, N, N, N) in electrons/Å³, both in the precision of
+        Intensities (B, N, N, N) in electrons² and densities (B, N, N, N) in electrons/Å³, both in the precision of
         `lattice`.
     """
     atoms = lattice, numbers, positions

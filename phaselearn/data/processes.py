@@ -1,4 +1,4 @@
-"""Worker processes that are safe beside torch, and do one function on many tasks, in order."""
+"""Worker processes that are safe beside torch, and apply one function to many tasks in order."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _ALONE = 4.0  # seconds of work before processes, which take about as long to start, are worth it
-_AHEAD = 3  # tasks a process that are handed out before the first is asked for
+_AHEAD = 3  # tasks for each process that are handed out before the first result is waited for
 _function: Callable[[Any], Any]
 
 
 def worker_context() -> BaseContext:
-    """Return how worker processes are started: never by forking this one, whose threads they would lack."""
+    """Return how worker processes are started: never by forking this process, whose threads they would lack."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -45,12 +45,13 @@ def in_processes(function: Callable[[Task], Result], tasks: Iterable[Task], work
     """Yield function(task) for each task, in the order of the tasks, on one thread a process.
 
     Args:
-        function: pickled once for each process, where there are any.
-        tasks: read as they are needed; few are in flight at a time.
-        workers: processes; None for one a core, once the work has taken this process some seconds; 1 for this process.
+        function: the function; it is pickled once for each process.
+        tasks: the tasks; they are read as they are needed, and few are under way at a time.
+        workers: number of processes; 1 for this process alone, None for one a core as soon as the work has taken this
+            process some seconds.
 
     Raises:
-        UserError: a process was killed.
+        UserError: a worker process was killed.
     """
     tasks = iter(tasks)
     if workers is None:

@@ -1,4 +1,4 @@
-"""Which crystals can be used: the same rules for every source."""
+"""Screening of crystals by the same rules for every source."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _ATOM_PAIRS_AT_ONCE = 1 << 21
 def screen(
     crystals: Sequence[Crystal], longest_edge: float, shortest_distance: float = SHORTEST_DISTANCE
 ) -> list[str | None]:
-    """Return for each crystal why it cannot be used, or None.
+    """Return for each crystal why it is rejected, or None.
 
     Args:
-        crystals: any number.
-        longest_edge: longest cell edge in Å.
-        shortest_distance: closest that two atoms may come, periodic images included, in Å.
+        crystals: any number of crystals.
+        longest_edge: longest cell edge that is allowed, in Å.
+        shortest_distance: shortest distance of two atoms that is allowed, periodic images included, in Å.
     """
     reasons = [_reason(crystal, longest_edge, shortest_distance) for crystal in crystals]
     candidates: dict[int, Crystal] = {}
@@ -69,10 +69,11 @@ def _reach(lattice: np.ndarray, shortest: float) -> np.ndarray:
 
 
 def _reduced(crystal: Crystal, shortest_distance: float) -> Crystal:
-    """Return the crystal on its Niggli cell, whose planes are as far apart as any cell's.
+    """Return the crystal on its Niggli cell, in which `minimum_image_distance` finds every nearest image.
 
     Raises:
-        Unusable: there is none, or an edge of it, the distance of an atom from its image, is too short.
+        Unusable: no such cell is found, or one of its edges is too short: an edge is the distance of an atom from its
+            own image.
     """
     lattice = spglib.niggli_reduce(crystal.lattice)
     if lattice is None:
@@ -88,7 +89,7 @@ def _too_close(shortest_distance: float) -> str:
 
 
 def _reason(crystal: Crystal, longest_edge: float, shortest_distance: float) -> str | None:
-    """Return why a crystal cannot be used, distances between its atoms aside."""
+    """Return why a crystal is rejected, whatever the distances between its atoms; None if it is not."""
     refused = refusal(crystal.lattice, crystal.numbers, crystal.positions)
     if refused is not None:
         return refused

@@ -1,4 +1,4 @@
-"""Which crystals train, validate and test: by reduced formula, never by row, the same in every store."""
+"""The split into training, validation and test: by reduced formula, so that it is the same in every store."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from phaselearn.errors import UserError
 
 SPLITS = ("train", "validation", "test")
-# Formulas that no network may train on, whatever their bucket: F₂ is the test crystal of the 2021 report. However it is
-# written: stores that are older than the rule that a formula comes from the atoms hold what their sources stated.
+# Formulas that no network may train on, whatever their bucket: F₂ is the test crystal of the 2021 report. It may be
+# written in other ways, since older stores hold the formulas that their sources stated.
 HELD_OUT = re.compile(r"F\s*\d*")
 
 
@@ -35,12 +35,12 @@ def split_rows(formulas: Iterable[str], split: str) -> np.ndarray:
 
 
 def nested_subset(rows: np.ndarray, ids: Sequence[str] | np.ndarray, count: int | None, seed: int) -> np.ndarray:
-    """Choose `count` of the rows at random so that smaller choices are subsets of larger ones.
+    """Choose `count` of the rows at random, so that smaller choices lie within larger ones.
 
-    The order is that of SHA-256 over seed and id, so it does not depend on the store's order.
+    Rows are chosen by the SHA-256 of the seed and the crystal's id, whatever their order in the store.
 
     Raises:
-        UserError: more rows wanted than there are.
+        UserError: there are fewer rows.
     """
     if count is None:
         return rows

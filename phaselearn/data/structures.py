@@ -1,4 +1,4 @@
-"""What a source of structures yields: an ordered crystal, or the reason why an entry was left out."""
+"""Crystals, entries that were left out, and the sources that yield both."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ class Crystal:
 
     Attributes:
         id: unique within its source.
-        lattice: (3, 3) float64, rows are the cell vectors a, b, c in Å.
-        numbers: (n,) int64 atomic numbers.
-        positions: (n, 3) float64 fractional coordinates in [0, 1).
-        prototype: structure type: anonymous formula, space group, Wyckoff letters of each element's orbits.
+        lattice: cell vectors a, b, c (3, 3) as rows, float64 in Å.
+        numbers: atomic numbers (n,), int64.
+        positions: fractional coordinates (n, 3) in [0, 1), float64.
+        prototype: structure type, made of the anonymous formula, the space group and the Wyckoff letters of each
+            element's orbits.
         space_group: space-group number, 1 to 230.
     """
 
@@ -41,7 +42,7 @@ class Crystal:
 
     @property
     def formula(self) -> str:
-        """The reduced formula of the atoms, pymatgen's form; it is never stated, since it decides the split."""
+        """The reduced formula in pymatgen's form, worked out from the atoms, since it decides the split."""
         return reduced_formula(self.numbers)
 
 
@@ -50,9 +51,9 @@ class LeftOut:
     """An entry that a source could not turn into an ordered crystal, and why.
 
     Attributes:
-        id: the entry's name: an identifier, or a file and line.
-        reason: one phrase, the same for all entries left out for the same cause; in brackets behind it, what is this
-            entry's own.
+        id: name of the entry: an identifier, or a file and a line.
+        reason: a phrase that is the same for all entries left out for the same cause; details of this entry may
+            follow in brackets.
     """
 
     id: str
@@ -60,24 +61,24 @@ class LeftOut:
 
     @property
     def cause(self) -> str:
-        """The reason without what is this entry's own: what entries are counted by."""
+        """The reason without the details in brackets; entries are counted by it."""
         return self.reason.partition(" (")[0]
 
 
 class Unusable(Exception):
-    """An entry that is no ordered crystal; the message is the reason of its `LeftOut`."""
+    """Raised for an entry that is no ordered crystal; the message is the reason of its `LeftOut`."""
 
 
 def unreadable(error: Exception, file: Path | None = None) -> Unusable:
-    """Return why an entry is left out of which a library could not make anything.
+    """Return the reason to leave out an entry that a library could not read.
 
     Args:
-        error: that of the library.
-        file: what was being read.
+        error: the exception of the library.
+        file: the file that was being read.
 
     Raises:
-        OSError: the fault is the machine's (the disk is gone, too many files are open, …), so that the entry may be
-            sound, and a store without it would stay short.
+        OSError: the fault is the machine's (the disk is gone, too many files are open, …). The entry may then be sound,
+            and a store without it would stay short.
     """
     fault = fault_behind(error, file)
     if fault is not None:
@@ -89,11 +90,14 @@ def unreadable(error: Exception, file: Path | None = None) -> Unusable:
 class Source(ABC):
     """An iterable of crystals with its provenance.
 
-    A source yields a `LeftOut` for each entry that it cannot use and never stops at one; it raises
-    `phaselearn.errors.UserError` only where nothing at all can be read.
+    A source yields a `LeftOut` for each entry that it cannot use, and goes on. It raises `phaselearn.errors.UserError`
+    only if nothing at all can be read.
 
     Attributes:
-        rules: part of the fingerprint: raised by whoever changes which crystals a configuration yields.
+        rules: a number in the fingerprint; whoever changes which crystals a configuration yields, raises it.
+        name: name of the source.
+        licence: licence of the structures.
+        attribution: whom to cite for the structures.
     """
 
     rules: ClassVar[int] = 1
@@ -103,42 +107,42 @@ class Source(ABC):
 
     @abstractmethod
     def __iter__(self) -> Iterator[Crystal | LeftOut]:
-        """Yield the entries in an order that depends on the configuration alone."""
+        """Yield the entries, in an order that depends on the configuration alone."""
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """Return a hexadecimal digest that changes when the structures that would be yielded change."""
+        """Return a hexadecimal digest that changes with the structures that the source yields."""
 
     def __len__(self) -> int:
-        """Return how many entries will be yielded, for progress bars; 0 where that is not known."""
+        """Return the number of entries, for progress bars; 0 if it is not known."""
         return 0
 
     def raw_entries(self) -> Iterator[Any]:
-        """Yield what `reader` makes the entries of, in their order.
+        """Yield the raw entries, from which `reader` makes the entries, in the same order.
 
-        A source whose entries take long to read yields here what is quick to find (a path, a line), so that processes
-        share the reading.
+        A source whose entries take long to read yields here what is found quickly, such as a path or a line, so that
+        processes share the reading.
         """
         yield from self
 
     def reader(self) -> Callable[[Any], Iterable[Crystal | LeftOut]]:
-        """Return a function of a raw entry that gives its entries; it can be sent to another process."""
+        """Return a function that makes entries of a raw entry, and that can be sent to another process."""
         return _as_it_is
 
 
 class EndlessSource(Source):
-    """A source that can make a crystal of any number; the first `count` are what it yields."""
+    """A source that can make a crystal for any number; it yields the first `count`."""
 
     @abstractmethod
     def crystal(self, number: int) -> Crystal:
-        """Return crystal `number`, 0 or more; it depends on the configuration, without the count, and on that alone."""
+        """Return crystal `number`, from 0 on; it depends on the number and the configuration, but not on the count."""
 
     def raw_entries(self) -> Iterator[int]:
         """Yield the numbers of the crystals."""
         yield from range(len(self))
 
     def reader(self) -> Callable[[int], Iterable[Crystal | LeftOut]]:
-        """Return what makes the crystal of a number."""
+        """Return a function that makes the crystal of a number."""
         return self._numbered
 
     def _numbered(self, number: int) -> tuple[Crystal]:
@@ -146,15 +150,15 @@ class EndlessSource(Source):
 
 
 def storable(name: str) -> str:
-    """Return a name as a store holds it: what cannot be printed is spelled, and what is very long is cut.
+    """Return a name as a store holds it: characters that cannot be printed are spelled, and a very long name is cut.
 
-    A lone surrogate, of a file's name or of JSON, would otherwise end a build when its columns are written.
+    A lone surrogate, from a file's name or from JSON, would otherwise end a build when the columns are written.
     """
     return name if len(name) <= _LONGEST_NAME and name.isprintable() else printable(name)[:_LONGEST_NAME]
 
 
 def without_repeats(entries: Iterable[Crystal | LeftOut]) -> Iterator[Crystal | LeftOut]:
-    """Yield the entries, a crystal whose id was there before as left out."""
+    """Yield the entries, with a `LeftOut` in place of each crystal whose id was there before."""
     seen: set[bytes] = set()
     for entry in entries:
         if isinstance(entry, Crystal):
@@ -166,7 +170,7 @@ def without_repeats(entries: Iterable[Crystal | LeftOut]) -> Iterator[Crystal | 
 
 
 def id_digest(identifier: str) -> bytes:
-    """Return eight bytes that tell an id from others; that two of ten million agree by chance is one in 400,000."""
+    """Return an id's digest of eight bytes; two of ten million ids agree with a probability of one in 400,000."""
     return hashlib.blake2b(identifier.encode(), digest_size=8).digest()
 
 
