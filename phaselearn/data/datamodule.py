@@ -97,7 +97,7 @@ class PairDataModule(pl.LightningDataModule):
         return frozenset(self.store().prototypes()[rows].tolist())
 
     def check_endless(self) -> None:
-        """Refuse `endless` where that cannot be, see `phaselearn.data.loading.endless.endless_source`."""
+        """Refuse `endless` if the source or the batches do not allow it, see `endless_source`."""
         if self.endless is not None:
             endless_source(self.endless, self.configured_store.source, self.loading.batching)
 
@@ -106,10 +106,10 @@ class PairDataModule(pl.LightningDataModule):
         return len(self.rows("train")) if self.endless is None else self.endless
 
     def check_trainable(self) -> None:
-        """Refuse to train where there is nothing to train or to validate on.
+        """Refuse to train if no crystal trains or validates.
 
         Raises:
-            UserError: an empty split.
+            UserError: a split is empty.
         """
         for split in ("train", "validation") if self.endless is None else ("validation",):
             if len(self.rows(split)) == 0:

@@ -1,4 +1,4 @@
-"""The reduced formula of a crystal, always worked out from its atoms, since it decides which crystals train and test."""
+"""The reduced formula of a crystal, always worked out from its atoms: it decides which crystals train and test."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def _formula(amounts: tuple[tuple[int, int], ...]) -> str:
 
 
 def read_formula(text: str) -> dict[str, float]:
-    """Return the number of atoms of each element in a formula: `Na Cl`, `NaCl`, `Na1, Cl1`, `(C2 H4)n`, `CaSO4, 2(H2O)`, `Fe C6 N6 4-`.
+    """Return the number of atoms of each element in a formula.
+
+    Formulas of all kinds are read: `Na Cl`, `NaCl`, `Na1, Cl1`, `(C2 H4)n`, `CaSO4, 2(H2O)`, `Fe C6 N6 4-`.
 
     D and T count as hydrogen. A symbol of no element is kept, so that no crystal matches the formula; an element of
     which there are 0 atoms is not.

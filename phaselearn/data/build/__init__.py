@@ -1,1 +1,1 @@
-"""How a store is built from a source, continued, repaired and found again."""
+"""Building of stores: from a source, resumed, repaired, and found again by their configuration."""

@@ -1,4 +1,4 @@
-"""Crystals on their way from a source to a store: blocks of them in files, so that memory holds one at a time."""
+"""Blocks of crystals on their way from a source to a store: each is a file, so that memory holds one at a time."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ class Block:
     """The usable crystals of some neighbouring entries of a source, and those that were left out.
 
     Attributes:
-        crystals: in the order of the source.
-        left_out: in any order that is always the same.
+        crystals: the usable crystals, in the order of the source.
+        left_out: the other entries, in a reproducible order.
     """
 
     crystals: Sequence[Crystal]
     left_out: Sequence[LeftOut]
 
     def encode(self) -> bytes:
-        """Return the block's file, without pickled objects."""
+        """Return the content of the block's file, which holds no pickled objects."""
         file = io.BytesIO()
         np.savez(
             file,
@@ -42,7 +42,7 @@ class Block:
 
     @classmethod
     def decode(cls, content: bytes) -> Block:
-        """Return the block of a file's content."""
+        """Return the block that a file holds."""
         with np.load(io.BytesIO(content), allow_pickle=False) as columns:
             ends = np.cumsum(columns["atoms"])[:-1]
             rows = zip(

@@ -1,4 +1,4 @@
-"""The store that a data configuration describes: where it is, how it is built, and opened."""
+"""The store that a data configuration describes: its place, how it is built, and how it is opened."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ConfiguredStore:
     _opened: PairStore | None = field(default=None, init=False, repr=False, compare=False)
 
     def path(self) -> Path | str:
-        """Return where the store is or will be; a source may have to fetch its structures before it has a name."""
+        """Return the path of the store; the store may not have a name before its source has fetched its structures."""
         if self._path is None:
             if self.place:
                 self._path = store_path(self.place)

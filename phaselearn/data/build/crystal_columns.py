@@ -1,4 +1,4 @@
-"""Write the crystals of a store, as columns, a block at a time."""
+"""Write the crystals of a store as columns, one block at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from phaselearn.data.store.storage import Storage
 
 
 class _Column:
-    """Rows on their way into an array, which is written chunk by chunk."""
+    """Rows that are written into an array as soon as they fill a chunk."""
 
     def __init__(self, array: zarr.Array[Any]) -> None:
         self._array = array
@@ -27,14 +27,14 @@ class _Column:
         self._written = 0
 
     def extend(self, values: Sequence[Any] | np.ndarray) -> None:
-        """Add rows; those of full chunks are written."""
+        """Add rows, and write those that fill chunks."""
         self._waiting.append(np.asarray(values, dtype=self._dtype))
         self._count += len(values)
         if self._count >= self._rows:
             self._write(self._count - self._count % self._rows)
 
     def finish(self) -> None:
-        """Write what is left."""
+        """Write the last chunk."""
         if self._count:
             self._write(self._count)
 
@@ -49,14 +49,14 @@ class _Column:
 
 
 def write_columns(storage: Storage, group: zarr.Group, blocks: Iterable[Block], crystals: int, atoms: int) -> None:
-    """Write everything but the pairs: the crystals' arrays and the list of what was left out.
+    """Write all but the pairs: the arrays of the crystals, and the list of the entries that were left out.
 
     Args:
-        storage: of the store.
-        group: its group.
-        blocks: all of them, in order; one is in memory at a time.
-        crystals: in all blocks.
-        atoms: in all crystals.
+        storage: the store's files.
+        group: the store's group.
+        blocks: all blocks in order; one is in memory at a time.
+        crystals: number of crystals in all blocks.
+        atoms: number of atoms of all crystals together.
     """
     columns = {name: _Column(array) for name, array in create_crystal_arrays(group, crystals, atoms).items()}
     left_out = io.StringIO()

@@ -1,4 +1,4 @@
-"""Mend a store: pairs and the dataset card from the crystals that it holds, everything else from its source."""
+"""Repair of a store: pairs and dataset card from the crystals that it holds, anything else from its source."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from phaselearn.progress import track
 def repair_store(
     path: str | Path, make_source: Callable[[Mapping[str, Any]], Source], workers: int | None = None
 ) -> list[str]:
-    """Mend what is damaged in a store, so that it is again what was built.
+    """Repair a store, so that it is again as it was built.
 
     Args:
-        path: the store.
-        make_source: makes a source of its configuration, which the store holds.
-        workers: see `build_store`.
+        path: path of the store.
+        make_source: function that makes the source from the configuration in the store.
+        workers: number of processes, see `build_store`.
 
     Returns:
-        The files that were made again, relative to the store; all of them, where it had to be built again.
+        The files that were written again, relative to the store: all of them, if it was built again.
 
     Raises:
-        UserError: no store there, or one that must be built again from a source that is gone or has changed.
+        UserError: there is no store, or it must be built again but its source is gone or has changed.
     """
     storage = open_storage(path)
     recipe = _recipe(storage)
@@ -56,7 +56,7 @@ def repair_store(
         return _rebuild(storage, recipe, make_source, workers)
     manifest = require_manifest(storage)
     files = dict(manifest.files)
-    # Opening would refuse the store for its missing shards; its crystals are sound.
+    # Without the check, which would refuse the store for its missing shards; the crystals in it are sound.
     store = PairStore(path, check=False)
     for shard, arrays in track(shards.items(), "repairing shards", len(shards)):
         length = store.pairs_a_shard()
@@ -64,13 +64,13 @@ def repair_store(
         files |= write_shards(storage, crystals, len(store), store.definition, shard, arrays)
     if CARD in damaged:
         files[CARD] = write_card(storage)
-    if files != manifest.files:  # by other versions of the libraries, in the last digits
+    if files != manifest.files:  # other versions of the libraries may differ in the last digits
         Manifest(recipe, files).write(storage)
     return damaged
 
 
 def _recipe(storage: Storage) -> dict[str, Any] | None:
-    """Return what a store was built from, of the manifest or, if that is damaged, of the group's attributes."""
+    """Return the recipe of a store, from the manifest or, if that is damaged, from the group's attributes."""
     try:
         manifest = read_manifest(storage)
     except DamagedManifest:
@@ -91,7 +91,7 @@ def _is_ours(recipe: Any) -> bool:
 
 
 def _shards_of(files: list[str]) -> dict[int, list[str]]:
-    """Return {number of a shard: its arrays} of the files that are shards."""
+    """Return {number of a shard: arrays} for those files that are shards."""
     shards = defaultdict(list)
     for file in files:
         match file.split("/"):

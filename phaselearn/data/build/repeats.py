@@ -1,4 +1,4 @@
-"""Crystals of a build whose id was there before: found by eight bytes an id, so that millions fit in memory."""
+"""Repeated ids of a build, found by digests of eight bytes, so that millions of them fit in memory."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from phaselearn.data.structures import Crystal, id_digest
 
 
 def id_digests(crystals: Sequence[Crystal]) -> np.ndarray:
-    """Return a number (n,) uint64 for the id of each crystal."""
+    """Return the digest of each crystal's id, (n,) uint64."""
     return np.frombuffer(b"".join(id_digest(crystal.id) for crystal in crystals), dtype=np.uint64)
 
 
 def repeated(blocks: Sequence[np.ndarray]) -> dict[int, np.ndarray]:
-    """Return for each block that has any which of its crystals, bool (n,), have the id of an earlier one.
+    """Return {number of a block: mask (n,) of its crystals that have the id of an earlier crystal}.
+
+    Blocks without such a crystal are not in it.
 
     Args:
-        blocks: `id_digests` of each, in order.
+        blocks: digests of each block, in order, see `id_digests`.
     """
     digests = np.concatenate([np.empty(0, np.uint64), *blocks])
     order = np.argsort(digests, kind="stable")

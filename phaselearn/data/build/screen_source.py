@@ -26,12 +26,12 @@ ENTRIES_A_BLOCK = 256
 
 @dataclass(frozen=True)
 class ScreenedSource:
-    """What is in the blocks.
+    """The contents of the blocks in numbers.
 
     Attributes:
-        crystals: of each block.
-        atoms: in all crystals.
-        left_out: {cause: entries}.
+        crystals: number of crystals in each block.
+        atoms: number of atoms of all crystals together.
+        left_out: {cause: number of entries that were left out for it}.
     """
 
     crystals: list[int]
@@ -40,13 +40,13 @@ class ScreenedSource:
 
 
 def screen_source(storage: Storage, source: Source, longest_edge: float, workers: int | None) -> ScreenedSource:
-    """Write the blocks of a source that are not there yet.
+    """Write those blocks of a source that are missing.
 
     Args:
-        storage: of the store under construction.
+        storage: files of the store under construction.
         source: where the crystals come from.
         longest_edge: crystals with a longer cell edge (Å) are left out.
-        workers: see `in_processes`.
+        workers: number of processes, see `in_processes`.
     """
     if storage.has(GATHERED):
         return ScreenedSource(**json.loads(storage.read(GATHERED)))
@@ -54,7 +54,7 @@ def screen_source(storage: Storage, source: Source, longest_edge: float, workers
     counts: list[dict[str, Any]] = []
     with Progress("reading structures", len(source) or None) as progress:
         tasks = (
-            # What is there already is not sent to another process to be read again.
+            # The entries of a block that is there already are not sent to another process.
             (number, None if block_key(number) in there else entries)
             for number, entries in enumerate(_blocks(source.raw_entries()))
         )
@@ -77,7 +77,7 @@ def screen_source(storage: Storage, source: Source, longest_edge: float, workers
 
 
 def block_key(number: int) -> str:
-    """Return the file of a block."""
+    """Return the key of a block's file."""
     return f"{BUILDING}/blocks/{number:08}.npz"
 
 
@@ -98,7 +98,7 @@ def _gather_block(
     longest_edge: float,
     task: tuple[int, list[Any] | None],
 ) -> tuple[int, dict[str, Any]]:
-    """Read, screen and write a block; return how many entries it had and what is in it."""
+    """Read, screen and write a block; return its number of entries, and its contents in numbers."""
     number, raw = task
     if raw is None:
         block = read_block(storage, number)
@@ -118,7 +118,7 @@ def _counted(block: Block) -> dict[str, Any]:
 
 
 def _without(block: Block, again: np.ndarray) -> Block:
-    """Return the block with the crystals that are marked left out for their ids."""
+    """Return the block without the crystals that are marked, which are left out for their ids."""
     kept = [crystal for crystal, repeats in zip(block.crystals, again, strict=True) if not repeats]
     left_out = [
         LeftOut(crystal.id, REPEATED) for crystal, repeats in zip(block.crystals, again, strict=True) if repeats
@@ -139,7 +139,7 @@ def _screened(entries: list[Crystal | LeftOut], longest_edge: float) -> Block:
 
 
 def _reasons(crystals: list[Crystal], longest_edge: float) -> list[str | None]:
-    """Return why each crystal cannot be used, or None: what would end the build later is left out here."""
+    """Return why each crystal is rejected, or None; a crystal that would end the build later is rejected, too."""
     try:
         reasons = screen(crystals, longest_edge=longest_edge)
     except Exception as error:
@@ -151,7 +151,7 @@ def _reasons(crystals: list[Crystal], longest_edge: float) -> list[str | None]:
 
 
 def _unwritable(crystal: Crystal) -> str | None:
-    """Return what of a crystal the columns and the card of a store do not take, or None."""
+    """Return why a store's columns or card cannot hold a crystal, or None."""
     if any(storable(name) != name for name in (crystal.id, crystal.prototype)):
         return "a name that cannot be printed, or is very long"
     if not 1 <= crystal.space_group <= 230:

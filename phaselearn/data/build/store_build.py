@@ -1,9 +1,9 @@
-"""Build a store from a source: whole or not there, and resumed where it was stopped.
+"""Builds a store from a source: the store is whole or not there, and a build that was stopped is resumed.
 
-A store is built beside its place under the name `….partial`: blocks of screened crystals, then the crystals' arrays,
-then the pairs shard by shard, at last the dataset card and the manifest. Each step is noted under `building/` when it
-is done, every file is written whole or not at all, and only then does the store move to its place. What is written
-depends on the source and the definition alone, not on the number of processes nor on where a build was stopped.
+A store is built beside its place, under the name `….partial`: first blocks of screened crystals, then the arrays of the
+crystals, then the pairs shard by shard, last the dataset card and the manifest. Each step is noted under `building/`
+when it is done, and every file is written in one step. At the end the store moves to its place. Its bytes depend on the
+source and the definition alone, not on the number of processes nor on where a build was stopped.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from phaselearn.data.structures import Source
 from phaselearn.errors import UserError
 
 _FILES_AT_ONCE = 8
-_BLOCKS = "256 entries"  # raised where a source is shared out otherwise: a half-built store does not go on with others
+_BLOCKS = "256 entries"  # part of a half-built store's recipe: a build with other blocks does not go on with it
 
 
 def build_store(
@@ -49,24 +49,24 @@ def build_store(
 ) -> PairStore:
     """Build a store, or finish one whose build was stopped.
 
-    Memory holds a block of 256 entries for each process and, for each array of the crystals, up to 65,536 rows of it;
-    beyond that about 100 bytes for each block, shard and entry that was left out, and 32 for each crystal's id.
+    Memory holds a block of 256 entries for each process and up to 65,536 rows of each array of the crystals. Beyond
+    that it takes about 100 bytes for each block, shard and rejected entry, and 32 bytes for each crystal's id.
 
-    Where another process or thread builds it already, that one is waited for and its store is taken.
+    If another process or thread is building the same store, this call waits for it and takes its store.
 
     Args:
         source: where the crystals come from.
-        definition: what the pairs are.
-        path: where the store will be: a folder, or `s3://BUCKET/FOLDER`.
+        definition: definition of the pairs.
+        path: place of the store: a folder, or `s3://BUCKET/FOLDER`.
         longest_edge: crystals with a longer cell edge (Å) are left out.
-        source_config: the source's configuration, for the provenance.
-        overwrite: replace the store that is at `path`.
-        workers: processes; None for one a core where it is worth it. The store does not depend on it.
+        source_config: configuration of the source, for the provenance.
+        overwrite: whether to replace a store that is at `path`.
+        workers: number of processes; None for one a core where it is worth it. The store does not depend on it.
 
     Raises:
-        UserError: something is at `path` already, or, with `overwrite`, something that is no store of ours; or the
+        UserError: something is at `path` already or, with `overwrite`, something that is no store of ours; or the
             source has no usable crystal.
-        OSError: the machine does not give or take a file; what is done is kept, and the same call goes on.
+        OSError: a file cannot be read or written; what is done is kept, and the same call goes on.
     """
     if workers is not None and workers < 1:
         raise UserError(f"data.build.workers={workers}: at least 1 is needed, or null for one a core")
@@ -80,7 +80,7 @@ def build_store(
             return PairStore(path)
         if not overwrite:
             _check_free(storage, is_there(path))
-        # Of what is no store nothing is deleted, nor is anything written beside it.
+        # Nothing is deleted in, nor written beside, a folder that is no store.
         for place in (storage, storage.beside()):
             check_removable(place)
         _build(storage, source, definition, recipe, workers)
@@ -111,9 +111,9 @@ def _build(
 
 
 def is_there(path: str | Path) -> bool:
-    """Return whether a store, whole or damaged, or anything else is at a place.
+    """Return whether a place holds a store, whole or damaged, or anything else.
 
-    Files without a manifest beside a whole store that was about to replace them do not count.
+    Files without a manifest do not count if a whole store beside them was about to replace them.
     """
     storage = open_storage(path)
     if storage.has(MANIFEST):
@@ -130,7 +130,7 @@ def _is_whole(partial: Storage, recipe: dict[str, Any]) -> bool:
 
 
 def _start_or_go_on(partial: Storage, recipe: dict[str, Any]) -> None:
-    """Leave nothing there that is not of this build."""
+    """Delete everything that is not of this build."""
     encoded = json.dumps({**recipe, "blocks": _BLOCKS}, sort_keys=True).encode()
     if partial.has(RECIPE) and partial.read(RECIPE) == encoded:
         return
@@ -152,7 +152,7 @@ def _check_usable(source: Source, screened: ScreenedSource) -> None:
 def _write_columns(
     partial: Storage, recipe: dict[str, Any], screened: ScreenedSource, definition: PairDefinition
 ) -> None:
-    """Write the group, the crystals' arrays and the empty arrays of the pairs, all anew if that was stopped."""
+    """Write the group, the arrays of the crystals and the empty arrays of the pairs; all anew, if that was stopped."""
     if partial.has(WRITTEN):
         return
     partial.delete(key for key in partial.sizes() if not key.startswith(f"{BUILDING}/"))
@@ -171,7 +171,7 @@ def _finish(partial: Storage, recipe: dict[str, Any], shards: dict[str, Entry]) 
     others = [
         key
         for key in partial.sizes()
-        # A process that was killed may have left a file that it had not finished.
+        # A killed process may have left a file that it had not finished.
         if not key.startswith(f"{BUILDING}/") and key not in shards and not key.endswith(".partial")
     ]
     with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
@@ -180,13 +180,13 @@ def _finish(partial: Storage, recipe: dict[str, Any], shards: dict[str, Entry]) 
 
 
 def write_card(storage: Storage) -> Entry:
-    """Write the dataset card of a store and return what its file must be."""
+    """Write the dataset card of a store and return its entry in the manifest."""
     content = dataset_card(summarise(open_group(storage))).encode()
     storage.write(CARD, content)
     return Entry.of(content)
 
 
 def _remove_rest(partial: Storage) -> None:
-    """Remove what is no part of the store."""
+    """Remove all files that are no part of the store."""
     manifest = require_manifest(partial)
     partial.delete(partial.sizes().keys() - manifest.files.keys() - {MANIFEST})

@@ -1,4 +1,4 @@
-"""Compute the pairs of a store shard by shard, each noted when it is written."""
+"""Computes the pairs of a store shard by shard; each shard is noted when it is written."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def write_pairs(
     """Compute and write the shards that are missing.
 
     Args:
-        storage: of the store under construction.
-        crystals_in_blocks: crystals of each of its blocks.
-        definition: what to compute.
-        workers: see `in_processes`.
+        storage: files of the store under construction.
+        crystals_in_blocks: number of crystals in each block.
+        definition: definition of the pairs.
+        workers: number of processes, see `in_processes`.
 
     Returns:
-        What each shard's file must be.
+        {key of a shard's file: its entry in the manifest}.
     """
     ends = np.cumsum(crystals_in_blocks)
     count = int(ends[-1])
@@ -82,15 +82,15 @@ def write_shards(
     """Compute and write one shard of the pair arrays.
 
     Args:
-        storage: of the store.
-        crystals: of the shard's rows.
-        count: crystals in the store.
-        definition: what to compute.
-        shard: its number.
-        arrays: which of the pair arrays.
+        storage: the store's files.
+        crystals: the crystals in the shard.
+        count: number of crystals in the store.
+        definition: definition of the pairs.
+        shard: number of the shard.
+        arrays: names of the pair arrays that are written.
 
     Returns:
-        What each file must be.
+        {key of a file: its entry in the manifest}.
     """
     written = {}
     for name, values in zip(PAIR_ARRAYS, compute_pairs(crystals, definition), strict=True):
@@ -102,11 +102,11 @@ def write_shards(
 
 
 def compute_pairs(crystals: Sequence[Crystal], definition: PairDefinition) -> tuple[np.ndarray, np.ndarray]:
-    """Return intensity and density (k, N, N, N) float32 of crystals."""
+    """Return the intensities and densities (k, N, N, N) of crystals, float32."""
     shape = (len(crystals), *(definition.size,) * 3)
     intensity, density = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    # Crystals of like size share a batch, so that little of it is padding. Gaussians at the voxels know no padding,
-    # and the more crystals, the more atoms are spread in one go.
+    # Crystals of like size share a batch, so that little of it is padding. Gaussians at the voxels need no padding, and
+    # are faster the more atoms are spread at once.
     order = np.argsort([len(crystal.numbers) for crystal in crystals], kind="stable")
     spread = definition.sampling == "point" and definition.frame == "fractional"
     for make, result, at_once in (

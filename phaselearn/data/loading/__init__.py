@@ -1,1 +1,1 @@
-"""How pairs are served: data sets, batches, loaders, and crystals made on the fly."""
+"""Loading of pairs: data sets, batches, loaders, and crystals made on the fly."""

@@ -1,4 +1,4 @@
-"""Whole batches of pairs from a store: measured, augmented and transformed, reproducible crystal by crystal."""
+"""Whole batches of pairs from a store: augmented, measured and transformed, reproducible crystal by crystal."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from phaselearn.data.store.files import PAIR_ARRAYS
 from phaselearn.data.store.pair_reader import ShardReader
 from phaselearn.data.store.pair_store import PairStore
 
-# A batch names its crystals by (place in the data set, epoch): what is drawn for a crystal depends on these and
-# the seed alone, so workers, restarts and batch sizes change nothing.
+# A batch names its crystals by (place in the data set, epoch). Random draws for a crystal depend on these and on the
+# seed alone, so workers, restarts and batch sizes change nothing.
 Key = tuple[int, int]
 
 
@@ -56,7 +56,7 @@ class PairDataset(Dataset[Batch]):
         if in_memory:
             everything = np.arange(len(rows))
             raw = self._read(everything)
-            # Where nothing is random a pair is prepared once, not once an epoch.
+            # If nothing is random, a pair is prepared once and not in every epoch.
             self._cache = raw if self.preparation.is_random else self.preparation(raw, [0] * len(rows))
 
     @property
@@ -86,7 +86,7 @@ class PairDataset(Dataset[Batch]):
         return len(self.rows)
 
     def __getstate__(self) -> dict[str, Any]:
-        # What a process reads is its own.
+        # Each process opens readers of its own.
         return self.__dict__ | {"_readers": {}}
 
     def _open_readers(self) -> dict[str, ShardReader]:
@@ -94,7 +94,7 @@ class PairDataset(Dataset[Batch]):
         return {name: self.store.reader(name, wanted, self._held) for name in PAIR_ARRAYS}
 
     def _read(self, places: np.ndarray) -> Batch:
-        """Return what the store holds of some places of the data set."""
+        """Return the ideal pairs (see `ideal_batch`) at some places of the data set."""
         index = torch.from_numpy(places)
         if not self._readers:
             self._readers = self._open_readers()
@@ -102,7 +102,7 @@ class PairDataset(Dataset[Batch]):
         pairs = {name: torch.from_numpy(reader.read(rows)) for name, reader in self._readers.items()}
         atoms = None
         if self.preparation.augmentation.is_random or self._parts is None or self._parts & {"numbers", "positions"}:
-            # Padded batch by batch: the largest crystal would set what each of a million takes in memory.
+            # Padded batch by batch: otherwise a million crystals would each take the memory of the largest.
             numbers, positions = self.store.atoms(rows, self._most_atoms)
             atoms = torch.from_numpy(numbers), torch.from_numpy(positions)
         return ideal_batch(
@@ -132,7 +132,7 @@ class PairDataset(Dataset[Batch]):
 
 
 def _take(values: Tensor, index: Tensor) -> Tensor:
-    # A mask that is the same for all crystals is one row expanded: gathering it would copy it for each.
+    # A mask that all crystals share is one expanded row, which gathering would copy for each of them.
     if values.ndim > 1 and values.stride(0) == 0:
         return values[:1].expand(len(index), *values.shape[1:])
     return values.index_select(0, index)

@@ -1,4 +1,4 @@
-"""Training crystals without end: made on the fly, shared out over processes, none twice."""
+"""Endless training: crystals are made on the fly and shared out over processes, none of them twice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from phaselearn.data.split import split_of
 from phaselearn.data.structures import Crystal, EndlessSource, Source
 from phaselearn.errors import UserError
 
-# Where a crystal cannot train, that of its number plus this takes its place; no stream is so long.
+# A crystal that may not train is replaced by the one with this added to its number; no stream is so long.
 _LANE = 1 << 40
 
 
@@ -53,9 +53,9 @@ class TrainingStream:
 class EndlessPairs(IterableDataset[Batch]):
     """Batches of fresh pairs, as `PairDataset` gives them.
 
-    Training crystal k depends on the stream and k alone, and batch b has those from b · `batch_size` on; each epoch
-    goes on where the last one ended. Batches are dealt to processes and workers in turn, so that together they give
-    what one process alone would, and one process gives the same in the same order with any number of workers.
+    Training crystal k depends on the stream and k alone, and batch b begins with crystal b · `batch_size`; each epoch
+    goes on where the last one ended. Batches are dealt to processes and workers in turn. So all processes together
+    give the batches of a single one, whose order does not depend on its number of workers.
 
     Args:
         stream: the crystals.
@@ -87,11 +87,11 @@ class EndlessPairs(IterableDataset[Batch]):
         self.num_replicas = num_replicas
         self.rank = rank
         self.needs = needs
-        # Shared memory: workers that stay see what the main process sets.
+        # In shared memory, so that workers that live on see the next epoch.
         self._begin = torch.zeros(2, dtype=torch.int64).share_memory_()
 
     def begin(self, epoch: int, batch: int = 0) -> None:
-        """Choose the epoch that the next iteration gives, in all workers, and the batch of it that comes first."""
+        """Choose the epoch of the next iteration, in all workers, and the first batch of it."""
         self._begin[0], self._begin[1] = epoch, batch
 
     def __len__(self) -> int:
@@ -123,12 +123,12 @@ class EndlessPairs(IterableDataset[Batch]):
 
 
 class EndlessLoader(DataLoader[Batch]):
-    """A loader that takes up the stream where an epoch begins, or within it where a run was stopped.
+    """A loader that begins at the first batch of an epoch, or at the batch before which a run was stopped.
 
     Args:
-        pairs: the stream.
-        epoch: called at the beginning of each iteration, in the main process.
-        num_workers: loader processes.
+        pairs: the batches.
+        epoch: function that returns the epoch; it is called in the main process when an iteration begins.
+        num_workers: number of loader processes.
     """
 
     dataset: EndlessPairs

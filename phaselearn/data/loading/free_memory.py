@@ -1,4 +1,4 @@
-"""How much memory there is for a cache."""
+"""The memory that a cache may take."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def free_memory() -> int:
-    """Return the bytes of memory that are free, or could be made free."""
+    """Return the number of bytes of memory that are free, or could be made free."""
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):

@@ -1,4 +1,4 @@
-"""The loader of pairs: batches in the order of `EpochBatches`, and an epoch that goes on where it was stopped."""
+"""The loader of pairs: it gives batches in the order of `EpochBatches`, and resumes an epoch that was stopped."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from phaselearn.errors import UserError
 class PairLoader(DataLoader[Batch]):
     """Yields whole batches of a data set.
 
-    Lightning keeps its state in checkpoints: one that was saved within an epoch goes on with the next batch of it.
+    Lightning keeps the loader's state in checkpoints, so that a run that was stopped within an epoch goes on with the
+    next batch.
 
     Args:
-        dataset: what is read.
-        batches: in which order.
-        num_workers: processes that read.
-        context: how they are started; null for the system's way.
+        dataset: the pairs.
+        batches: keys of the pairs in each batch, in order.
+        num_workers: number of loader processes.
+        context: multiprocessing context that starts them; None for the system's default.
     """
 
     dataset: PairDataset
@@ -35,7 +36,7 @@ class PairLoader(DataLoader[Batch]):
         self._yielded = 0
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch names the class of its own iterator
-        # Nothing is read before the first batch is asked for: Lightning makes the iterator before it tells the epoch.
+        # A generator, so that nothing happens before the first batch: Lightning sets the epoch after it calls iter().
         self._yielded = self.batch_sampler.start
         for batch in super().__iter__():
             self._yielded += 1
@@ -52,10 +53,10 @@ class PairLoader(DataLoader[Batch]):
         }
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on in the middle of an epoch; with another number of workers, too.
+        """Go on in the middle of an epoch; the number of workers may be another.
 
         Raises:
-            UserError: an epoch of other batches, or of other processes.
+            UserError: the epoch had another number of batches or of processes.
         """
         if state["batch"] >= state["batches"]:
             return
@@ -70,7 +71,7 @@ class PairLoader(DataLoader[Batch]):
 
 
 def loader_options(num_workers: int) -> dict[str, Any]:
-    """Return what every loader of whole batches asks of torch's."""
+    """Return the options of torch's DataLoader that all loaders of whole batches share."""
     return {
         "num_workers": num_workers,
         "collate_fn": _as_is,
@@ -81,7 +82,7 @@ def loader_options(num_workers: int) -> dict[str, Any]:
 
 
 def share_of_processes(shared: bool = True) -> dict[str, int]:
-    """Return how many processes train together and which of them this is; one alone where nothing is shared out."""
+    """Return the number of processes that train together and the rank of this one; 1 and 0 if nothing is shared out."""
     distributed = shared and torch.distributed.is_available() and torch.distributed.is_initialized()
     return {
         "num_replicas": torch.distributed.get_world_size() if distributed else 1,
@@ -90,7 +91,7 @@ def share_of_processes(shared: bool = True) -> dict[str, int]:
 
 
 def _as_is(batch: Batch) -> Batch:
-    """Collate what is a whole batch already."""
+    """Collate keys that gave a whole batch already."""
     return batch
 
 

@@ -1,4 +1,4 @@
-"""How pairs are loaded: in which batches, by how many processes, from memory or from the store."""
+"""Settings of the loaders: batches, processes, and whether pairs come from memory or from the store."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The batches of an epoch: every crystal once, in an order that a store can be read in shard by shard.
+"""The batches of an epoch: every crystal once, in an order in which a store can be read shard by shard.
 
-The crystals of an epoch are laid in a row: the shards in a random order, and the crystals of each at random within
-it. That row is cut into stretches, one for each process and each of its loader workers, so that each reads shards of
-its own (a shard that a cut goes through is read by both neighbours, its crystals by one). A stretch is cut again
-into buffers of some shards, within which crystals are shuffled, and those into batches. Where the pairs are in memory
-each crystal counts as a shard, which is a full shuffle.
+The crystals of an epoch are put in a row: shards in random order, and the crystals of a shard in random order. The row
+is cut into stretches, one for each process and each of its loader workers, so that each of them reads shards of its
+own; a shard that is cut in two is read by both neighbours. A stretch is cut into buffers of some shards, within which
+crystals are shuffled, and a buffer into batches. If the pairs are in memory, each crystal counts as a shard, which is a
+full shuffle.
 """
 
 from __future__ import annotations
@@ -26,28 +26,29 @@ _LARGE = 400.0  # Å³; a batch of larger cells holds fewer, so that its work an
 class EpochBatches(Sampler[list[Key]]):
     """Batches of (place, epoch) keys, of one process, from some batch of an epoch on.
 
-    What an epoch holds depends on seed, epoch, and the numbers of processes and streams alone. No crystal is repeated
-    or left out to make ends meet: all processes have as many batches, and these differ by a crystal where the numbers
-    do not divide.
+    The batches depend on the seed, the epoch and the numbers of processes and streams alone. All processes have the
+    same number of batches, and no crystal is repeated or left out for that: batches may differ by one crystal in size.
 
     Args:
-        shards: (n,) the shard that each place of the data set lies in.
-        batch_size: crystals in a batch at most (two instead of one where processes could not have as many batches
-            otherwise); with `lattice` a crystal of more than 400 Å³ counts for as many as fill its volume.
-        seed: of the order; None for the order of the places.
-        buffer: crystals among which a process shuffles, about; its streams share them.
-        streams: batches i, i + streams, i + 2 streams, … read shards of their own: a stream for each loader worker.
-        num_replicas, rank: processes, and which of them this is.
-        lattice: (n, 3, 3) cells in Å, for batches of crystals with like cells; None for batches at random.
+        shards: shard (n,) of each place of the data set.
+        batch_size: largest number of crystals in a batch, except that a batch may hold two instead of one for the sake
+            of equal numbers of batches. With `lattice`, a crystal above 400 Å³ counts as its volume over 400 Å³.
+        seed: seed of the order; None for the order of the places.
+        buffer: about so many crystals are shuffled together by a process; its streams share them.
+        streams: number of streams, one for each loader worker: batches i, i + streams, i + 2 · streams, … read shards
+            of their own.
+        num_replicas: number of processes that train together.
+        rank: number of this process among them, from 0.
+        lattice: lattices (n, 3, 3) in Å, for batches of crystals with like cells; None for random batches.
 
     Raises:
-        UserError: fewer crystals than processes.
+        UserError: there are fewer crystals than processes.
 
     Attributes:
-        epoch: which epoch is yielded.
-        start: number of the batch from which on it is yielded, the next time only.
-        num_replicas: processes.
-        streams: of this epoch; one that another run has begun keeps that run's.
+        epoch: the epoch that is yielded.
+        start: first batch of the next iteration; later ones begin with batch 0.
+        num_replicas: number of processes.
+        streams: number of streams of this epoch; an epoch that another run began keeps that run's number.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class EpochBatches(Sampler[list[Key]]):
         self._weights = (
             np.ones(len(shards)) if self._cells is None else np.maximum(self._cells.prod(1) * _STEP**3 / _LARGE, 1.0)
         )
-        # As many as hold everything, and never so many that one would be empty.
+        # Enough to hold all crystals, and so few that none is empty.
         needed = int(np.ceil(self._weights.sum() / (batch_size * num_replicas) - 1e-9))
         self._length = min(needed, len(shards) // num_replicas)
         self.num_replicas = num_replicas
@@ -86,11 +87,11 @@ class EpochBatches(Sampler[list[Key]]):
 
     @property
     def sampler(self) -> EpochBatches:
-        """This itself: Lightning tells the epoch to the sampler of a batch sampler."""
+        """This object: Lightning tells the epoch to the sampler of a batch sampler."""
         return self
 
     def set_epoch(self, epoch: int) -> None:
-        """Turn to an epoch, from its first batch on; one that is under way already goes on."""
+        """Turn to the first batch of an epoch, unless this epoch is under way."""
         if epoch != self.epoch:
             self.epoch, self.start, self.streams = epoch, 0, self._own_streams
 
@@ -119,11 +120,11 @@ class EpochBatches(Sampler[list[Key]]):
             yield from (places for places in batches if places is not None)
 
     def _stream(self, places: np.ndarray, count: int, stream: int) -> Iterator[np.ndarray]:
-        """Cut a stretch of the epoch into so many batches, shuffled within buffers."""
+        """Yield a stretch of the epoch as `count` batches, shuffled within buffers."""
         if self._seed is None:
             yield from _parts(places, _cut(self._weights[places], [1] * count))
             return
-        # A one, since zeros at the end of a seed count for nothing: this is not the order of the shards again.
+        # The 1 makes this seed differ from that of the order of the shards, since NumPy ignores zeros at the end.
         generator = np.random.default_rng([self._seed, self.epoch, 1, self._rank, stream])
         buffers = min(count, -(-len(places) * self.streams // self._buffer))
         shares = np.diff(np.arange(buffers + 1) * count // max(buffers, 1)).tolist()
@@ -142,16 +143,16 @@ def _parts(values: np.ndarray, cuts: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _cut(weights: np.ndarray, counts: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Return where to cut a sequence into parts that weigh in proportion to their counts of batches.
+    """Return where to cut a sequence into parts whose weights are proportional to their numbers of batches.
 
-    Each part has at least as many members as its count, since no batch may be empty.
+    A part has at least as many members as batches, since no batch may be empty.
 
     Args:
-        weights: (n,) of the members.
-        counts: (k,) batches in each part, n in sum at most.
+        weights: weights (n,) of the members.
+        counts: numbers of batches (k,) in the parts; their sum is at most n.
 
     Returns:
-        (k + 1,) from 0 to n.
+        The cuts (k + 1,), from 0 to n.
     """
     filled = np.concatenate(([0.0], np.cumsum(weights)))
     ends = np.concatenate(([0], np.cumsum(counts)))

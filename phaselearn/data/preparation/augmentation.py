@@ -1,4 +1,4 @@
-"""Changes of a crystal that |F| cannot see, or that only rename its axes: free training data."""
+"""Augmentation: changes of a crystal to which |F| is blind, or that only rename its axes."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _PERMUTATIONS = tuple(permutations(range(3)))
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Which changes to draw for each training crystal; all off by default.
+    """Random changes of each training crystal; all are off by default.
 
-    `origin` and `inversion` change the target and not the input: a loss that is not blind to them (mse,
-    correlation) then learns the mean over all origins, which is flat.
+    `origin` and `inversion` change the target but not the input. With a loss that is not blind to them (mse,
+    correlation), a network then learns the mean over all origins, which is flat.
 
     Attributes:
-        origin: shift the density by a random whole number of voxels.
-        inversion: invert the density in the origin with probability ½.
-        axes: permute the cell's axes; in the full layout also reverse them.
+        origin: whether to shift the density by a random whole number of voxels.
+        inversion: whether to invert the density in the origin with a probability of ½.
+        axes: whether to permute the axes of the cell and, in the full layout, to reverse them.
     """
 
     origin: bool = False
@@ -37,10 +37,10 @@ class Augmentation:
         return self.origin or self.inversion or self.axes
 
     def check(self, frame: str) -> None:
-        """Refuse what the voxels cannot express.
+        """Refuse an augmentation that the voxels cannot express.
 
         Raises:
-            UserError: cuboid voxels, which no shift of origin or exchange of axes maps onto themselves.
+            UserError: the voxels are cuboids, which no shift of the origin or exchange of axes maps onto themselves.
         """
         if self.is_random and frame != "fractional":
             raise UserError(
@@ -50,7 +50,7 @@ class Augmentation:
             )
 
     def apply(self, batch: Batch, layout: str, seeds: list[int]) -> Batch:
-        """Return the batch with one random change for each crystal, drawn from its seed alone."""
+        """Return the batch with random changes of each crystal, which depend on its seed alone."""
         draws = [torch.Generator().manual_seed(seed % (1 << 63)) for seed in seeds]
         batch = batch.copy()
         size = batch["intensity"].shape[-1]
@@ -83,7 +83,7 @@ def _read_at(values: Tensor, signs: Tensor, shift: Tensor) -> Tensor:
 
 
 def _rename_axes(batch: Batch, permutation: Tensor, signs: Tensor) -> Batch:
-    """Return the batch with new axes i, sign[i] × old axis permutation[i], in the cell, the pattern and the map."""
+    """Return the batch with axes renamed in cell, pattern and map: new axis i is signs[i] × old axis permutation[i]."""
     order = torch.tensor(_PERMUTATIONS)[permutation]
     rows = torch.arange(len(order))[:, None]
     renamed = batch.copy()

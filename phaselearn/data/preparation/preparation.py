@@ -1,4 +1,4 @@
-"""From the pairs of a store, or fresh ones, to what a network sees: augmented, measured, transformed and scaled."""
+"""From ideal pairs to a network's input and target: augmented, measured, transformed and scaled."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class Preparation:
         """Prepare a batch.
 
         Args:
-            batch: ideal pairs, see `ideal_batch`; the atoms are read only where axes or origins are drawn.
-            epochs: B numbers, which time each crystal is seen.
+            batch: ideal pairs, see `ideal_batch`; an augmentation needs the atoms, too.
+            epochs: B epochs, one for each crystal.
 
         Returns:
             The batch as it is measured, with `input` and `observed`, and with the density scaled.
@@ -73,14 +73,15 @@ class Preparation:
 def measured_batch(
     ideal: Batch, observation: Observation, layout: str, seeds: list[int], input_transform: str, input_scaling: str
 ) -> Batch:
-    """Return a batch of ideal pairs as it is measured, with the network's `input`.
+    """Return a batch of ideal pairs as they are measured, with the network's `input`.
 
     Args:
-        ideal: at least `intensity` and `lattice`.
+        ideal: a batch with at least `intensity` and `lattice`.
         observation: what is measured.
         layout: layout of the intensities, `octant` or `full`.
-        seeds: B seeds, one a crystal, of what is drawn.
-        input_transform, input_scaling: see `phaselearn.data.preparation.transforms`.
+        seeds: B seeds of random draws, one for each crystal.
+        input_transform: see `phaselearn.data.preparation.transforms`.
+        input_scaling: see `phaselearn.data.preparation.transforms`.
     """
     intensity, observed = observation.apply(ideal["intensity"], ideal["lattice"], layout, seeds)
     measured = ideal.copy()
@@ -91,5 +92,5 @@ def measured_batch(
 
 
 def _mix(*numbers: int) -> int:
-    """Return one seed that depends on all numbers and their order."""
+    """Return a seed that depends on all numbers and on their order."""
     return int(np.random.SeedSequence([number % (1 << 63) for number in numbers]).generate_state(1, np.uint64)[0])

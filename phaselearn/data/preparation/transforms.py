@@ -1,4 +1,4 @@
-"""How intensities become a network's input, and densities its target."""
+"""Transforms of intensities into a network's input, and the scaling of inputs and targets."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SCALINGS = ("none", "max", "mean", "deviation")
 def transform_input(intensity: Tensor, kind: str, layout: str) -> Tensor:
     """Transform observed intensities (B, N, N, N).
 
-    `raw` leaves them, `amplitude` takes |F|, `log` takes log(1 + I), `patterson` takes the Fourier transform of those
-    that an N³ map can hold, the map of the vectors between atoms. What was not measured is zero in it: an octant gives
-    a Patterson map of a third of the reflections.
+    `raw` leaves them as they are, `amplitude` takes |F|, `log` takes log(1 + I). `patterson` takes the Fourier
+    transform of the intensities that an N³ map can hold, which is the map of the vectors between atoms. Reflections
+    that were not measured count as zero: an octant gives a Patterson map of a third of the reflections.
     """
     if kind == "amplitude":
         return intensity.sqrt()
@@ -35,7 +35,7 @@ def scale_samples(values: Tensor, kind: str) -> Tensor:
     elif kind == "mean":
         scale = flat.abs().mean(1)
     elif kind == "deviation":
-        # Of torch's own standard deviation the time would show: benchmarks/RESULTS.md.
+        # Faster than torch's own standard deviation: benchmarks/RESULTS.md.
         scale = torch.linalg.vector_norm(flat - flat.mean(1, keepdim=True), dim=1) / max(flat.shape[1] - 1, 1) ** 0.5
     else:
         return values

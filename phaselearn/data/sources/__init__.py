@@ -1,1 +1,1 @@
-"""Where crystals come from; one file a source."""
+"""Sources of crystals, one file each."""

@@ -1,7 +1,8 @@
 """Crystals from JSON lines: one object a line, plain or gzipped.
 
-Fields: `lattice` (3 × 3, rows in Å), `species` (element symbols), `frac_coords`; optional `id`, `formula`,
-`prototype`, `spacegroup`, `licence`. The formula of a crystal is that of its atoms; one that is stated is compared.
+Fields: `lattice` (3 × 3, rows in Å), `species` (element symbols) and `frac_coords`; optional `id`, `formula`,
+`prototype`, `spacegroup` and `licence`. The formula of a crystal is that of its atoms; a stated one is compared with
+it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from phaselearn.quoting import command, setting
 
 MOST_BYTES_A_LINE = 16 << 20
 _LONGEST_SYMBOL = 40  # characters of a space group
-# A list, or one object written over many lines: no JSON lines.
+# The first line of a list, or of one object over many lines: these are no JSON lines.
 _ONE_DOCUMENT = re.compile(rb"\s*(\[\s*(\{|$)|\{\s*$)")
 
 
@@ -36,15 +37,15 @@ class File(Source):
     """The structures of a file, in its order.
 
     Args:
-        path: `….jsonl` or `….jsonl.gz`.
-        count: take only so many, those whose id has the smallest SHA-256 (the whole line, where a row has no id):
-            smaller choices lie within larger ones.
-        licence: of the structures.
-        attribution: whom to cite for them.
-        cell: `as_given`, `primitive` (Niggli-reduced) or `conventional`.
+        path: a file `….jsonl` or `….jsonl.gz`.
+        count: number of rows to take; None for all. Those are taken whose id (or line, if a row has no id) has the
+            smallest SHA-256, so that smaller choices lie within larger ones.
+        licence: licence of the structures.
+        attribution: whom to cite for the structures.
+        cell: which cell each crystal gets: `as_given`, `primitive` (Niggli-reduced) or `conventional`.
 
     Raises:
-        UserError: no such file, a count below 1, or an unknown cell.
+        UserError: there is no such file, the count is below 1, or the cell is unknown.
     """
 
     name = "file"
@@ -66,7 +67,7 @@ class File(Source):
         self.attribution = attribution
 
     def fingerprint(self) -> str:
-        """Return a digest of the file's bytes, the count and its rule of choice, and the cell."""
+        """Return a digest of the file's bytes, the count and the cell."""
         cell = "" if self.cell == "as_given" else f"{self.cell}:"
         digest = hashlib.sha256(f"{self.name}:{self.rules}:{self.count}:{cell}".encode())
         with open(self.path, "rb") as file:
@@ -78,11 +79,11 @@ class File(Source):
         return without_repeats(entry for line in self.raw_entries() for entry in self._read(line))
 
     def raw_entries(self) -> Iterator[tuple[int, bytes]]:
-        """Yield the lines that are taken, with their numbers."""
+        """Yield the lines that are taken, each with its number."""
         yield from self._lines() if self.count is None else self._choose(self.count)
 
     def reader(self) -> Callable[[tuple[int, bytes]], Iterator[Crystal | LeftOut]]:
-        """Return what reads a line."""
+        """Return a function that reads a line."""
         return self._read
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
@@ -96,7 +97,7 @@ class File(Source):
             ) from error
 
     def _numbered(self, file: BufferedIOBase) -> Iterator[tuple[int, bytes]]:
-        """Yield the lines that are not empty; of one that is too long no more than shows that."""
+        """Yield the lines that are not empty; a line that is too long is cut behind the limit."""
         number = unpacked = 0
         most = most_unpacked(self.path)
         while line := file.readline(MOST_BYTES_A_LINE + 1):
@@ -145,7 +146,7 @@ class File(Source):
 
 
 def order_of_choice(key: bytes) -> bytes:
-    """Return what rows are sorted by where only some are taken: of any two choices the smaller lies within."""
+    """Return the key by which rows are chosen: the smallest, so that smaller choices lie within larger ones."""
     return hashlib.sha256(key).digest()
 
 
@@ -164,13 +165,13 @@ def _id(row: dict[str, Any], place: str) -> str:
 
 
 def _stated_type(row: dict[str, Any]) -> tuple[str, int] | None:
-    """Return prototype and space group where both are stated, and None where one must be worked out.
+    """Return prototype and space group if both are stated; None if one of them must be worked out.
 
-    Whether atoms have the symmetry that is stated depends on a tolerance, which others choose larger; a number is
-    believed where there is such a group.
+    A stated space group is believed if there is such a group. Whether the atoms have its symmetry depends on a
+    tolerance, and others choose larger ones.
 
     Raises:
-        Unusable: no such space group, or a prototype that is no name or one of another group.
+        Unusable: there is no such space group, or the prototype is no name or names another group.
     """
     prototype, given = row.get("prototype"), row.get("spacegroup")
     number = None if given is None else _space_group(given)

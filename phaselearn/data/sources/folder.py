@@ -1,4 +1,4 @@
-"""Crystals from a folder of structure files, or from one file: CIF, POSCAR, pymatgen's JSON, what ASE writes, …."""
+"""Crystals from a folder of structure files, or from one file: CIF, POSCAR, pymatgen's JSON, ASE's formats, …."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from phaselearn.data.sources.structure_type import CELLS, Cell, crystal_of
 from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable, storable, unreadable, without_repeats
 from phaselearn.errors import UserError, check_whole, choose
 
-# A file of one entry; or the id of an entry, and its cell or why it cannot be used.
+# A file with one entry; or the id of an entry, with its cell or the reason to leave it out.
 _Raw = Path | tuple[str, Cell | Unusable]
 
 
 class Folder(Source):
     """The structures of a folder, or of one file, in the order of their paths and of their places in the files.
 
-    The id of a crystal is the path of its file, followed by `#` and its label where the file holds several: the
-    number of a CIF's block or of a frame, the row of a database, the keys that lead to it in JSON.
+    The id of a crystal is the path of its file. If the file holds several crystals, `#` and a label follow: the number
+    of a CIF's block or of a frame, the row of a database, or the keys that lead to the structure in JSON.
 
     Args:
-        path: a folder, searched with its folders, or a file; names that begin with a dot are passed over.
-        pattern: which files of the folder, e.g. `**/*.cif`.
-        count: at most so many entries, the first; null for all.
-        cell: `primitive` (Niggli-reduced), `conventional` or `as_given`.
-        licence: of the structures.
-        attribution: whom to cite for them.
+        path: a folder, which is searched with its folders, or a file; names that begin with a dot are passed over.
+        pattern: pattern of the files in the folder, e.g. `**/*.cif`.
+        count: largest number of entries; the first ones are taken. None for all.
+        cell: which cell each crystal gets: `primitive` (Niggli-reduced), `conventional` or `as_given`.
+        licence: licence of the structures.
+        attribution: whom to cite for the structures.
 
     Raises:
-        UserError: no such path, no file in it, a count below 1, a pattern that is none, an unknown cell, or files of
-            ASE where ASE is missing.
+        UserError: the path is not there or holds no such file, the count is below 1, the pattern is invalid, the cell
+            is unknown, or ASE is missing and there are files for it.
     """
 
     name = "folder"
@@ -56,7 +56,7 @@ class Folder(Source):
             raise UserError(
                 f"source.pattern={pattern} is no pattern within a folder: e.g. source.pattern='**/*.cif'"
             ) from error
-        # Every file is an entry at least, so that no more files than entries are needed.
+        # Every file holds at least one entry, so no more than `count` files are needed.
         self.files = [file for file in found if file.is_file() and not self._is_hidden(file)][:count]
         if not self.files:
             raise UserError(
@@ -87,13 +87,13 @@ class Folder(Source):
         return without_repeats(entry for raw in self.raw_entries() for entry in self._read(raw))
 
     def raw_entries(self) -> Iterator[_Raw]:
-        """Yield the files of one entry; of others the entries, so that a large file is built in many blocks."""
+        """Yield files that hold one entry, and the entries of other files, so that a large file makes many blocks."""
         return islice((raw for file in self.files for raw in self._raw(file)), self.count)
 
     def reader(self) -> Callable[[_Raw], Iterable[Crystal | LeftOut]]:
-        """Return what reads a file, and finds the symmetry of its crystal, or of that of an entry."""
+        """Return a function that makes crystals, with their symmetry, of a file or of an entry."""
         alone = copy(self)
-        alone.files = []  # not sent along, there may be very many
+        alone.files = []  # not sent to other processes, since there may be very many
         return alone._read
 
     def _name(self, file: Path) -> str:
@@ -116,7 +116,7 @@ class Folder(Source):
             yield self._entry(name, found)
 
     def _named(self, file: Path) -> Iterator[tuple[str, Cell | Unusable]]:
-        """Yield the entries of a file under their ids."""
+        """Yield the entries of a file, each with its id."""
         name = self._name(file)
         entries = _entries(file)
         first, second = next(entries, None), next(entries, None)
@@ -138,7 +138,7 @@ class Folder(Source):
 
 
 def _entries(file: Path) -> Iterator[tuple[str, Cell | Unusable]]:
-    """Yield the entries of a file; where its reading stops, why: one bad file never stops a build."""
+    """Yield the entries of a file and, if reading it fails, the reason: one bad file never stops a build."""
     try:
         yield from read_structures(file)
     except UserError:

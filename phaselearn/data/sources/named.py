@@ -21,15 +21,15 @@ def shipped_names() -> list[str]:
 
 
 class Named(Source):
-    """The crystals of some structure files, all of them usable.
+    """The crystals of some structure files, all of which must be usable.
 
     Args:
         names: paths of structure files, or names from `shipped_names`.
-        cell: `primitive`, `conventional` or `as_given`, see `Folder`.
-        longest_edge: of a cell that can be used, in Å.
+        cell: which cell each crystal gets: `primitive`, `conventional` or `as_given`, see `Folder`.
+        longest_edge: longest cell edge that is allowed, in Å.
 
     Raises:
-        UserError: a name that is neither, or a structure that cannot be used, with the reason.
+        UserError: a name is neither, or a structure cannot be used; the error gives the reason.
     """
 
     name = "named"

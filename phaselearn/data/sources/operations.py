@@ -1,4 +1,4 @@
-"""Symmetry operations that somebody states: read by a strict grammar, a group for certain, and compared with a cell."""
+"""Stated symmetry operations: read by a strict grammar, checked to be a group, and compared with a cell."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from scipy.spatial import cKDTree
 from phaselearn.data.sources.structure_type import Cell, wrap
 from phaselearn.data.structures import Unusable
 
-ROUNDING = 0.7  # of the last digit: 0.66 and 0.67 both stand for ⅔
-FIT = 0.01  # see `Operations.misfit`
-_SAME_TRANSLATION = 2e-3  # of a cell edge; products of translations that are printed to four digits
+ROUNDING = 0.7  # largest rounding error, in units of the last digit: 0.66 and 0.67 both stand for ⅔
+FIT = 0.01  # largest misfit, see `Operations.misfit`
+_SAME_TRANSLATION = 2e-3  # of a cell edge; enough for products of translations that are printed to four digits
 _MOST_CENTRINGS = 64
 _MOST = 48 * _MOST_CENTRINGS  # operations
 _LONGEST = 100  # characters of a triplet
 _SAME_POINT = 0.02  # Å
-_CLOSE = 0.5  # Å: no two atoms are, so that images which rounding may hold apart are one atom
-_KEPT = 0.1  # Å: how far an atom may be from the image of another that it is taken for
+_CLOSE = 0.5  # Å: no two atoms are so close, so images that rounding may have separated are one atom
+_KEPT = 0.1  # Å: largest distance of an image from the atom that it is taken for
 _TERM = r"(?:[xyz]|\d{1,3}/[1-9]\d{0,2}|\d{0,3}\.\d{1,17}|\d{1,3}\.?)"
 _COMPONENT = re.compile(rf"[+-]?{_TERM}(?:[+-]{_TERM})*")
 _SIGNED_TERM = re.compile(rf"([+-]?)({_TERM})")
@@ -35,8 +35,8 @@ class Operations:
     """The operations x → R x + t of a space group, centring included, in fractional coordinates.
 
     Attributes:
-        rotations: (g, 3, 3) whole numbers, R.
-        translations: (g, 3) in [0, 1), t.
+        rotations: matrices R (g, 3, 3) of whole numbers.
+        translations: vectors t (g, 3) in [0, 1).
     """
 
     rotations: np.ndarray
@@ -46,7 +46,7 @@ class Operations:
         """Check that they are a group.
 
         Raises:
-            Unusable: a determinant that is not ±1, or a product that is not among them.
+            Unusable: a determinant is not ±1, or a product is not among the operations.
         """
         object.__setattr__(self, "translations", wrap(self.translations))
         if not _is_group(self.rotations, self.translations):
@@ -54,10 +54,10 @@ class Operations:
 
     @classmethod
     def of_triplets(cls, triplets: Iterable[str]) -> Operations:
-        """Return the operations of triplets such as `-x, y+1/2, 0.5-z`; each may stand there more than once.
+        """Return the operations of triplets such as `-x, y+1/2, 0.5-z`; triplets may be repeated.
 
         Raises:
-            Unusable: a triplet cannot be read, or they are no group.
+            Unusable: a triplet cannot be read, or the operations form no group.
         """
         pairs = [_operation(triplet) for triplet in islice(triplets, _MOST + 1)]
         return cls(np.array([rotation for rotation, _ in pairs]), np.array([shift for _, shift in pairs]))
@@ -80,20 +80,20 @@ class Operations:
 
     @cached_property
     def number(self) -> int:
-        """The number of the space group, by spglib; 0 where it finds none."""
+        """The number of the space group, by spglib; 0 if it finds none."""
         found = spglib.get_spacegroup_type_from_symmetry(
             self.rotations.astype(np.intc), self.translations, symprec=_SAME_TRANSLATION
         )
         return 0 if found is None else int(found.number)
 
     def misfit(self, lattice: np.ndarray) -> float:
-        """Return how far the operations are from keeping the lengths and angles of a cell.
+        """Return by how much the operations change the lengths and angles of a cell.
 
-        That is the largest |RᵀGR − G|ᵢⱼ / √(GᵢᵢGⱼⱼ), G the metric tensor. Rounded or freely refined cells reach a few
-        thousandths; up to `FIT`, which is half a per cent of an edge or 0.6° of an angle, the operations fit.
+        It is the largest |RᵀGR − G|ᵢⱼ / √(GᵢᵢGⱼⱼ), where G is the metric tensor. Rounded or freely refined cells reach
+        a few thousandths. Up to `FIT`, which is half a per cent of an edge or 0.6° of an angle, the operations fit.
 
         Args:
-            lattice: (3, 3), rows in Å.
+            lattice: cell vectors (3, 3) as rows, in Å.
         """
         metric = lattice @ lattice.T
         turned = self.rotations.transpose(0, 2, 1) @ metric @ self.rotations
@@ -103,13 +103,14 @@ class Operations:
     def orbits(self, positions: np.ndarray, rounding: np.ndarray, lattice: np.ndarray, most: int) -> list[np.ndarray]:
         """Return the equivalent positions (m, 3) of each site.
 
-        A site is on a special position where rounding explains why its images do not coincide; it is moved there.
+        If rounding explains why images of a site do not coincide, the site is on a special position, and is moved
+        there.
 
         Args:
-            positions: (n, 3).
-            rounding: (n, 3), how far each coordinate may be from what it stands for.
-            lattice: (3, 3), rows in Å.
-            most: atoms in all.
+            positions: fractional positions (n, 3) of the sites.
+            rounding: largest rounding error (n, 3) of each coordinate.
+            lattice: cell vectors (3, 3) as rows, in Å.
+            most: largest number of atoms.
 
         Raises:
             Unusable: there would be more atoms.
@@ -118,7 +119,7 @@ class Operations:
         atoms = 0
         for position, doubt in zip(positions, rounding, strict=True):
             position, fixing = self._special(position, doubt, lattice)
-            # By Lagrange's theorem; it is known before the atoms are made.
+            # The number of images follows from Lagrange's theorem, before they are made.
             atoms += len(self.rotations) // fixing
             if atoms > most:
                 raise Unusable(f"more than {most:,} atoms")
@@ -127,7 +128,7 @@ class Operations:
         return orbits
 
     def _special(self, position: np.ndarray, doubt: np.ndarray, lattice: np.ndarray) -> tuple[np.ndarray, int]:
-        """Return where a site really is, and how many operations leave it there."""
+        """Return the true position of a site, and the number of operations that leave it there."""
         shifts = self.rotations @ position + self.translations - position
         shifts -= np.round(shifts)
         explained = np.abs(self.rotations - np.eye(3)) @ doubt + 1e-9
@@ -136,7 +137,7 @@ class Operations:
         return position + shifts[same].mean(0), int(same.sum())
 
     def keep(self, cell: Cell) -> bool:
-        """Return whether every operation takes every atom to one of its element."""
+        """Return whether every operation maps every atom onto one of the same element."""
         lattice, positions, numbers = cell
         tree = cKDTree(wrap(positions), boxsize=1.0)
         for rotation, translation in zip(self.rotations, self.translations, strict=True):
@@ -177,7 +178,7 @@ def _operation(triplet: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _fraction(term: str) -> float:
-    """Return the number of `1/3`, of `0.25`, and of `0.33`, which stands for ⅓."""
+    """Return the value of `1/3`, of `0.25`, and of `0.33`, which stands for ⅓."""
     numerator, _, denominator = term.partition("/")
     if denominator:
         return int(numerator) / int(denominator)
@@ -187,7 +188,7 @@ def _fraction(term: str) -> float:
 
 
 def _is_group(rotations: np.ndarray, translations: np.ndarray) -> bool:
-    """Return whether pairs (R, t), taken modulo the lattice, hold the identity and their products."""
+    """Return whether operations (R, t), modulo the lattice, include the identity and all their products."""
     if len(rotations) > _MOST or (np.abs(np.round(np.linalg.det(rotations))) != 1).any():
         return False
     codes = _codes(rotations)
@@ -221,7 +222,7 @@ def _codes(rotations: np.ndarray) -> np.ndarray:
 
 
 def _among(shifts: np.ndarray, allowed: np.ndarray) -> bool:
-    """Return whether each translation (…, 3) is one of those (…, m, 3) that are allowed, modulo the lattice."""
+    """Return whether each translation (…, 3), modulo the lattice, is one of those that are allowed (…, m, 3)."""
     away = shifts[..., None, :] - allowed
     away -= np.round(away)
     return bool((np.abs(away).max(-1).min(-1) < _SAME_TRANSLATION).all())

@@ -1,4 +1,4 @@
-"""The embedded source: AFLOW prototypes that pymatgen ships, decorated with chemically similar elements."""
+"""The embedded source: AFLOW prototypes, which pymatgen ships, decorated with chemically similar elements."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from phaselearn.errors import UserError, choose
 
 _CELLS = ("primitive", "conventional")
 _STRAIN = 0.015  # standard deviation of the strain that is added, within the symmetry
-_CONTACT = 1.3  # distance to a neighbour, relative to the nearest
-_TIGHTEST_CONTACT = 0.8  # of a decorated contact, relative to its radii, against the parent's
-_SHORTEST_BOND = 0.75  # between any two atoms, relative to their covalent radii
-_VOLUMES = (3.0, 120.0)  # Å³ an atom
-_MOST_DECORATIONS = 5000  # of one prototype
+_CONTACT = 1.3  # longest distance that counts as a contact, relative to that of the nearest neighbour
+_TIGHTEST_CONTACT = 0.8  # length of a contact relative to its radii, at least so much of the parent's
+_SHORTEST_BOND = 0.75  # distance of any two atoms, relative to the sum of their covalent radii
+_VOLUMES = (3.0, 120.0)  # Å³ for each atom
+_MOST_DECORATIONS = 5000  # decorations of one prototype
 _LARGEST_PARENT = 110  # atoms
 _LAST_ORTHORHOMBIC = 74  # space group
 _TRIAL_SCALES = (0.75, 0.85, 0.95, 1.05, 1.15, 1.3)
@@ -43,7 +43,7 @@ _TRIAL_SCALES = (0.75, 0.85, 0.95, 1.05, 1.15, 1.3)
 
 @dataclass(frozen=True)
 class _Parent:
-    """A prototype as it was published: its cell, and what a decoration needs of it."""
+    """A prototype as it was published: its cell, and the values that decorating it needs."""
 
     name: str
     cell: Cell
@@ -65,19 +65,19 @@ class _Parent:
 
 
 class Prototypes(Source):
-    """Decorated prototypes, as many as asked for, the same for the same seed; fewer are the first of more.
+    """Decorated prototypes; the same seed gives the same crystals, and fewer crystals are the first of more.
 
-    An element is replaced by a similar one that can have its charge (see `substitution.replacements`); the cell
-    is scaled by the bond lengths between the atoms that touch, and strained at random by about 1.5 % within its
-    symmetry, so that axial ratios vary. Decorations with atoms too close are not made.
+    Each element is replaced by a similar one that can have its charge (see `substitution.replacements`). The cell is
+    scaled by the bond lengths between neighbours, and strained at random by about 1.5 % within its symmetry, so that
+    axial ratios vary. Decorations with atoms that are too close are passed over.
 
     Args:
         count: number of crystals.
-        seed: of choice and strain.
-        cell: `primitive` (Niggli-reduced) or `conventional`.
+        seed: seed of the choice and the strain.
+        cell: which cell each crystal gets: `primitive` (Niggli-reduced) or `conventional`.
 
     Raises:
-        UserError: a count below 1 or above what there is, a seed below 0, an unknown cell.
+        UserError: the count is below 1 or too large, the seed is below 0, or the cell is unknown.
     """
 
     name = "prototypes"
@@ -101,7 +101,7 @@ class Prototypes(Source):
         return self.count
 
     def fingerprint(self) -> str:
-        """Return a digest of the settings and of the versions of what makes the crystals."""
+        """Return a digest of the settings and of the versions of the libraries that make the crystals."""
         versions = ":".join(version(name) for name in ("phaselearn", "pymatgen", "spglib"))
         return hashlib.sha256(
             f"{self.name}:{self.rules}:{self.count}:{self.seed}:{self.cell}:{versions}".encode()
@@ -125,7 +125,7 @@ class Prototypes(Source):
         )
 
     def _order(self) -> Iterator[tuple[_Parent, int]]:
-        """Yield every decoration: in turn one of each prototype, so that no type outweighs the others."""
+        """Yield every decoration: one of each prototype in turn, so that no structure type outweighs the others."""
         parents = list(_parents(self.cell))
         random.Random(self.seed).shuffle(parents)
         ranks = [
@@ -173,14 +173,14 @@ class Prototypes(Source):
 
 
 def _lengths(parent: _Parent, elements: tuple[str, ...]) -> np.ndarray:
-    """Return the bond length (k,) in Å that is expected of each kind of contact."""
+    """Return the expected bond length (k,) in Å of each kind of contact."""
     spread = electronegativity_spread(elements, parent.amounts)
     radii = np.array([bond_radius(symbol, spread) for symbol in elements])
     return radii[parent.contacts].sum(1)
 
 
 def _strained(lattice: np.ndarray, rotations: np.ndarray, draw: np.random.Generator, size: float) -> np.ndarray:
-    """Return the lattice under a random strain that keeps its symmetry: averaged over the point group."""
+    """Return the lattice under a random strain that keeps its symmetry, since it is averaged over the point group."""
     strain = draw.normal(scale=size, size=(3, 3))
     strain = (strain + strain.T) / 2
     strain = (rotations @ strain @ rotations.transpose(0, 2, 1)).mean(0)
@@ -188,9 +188,10 @@ def _strained(lattice: np.ndarray, rotations: np.ndarray, draw: np.random.Genera
 
 
 def aflow_library() -> Iterator[tuple[str, Structure]]:
-    """Return pymatgen's `AFLOW_PROTOTYPE_LIBRARY`: AFLOW labels and structures.
+    """Yield the labels and structures of pymatgen's `AFLOW_PROTOTYPE_LIBRARY`.
 
-    From its file: pymatgen parses every entry's BibTeX on import, which takes longer than a short training.
+    They are read from its file, since on import pymatgen parses the BibTeX of every entry, which takes longer than a
+    short training.
     """
     module = find_spec("pymatgen.analysis.prototypes")
     if module is None or module.origin is None:
@@ -208,7 +209,7 @@ def _parents(cell: str) -> tuple[_Parent, ...]:
     names: Counter[str] = Counter()
     for label, structure in aflow_library():
         names[label] += 1
-        # Some labels stand for several structures that differ in their axial ratios or free coordinates.
+        # Some labels belong to several structures, which differ in axial ratios or free coordinates.
         name = label if names[label] == 1 else f"{label}.{names[label]}"
         if structure.is_ordered and len(structure) <= _LARGEST_PARENT:
             parent = _parent(name, structure, cell)
@@ -252,17 +253,17 @@ def _parent(name: str, structure: Structure, kind: str) -> _Parent | None:
 
 
 def _type_varies(cell: Cell, declared: tuple[str, int], rotations: np.ndarray) -> bool:
-    """Return whether scale, strain within the symmetry or other elements change the name of the type.
+    """Return whether scale, strain within the symmetry or other elements change the name of the structure type.
 
-    From triclinic to orthorhombic the lengths of the axes and the order of the atomic numbers decide between
-    settings that give the Wyckoff positions other letters; and some structures are so near a higher symmetry that
-    they have it at some ratios of their axes.
+    In triclinic to orthorhombic groups, the lengths of the axes and the order of the atomic numbers decide between
+    settings, in which the Wyckoff positions have different letters. And some structures are so close to a higher
+    symmetry that they have it at some axial ratios.
     """
     if declared[1] > _LAST_ORTHORHOMBIC:
         return False
     lattice, positions, numbers = cell
     draw = np.random.default_rng(0)
-    # Each trial orders the elements in another way.
+    # Each trial puts the elements in another order.
     kinds = np.unique(numbers, return_inverse=True)[1]
     trials = (
         (

@@ -1,4 +1,4 @@
-"""How often space groups are drawn, and cells that have their symmetry."""
+"""Frequencies of the space groups, and random cells with their symmetry."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 
 WEIGHTINGS = ("inorganic", "uniform")
 
-# Crystals of each group, 1 to 230, among 31,377 distinct, mostly inorganic ones; 30,761 of the Materials Project
-# (Jain et al., APL Materials 1, 011002, 2013).
+# Number of crystals in each space group, 1 to 230, among 31,377 distinct, mostly inorganic crystals; 30,761 of them are
+# of the Materials Project (Jain et al., APL Materials 1, 011002, 2013).
 # fmt: off
 _INORGANIC = (
     431, 1356, 13, 242, 194, 80, 80, 225, 203, 61, 456, 1277, 141, 1679, 1080, 4, 1, 19, 153, 58, 20, 1, 12, 4, 72, 87,
@@ -24,26 +24,26 @@ _INORGANIC = (
 )
 # fmt: on
 _AXIS_SPREAD = 0.3  # standard deviation of the logarithm of an axis
-_ANGLES = (70.0, 110.0)  # degrees, of a triclinic cell
-_MONOCLINIC = (90.0, 122.0)
-_SMALLEST_VOLUME = 0.5  # of a triclinic cell, relative to the product of its edges
+_ANGLES = (70.0, 110.0)  # range of the angles of a triclinic cell, in degrees
+_MONOCLINIC = (90.0, 122.0)  # range of β, in degrees
+_SMALLEST_VOLUME = 0.5  # volume of a triclinic cell, relative to the product of its edges
 
 
 @cache
 def weights(kind: str) -> np.ndarray:
-    """Return the share (230,) of each space group: as in known inorganic crystals, or all the same."""
+    """Return the share (230,) of each space group: as in known inorganic crystals, or equal shares."""
     counts = np.array(_INORGANIC, dtype=float) if kind == "inorganic" else np.ones(230)
     return counts / counts.sum()
 
 
 def random_cell(number: int, draw: np.random.Generator) -> np.ndarray:
-    """Return a conventional cell (3, 3) of volume 1 as the crystal system wants it, rows the vectors.
+    """Return the vectors (3, 3) of a random conventional cell of volume 1, as rows.
 
-    Edges that the system leaves free are log-normal, angles uniform.
+    Edges that the crystal system leaves free have a log-normal distribution, angles a uniform one.
 
     Args:
-        number: of the space group; its reference setting is meant (monoclinic b, hexagonal axes).
-        draw: where the numbers come from.
+        number: number of the space group, in its reference setting (monoclinic b, hexagonal axes).
+        draw: random generator.
     """
     a, b, c = np.exp(draw.normal(scale=_AXIS_SPREAD, size=3))
     system = gemmi.find_spacegroup_by_number(number).crystal_system_str()

@@ -49,10 +49,10 @@ class Operation:
 
 
 def space_group_operations(cell: Cell) -> list[Operation]:
-    """Return the operations of a cell's space group but the identity, by spglib; none where it finds no symmetry.
+    """Return the operations of a cell's space group without the identity; none if spglib finds no symmetry.
 
-    A store that somebody else made may hold any numbers; what is refused as a cell (`phaselearn.data.admission`) has no
-    symmetry either.
+    A store that somebody else made may hold any numbers; cells that `phaselearn.data.admission` rejects have no
+    operations either.
     """
     lattice, positions, numbers = cell
     if refusal(lattice, numbers, positions) is not None:
@@ -115,7 +115,7 @@ def _found(cell: Any) -> Cell:
 
 
 def wrap(positions: np.ndarray) -> np.ndarray:
-    """Return fractional positions in [0, 1), rounding errors just below 1 taken to 0."""
+    """Return fractional positions in [0, 1); values just below 1, which come from rounding, become 0."""
     wrapped = positions - np.floor(positions)
     wrapped[wrapped > 1 - 1e-9] = 0.0
     return wrapped
@@ -124,9 +124,9 @@ def wrap(positions: np.ndarray) -> np.ndarray:
 def structure_type(cell: Cell) -> tuple[str, int]:
     """Return the prototype string and the space-group number of a cell.
 
-    The string holds the anonymous formula, the space group and the Wyckoff letters of each element's orbits,
-    e.g. `AB_225_a_b` for rock salt: shorter words of letters first, then by the alphabet, whatever the amounts of the
-    elements. It is not made unique over choices of origin.
+    The string holds the anonymous formula, the space group and the Wyckoff letters of each element's orbits, e.g.
+    `AB_225_a_b` for rock salt. The words of letters are sorted by length, then alphabetically, whatever the amounts of
+    the elements. Other choices of origin may give another string.
 
     Raises:
         ValueError: spglib finds no symmetry.
@@ -147,17 +147,17 @@ def structure_type(cell: Cell) -> tuple[str, int]:
 
 
 def crystal_of(identifier: str, cell: Cell, kind: str, stated_type: tuple[str, int] | None = None) -> Crystal:
-    """Return the crystal of a cell, on the kind of cell that is asked for, with its structure type.
+    """Return the crystal of a cell with its structure type.
 
     Args:
-        identifier: its id.
-        cell: as it was read.
-        kind: `primitive` (Niggli-reduced), `conventional` or `as_given`.
-        stated_type: prototype and space group; None has them worked out.
+        identifier: id of the crystal.
+        cell: the cell as it was read.
+        kind: which cell the crystal gets: `primitive` (Niggli-reduced), `conventional` or `as_given`.
+        stated_type: prototype and space group; None to work them out.
 
     Raises:
-        Unusable: the cell is refused (see `phaselearn.data.admission`), or spglib finds no symmetry, as where atoms
-            overlap.
+        Unusable: the cell is rejected (see `phaselearn.data.admission`), or spglib finds no symmetry, for example
+            because atoms overlap.
     """
     lattice, positions, numbers = cell
     check_cell(lattice, numbers, positions)
@@ -172,7 +172,7 @@ def crystal_of(identifier: str, cell: Cell, kind: str, stated_type: tuple[str, i
         chosen = choose_cell(cell, kind)
         prototype, space_group = stated_type or structure_type(chosen)
     except Exception as error:  # spglib raises errors of its own
-        unreadable(error)  # where there was no memory
+        unreadable(error)  # raises if memory ran out
         raise Unusable("no symmetry found") from error
     lattice, numbers, positions = _arrays(chosen)
     return replace(

@@ -1,4 +1,4 @@
-"""Which elements may stand for which, and how long the bonds between them are."""
+"""Substitution of elements by similar ones, and the lengths of the bonds between them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from pymatgen.core import Composition, Element
 
 HEAVIEST = 94
 HARDLY_ANY_COMPOUND = frozenset({"Po", "At", "Fr", "Ra", "Ac", "Pa"})
-# Oxidation states mean something in compounds of these.
+# Oxidation states are meaningful in compounds with one of these.
 _ANIONS = frozenset({"N", "O", "F", "S", "Cl", "Se", "Br", "I"})
 
 
 def replacements(amounts: Mapping[str, int]) -> tuple[tuple[str, ...], ...]:
-    """Return for each element of a compound the elements that may stand in its place, itself included.
+    """Return for each element of a compound the elements that may replace it, itself included.
 
-    They are of its group, in the d block also of the neighbouring groups, and any of the series for lanthanides
-    and actinides. In a compound with anions a cation is replaced only by what can have its charge.
+    They belong to its group (in the d block also to the neighbouring groups), or to its series in the case of
+    lanthanides and actinides. In a compound with anions, a cation is replaced only by elements that can have its
+    charge.
 
     Args:
-        amounts: atoms of each element in the reduced formula.
+        amounts: number of atoms of each element in the reduced formula.
     """
     charges = _charges(amounts)
     return tuple(
@@ -67,7 +68,7 @@ def _oxidation_states(symbol: str) -> frozenset[int]:
 
 
 def _charges(amounts: Mapping[str, int]) -> dict[str, int]:
-    """Return the likeliest oxidation states that balance, or nothing where they are not whole numbers."""
+    """Return the likeliest oxidation states that balance; none if they are not whole numbers."""
     if len(amounts) == 1 or _ANIONS.isdisjoint(amounts):
         return {}
     guesses = Composition(amounts).oxi_state_guesses()
@@ -91,10 +92,10 @@ def _electronegativity(symbol: str) -> float:
 
 @cache
 def bond_radius(symbol: str, spread: float) -> float:
-    """Return a radius in Å: sums of two are bond lengths in ionic, covalent and metallic crystals.
+    """Return a radius in Å; the sum of two is the bond length in an ionic, covalent or metallic crystal.
 
-    It is linear in the spread of electronegativity of the compound, by the data-mined parameters of Chu et al.
-    (Comput. Mater. Sci. 146, 184, 2018) as pymatgen holds them; for elements without usable ones it is Slater's
+    It is a linear function of the spread of electronegativity in the compound, with the data-mined parameters of Chu et
+    al. (Comput. Mater. Sci. 146, 184, 2018), taken from pymatgen. Elements without usable parameters have Slater's
     radius (J. Chem. Phys. 41, 3199, 1964).
 
     Args:
@@ -115,5 +116,5 @@ def bond_radius(symbol: str, spread: float) -> float:
 
 @cache
 def covalent_radius(symbol: str) -> float:
-    """Return the covalent radius in Å of Cordero et al. (Dalton Trans. 2832, 2008), as gemmi holds it."""
+    """Return the covalent radius in Å by Cordero et al. (Dalton Trans. 2832, 2008), taken from gemmi."""
     return gemmi.Element(symbol).covalent_r

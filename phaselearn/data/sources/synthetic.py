@@ -1,4 +1,4 @@
-"""Random crystals without end: random groups, cells, elements and orbits, atoms no closer than their radii allow."""
+"""Random crystals without end: space groups, cells, elements and orbits are drawn, and atoms keep their distance."""
 
 from __future__ import annotations
 
@@ -20,33 +20,34 @@ from phaselearn.data.structures import Crystal, EndlessSource, Unusable
 from phaselearn.errors import UserError, choose
 
 _CELLS = ("primitive", "conventional")
-_ELEMENT_COUNTS = (0.02, 0.25, 0.52, 0.17, 0.04)  # chances of 1, 2, … elements, about as in inorganic crystals
-_SMALLEST_RADIUS = 0.5  # Å; hydrogen's covalent radius alone would let atoms come closer than in its molecule
-_VOLUMES = (1.0, 1.9)  # of the cell, relative to the volume of spheres with these radii
+_ELEMENT_COUNTS = (0.02, 0.25, 0.52, 0.17, 0.04)  # probabilities of 1, 2, … elements, about as in inorganic crystals
+_SMALLEST_RADIUS = 0.5  # Å; with its covalent radius, hydrogen would come closer than in its molecule
+_VOLUMES = (1.0, 1.9)  # volume of the cell, relative to that of spheres with these radii
 _CANDIDATES = 32  # random points that are tried at once for an orbit
-_GROWTH = 1.03  # of the volume where there is no room
-_MOST_GROWTHS = 30  # before other orbits are drawn
-_TRIES = 30  # of orbits for the elements, before an element less will do
+_GROWTH = 1.03  # factor by which the volume grows if there is no room
+_MOST_GROWTHS = 30  # number of times that a cell grows before other orbits are drawn
+_TRIES = 30  # number of draws of orbits before the crystal gets an element less
 
 
 class Synthetic(EndlessSource):
-    """Random crystals; number i of a seed is always the same, so that fewer are the first of more.
+    """Random crystals; crystal i of a seed is always the same, so that fewer crystals are the first of more.
 
     The space group is drawn first, then a cell of its crystal system, Wyckoff positions, elements and free
-    coordinates. Every two atoms, images included, are at least `closest` times the sum of their covalent radii apart;
-    the cell grows where there is no room. Elements are any, equally likely, so that almost every formula is new.
+    coordinates. Any two atoms, images included, are at least `closest` times the sum of their covalent radii apart; if
+    there is no room, the cell grows. All elements are equally likely, so that almost every formula is new.
 
     Args:
-        count: number of crystals that a store holds; without a store they have no end.
-        seed: of everything drawn.
-        cell: `primitive` (Niggli-reduced) or `conventional`.
-        space_groups: `inorganic` (as often as in known inorganic crystals) or `uniform`.
-        atoms: least and largest number in the primitive cell; groups without so small an orbit are not drawn.
+        count: number of crystals in a store; endless training takes no notice of it.
+        seed: seed of everything that is drawn.
+        cell: which cell each crystal gets: `primitive` (Niggli-reduced) or `conventional`.
+        space_groups: frequencies of the space groups: `inorganic` (as in known inorganic crystals) or `uniform`.
+        atoms: least and largest number of atoms in the primitive cell; space groups whose orbits are all larger are
+            not drawn.
         closest: least distance of two atoms, relative to the sum of their covalent radii.
 
     Raises:
-        UserError: a count below 1, a seed below 0, an unknown cell or weighting, a range of atoms that is none, or a
-            distance that is not above 0 and at most 1.2.
+        UserError: the count is below 1, the seed is below 0, the cell or the weighting is unknown, the range of atoms
+            is none, or the distance is not above 0 and at most 1.2.
     """
 
     name = "synthetic"
@@ -79,7 +80,7 @@ class Synthetic(EndlessSource):
         return self.count
 
     def fingerprint(self) -> str:
-        """Return a digest of the settings and of the versions of what makes the crystals."""
+        """Return a digest of the settings and of the versions of the libraries that make the crystals."""
         settings = (self.count, self.seed, self.cell, self.space_groups, self.atoms, self.closest)
         versions = [version(name) for name in ("phaselearn", "gemmi", "numpy", "spglib")]
         return hashlib.sha256(f"{self.name}:{self.rules}:{settings}:{versions}".encode()).hexdigest()
@@ -88,17 +89,17 @@ class Synthetic(EndlessSource):
         return (self.crystal(number) for number in range(self.count))
 
     def crystal(self, number: int) -> Crystal:
-        """Return crystal `number`, 0 or more, whatever `count`."""
+        """Return crystal `number`, from 0 on, whatever the count."""
         draw = np.random.default_rng([self.seed, number])
         while True:
             _, cell = self.draw(draw)
             try:
                 return crystal_of(f"synthetic-{self.seed}-{number}", cell, self.cell)
-            except Unusable:  # where spglib is at a loss
+            except Unusable:  # spglib finds no symmetry
                 continue
 
     def draw(self, draw: np.random.Generator) -> tuple[int, Cell]:
-        """Return the number of a space group and the primitive cell of a crystal that has at least its symmetry."""
+        """Return a space group's number, and the primitive cell of a random crystal with at least its symmetry."""
         while True:
             group = int(draw.choice(230, p=weights(self.space_groups))) + 1
             elements = _elements(draw)
@@ -115,11 +116,11 @@ class Synthetic(EndlessSource):
 def _orbits(
     positions: Sequence[WyckoffPosition], atoms: tuple[int, int], draw: np.random.Generator
 ) -> list[WyckoffPosition]:
-    """Return positions that together have a number of atoms in the range; none where that fails.
+    """Return positions whose number of atoms is in the range; none if that fails.
 
-    The freer a position, the likelier: known crystals are not made of special points alone.
+    A position with more free coordinates is likelier, since known crystals are not made of special points alone.
     """
-    # Small cells as often as in known crystals: the logarithm is uniform.
+    # Uniform in the logarithm, so that small cells are as frequent as in known crystals.
     wanted = math.exp(draw.uniform(math.log(atoms[0]), math.log(atoms[1] + 1)))
     open_positions = list(positions)
     chosen: list[WyckoffPosition] = []
@@ -137,7 +138,7 @@ def _orbits(
         chosen.append(position)
         total += position.multiplicity
         if not position.freedom:
-            # A point can be taken once only.
+            # A point can be occupied only once.
             open_positions.remove(position)
     return chosen if total >= atoms[0] else []
 
@@ -145,7 +146,7 @@ def _orbits(
 def _enough_orbits(
     positions: Sequence[WyckoffPosition], elements: int, atoms: tuple[int, int], draw: np.random.Generator
 ) -> list[WyckoffPosition]:
-    """Return positions of an orbit or more for each element; fewer where the group has no room for so many."""
+    """Return at least one position for each element, or fewer if the range of atoms allows no more."""
     for wanted in range(elements, 0, -1):
         for _ in range(_TRIES):
             orbits = _orbits(positions, atoms, draw)
@@ -155,13 +156,13 @@ def _enough_orbits(
 
 
 def _elements(draw: np.random.Generator) -> np.ndarray:
-    """Return the atomic numbers of one to five different elements."""
+    """Return the atomic numbers of one to five different elements, drawn at random."""
     count = 1 + int(draw.choice(len(_ELEMENT_COUNTS), p=_ELEMENT_COUNTS))
     return draw.choice(_allowed_elements(), size=count, replace=False)
 
 
 def _decorated(elements: np.ndarray, orbits: int, draw: np.random.Generator) -> np.ndarray:
-    """Return an atomic number for each orbit; every element has one, as far as they go."""
+    """Return an atomic number for each orbit; each element has an orbit, if there are enough."""
     elements = elements[:orbits]
     return draw.permutation(np.concatenate([elements, draw.choice(elements, size=orbits - len(elements))]))
 
@@ -184,14 +185,14 @@ def _placed(
     closest: float,
     draw: np.random.Generator,
 ) -> Cell | None:
-    """Return the cell with every orbit placed, grown as far as needed; None where it would grow too far."""
+    """Return the cell with atoms on every orbit, grown as far as needed; None if it would grow too far."""
     radii = np.array([covalent_radius(Element.from_Z(int(number)).symbol) for number in numbers])
     radii = np.maximum(radii, _SMALLEST_RADIUS)
     multiplicities = np.array([orbit.multiplicity for orbit in orbits])
     spheres = (multiplicities * 4 / 3 * math.pi * radii**3).sum()
     volume = spheres * math.exp(draw.uniform(*np.log(_VOLUMES)))
     lattice = lattice * (volume / abs(np.linalg.det(lattice))) ** (1 / 3)
-    # The least free first: they cannot give way.
+    # Orbits with the fewest free coordinates first, since they cannot give way.
     order = np.argsort([orbit.freedom for orbit in orbits], kind="stable")
     for _ in range(_MOST_GROWTHS):
         images = _images(lattice, 2 * closest * radii.max())
@@ -210,10 +211,10 @@ def _placed(
 
 
 def _images(lattice: np.ndarray, longest: float) -> np.ndarray:
-    """Return the translations (k, 3) in Å that may bring an atom nearer than `longest` to another.
+    """Return the translations (k, 3) in Å that may bring an atom closer than `longest` to another.
 
-    Differences of positions are wrapped to the nearest image first. A vector of length r has fractional components
-    of at most r·|a*|; where that is below ½ no further image counts.
+    They are added to differences of fractional positions that are wrapped to [−½, ½]. A vector of length r has
+    fractional components of at most r·|a*|; if that is below ½, no translation but zero is needed.
     """
     reach = longest * np.linalg.norm(np.linalg.inv(lattice), axis=0)
     steps = [range(-n, n + 1) for n in np.where(reach < 0.5, 0, np.ceil(reach + 0.5)).astype(int)]
@@ -231,10 +232,10 @@ def _room(
     closest: float,
     draw: np.random.Generator,
 ) -> np.ndarray | None:
-    """Return the points (m, 3) of an orbit that are far enough from each other and from the atoms placed, or None."""
+    """Return points (m, 3) of an orbit that are far enough from each other and from the placed atoms, or None."""
     candidates = draw.random((_CANDIDATES if orbit.freedom else 1, 3)) @ orbit.projection.T + orbit.offset
     points = np.einsum("mij,kj->kmi", orbit.rotations, candidates) + orbit.translations
-    # By symmetry it is enough that one point of the orbit has room.
+    # By symmetry it is enough that one point of an orbit has room.
     others = np.concatenate([points, np.broadcast_to(placed, (len(candidates), *placed.shape))], axis=1)
     limits = closest * (radius + np.concatenate([np.full(orbit.multiplicity, radius), placed_radii]))
     away = others - candidates[:, None]

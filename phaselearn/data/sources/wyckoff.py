@@ -1,4 +1,4 @@
-"""Wyckoff positions of the 230 space groups, worked out from their operations (gemmi's, reference settings)."""
+"""Wyckoff positions of the 230 space groups, worked out from gemmi's operations of the reference settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PRIMITIVE = {
     "R": np.array([[2, 1, 1], [-1, 1, 1], [-1, -2, 1]]) / 3,
 }
 _SHIFTS = np.array(list(product((-2, -1, 0, 1, 2), repeat=3)), dtype=float)
-# No rational relation between these, so that a point with them is on no special position by accident.
+# Without simple rational relations, so that a point with these coordinates is on no special position by accident.
 _GENERIC = np.array([0.1237, 0.3719, 0.2411])
 
 
@@ -29,10 +29,11 @@ class WyckoffPosition:
     """A set of equivalent points of a space group, in fractions of its primitive cell.
 
     Attributes:
-        projection: (3, 3), P.
-        offset: (3,), p: any point u is moved onto the position by P u + p.
-        rotations: (m, 3, 3), translations (m, 3): from such a point to all its m images in the primitive cell, the
-            identity first.
+        projection: matrix P (3, 3); P u + p moves any point u onto the position.
+        offset: vector p (3,).
+        rotations: rotations (m, 3, 3) that, with the translations, lead from a point to its m images in the primitive
+            cell; the identity is the first.
+        translations: translations (m, 3).
         freedom: number of free coordinates, 0 to 3.
     """
 
@@ -44,12 +45,12 @@ class WyckoffPosition:
 
     @property
     def multiplicity(self) -> int:
-        """Points in the primitive cell."""
+        """The number of points in the primitive cell."""
         return len(self.rotations)
 
 
 def primitive_vectors(number: int) -> np.ndarray:
-    """Return (3, 3): rows are the vectors of a primitive cell in terms of those of the conventional one."""
+    """Return the vectors (3, 3) of a primitive cell, as rows, in terms of those of the conventional cell."""
     return _PRIMITIVE[gemmi.find_spacegroup_by_number(number).centring_type()]
 
 
@@ -57,11 +58,11 @@ def primitive_vectors(number: int) -> np.ndarray:
 def wyckoff_positions(number: int) -> tuple[WyckoffPosition, ...]:
     """Return the Wyckoff positions of a space group, the general one first.
 
-    A special position is where the fixed points of some operations meet; those that an operation maps onto each
-    other are one.
+    A special position is where the fixed points of some operations meet; sets of points that an operation maps onto
+    each other are one position.
 
     Args:
-        number: of the space group, 1 to 230.
+        number: number of the space group, 1 to 230.
     """
     rotations, translations = _operations(number)
     projections, offsets = _fixed_sets(rotations, translations)
@@ -99,7 +100,7 @@ def _fixed_sets(rotations: np.ndarray, translations: np.ndarray) -> tuple[np.nda
         order = len(powers)
         projection = np.sum(powers, axis=0) / order
         moves = translation + _SHIFTS
-        # What of the translation lies along the axis or the plane makes it a screw or a glide, which fixes nothing.
+        # An operation whose translation has a part along the axis or plane is a screw or a glide, which fixes nothing.
         moves = moves[np.abs(moves @ projection.T).max(1) < _EXACT]
         centre = np.sum([(order - 1 - power) * matrix for power, matrix in enumerate(powers)], axis=0) / order
         fixed = moves @ (centre - projection @ centre).T
@@ -127,7 +128,7 @@ def _meetings(position: WyckoffPosition, projections: np.ndarray, offsets: np.nd
 def _distinct(
     points: np.ndarray, rotations: np.ndarray, translations: np.ndarray, known: list[WyckoffPosition]
 ) -> list[WyckoffPosition]:
-    """Return the positions of some points, each once, but for those that are known."""
+    """Return the positions of some points, each once, without those that are known."""
     points = np.unique(np.round(points - np.floor(points + _EXACT), 7), axis=0)
     images = np.einsum("gij,pj->pgi", rotations, points) + translations
     away = images - points[:, None]
@@ -161,7 +162,7 @@ def _position(rotations: np.ndarray, translations: np.ndarray, point: np.ndarray
 
 
 def _lie_on(images: np.ndarray, position: WyckoffPosition) -> np.ndarray:
-    """Return (k,) bool: one of the images (k, g, 3) of a point is on the position, or a lattice vector away from it."""
+    """Return whether one of the images (k, g, 3) of each point is on a position, up to a lattice vector, (k,) bool."""
     # x is on the set where (1 − P) x is the offset.
     off = np.eye(3) - position.projection
     residual = images @ off.T - position.offset

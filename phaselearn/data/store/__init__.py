@@ -1,1 +1,1 @@
-"""The zarr store of pairs: its files, its schema, how it is read and how it is checked."""
+"""The zarr store of pairs: its files, its schema, its readers and its checks."""

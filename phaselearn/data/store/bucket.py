@@ -1,8 +1,8 @@
-"""Stores in a bucket of an object storage that speaks S3.
+"""Stores in a bucket of an object storage with the interface of S3.
 
-Credentials, region and endpoint come from the usual variables: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
-AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL; AWS_SKIP_SIGNATURE=true reads a public bucket without any. Server
-errors (5xx) and broken connections are tried again with growing pauses.
+Credentials, region and endpoint come from the usual environment variables: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL; AWS_SKIP_SIGNATURE=true reads a public bucket without
+credentials. After server errors (5xx) and broken connections a request is repeated, with growing pauses.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class BucketStorage(Storage):
     """The objects of a bucket below a prefix.
 
     Args:
-        bucket: its name.
-        prefix: what the keys begin with, without a slash at its ends.
+        bucket: name of the bucket.
+        prefix: beginning of the keys, without a slash at its ends.
 
     Raises:
-        UserError: the package is missing.
+        UserError: the package obstore is missing.
     """
 
     def __init__(self, bucket: str, prefix: str) -> None:
@@ -75,7 +75,7 @@ class BucketStorage(Storage):
         )
 
     def _check_process(self) -> None:
-        # The client's threads do not survive a fork: a request from the child would wait for ever.
+        # The client's threads do not survive a fork: a request from the child would never be answered.
         if _process_of_client not in (None, os.getpid()):
             raise UserError(
                 f"{self.path} was opened before this process was forked, and cannot be read here: start processes with "
@@ -158,7 +158,7 @@ class BucketStorage(Storage):
             )
         if not isinstance(error, BaseError) or isinstance(error, FileNotFoundError):
             return None
-        if "/latest/" in text:  # it asked the machine for a role, as there was nothing in the environment
+        if "/latest/" in text:  # the client asked the machine for a role, since the environment has no credentials
             return UserError(
                 f"{self.path}: no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
                 "AWS_SKIP_SIGNATURE=true for a public bucket"
@@ -171,12 +171,12 @@ class BucketStorage(Storage):
 
 
 class _LockObject:
-    """An object that is written only where it is what the writer last saw.
+    """An object that is written only if it has not changed since the writer last saw it.
 
     Args:
-        client: of the bucket.
-        key: of the object.
-        ask: makes a request and tells its errors.
+        client: client of the bucket.
+        key: key of the object.
+        ask: function that makes a request, and turns its errors into ours.
     """
 
     def __init__(self, client: S3Store, key: str, ask: Callable[[Callable[[], Any]], Any]) -> None:
@@ -185,7 +185,7 @@ class _LockObject:
         self._ask = ask
 
     def read(self) -> tuple[bytes, str] | None:
-        """Return its content and the tag of that; None where it is not there."""
+        """Return its content and the tag of this content; None if it is not there."""
         try:
             found = self._ask(lambda: self._client.get(self._key))
         except FileNotFoundError:
@@ -193,7 +193,7 @@ class _LockObject:
         return bytes(found.bytes()), found.meta["e_tag"]
 
     def write(self, content: bytes, over: str | None) -> str | None:
-        """Write it over the content of a tag, or anew for None; return the new tag, None where it is another."""
+        """Replace the content of a tag, or create the object (None); return the new tag, None if it has changed."""
         mode: Any = "create" if over is None else {"e_tag": over}
         return self._ask(partial(self._put, content, mode))
 

@@ -1,4 +1,4 @@
-"""What is wrong with a store, and the command that helps."""
+"""Errors of stores that are damaged, half built or of another schema, with the command that helps."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def damaged(storage: Storage, key: str, why: str) -> UserError:
 
 
 def wrong_size(found: int | None, expected: int) -> str:
-    """Return what is wrong with the length of a file, None for a file that is not there."""
+    """Return the words for a file of the wrong length; `found` is None for a file that is not there."""
     return "it is missing" if found is None else f"it has {found:,} bytes, not {expected:,}"
 
 
 def check_schema(storage: Storage) -> None:
-    """Refuse what is no store of this version; of a store whose manifest is not there.
+    """Refuse what is no store of this version, when its manifest is missing or damaged.
 
     Raises:
-        UserError: nothing there, no zarr group, another schema or version, or half built.
+        UserError: there is nothing, no zarr group, a store of another schema or version, or a half-built store.
     """
     try:
         content = storage.read(METADATA)
@@ -67,7 +67,7 @@ def check_version(storage: Storage, attributes: dict[str, Any]) -> None:
     """Refuse a store of another schema.
 
     Raises:
-        UserError: another schema or version; names the command that builds it anew.
+        UserError: the store has another schema or version; the error names the command that builds it anew.
     """
     schema, version = attributes.get("schema"), attributes.get("schema_version")
     if schema != SCHEMA:
@@ -100,5 +100,5 @@ def _not_a_group(storage: Storage, why: str) -> UserError:
 
 
 def first_line(error: Exception) -> str:
-    """Return what an error says first."""
+    """Return the first line of an error's message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,4 +1,4 @@
-"""The dataset card: what a store holds, for whoever finds it without the project."""
+"""The dataset card: describes a store to whoever finds it without the project."""
 
 from __future__ import annotations
 

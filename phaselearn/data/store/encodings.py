@@ -1,7 +1,7 @@
-"""The encodings that the metadata of a store may name: those that this package writes.
+"""The encodings that the metadata of a store may name: those that this package writes, and no others.
 
-zarr looks up any codec that the metadata name among those that are installed; of version 2, pickle is one. A store may
-come from a stranger, and its metadata choose no code.
+zarr looks up any codec that the metadata name among those that are installed, and pickle is one of version 2's. A store
+may come from a stranger, so its metadata must not choose which code runs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def open_group(storage: Storage) -> zarr.Group:
     """Open the group of a store for reading.
 
     Raises:
-        UserError: its metadata say something else than a store's.
+        UserError: the metadata are not those of a store.
     """
     names = ("", *_written())
     with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
@@ -37,7 +37,7 @@ def open_group(storage: Storage) -> zarr.Group:
 
 @cache
 def _written() -> dict[str, dict[str, Any]]:
-    """Return how each array is encoded, as zarr writes it for this package."""
+    """Return {array: its encoding}, as zarr writes it for this package."""
     group = zarr.create_group(zarr.storage.MemoryStore(), zarr_format=3)
     create_crystal_arrays(group, crystals=1, atoms=1)
     create_pair_arrays(group, count=1, size=4, pairs_a_shard=1)
@@ -45,7 +45,7 @@ def _written() -> dict[str, dict[str, Any]]:
 
 
 def _encoding(document: dict[str, Any]) -> dict[str, Any]:
-    """Return what the metadata of an array say of code: its type and the names of all codecs, inner ones as well."""
+    """Return the part of an array's metadata that chooses code: its type and all codecs, the inner ones included."""
     return {
         "data_type": document["data_type"],
         "codecs": _codecs(document["codecs"]),

@@ -1,4 +1,4 @@
-"""The files of a store, and how its arrays are encoded."""
+"""The files of a store, and the encoding of its arrays."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ PAIR_ARRAYS = ("intensity", "density")
 METADATA = "zarr.json"
 LEFT_OUT = "left_out.csv"
 CARD = "README.md"
-BUILDING = "building"  # folder of what a store holds only until it is whole
-RECIPE = f"{BUILDING}/recipe.json"  # what is built
+BUILDING = "building"  # folder of the files that a store has only until it is whole
+RECIPE = f"{BUILDING}/recipe.json"  # the recipe of the store that is built
 GATHERED = f"{BUILDING}/gathered.json"  # written when all structures have been read
-WRITTEN = f"{BUILDING}/columns.done"  # and when their arrays are there
+WRITTEN = f"{BUILDING}/columns.done"  # written when the arrays of the crystals are there
 SHARDS_WRITTEN = f"{BUILDING}/shards"  # folder with a note for each shard that is there
 _ROWS_A_CHUNK = 65536
 _CRYSTAL_CODECS = (ZstdCodec(level=1), Crc32cCodec())

@@ -1,4 +1,4 @@
-"""One at a time in a bucket: an object that its holder renews, and that is free when nobody has for a while."""
+"""A lock in a bucket: an object that its holder renews, and that is free when it has not been renewed for a while."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Protocol
 from phaselearn.locks import Holder, waiting_for
 
 RENEWED = 15.0  # seconds between two renewals
-FREE_AFTER = 90.0  # seconds without one, after which the holder counts as killed
-ASKED = 2.0  # seconds between two looks of one that waits
+FREE_AFTER = 90.0  # seconds without a renewal, after which the holder counts as killed
+ASKED = 2.0  # seconds between two looks of a process that waits
 
 
 class LockObject(Protocol):
-    """An object in a bucket that is written only where it is what the writer last saw."""
+    """An object in a bucket that is written only if it has not changed since the writer last saw it."""
 
     def read(self) -> tuple[bytes, str] | None:
-        """Return its content and the tag of that; None where it is not there."""
+        """Return its content and the tag of this content; None if it is not there."""
 
     def write(self, content: bytes, over: str | None) -> str | None:
-        """Write it over the content of a tag, or anew for None; return the new tag, None where it is another."""
+        """Replace the content of a tag, or create the object (None); return the new tag, None if it has changed."""
 
     def delete(self) -> None:
         """Delete it, if it is there."""
@@ -34,7 +34,7 @@ class _Lease:
 
     Args:
         place: the object.
-        doing: for those who wait.
+        doing: what the holder does, which those who wait are told.
     """
 
     def __init__(self, place: LockObject, doing: str) -> None:
@@ -46,7 +46,7 @@ class _Lease:
         self._renewing = threading.Thread(target=self._renew, daemon=True)
 
     def take(self) -> bool:
-        """Wait until it is free, and hold it; return whether another held it first."""
+        """Wait until the object is free, and hold it; return whether another process held it first."""
         self._tag = self._place.write(self._note, None)
         waited, seen, since = False, "", 0.0
         while self._tag is None:
@@ -55,7 +55,7 @@ class _Lease:
                 self._tag = self._place.write(self._note, None)
                 continue
             content, tag = found
-            if content == self._note:  # an answer was lost, and the request repeated
+            if content == self._note:  # our own: the answer to our request was lost, and the request was repeated
                 self._tag = tag
                 break
             if not waited:
@@ -74,11 +74,11 @@ class _Lease:
         number = 0
         while self._tag is not None and not self._ended.wait(RENEWED):
             number += 1
-            with suppress(Exception):  # the next time may go well, and the last is not long ago
+            with suppress(Exception):  # the next renewal may succeed, and the last one was not long ago
                 self._tag = self._place.write(self._note + b":%d" % number, self._tag)
 
     def give_back(self) -> None:
-        """Free it, unless another has taken it for that of a killed process."""
+        """Free the object, unless another process has taken it in the belief that its holder was killed."""
         self._ended.set()
         self._renewing.join()
         if self._tag is not None:
@@ -87,17 +87,14 @@ class _Lease:
 
 @contextmanager
 def leased(place: LockObject, doing: str) -> Iterator[bool]:
-    """Hold a lock object, after whoever holds it has let it go or was killed; whoever waits says so in one line.
+    """Hold a lock object, as soon as its holder has let it go or was killed; a process that waits says so in one line.
 
     Args:
         place: the object.
-        doing: for those who wait, as in "builds s3://crystals/pairs.zarr".
+        doing: what the holder does, which those who wait are told, as in "builds s3://crystals/pairs.zarr".
 
     Yields:
-        Whether another held it first.
-
-    Raises:
-        UserError: this thread holds it.
+        Whether another process held it first.
     """
     lease = _Lease(place, doing)
     waited = lease.take()

@@ -1,4 +1,4 @@
-"""From what a user calls the place of a store to its storage."""
+"""The storage at a path or URL that a user gives."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from phaselearn.errors import UserError
 
 
 def open_storage(path: str | Path) -> Storage:
-    """Return the storage of a path or an `s3://BUCKET/FOLDER` URL; nothing needs to be there.
+    """Return the storage of a path or of `s3://BUCKET/FOLDER`; nothing needs to be there.
 
     Raises:
-        UserError: a URL of another kind, no package for object storage, or no credentials.
+        UserError: a URL of another kind, or the package for object storage is missing.
     """
     scheme, separator, rest = str(path).partition("://")
     if not separator:
@@ -23,12 +23,12 @@ def open_storage(path: str | Path) -> Storage:
             f"data.store={path}: a path or s3://BUCKET/FOLDER is needed, e.g. "
             "`phaselearn prepare data.store=s3://my-bucket/pairs.zarr`"
         )
-    # A bucket needs a package that not everybody has.
+    # Imported here, since it needs a package that not everybody has installed.
     from phaselearn.data.store.bucket import BucketStorage
 
     return BucketStorage(bucket, prefix.strip("/"))
 
 
 def store_path(path: str | Path) -> Path | str:
-    """Return the name of a storage as given: a URL stays a text, a path becomes one."""
+    """Return a path as a `Path`, and a URL as it is."""
     return str(path) if "://" in str(path) else Path(path)

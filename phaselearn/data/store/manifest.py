@@ -1,6 +1,7 @@
-"""The manifest of a store: every file with its length and SHA-256. It is written last, so a store with it is whole.
+"""The manifest of a store: every file with its length and SHA-256. It is written last, so a store that has one is
+whole.
 
-zarr reads a missing chunk as zeros and cannot see a changed digit in its metadata; the manifest can.
+zarr reads a missing chunk as zeros and does not notice a changed digit in its metadata; the manifest does.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Entry:
-    """What a file must be.
+    """The length and the checksum of a file.
 
     Attributes:
-        size: in bytes.
-        sha256: hexadecimal.
+        size: length in bytes.
+        sha256: SHA-256, hexadecimal.
     """
 
     size: int
@@ -36,18 +37,18 @@ class Entry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a store consists of.
+    """The recipe and the files of a store.
 
     Attributes:
-        recipe: what the store was built from and how (`phaselearn.data.store.recipe`).
-        files: {key: what the file must be}, of every file but the manifest.
+        recipe: source and definition that the store was built from (see `phaselearn.data.store.recipe`).
+        files: {key: entry} of every file but the manifest.
     """
 
     recipe: dict[str, Any]
     files: dict[str, Entry]
 
     def encode(self) -> bytes:
-        """Return the manifest's file: JSON that ends with the SHA-256 of all before."""
+        """Return the content of the manifest's file: JSON that ends with the SHA-256 of everything before it."""
         body = {
             "recipe": self.recipe,
             "files": {key: [entry.size, entry.sha256] for key, entry in sorted(self.files.items())},
@@ -60,14 +61,14 @@ class Manifest:
 
 
 class DamagedManifest(Exception):
-    """A manifest that is not what was written."""
+    """Raised for a manifest that is not as it was written."""
 
 
 def read_manifest(storage: Storage) -> Manifest | None:
-    """Return the manifest of a store, None where there is none.
+    """Return the manifest of a store; None if there is none.
 
     Raises:
-        DamagedManifest: it is not what was written.
+        DamagedManifest: it is not as it was written.
     """
     try:
         content = storage.read(MANIFEST)
@@ -89,7 +90,7 @@ def require_manifest(storage: Storage) -> Manifest:
     """Return the manifest of a store that has one.
 
     Raises:
-        DamagedManifest: there is none, or it is not what was written.
+        DamagedManifest: there is none, or it is not as it was written.
     """
     manifest = read_manifest(storage)
     if manifest is None:

@@ -1,4 +1,4 @@
-"""Does a store say what its definition says? Pairs of some crystals, computed again and by closed forms."""
+"""Checks of pairs against their definition: they are computed again, and compared with closed forms."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TOLERANCE = 1e-4  # of the largest value: pairs are kept in single precision
 
 
 def wrong_physics(store: PairStore, rows: np.ndarray) -> Iterator[tuple[int, str]]:
-    """Yield (row, what is wrong) for the rows (k,) of a store whose crystal or pair is not as defined."""
+    """Yield (row, problem) for those rows (k,) of a store whose crystal is unusable or whose pair is wrong."""
     crystals = [store.crystal(int(row)) for row in rows]
     stored = [store.read_pairs(name, rows) for name in PAIR_ARRAYS]
     reasons = screen(crystals, store.attributes["longest_edge"])
@@ -55,5 +55,5 @@ def _wrong_pair(
 
 
 def _agree(found: np.ndarray, expected: np.ndarray) -> bool:
-    # Written so that NaN does not agree.
+    # NaN compares false, so it does not agree.
     return bool((np.abs(found - expected) <= _TOLERANCE * np.abs(expected).max()).all())

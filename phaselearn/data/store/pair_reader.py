@@ -1,7 +1,7 @@
-"""Read pairs shard by shard: a shard is asked for once, its chunks are decoded as batches need them.
+"""Reads pairs shard by shard: a shard is fetched once, and its chunks are decoded as batches need them.
 
-What is read goes through the zarr store that the array lies in, whether on a disk or in a bucket, and past zarr's own
-decoding, which takes a hundred times as long (see `phaselearn.data.store.shard_codec`).
+Bytes are fetched through the array's zarr store, from a disk or a bucket, but decoded without zarr, which would take a
+hundred times as long (see `phaselearn.data.store.shard_codec`).
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from phaselearn.data.store.files import shard_length
 from phaselearn.data.store.shard_codec import Chunk, decode_chunk, decode_index, index_size, split_chunk
 from phaselearn.data.store.zarr_internals import default_buffer_prototype, sync
 
-# Bytes between two wanted chunks that are read along: another request would take longer.
+# Largest gap in bytes between two wanted chunks that are fetched in one request, since another would take longer.
 _READ_ALONG = 1 << 16
-_ROWS_AT_ONCE = 4096  # what is read of a whole array at a time
+_ROWS_AT_ONCE = 4096  # rows that are read at a time
 
 
 class ShardReader:
     """Reads samples of one array, whose chunks are single samples in shards.
 
     Args:
-        array: (n, …) float32.
-        wanted: (k,) rows that are going to be read, ascending. Where one of them is asked for, those in the same
-            shard are fetched with it and kept until they are asked for.
-        held: samples to keep at most; the shard that has been kept longest goes first.
-        damage: makes the error to raise where the chunk of a row cannot be read, of the row and the cause.
+        array: the array (n, …), float32.
+        wanted: rows (k,) that are going to be read, ascending. When one of them is read, the others in its shard are
+            fetched with it, and kept until they are read.
+        held: largest number of samples that are kept; the shard that was fetched first is dropped first.
+        damage: function that makes the exception for a row whose chunk cannot be read, from the row and the cause.
     """
 
     def __init__(
@@ -45,15 +45,15 @@ class ShardReader:
         self._wanted = wanted
         self._limit = held
         self._damage = damage
-        # {shard: {row: chunk}}, encoded, as they take less of the memory so. Copies: parts of what was read would keep
-        # all of it, until the last of a shard's rows has been asked for, which takes a shuffled epoch long.
+        # {shard: {row: chunk}}. Chunks are kept encoded, which takes less memory, and as copies: a view would keep the
+        # whole shard in memory until the last of its rows is read.
         self._held: OrderedDict[int, dict[int, Chunk]] = OrderedDict()
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Return the samples at rows (k,), float32 (k, …).
 
         Raises:
-            Exception: what `damage` makes, where a chunk cannot be read.
+            Exception: the one that `damage` makes, if a chunk cannot be read.
         """
         samples = np.empty((len(rows), *self._array.shape[1:]), dtype="<f4")
         flat = samples.reshape(len(rows), -1)
@@ -69,7 +69,7 @@ class ShardReader:
         return samples
 
     def _fetch(self, rows: Sequence[int]) -> None:
-        """Have the chunks of rows in memory."""
+        """Fetch the chunks of those rows that are not in memory."""
         missing: dict[int, set[int]] = {}
         for row in rows:
             shard = row // self._length
@@ -113,7 +113,7 @@ class ShardReader:
         chunks = {}
         for row, (begin, end) in zip(rows, spans, strict=True):
             if begin == end:
-                chunks[row] = b"", b""  # absent, which decoding it tells
+                chunks[row] = b"", b""  # absent, which the decoder reports
                 continue
             number = bisect_right(ranges, begin, key=itemgetter(0)) - 1
             offset = ranges[number][0]
@@ -129,7 +129,7 @@ class ShardReader:
 
 
 def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the ranges to read for spans of bytes, near ones joined."""
+    """Return the ranges of bytes to fetch; spans that are near each other are joined."""
     ranges: list[tuple[int, int]] = []
     for begin, end in sorted(spans):
         if ranges and begin <= ranges[-1][1] + _READ_ALONG:

@@ -7,9 +7,9 @@
     atom_position        (m, 3) float64          fractional
     id, formula, prototype (n,) str; space_group (n,) int64
 
-The attributes hold the recipe (schema, definition of the pairs, provenance) and how many entries were left out and why.
-Beside the group lie `left_out.csv` with each of those entries, `README.md`, the dataset card, and `manifest.json` with
-the length and SHA-256 of every file.
+The attributes hold the recipe (schema, definition of the pairs, provenance), and the number of entries that were left
+out for each reason. Beside the arrays are `left_out.csv`, which lists these entries, `README.md`, the dataset card, and
+`manifest.json` with the length and SHA-256 of every file.
 """
 
 from __future__ import annotations
@@ -46,15 +46,16 @@ _FILES_AT_ONCE = 8
 class PairStore:
     """A finished store, opened for reading.
 
-    Safe to send to worker processes: arrays are opened on first use in each. On opening, the lengths of all files and
-    the metadata are compared with the manifest; the arrays carry checksums of their own, which reading them checks.
+    It can be sent to worker processes, each of which opens the arrays on first use. When it is opened, the lengths of
+    all files and the metadata are compared with the manifest; the arrays have checksums of their own, which are checked
+    when they are read.
 
     Args:
-        path: the group: a folder, or `s3://BUCKET/FOLDER`.
-        check: compare it with the manifest.
+        path: a folder, or `s3://BUCKET/FOLDER`.
+        check: whether to compare the files with the manifest.
 
     Raises:
-        UserError: nothing there, half built, of another schema, or damaged.
+        UserError: there is no store, or it is half built, of another schema, or damaged.
     """
 
     def __init__(self, path: str | Path, check: bool = True) -> None:
@@ -66,17 +67,17 @@ class PairStore:
         self.attributes: dict[str, Any] = json.loads(self.storage.read(METADATA))["attributes"]
 
     def __getstate__(self) -> dict[str, Any]:
-        # The manifest of a large store is large, and only opening needs it.
+        # Without the manifest: that of a large store is large, and is needed only to open it.
         return {"storage": self.storage, "attributes": self.attributes, "_group": None, "_columns": {}}
 
     @property
     def path(self) -> Path | str:
-        """Where the store is."""
+        """The path or URL of the store."""
         return self.storage.path
 
     @property
     def is_remote(self) -> bool:
-        """Whether it lies in a bucket, whose client does not survive a fork."""
+        """Whether the store is in a bucket, whose client does not survive a fork."""
         return "://" in str(self.path)
 
     def _check(self) -> Manifest:
@@ -102,7 +103,7 @@ class PairStore:
         return manifest
 
     def group(self) -> zarr.Group:
-        """Return the zarr group, opened once; its metadata say nothing but what this package writes."""
+        """Return the zarr group, opened once; its metadata name no encodings but those that this package writes."""
         if self._group is None:
             self._group = open_group(self.storage)
         return self._group
@@ -116,7 +117,7 @@ class PairStore:
 
     @cached_property
     def definition(self) -> PairDefinition:
-        """What the pairs are."""
+        """The definition of the pairs."""
         return PairDefinition(**self.attributes["definition"])
 
     def __len__(self) -> int:
@@ -126,7 +127,7 @@ class PairStore:
         """Return one of the pair arrays at rows (k,) as float32 (k, N, N, N).
 
         Raises:
-            UserError: a chunk is damaged; names it and the command that rebuilds it.
+            UserError: a chunk is damaged; the error names it and the command that rebuilds it.
         """
         return self.reader(name, np.unique(rows), len(rows)).read(rows)
 
@@ -191,7 +192,10 @@ class PairStore:
         return ends[rows + 1] - ends[rows]
 
     def atoms(self, rows: np.ndarray, width: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Return numbers (k, A), padded with 0, and fractional positions (k, A, 3) of rows; A is `width`, if given."""
+        """Return atomic numbers (k, A), padded with 0, and fractional positions (k, A, 3) of rows (k,).
+
+        A is `width` or, if that is None, the number of atoms of the largest crystal.
+        """
         counts = self.atom_counts(rows)
         slot = np.arange(counts.max(initial=0) if width is None else width)
         present = slot < counts[:, None]
@@ -208,10 +212,10 @@ class PairStore:
 
 
 def check_definition(store: PairStore, wanted: PairDefinition) -> None:
-    """Refuse a store whose pairs are not what the configuration asks for.
+    """Refuse a store whose pairs have another definition than the configuration.
 
     Raises:
-        UserError: names each difference and the two ways out.
+        UserError: the definitions differ; the error names each difference and the two ways out.
     """
     difference = store.definition.difference(wanted)
     if difference:

@@ -1,4 +1,4 @@
-"""What a store is made of and by what: enough to tell two builds apart, and to build the same store again."""
+"""The recipe of a store: enough to tell two builds apart, and to build the same store again."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _VERSIONS_OF = ("phaselearn", "gemmi", "numpy", "pymatgen", "spglib", "torch", "
 def make_recipe(
     source: Source, definition: PairDefinition, longest_edge: float, source_config: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the recipe of a store; what it holds are the first attributes of the zarr group."""
-    fingerprint = source.fingerprint()  # first: a source that has to fetch knows only then whom to cite
+    """Return the recipe of a store; its entries are the first attributes of the zarr group."""
+    fingerprint = source.fingerprint()  # first, since a source that must fetch knows only then whom to cite
     return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
@@ -45,7 +45,7 @@ def config_hash(definition: Mapping[str, Any], longest_edge: float, source_confi
 
 
 def is_sound(recipe: Mapping[str, Any]) -> bool:
-    """Return whether a recipe, of any version of the schema, can be read and fits its own hash."""
+    """Return whether a recipe, of any version of the schema, can be read and matches its own hash."""
     try:
         return recipe["config_hash"] == config_hash(
             recipe["definition"], recipe["longest_edge"], recipe["source"]["config"]

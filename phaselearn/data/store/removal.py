@@ -1,4 +1,4 @@
-"""Remove a store, and nothing that is none: what is there must look like a store of ours, whole or half built."""
+"""Removal of stores: only of folders that look like a store of ours, whole or half built."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.partial$")
 
 
 def check_removable(storage: Storage) -> None:
-    """Refuse to replace what is no store.
+    """Refuse to replace a folder that is no store.
 
     Raises:
-        UserError: files are there that are no part of a store, or nothing says that it is one.
+        UserError: it holds files that are no part of a store, or no file names our schema.
     """
-    # What a killed process was writing has a name of its own, and may be all that there is.
+    # Files that a killed process was writing; there may be no others.
     keys = {key for key in storage.sizes() if not _UNFINISHED.search(key)}
     if not keys:
         return
@@ -47,20 +47,20 @@ def check_removable(storage: Storage) -> None:
 
 
 def _is_marked(storage: Storage, key: str) -> bool:
-    # As text: a damaged store is ours, too.
+    # As text, since a damaged store is ours, too.
     return SCHEMA.encode() in storage.read(key)
 
 
 def remove(storage: Storage) -> None:
-    """Delete a store, so that what a stop leaves is not taken for whole, and can be told to be ours."""
+    """Delete a store, in an order that never leaves files that look whole, or that could be anybody's, when stopped."""
     for keys in removal_order(storage.sizes()):
         storage.delete(keys)
 
 
 def removal_order(keys: Iterable[str]) -> list[list[str]]:
-    """Return the files of a store in groups, in the order in which they are deleted; they are copied in the other.
+    """Return the files of a store in groups, in the order in which they are deleted; they are copied in reverse order.
 
-    What says that others are there goes first, what says whose they are last.
+    Files that say that others are there come first, files that name our schema last.
     """
     groups: list[list[str]] = [[], [], [], [], []]
     for key in sorted(keys):

@@ -1,8 +1,8 @@
-"""Shards of the pair arrays, encoded in one go and decoded chunk by chunk.
+"""The codec of the pair arrays: shards are encoded at once and decoded chunk by chunk.
 
-zarr sends each chunk through its event loop and two threads, which takes longer than compressing it, and holds Python's
-lock meanwhile. The bytes are those of the zarr v3 specification's `sharding_indexed` codec, the same that zarr writes:
-the encoded chunks one after another, then an index of (offset, length) and its CRC-32C.
+zarr sends each chunk through its event loop and two threads, which takes longer than compressing it and holds Python's
+lock meanwhile. The bytes are those that zarr writes, by the codec `sharding_indexed` of the zarr v3 specification: the
+encoded chunks one after another, then an index of (offset, length), and its CRC-32C.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 Chunk = tuple[bytes, bytes]
 
-# As small as zstd makes such maps, and decoded in less time: bytes of like significance lie side by side.
+# Compresses such maps as much as zstd does, since it puts bytes of equal significance side by side; decodes faster.
 _NAME: Final = "lz4"
 _LEVEL = 5
 CODECS = (BloscCodec(typesize=4, shuffle="shuffle", cname=_NAME, clevel=_LEVEL), Crc32cCodec())
@@ -27,11 +27,11 @@ _LENGTH = slice(4, 8)  # where the header of a Blosc buffer tells how many bytes
 
 
 def encode_shard(samples: np.ndarray, chunks_in_shard: int) -> bytes:
-    """Return the bytes of a shard: one sample a chunk, encoded by `CODECS`.
+    """Return the bytes of a shard: each sample is a chunk, encoded by `CODECS`.
 
     Args:
-        samples: (k, …) little-endian float32.
-        chunks_in_shard: places in the index, at least k; the last shard of an array may be short.
+        samples: samples (k, …), little-endian float32.
+        chunks_in_shard: number of places in the index, at least k; the last shard of an array may hold fewer samples.
     """
     chunks = [_with_checksum(_BLOSC.encode(sample)) for sample in np.ascontiguousarray(samples)]
     index = np.full((chunks_in_shard, 2), _ABSENT, dtype="<u8")
@@ -42,24 +42,24 @@ def encode_shard(samples: np.ndarray, chunks_in_shard: int) -> bytes:
 
 
 def _with_checksum(data: bytes) -> bytes:
-    # The checksum covers the compressed bytes, so damage is found before anything is decoded.
+    # The checksum is that of the compressed bytes, so that damage is found before they are decoded.
     return data + google_crc32c.value(data).to_bytes(_CHECKSUM, "little")
 
 
 def index_size(chunks_in_shard: int) -> int:
-    """Return the bytes that the index at a shard's end takes."""
+    """Return the length in bytes of the index at the end of a shard."""
     return 16 * chunks_in_shard + _CHECKSUM
 
 
 def decode_index(encoded: memoryview, chunks_in_shard: int) -> np.ndarray:
-    """Return begin and end of each chunk in its shard, (chunks_in_shard, 2) int64; of an absent chunk both are 0.
+    """Return begin and end of each chunk in its shard, (chunks_in_shard, 2) int64; both are 0 for an absent chunk.
 
     Args:
         encoded: the last `index_size` bytes of the shard.
-        chunks_in_shard: places in the index.
+        chunks_in_shard: number of places in the index.
 
     Raises:
-        ValueError: damaged.
+        ValueError: the index is damaged.
     """
     if len(encoded) != index_size(chunks_in_shard):
         raise ValueError("the shard is cut short")
@@ -72,7 +72,7 @@ def decode_index(encoded: memoryview, chunks_in_shard: int) -> np.ndarray:
 
 
 def split_chunk(encoded: memoryview) -> Chunk:
-    """Return a chunk's compressed bytes and its checksum, as copies: the shard that they lay in may be let go."""
+    """Return copies of a chunk's compressed bytes and of its checksum, so that the shard need not stay in memory."""
     return bytes(encoded[:-_CHECKSUM]), bytes(encoded[-_CHECKSUM:])
 
 
@@ -80,14 +80,14 @@ def decode_chunk(chunk: Chunk, sample: np.ndarray) -> None:
     """Decode a chunk into a contiguous little-endian float32 sample of one axis.
 
     Raises:
-        ValueError: damaged, or absent.
+        ValueError: the chunk is damaged or absent.
     """
     compressed, checksum = chunk
     _check(compressed, checksum)
     size = int.from_bytes(compressed[_LENGTH], "little")
     if size != sample.nbytes:
         raise ValueError(f"it holds {size} bytes, not {sample.nbytes}")
-    # Not through the codec's object, which looks at its arguments for as long as a chunk takes to decode.
+    # Not by the codec's method, which takes as long to check its arguments as a chunk takes to decode.
     blosc.decompress(compressed, sample)
 
 

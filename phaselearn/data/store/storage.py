@@ -1,4 +1,4 @@
-"""Where a store lies: a folder of this machine, or a bucket of an object storage, behind the same few operations."""
+"""Storage of a store: a folder of this machine or a bucket of an object storage, with the same few operations."""
 
 from __future__ import annotations
 
@@ -22,28 +22,32 @@ _PARTIAL = ".partial"
 
 
 class Storage(ABC):
-    """Files by key (a relative path with `/`), each written whole or not at all. Can be sent to other processes.
+    """Files by key (a relative path with `/`), each written in one step. It can be sent to other processes.
 
     Attributes:
-        path: what the user calls it: a path, or a URL.
+        path: path or URL, as the user gave it.
     """
 
     path: Path | str
 
     @abstractmethod
     def read(self, key: str) -> bytes:
-        """Return a file's bytes; FileNotFoundError if there is none."""
+        """Return the bytes of a file.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
 
     @abstractmethod
     def write(self, key: str, content: bytes) -> None:
-        """Write a file; whoever reads sees the old one or the new one."""
+        """Write a file; a reader sees the old one or the new one."""
 
     @abstractmethod
     def sizes(self, folder: str = "") -> dict[str, int]:
-        """Return every file and its bytes, of the whole storage or in one of its folders; empty if there is none.
+        """Return {key: length in bytes} of all files, or of those in one folder; empty if there are none.
 
         Raises:
-            UserError: a link, which may lead out of the storage.
+            UserError: one of them is a link, which may lead out of the storage.
         """
 
     @abstractmethod
@@ -52,40 +56,40 @@ class Storage(ABC):
 
     @abstractmethod
     def lock(self, doing: str) -> AbstractContextManager[bool]:
-        """Hold the place, so that one at a time builds there; gives whether another held it first.
+        """Lock the place, so that one process at a time builds there; gives whether another process held it first.
 
-        It is the same place by whichever path or link it is reached.
+        All paths and links to the place share one lock.
 
         Args:
-            doing: for those who wait, as in "builds pairs.zarr".
+            doing: what the holder does, which those who wait are told, as in "builds pairs.zarr".
         """
 
     @abstractmethod
     def zarr_store(self, read_only: bool = True) -> Store:
-        """Return it as zarr takes it."""
+        """Return the storage as a store of zarr."""
 
     @abstractmethod
     def beside(self) -> Storage:
-        """Return the place beside it in which it is built."""
+        """Return the storage beside this one in which a store is built."""
 
     @abstractmethod
     def take_place_of(self, other: Storage) -> None:
-        """Move everything to an empty storage of the same kind; stopped half-way, it can be done again."""
+        """Move everything to an empty storage of the same kind; if it is stopped half-way, it can be repeated."""
 
     @abstractmethod
     def has(self, key: str) -> bool:
         """Return whether a file is there."""
 
     def not_damage(self, error: BaseException) -> UserError | None:
-        """Return what to tell where an error is of the way to the storage and not of what it holds."""
+        """Return the user's error if the way to the storage is at fault, None if what it holds is."""
         return None
 
 
 class LocalStorage(Storage):
-    """A folder, which a link may lead to.
+    """A folder; the path may be a link to it.
 
     Raises:
-        UserError: a file is there, or it is the root of the file system.
+        UserError: the path is that of a file, or the root of the file system.
     """
 
     def __init__(self, path: Path) -> None:
@@ -114,7 +118,7 @@ class LocalStorage(Storage):
                 path = os.path.join(where, name)
                 try:
                     status = os.lstat(path)
-                except FileNotFoundError:  # one that another process has just finished
+                except FileNotFoundError:  # another process has just renamed it
                     continue
                 key = os.path.relpath(path, top).replace(os.sep, "/")
                 if stat.S_ISLNK(status.st_mode):
@@ -156,6 +160,6 @@ class LocalStorage(Storage):
 
 
 def _raise_fault(error: OSError) -> None:
-    """Refuse to take a folder that cannot be listed for an empty one, or for one that is not there."""
+    """Raise the error of a folder that cannot be listed, which is not the same as empty; none if it is not there."""
     if not isinstance(error, FileNotFoundError):
         raise error

@@ -1,4 +1,4 @@
-"""What is in a store, in figures."""
+"""The contents of a store in figures."""
 
 from __future__ import annotations
 
@@ -31,18 +31,19 @@ _SYSTEMS = {
 
 @dataclass(frozen=True)
 class StoreSummary:
-    """Counts over the crystals of a store; each histogram is {label: crystals}.
+    """Counts of the crystals of a store; each histogram is {label: number of crystals}.
 
     Attributes:
-        attributes: of the store's group.
-        crystals: in all.
-        formulas, prototypes: how many different ones.
-        splits: crystals in each split.
-        atoms: by atoms in the cell.
-        volumes: by volume of the cell in Å³.
-        systems: by crystal system.
-        space_groups: by number, the most frequent first.
-        elements: crystals that hold each element, the most frequent first.
+        attributes: attributes of the store's group.
+        crystals: number of crystals.
+        formulas: number of different formulas.
+        prototypes: number of different structure types.
+        splits: number of crystals in each split.
+        atoms: histogram of the number of atoms in the cell.
+        volumes: histogram of the volume of the cell in Å³.
+        systems: histogram of the crystal systems.
+        space_groups: histogram of the space groups by number, the most frequent first.
+        elements: number of crystals with each element, the most frequent first.
     """
 
     attributes: dict[str, Any]
@@ -58,7 +59,7 @@ class StoreSummary:
 
 
 def summarise(group: zarr.Group) -> StoreSummary:
-    """Return the summary of a store's group, read some rows at a time."""
+    """Return the summary of a store's group, which is read some rows at a time."""
     formulas: Counter[str] = Counter()
     prototypes: set[str] = set()
     elements: Counter[int] = Counter()
@@ -106,7 +107,7 @@ def _slices(count: int) -> Iterator[slice]:
 
 
 def _histogram(values: np.ndarray, edges: tuple[int, ...]) -> np.ndarray:
-    """Return how many values lie in [edge, next edge), the last without an end."""
+    """Return the number of values in each interval [edge, next edge); the last interval has no upper end."""
     return np.bincount(np.searchsorted(edges, values, side="right") - 1, minlength=len(edges))
 
 

@@ -1,4 +1,4 @@
-"""Check a finished store: every byte against the manifest, the arrays against each other, pairs against physics."""
+"""Verification of a store: bytes against the manifest, arrays against each other, pairs against their definition."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _SAMPLE = 64  # crystals whose pairs are computed again
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with a store.
+    """Something that is wrong with a store.
 
     Attributes:
-        file: where, relative to the store.
-        what: in words.
+        file: the file relative to the store, or the row, that is wrong.
+        what: description of the problem.
     """
 
     file: str
@@ -38,10 +38,10 @@ class Problem:
 
 
 def verify_store(path: str | Path) -> list[Problem]:
-    """Return all that is wrong with a store: of its files, or where those are sound, of what they say.
+    """Return all problems of a store: of its files or, if these are sound, of its arrays and pairs.
 
     Raises:
-        UserError: nothing there, half built, or of another schema.
+        UserError: there is no store, or it is half built or of another schema.
     """
     storage = open_storage(path)
     problems = wrong_files(storage)
@@ -53,10 +53,10 @@ def verify_store(path: str | Path) -> list[Problem]:
 
 
 def wrong_files(storage: Storage) -> list[Problem]:
-    """Return the files that are not what the manifest says.
+    """Return the files that differ from the manifest.
 
     Raises:
-        UserError: nothing there, half built, or of another schema.
+        UserError: there is no store, or it is half built or of another schema.
     """
     try:
         manifest = read_manifest(storage)
@@ -88,7 +88,7 @@ def _compare(storage: Storage, manifest: Manifest) -> list[Problem]:
 
 
 def _wrong_shapes(store: PairStore) -> Iterator[Problem]:
-    """Yield the arrays that are missing, or do not fit the others."""
+    """Yield the arrays that are missing, or whose shapes do not fit the others."""
     group, size = store.group(), store.definition.size
     offsets = np.asarray(array_of(group, "atom_offset")[:])
     count, atoms = len(store), int(offsets[-1])
@@ -119,7 +119,7 @@ def _missing_shards(store: PairStore, group: zarr.Group) -> Iterator[Problem]:
 
 
 def _sample(store: PairStore) -> np.ndarray:
-    """Return rows at random, the same ones each time."""
+    """Return random rows of the store, the same ones each time."""
     seed = int(hashlib.sha256(store.attributes["config_hash"].encode()).hexdigest()[:8], 16)
     count = min(_SAMPLE, len(store))
     return np.sort(np.random.default_rng(seed).choice(len(store), count, replace=False))

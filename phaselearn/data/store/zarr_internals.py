@@ -1,4 +1,4 @@
-"""What is taken of zarr beside its documented interface; pyproject.toml bounds its version for that."""
+"""All that is used of zarr's undocumented interface; pyproject.toml bounds zarr's version because of it."""
 
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync

@@ -1,1 +1,1 @@
-"""Snapshots of the Materials Project: which materials, how they are fetched, how they lie on disk."""
+"""Snapshots of the Materials Project: the choice of materials, the fetching, and the files on disk."""

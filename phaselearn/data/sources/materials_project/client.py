@@ -1,4 +1,4 @@
-"""The Materials Project over its official client: one request at a time, repeated where that may help."""
+"""Requests to the Materials Project by its official client: one at a time, repeated if that may help."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from phaselearn.errors import UserError
 
 T = TypeVar("T")
 
-IDS_A_PAGE = 1000  # the most that the service gives in one answer
+IDS_A_PAGE = 1000  # largest number of ids that the service gives in one answer
 WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # seconds before each repetition of a request that failed
-LONGEST_WAIT = 300.0  # seconds; asked to wait longer, leave it to the user
+LONGEST_WAIT = 300.0  # seconds; if the service asks for a longer pause, the user decides
 PAUSE = 0.1  # seconds between requests, well below the 25 a second that the service allows
 _ANSWERS_WITHIN = 20  # seconds
 _FIELDS = ["material_id", "formula_pretty", "structure", "symmetry"]
 
 
 class Client:
-    """What a snapshot asks of the Materials Project.
+    """The requests that a snapshot needs.
 
     Args:
-        api_key: of the user's account.
-        endpoint: address of the service; None for the client's own choice.
+        api_key: API key of the user's account.
+        endpoint: address of the service; None for the client's default.
 
     Raises:
         UserError: the client is not installed.
@@ -47,18 +47,18 @@ class Client:
         self._reached = False
 
     def database_version(self) -> str:
-        """Return the version of the database as it is now.
+        """Return the present version of the database.
 
         Raises:
-            UserError: the service cannot be reached, refuses, fails for long, or answers in another form.
+            UserError: the service cannot be reached, refuses, keeps failing, or answers in another form.
         """
         return self._ask(self._heartbeat)
 
     def list_page(self, wanted: Filters, page: int) -> tuple[list[str], int]:
-        """Return the ids on a page (from 1) of the sorted materials that fulfil the filters, and how many do in all.
+        """Return the ids on a page (from 1) of the sorted materials that fulfil the filters, and their total number.
 
         Raises:
-            UserError: as for `database_version`.
+            UserError: the same errors as of `database_version`.
         """
 
         def ask() -> tuple[list[str], int]:
@@ -73,10 +73,10 @@ class Client:
         return self._ask(ask)
 
     def documents(self, wanted: Filters, ids: list[str]) -> dict[str, dict[str, Any]]:
-        """Return the documents of at most 100 materials, by id; those that the service does not give are not in it.
+        """Return {id: document} of at most 100 materials, without those that the service does not give.
 
         Raises:
-            UserError: as for `database_version`.
+            UserError: the same errors as of `database_version`.
         """
 
         def ask() -> dict[str, dict[str, Any]]:
@@ -91,10 +91,10 @@ class Client:
         return self._ask(ask)
 
     def canonical(self, identifier: str) -> str:
-        """Return the form of an identifier that the service knows: a material may have an old and a new one.
+        """Return an identifier in the form that the service uses; a material may have an old and a new one.
 
         Raises:
-            UserError: no identifier at all.
+            UserError: the text is no identifier.
         """
         from mp_api.client.core.utils import validate_ids
 
@@ -108,7 +108,7 @@ class Client:
     def _heartbeat(self) -> str:
         import requests
 
-        # Not by the client, which keeps the answer for good, and waits for it without limit.
+        # Not by the client, which caches the answer and has no time limit.
         address = urljoin(self.endpoint, "heartbeat")
         self._answer = requests.get(address, timeout=_ANSWERS_WITHIN)
         self._answer.raise_for_status()
@@ -123,9 +123,9 @@ class Client:
             num_sites=wanted.nsites,
             energy_above_hull=wanted.energy_above_hull,
             theoretical=wanted.theoretical,
-            # Said always: for a query without any condition the client downloads the whole database from elsewhere.
+            # Always given: for a query without any condition the client downloads the whole database from elsewhere.
             deprecated=False,
-            # Those are under another licence, CC BY-NC.
+            # GNoME's materials are under another licence, CC BY-NC.
             include_gnome=False,
             num_chunks=1,
             **how,
@@ -136,7 +136,7 @@ class Client:
         from requests.adapters import HTTPAdapter
 
         rester = MPRester(self._key, self.endpoint, use_document_model=False, mute_progress_bars=True)
-        # Repetition is for `_ask` alone: the client's own cannot mend an answer that breaks off.
+        # `_ask` alone repeats requests: the client's own repetition does not help if an answer breaks off.
         for scheme in ("http://", "https://"):
             rester.session.mount(scheme, HTTPAdapter(max_retries=0))
         rester.session.hooks["response"].append(self._remember)
@@ -149,7 +149,7 @@ class Client:
         return int(self._answer.json()["meta"]["total_doc"])
 
     def _ask(self, call: Callable[[], T]) -> T:
-        """Return what the call returns; repeat it where that may help."""
+        """Return the result of a call, which is repeated if that may help."""
         repetitions = 0
         while True:
             self._answer = None
@@ -160,7 +160,7 @@ class Client:
                 raise
             except Exception as error:
                 problem = problem_of(error, self._answer, self.endpoint)
-                # Where nothing has answered yet, there may be no network at all: say so soon.
+                # If nothing has answered yet, there may be no network at all, and the user should know soon.
                 waits = WAITS if self._reached or self._answer is not None else WAITS[:2]
                 if not problem.may_pass or repetitions == len(waits) or problem.asked_wait > LONGEST_WAIT:
                     # Not `from error`: what `requests` says of a header that it cannot send holds the key.

@@ -1,7 +1,7 @@
-"""Fetch a snapshot piece by piece, so that one that is stopped at any moment goes on where it was.
+"""Fetches a snapshot piece by piece, so that a fetch that is stopped at any moment can go on.
 
-Under way it is a folder `….partial`: `plan.json`, the pages of ids that fulfil the filters in `listing/`, the
-structures in `batches/`. Each file is whole or not there. At the end the folder becomes the snapshot.
+A snapshot under way is a folder `….partial` with `plan.json`, the pages of ids that fulfil the filters in `listing/`,
+and the structures in `batches/`. Each file is written in one step. At the end the folder becomes the snapshot.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ from phaselearn.locks import held
 from phaselearn.progress import track
 from phaselearn.quoting import command
 
-IDS_A_BATCH = 100  # as the client takes them apart where the service finds a request too long
+IDS_A_BATCH = 100  # the client splits a request that the service finds too long into requests of this size
 _PLAN = "plan.json"
 _LISTING = "listing"
 _BATCHES = "batches"
 
 
 def fetch(folder: Path, wanted: Filters, client: Client) -> Snapshot:
-    """Fetch the snapshot that is to be at `folder`, or what is missing of one that was begun.
+    """Fetch the snapshot in a folder, or the missing part of one that was begun.
 
-    Another process that fetches it is waited for.
+    If another process is fetching it, this call waits.
 
     Raises:
-        UserError: see `Client`; nothing fulfils the filters; what was begun is of other filters or of another version
-            of the database.
+        UserError: see `Client`; or nothing fulfils the filters; or the begun snapshot has other filters or is of
+            another version of the database.
     """
     with held(folder.with_name(folder.name + ".lock"), f"fetches {folder}"):
         if not folder.exists():
@@ -77,7 +77,7 @@ class _Fetching:
         os.replace(self.partial, self.folder)
 
     def _plan(self) -> None:
-        """Note what is fetched of which version, or compare with what was noted."""
+        """Note the filters and the version of the database, or compare them with those that were noted."""
         self.database_version = self.client.database_version()
         plan = {"filters": self.wanted.as_dict(), "database_version": self.database_version}
         begun = _read(self.partial / _PLAN)
@@ -136,7 +136,7 @@ class _Fetching:
             write_whole(
                 self.partial / _BATCHES / f"{file_stem(batch[0])}.json", _json({"rows": rows, "left_out": left_out})
             )
-        # Asked at the end again, for the database may have changed since the beginning.
+        # Once more at the end, since the database may have changed meanwhile.
         self._check_version(self.database_version, self.client.database_version())
 
     def _assemble(self, ids: list[str]) -> None:
@@ -147,7 +147,7 @@ class _Fetching:
             rows |= {name: _json(row) for name, row in batch["rows"].items()}
             reasons |= batch["left_out"]
         packed = io.BytesIO()
-        # The time and the file's name would make each snapshot another.
+        # With the time or the file's name in it, no two snapshots would be equal.
         with gzip.GzipFile(fileobj=packed, mode="wb", filename="", mtime=0) as file:
             file.writelines(rows[name] for name in ids if name in rows)
         write_whole(self.partial / STRUCTURES, packed.getvalue())
@@ -168,7 +168,7 @@ def _json(value: Any) -> bytes:
 
 
 def _read(path: Path) -> Any:
-    """Return what is in a file of JSON; None where there is none, or what a crash of the machine left of it."""
+    """Return the content of a JSON file; None if there is none, or if a crash of the machine has damaged it."""
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Which materials of the Materials Project are wanted."""
+"""Filters: the choice of materials of the Materials Project."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ Range = tuple[float | None, float | None]
 
 @dataclass(frozen=True)
 class Filters:
-    """What a material must fulfil, all of it; None asks for nothing. Made by `filters`, which checks and sorts.
+    """Conditions that a material must fulfil, all of them; None is no condition.
+
+    They are made by `filters`, which checks and sorts the values.
 
     Attributes:
-        elements: symbols that the material holds, perhaps beside others.
-        chemsys: chemical systems, one of which it is: exactly these elements, e.g. `O-Si`; `*` for any element.
-        nsites: fewest and most atoms of the primitive cell.
-        energy_above_hull: least and most, in eV an atom.
-        theoretical: true for materials that nobody has made, false for those known from experiment.
-        ids: identifiers, one of which it has.
-        count: of those that fulfil the rest so many, those whose id has the smallest SHA-256.
+        elements: symbols of elements that the material must contain; it may contain others, too.
+        chemsys: chemical systems, e.g. `O-Si`; the material must have exactly the elements of one of them. `*` stands
+            for any element.
+        nsites: least and largest number of atoms in the primitive cell.
+        energy_above_hull: least and largest energy above the convex hull, in eV an atom.
+        theoretical: true for materials that nobody has made, false for those that are known from experiment.
+        ids: identifiers, one of which the material must have.
+        count: number of materials, chosen among those that fulfil the other conditions by the SHA-256 of their ids.
     """
 
     elements: tuple[str, ...] | None = None
@@ -41,34 +44,37 @@ class Filters:
 
     @property
     def are_given(self) -> bool:
-        """Whether anything is asked of a material; a count asks nothing of it."""
+        """Whether there is any condition; a count is none."""
         return replace(self, count=None) != Filters()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values, as JSON reads them back."""
+        """Return the filters as the plain values that JSON reads back."""
         return json.loads(json.dumps(asdict(self)))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Filters:
-        """Return the filters of which `as_dict` made the values."""
+        """Return the filters from the values of `as_dict`."""
         arguments: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }
         return cls(**arguments)
 
     def digest(self) -> str:
-        """Return ten hexadecimal digits that differ where the filters do."""
+        """Return a digest of the filters, ten hexadecimal digits."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:10]
 
     def within(self, held: Filters) -> bool:
-        """Return whether a snapshot of the filters `held` has all that these ask for; if none are given, it has."""
+        """Return whether a snapshot that was fetched with the filters `held` has all materials that these ask for.
+
+        If no filters are given, it has.
+        """
         alike = not self.are_given or replace(self, count=None) == replace(held, count=None)
         if held.count is None or (self.count is None and not self.are_given):
             return alike
         return alike and self.count is not None and self.count <= held.count
 
     def choose(self, ids: Iterable[str]) -> list[str]:
-        """Return the ids that `count` leaves, sorted; smaller choices lie within larger ones."""
+        """Return `count` of the ids, sorted; smaller choices lie within larger ones."""
         if self.count is None:
             return sorted(ids)
         return sorted(heapq.nsmallest(self.count, ids, key=lambda name: order_of_choice(name.encode())))
@@ -87,10 +93,10 @@ def filters(
     ids: Sequence[str] | None,
     count: int | None,
 ) -> Filters:
-    """Return checked filters, the same for every order of what has none.
+    """Return checked filters; lists are sorted, so that their order makes no difference.
 
     Raises:
-        UserError: an unknown element, an empty list, a range that is none, a count below 1.
+        UserError: an unknown element, an empty list, an invalid range, or a count below 1.
     """
     if count is not None:
         check_whole("source.count", count, least=1, example=1000)

@@ -1,4 +1,4 @@
-"""What went wrong with a request to the Materials Project, and whether it may pass."""
+"""Diagnosis of failed requests to the Materials Project: what to tell the user, and whether to try again."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ _STATUS_PAGE = "https://status.materialsproject.org"
 
 
 class CutShortError(Exception):
-    """Fewer documents than the answer itself says."""
+    """Raised for an answer with fewer documents than it says."""
 
 
 class Problem(NamedTuple):
-    """One line for the user, whether the same request may succeed later, and the seconds the service asks to wait."""
+    """A failed request.
+
+    Attributes:
+        said: one line for the user.
+        may_pass: whether the same request may succeed later.
+        asked_wait: seconds that the service asks to wait.
+    """
 
     said: str
     may_pass: bool
@@ -22,17 +28,17 @@ class Problem(NamedTuple):
 
 
 def problem_of(error: Exception, answer: Any, endpoint: str) -> Problem:
-    """Return what to make of an error.
+    """Return the diagnosis of an error.
 
     Args:
-        error: what the client, or reading what it returned, raised.
-        answer: the `requests.Response` that there was; None if there was none.
+        error: the exception of the client, or of reading its result.
+        answer: the `requests.Response`; None if nothing has answered.
         endpoint: address of the service.
     """
     from mp_api.client.core import MPRestError
     from requests import exceptions
 
-    # The client raises an error of its own while it handles that of the connection.
+    # The client raises an error of its own while it handles the error of the connection.
     cause = error if isinstance(error, exceptions.RequestException) else error.__context__
     name = type(cause or error).__name__
     passing = (
@@ -52,7 +58,7 @@ def problem_of(error: Exception, answer: Any, endpoint: str) -> Problem:
     return Problem(
         f"{endpoint} answers in another form than this client reads ({name}: {_one_line(str(error))}): "
         f"`pip install -U mp-api`; {_GO_ON}",
-        # Without an answer the client is still connecting, where it takes any failure for another form.
+        # Without an answer the client is still connecting, and takes any failure for another form.
         may_pass=answer is None,
     )
 
@@ -80,7 +86,7 @@ def _refusal(answer: Any) -> Problem:
 
 
 def _retry_after(answer: Any) -> float:
-    """Return the seconds of the header Retry-After; 0 where there is none, or a date."""
+    """Return the seconds in the header Retry-After; 0 if there is none, or if it is a date."""
     try:
         return max(0.0, float(answer.headers.get("Retry-After", 0)))
     except ValueError:

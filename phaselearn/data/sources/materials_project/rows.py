@@ -16,10 +16,10 @@ UNREADABLE = "structure unreadable"
 def rows_of(
     ids: Sequence[str], documents: Mapping[str, Mapping[str, Any]]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """Return the rows of those materials that have a structure, and of the others the reason, both by id.
+    """Return {id: row} of the materials with a structure, and {id: reason} of the others.
 
     Raises:
-        UserError: not one of the documents has a structure that can be read, so that their form has changed.
+        UserError: no document has a structure that can be read, so their form must have changed.
     """
     rows: dict[str, dict[str, Any]] = {}
     left_out: dict[str, str] = {}
@@ -44,7 +44,7 @@ def rows_of(
 
 
 def _row(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
-    # Plain values alone: pymatgen's own reader would import the modules that a document names.
+    # Only plain values are taken: pymatgen's own reader would import the modules that a document names.
     structure = document["structure"]
     sites = structure["sites"]
     return {
@@ -62,5 +62,5 @@ def _species(kinds: Sequence[Mapping[str, Any]]) -> str | dict[str, float]:
     for kind in kinds:
         shares[kind["element"]] += float(kind["occu"])
     symbols = list(shares)
-    # What is not ordered is kept as it is, for the reader to leave out.
+    # A disordered site stays as it is; the reader leaves its material out.
     return symbols[0] if len(symbols) == 1 and abs(sum(shares.values()) - 1) < 1e-8 else dict(shares)

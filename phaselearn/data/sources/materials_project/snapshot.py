@@ -1,8 +1,9 @@
-"""A snapshot of the Materials Project on disk: read without network, key or client.
+"""Snapshots of the Materials Project on disk, which are read without network, key or client.
 
-A folder of three files: `structures.jsonl.gz`, which `source=file` reads, too; `manifest.json`: filters, ids, what was
-left out, database version, licence, attribution, and the digest of the structures; and `fetched.json`: when and with
-what. The first two depend on the filters and the database alone.
+A snapshot is a folder of three files. `structures.jsonl.gz` can be read by `source=file`, too. `manifest.json` holds
+the filters, the ids, the entries that were left out, the version of the database, licence, attribution, and the digest
+of the structures. `fetched.json` says when and with which client they were fetched. The first two depend on the filters
+and the database alone.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ class Snapshot:
     """A finished snapshot.
 
     Attributes:
-        folder: where it lies.
-        filters: what its materials fulfil.
-        database_version: of the Materials Project when it was fetched.
-        ids: of all materials, sorted, those that were left out included.
-        left_out: entries without a structure in it, and why.
+        folder: folder of the snapshot.
+        filters: filters that its materials fulfil.
+        database_version: version of the database when it was fetched.
+        ids: sorted ids of all materials, including those that were left out.
+        left_out: materials without a structure in the snapshot, and the reasons.
         digest: SHA-256 of the file of structures.
     """
 
@@ -49,7 +50,7 @@ class Snapshot:
 
     @property
     def structures(self) -> Path:
-        """The JSON lines."""
+        """The path of the structures, JSON lines."""
         return self.folder / STRUCTURES
 
     @property
@@ -62,7 +63,7 @@ class Snapshot:
         """Return the snapshot in a folder.
 
         Raises:
-            UserError: none is there, or it cannot be read.
+            UserError: there is none, or it cannot be read.
         """
         if not (folder / MANIFEST).is_file():
             raise UserError(
@@ -112,7 +113,7 @@ class Snapshot:
         """Refuse filters that this snapshot cannot answer.
 
         Raises:
-            UserError: it was fetched with others, or a smaller count.
+            UserError: the snapshot was fetched with other filters, or with a smaller count.
         """
         if not wanted.within(self.filters):
             raise UserError(
@@ -124,7 +125,7 @@ class Snapshot:
 def manifest_of(
     filters: Filters, database_version: str, ids: list[str], left_out: list[tuple[str, str]], digest: str
 ) -> dict[str, Any]:
-    """Return what `Snapshot.open` reads."""
+    """Return the content of a manifest, as `Snapshot.open` reads it."""
     return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,

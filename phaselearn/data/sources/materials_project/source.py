@@ -23,9 +23,9 @@ KEY_VARIABLE = "MP_API_KEY"
 class MaterialsProject(Source):
     """The materials that fulfil some filters, in the order of their ids.
 
-    Where the snapshot is there, it is read, and neither network, key nor client is needed. Where it is not, it is
-    fetched when the first of its crystals or its fingerprint is asked for; a fetch that was stopped
-    goes on. Entries of GNoME, which are under another licence, are not fetched.
+    If the snapshot is there, it is read, and neither network, key nor client is needed. If it is not, it is fetched
+    when the first of its crystals or its fingerprint is asked for; a fetch that was stopped goes on. Entries of GNoME,
+    which are under another licence, are not fetched.
 
     Args:
         elements, chemsys, nsites, energy_above_hull, theoretical, ids, count: see `Filters`.
@@ -37,7 +37,7 @@ class MaterialsProject(Source):
         api_key: of the service; null for the environment variable `MP_API_KEY`.
 
     Raises:
-        UserError: an unknown cell, filters that are none, or a snapshot that has not what they ask for.
+        UserError: the cell is unknown, a filter is invalid, or the snapshot lacks materials that the filters ask for.
     """
 
     name = "materials_project"
@@ -94,9 +94,9 @@ class MaterialsProject(Source):
         return self._snapshot
 
     def fingerprint(self) -> str:
-        """Return a digest of the snapshot's structures, what it lacks, the count and the cell; fetches it if need be.
+        """Return a digest of the snapshot's structures, its left-out entries, the count and the cell; may fetch it.
 
-        Before that nobody knows which structures would be yielded: filters mean others in each version of the database.
+        Without the snapshot the structures are not known, since filters choose others in each version of the database.
         """
         digest = hashlib.sha256(f"{self.name}:{self.rules}:{self._file().fingerprint()}".encode())
         for entry in self.snapshot().left_out:

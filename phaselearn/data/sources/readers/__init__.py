@@ -1,1 +1,1 @@
-"""Readers of structure files; one file a family of formats, and `formats` says which file is for which."""
+"""Readers of structure files, one module for each family of formats; `formats` chooses among them."""

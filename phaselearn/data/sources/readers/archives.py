@@ -1,4 +1,4 @@
-"""Packed files, unpacked to a file beside no other; an archive that would fill the disk is left out."""
+"""Packed files, unpacked into a temporary folder; an archive that would fill the disk is rejected."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from phaselearn.data.structures import Unusable
 
-# Text of structures packs to a tenth or, where it repeats itself, a fiftieth; a thousandth is what zeros pack to.
+# Structures as text pack to a tenth of their length or, with repetitions, to a fiftieth; zeros pack to a thousandth.
 _MOST_RATIO = 200
 _ALWAYS_ALLOWED = 256 << 20  # bytes
 _MOST_ON_DISK = 4 << 30  # bytes
@@ -25,22 +25,22 @@ _UNPACKERS: dict[str, type[gzip.GzipFile] | type[bz2.BZ2File] | type[lzma.LZMAFi
 
 
 def unpacked_name(file: Path) -> str:
-    """Return the name of a file without the suffix of its packing."""
+    """Return the name of a file without the suffix of a packed file."""
     return file.stem if file.suffix.lower() in _UNPACKERS else file.name
 
 
 def most_unpacked(file: Path) -> int:
-    """Return how many bytes a packed file may unpack to where they are read as they come."""
+    """Return how many bytes a packed file may unpack to, if they are not written to disk."""
     return max(_ALWAYS_ALLOWED, _MOST_RATIO * file.stat().st_size)
 
 
 @contextmanager
 def unpacked(file: Path) -> Iterator[Path]:
-    """Give the file itself, or an unpacked copy of it that is removed afterwards.
+    """Give the file itself or, if it is packed, an unpacked copy that is removed afterwards.
 
     Raises:
-        Unusable: it unpacks to more than its size allows.
-        OSError, EOFError, lzma.LZMAError, zlib.error: it is damaged.
+        Unusable: the file unpacks to more than its size allows.
+        OSError, EOFError, lzma.LZMAError, zlib.error: the file is damaged.
     """
     unpack = _UNPACKERS.get(file.suffix.lower())
     if unpack is None:

@@ -1,4 +1,4 @@
-"""What ASE writes: extended XYZ, trajectories and databases; each frame or row is an entry."""
+"""Files of ASE: extended XYZ, trajectories and databases; each frame or row is an entry."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _MOST_COLUMNS = 1000
 
 
 def require_ase() -> None:
-    """Refuse to go on without ASE.
+    """Check that ASE is installed.
 
     Raises:
-        UserError: it is not installed.
+        UserError: it is not.
     """
     try:
         import ase  # noqa: F401
@@ -42,7 +42,7 @@ def read_frames(path: Path) -> Iterator[tuple[str, Cell | Unusable]]:
     """Yield the frames of an extended XYZ file, numbered from 0.
 
     Raises:
-        Unusable: a frame does not begin with its number of atoms; where the next one begins is then not known.
+        Unusable: a frame does not begin with its number of atoms, so that the beginning of the next one is unknown.
     """
     require_ase()
     from ase.io import read
@@ -53,7 +53,7 @@ def read_frames(path: Path) -> Iterator[tuple[str, Cell | Unusable]]:
         for line in lines:
             if not line.strip():
                 continue
-            # Written in digits and no more of them than a file has lines.
+            # Only digits, and not more than the number of a file's lines can have.
             if not re.fullmatch(r"\s*[0-9]{1,12}\s*", line):
                 raise Unusable("not an XYZ file")
             count = int(line)
@@ -61,7 +61,7 @@ def read_frames(path: Path) -> Iterator[tuple[str, Cell | Unusable]]:
                 yield str(number), Unusable(f"more than {MOST_ATOMS:,} atoms ({count:,})")
                 deque(islice(lines, count + 1), maxlen=0)
             else:
-                # Frame by frame: ASE gives up a whole file for one bad frame.
+                # Frame by frame, since ASE rejects a whole file for one bad frame.
                 frame = [line, *islice(lines, count + 1)]
                 try:
                     _check_columns("".join(frame[1:2]))
@@ -75,10 +75,10 @@ def read_frames(path: Path) -> Iterator[tuple[str, Cell | Unusable]]:
 
 
 def _check_columns(heading: str) -> None:
-    """Refuse a frame whose heading declares more columns than any has: ASE makes as many before it reads them.
+    """Refuse a frame whose heading declares very many columns, since ASE allocates them before it reads any.
 
     Raises:
-        Unusable: it does.
+        Unusable: it declares too many.
     """
     columns = [int(count) for count in re.findall(r":\w:0*([0-9]{1,18})", heading)]
     if max(columns, default=0) > _MOST_COLUMNS:
@@ -98,7 +98,7 @@ def read_database(path: Path) -> Iterator[tuple[str, Cell | Unusable]]:
     """Yield the rows of a database (SQLite or JSON) under their own numbers.
 
     Raises:
-        Unusable: it is not one of ASE.
+        Unusable: it is no database of ASE.
     """
     require_ase()
     from ase.db import connect
@@ -117,7 +117,7 @@ def _tables(path: Path) -> set[str]:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
             return {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
     except sqlite3.DatabaseError as error:
-        unreadable(error, path)  # where it is a fault of the disk
+        unreadable(error, path)  # raises if the disk is at fault
         return set()
 
 
@@ -137,15 +137,15 @@ def cell_of(atoms: Any) -> Cell:
         atoms: ASE's `Atoms`, or a row of a database, which has the same attributes but does not declare them.
 
     Raises:
-        Unusable: no periods in three directions, a lattice that is none, partial occupancy, or an atom that is no
-            element.
+        Unusable: it is not periodic in three directions, its lattice is rejected, a site is partially occupied, or an
+            atom is no element.
     """
     lattice = np.array(atoms.cell, dtype=np.float64)
     if not np.all(atoms.pbc) or not lattice.any(1).all():
         raise Unusable("not periodic in three directions")
     check_lattice(lattice)
-    # ASE keeps the most frequent element of a disordered site among the atoms, and all of them beside: in an `Atoms`
-    # under `info`, in a row of a database under `data`.
+    # Of a disordered site, ASE keeps the most frequent element among the atoms, and all elements elsewhere: in `info`
+    # of an `Atoms`, in `data` of a database's row.
     extra = getattr(atoms, "info", None) or getattr(atoms, "data", {})
     sites = (extra.get("occupancy") or {}).values()
     if any(len(site) != 1 or not abs(share - 1) <= 1e-8 for site in sites for share in site.values()):

@@ -1,4 +1,4 @@
-"""Which reader reads which file, by its name; a last suffix .gz, .bz2 or .xz is unpacked first."""
+"""The choice of a reader by a file's name; files that end with .gz, .bz2 or .xz are unpacked first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from phaselearn.data.sources.readers.archives import unpacked, unpacked_name
 from phaselearn.data.sources.structure_type import Cell
 from phaselearn.data.structures import Unusable
 
-# A label, unique within the file, and the cell of an entry or why it cannot be used.
+# A label, which is unique within the file, with the cell of an entry or the reason to leave it out.
 Entries = Iterator[tuple[str, Cell | Unusable]]
 
 
@@ -21,10 +21,10 @@ class Format:
     """A kind of file.
 
     Attributes:
-        patterns: names of such files, in lower case.
-        read: yields the entries of a file, which is not compressed.
-        of_ase: whether ASE reads it.
-        many: whether such a file holds more than a structure as a rule.
+        patterns: patterns of the names of such files, in lower case.
+        read: function that yields the entries of an unpacked file.
+        of_ase: whether ASE reads such files.
+        many: whether such files usually hold more than one structure.
     """
 
     patterns: tuple[str, ...]
@@ -42,7 +42,7 @@ _FORMATS = (
     Format(("*.traj",), ase_files.read_trajectory, of_ase=True, many=True),
     Format(("*poscar*", "*contcar*", "*.vasp", "chgcar*", "locpot*"), poscar.read),
 )
-# vasprun.xml, cssr, xsf, res, …: what pymatgen knows by the name.
+# vasprun.xml, cssr, xsf, res, …: formats that pymatgen knows by the file's name.
 _ANY_OTHER = Format(("*",), pymatgen_files.read)
 
 
@@ -63,7 +63,7 @@ def holds_many(file: Path) -> bool:
     try:
         with unpacked(file) as plain:
             return cif.holds_many(plain)
-    except Exception:  # reading it will tell
+    except Exception:  # the reader will report it
         return False
 
 

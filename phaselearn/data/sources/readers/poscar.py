@@ -1,7 +1,7 @@
-"""POSCAR, CONTCAR and the head of CHGCAR and LOCPOT, by the manual of VASP.
+"""POSCAR, CONTCAR and the head of CHGCAR and LOCPOT, read according to the manual of VASP.
 
-pymatgen's reader scales Cartesian positions by a volume as if it were a length, refuses a scale for each component,
-and invents elements where none are named.
+pymatgen's reader scales Cartesian positions by a volume as if it were a length, refuses three scales, and invents
+elements if none are named.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from phaselearn.data.sources.structure_type import Cell
 from phaselearn.data.structures import Unusable
 
 _LONGEST_LINE = 10_000  # characters
-# Also with the exponent of Fortran, 1.0d0, and without the blank that a sign may take: 0.25-0.50.
+# Also with Fortran's exponent, 1.0d0, and without a blank before a sign, 0.25-0.50.
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?")
 
 
@@ -39,7 +39,7 @@ def read(path: Path) -> Iterator[tuple[str, Cell]]:
     if len(sites) < sum(amounts):
         raise Unusable("not a POSCAR (fewer positions than atoms)")
     positions = np.array([_vector(line) for line in sites])
-    # A negative scale is minus the volume, in Å³; three are factors of the Cartesian components.
+    # A negative scale is minus the volume in Å³; three scales are factors of the Cartesian components.
     volume = abs(np.linalg.det(unscaled))
     if len(scale) == 1 and scale[0] < 0:
         if not volume > 0:
@@ -56,11 +56,11 @@ def read(path: Path) -> Iterator[tuple[str, Cell]]:
 
 
 def _lines(path: Path) -> list[str]:
-    """Return the lines up to the empty one behind the positions; the comment may be empty, too."""
+    """Return the lines up to the empty one behind the positions; the first line, a comment, may be empty."""
     with open(path, encoding="utf-8-sig", errors="replace") as file:
         lines = iter(lambda: file.readline(_LONGEST_LINE), "")
         head = list(islice(lines, 1))
-        # Twice the atoms leaves room for symbols and numbers over many lines.
+        # Twice the largest number of atoms leaves room for symbols and numbers on many lines.
         rest = list(islice(takewhile(str.strip, lines), 2 * MOST_ATOMS))
     if len(rest) < 7:
         raise Unusable("not a POSCAR (too short)")
@@ -68,7 +68,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _scale(line: str) -> np.ndarray:
-    """Return one factor or three; what follows is a comment."""
+    """Return the one or three scales at the beginning of a line; the rest is a comment."""
     tokens = list(takewhile(_NUMBER.fullmatch, line.split()[:3]))
     scale = np.array([_number(token) for token in tokens])
     if (
@@ -95,10 +95,10 @@ def _number(token: str) -> float:
 
 
 def _content(lines: Sequence[str]) -> tuple[list[str], list[int], int]:
-    """Return the symbols, none in files of VASP 4, how many atoms of each, and the line that follows.
+    """Return the symbols (none in files of VASP 4), the number of atoms of each, and the number of the next line.
 
     Raises:
-        Unusable: they do not fit together, there are too many atoms, or a symbol is no element's.
+        Unusable: symbols and numbers do not fit together, there are too many atoms, or a symbol is no element's.
     """
     symbols: list[str] = []
     amounts: list[int] = []
@@ -107,7 +107,7 @@ def _content(lines: Sequence[str]) -> tuple[list[str], list[int], int]:
         # Newer versions add the potential and its digest: Mg_pv/1a2b3c4d.
         symbols += [re.split("[/_]", token)[0] for token in _uncommented(lines[start])]
         start += 1
-    # As many lines of numbers as of symbols.
+    # Numbers may take several lines, as symbols may.
     while start < len(lines) and (not amounts or len(amounts) < len(symbols)):
         tokens = _uncommented(lines[start])
         if not tokens or not all(token.isdecimal() and len(token) < 19 for token in tokens):
@@ -129,10 +129,10 @@ def _uncommented(line: str) -> list[str]:
 
 
 def _names(comment: str, sites: Sequence[str], column: int, kinds: int) -> list[str]:
-    """Return the elements of a file of VASP 4: behind the positions, one a site, or in the comment, one a kind.
+    """Return the elements of a file of VASP 4, one for each site (behind its position) or each kind (in the comment).
 
     Raises:
-        Unusable: they are named nowhere.
+        Unusable: the elements are not named.
     """
     behind = [token for line in sites for token in line.split()[column : column + 1]]
     if len(behind) == len(sites) and ATOMIC_NUMBERS.keys() >= set(behind):

@@ -1,4 +1,4 @@
-"""Files of one structure that pymatgen reads: vasprun.xml, cssr, xsf, res, …."""
+"""Files with one structure that pymatgen reads: vasprun.xml, cssr, xsf, res, …."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from pymatgen.io.registry import get_structure_format
 from phaselearn.data.sources.structure_type import Cell
 from phaselearn.data.structures import Unusable
 
-# Those that hold numbers and nothing else. By a name such as a.json.old pymatgen would read JSON, which names modules
-# that it imports; packages that are installed may add formats of their own.
+# Formats that hold nothing but numbers. A file a.json.old would be read as JSON, which names modules that pymatgen then
+# imports; and installed packages may add formats of their own.
 _FORMATS = {"vasprun", "cssr", "xsf", "mcsqs", "prismatic", "res", "pwmat", "exciting", "lmto", "abinit-nc"}
 _MOST_BYTES = 1 << 30
 
 
 def read(path: Path) -> Iterator[tuple[str, Cell]]:
-    """Yield the structure of a file, of a calculation the last one.
+    """Yield the structure of a file; that of a calculation is its last one.
 
     Raises:
-        Unusable: no format of that name is read, it is too large, or it does not list all atoms of the cell.
+        Unusable: the name is that of no format that is read, the file is too large, or it does not list all atoms of
+            the cell.
     """
     try:
         kind = get_structure_format(filename=path.name).name
@@ -74,7 +75,7 @@ def cell_of(structure: Structure) -> Cell:
     """Return lattice, positions and atomic numbers; isotopes and ions are their elements.
 
     Raises:
-        Unusable: partial occupancy, a site that is no element, or a structure without periods in three directions.
+        Unusable: a site is partially occupied or no element, or the structure is not periodic in three directions.
     """
     if not all(structure.lattice.pbc):
         raise Unusable("not periodic in three directions")

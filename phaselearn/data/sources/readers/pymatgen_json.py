@@ -1,7 +1,6 @@
-"""JSON and YAML with structures anywhere in them: pymatgen's, in entries and documents, or rows of `source=file`.
+"""JSON and YAML files with structures anywhere in them: pymatgen's, alone or in documents, or rows of `source=file`.
 
-pymatgen's own reader imports the modules that a file names, and checks no number; here plain values are taken from a
-structure, and nothing else of it.
+pymatgen's own reader imports the modules that a file names, and checks no number. Here only plain values are taken.
 """
 
 from __future__ import annotations
@@ -22,19 +21,19 @@ from phaselearn.data.sources.readers.rows import FIELDS, cell_of_row
 from phaselearn.data.sources.structure_type import Cell
 from phaselearn.data.structures import Unusable
 
-MOST_BYTES = 1 << 30  # of a file; it takes ten times as much memory
-_MOST_BYTES_OF_YAML = 64 << 20  # which takes a hundred times as long to read
+MOST_BYTES = 1 << 30  # largest file; reading it takes ten times as much memory
+_MOST_BYTES_OF_YAML = 64 << 20  # YAML takes a hundred times as long to read
 
 
 def read(path: Path) -> Iterator[tuple[str, Cell | Unusable]]:
-    """Yield every structure, labelled by its place: keys and numbers from the outside in.
+    """Yield every structure, labelled by its place: the keys and numbers that lead to it.
 
-    Of an object with the field `structure` (a `ComputedStructureEntry`, a document of the Materials Project) only
-    that one is taken.
+    From an object with the field `structure` (a `ComputedStructureEntry`, a document of the Materials Project) only
+    this field is taken.
 
     Raises:
-        Unusable: not valid JSON, or too large.
-        UserError: it is a database of ASE, and ASE is missing.
+        Unusable: the file is no valid JSON, or too large.
+        UserError: the file is a database of ASE, and ASE is missing.
     """
     try:
         content = json.loads(_content(path, MOST_BYTES))
@@ -50,7 +49,7 @@ def read_yaml(path: Path) -> Iterator[tuple[str, Cell | Unusable]]:
     """Yield every structure of a YAML file, labelled as those of JSON are.
 
     Raises:
-        Unusable: not valid YAML, or too large.
+        Unusable: the file is no valid YAML, or too large.
     """
     try:
         content = yaml.load(_content(path, _MOST_BYTES_OF_YAML), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -79,7 +78,7 @@ def _structures(content: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     seen: set[int] = set()
     while waiting:
         node, place = waiting.pop()
-        # Aliases of YAML lead to one object on very many ways.
+        # With YAML's aliases, very many ways may lead to one object.
         if not isinstance(node, dict | list) or id(node) in seen:
             continue
         seen.add(id(node))
@@ -93,11 +92,11 @@ def _structures(content: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def cell_of_structure(content: dict[str, Any]) -> Cell:
-    """Return lattice, positions and atomic numbers of pymatgen's dictionary of a `Structure`.
+    """Return lattice, positions and atomic numbers of a `Structure` that pymatgen has written as a dictionary.
 
     Raises:
-        Unusable: partial occupancy, a site that is no element, a structure without periods in three directions, or
-            fields that are missing or of the wrong kind.
+        Unusable: a site is partially occupied or no element, the structure is not periodic in three directions, or
+            fields are missing or of the wrong kind.
     """
     try:
         lattice, sites = content["lattice"], content["sites"]

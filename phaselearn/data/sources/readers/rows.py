@@ -1,4 +1,4 @@
-"""An object of JSON with `lattice`, `species` and `frac_coords` as a cell: a row of JSON lines, or one in a list."""
+"""JSON objects with `lattice`, `species` and `frac_coords`: rows of JSON lines, or entries of a list."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def cell_of_row(row: Mapping[str, Any]) -> Cell:
     """Return lattice, positions and atomic numbers.
 
     Raises:
-        Unusable: not all of it is there, it does not fit together, or it is no ordered crystal.
+        Unusable: fields are missing or do not fit together, or it is no ordered crystal.
     """
     missing = [field for field in FIELDS if field not in row]
     if missing:

@@ -1,4 +1,4 @@
-"""The blocks of a file, each by itself, and their values by name."""
+"""The blocks of a CIF, each read by itself, and their values by name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Block:
     """The values of a block.
 
     Names of tags are in lower case, with `_` for a dot, so that those of all dictionaries are the same. A value is
-    text; it is empty where the file says that there is none (`.`), and None where it is not known (`?`).
+    text, empty if the file says that there is none (`.`), and None if it is unknown (`?`).
     """
 
     def __init__(self, block: cif.Block) -> None:
@@ -36,11 +36,11 @@ class Block:
                 self._tags[_name(tag)].append(tag)
 
     def value(self, *names: str) -> str:
-        """Return the first value that is there under some name, alone or in a loop; empty where none is known."""
+        """Return the first value under any of the names, alone or in a loop; empty if there is none."""
         return next((text for name in names for text in self.column(name) if text), "")
 
     def column(self, *names: str) -> list[str | None]:
-        """Return the values under the first name with any that is known, else under the first that is there."""
+        """Return the values under the first name that has a known value, else under the first name in the block."""
         columns = [
             [_text(raw) for raw in self._block.find_values(tag)] for name in names for tag in self._tags.get(name, ())
         ]
@@ -54,7 +54,7 @@ def holds_many(path: Path) -> bool:
 
 
 def blocks(text: str) -> Iterator[Block | Unusable]:
-    """Yield the blocks with atoms; what is wrong in one never reaches another."""
+    """Yield the blocks with atoms; a mistake in one block does not affect the others."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     try:
         document = cif.read_string(text)
@@ -65,7 +65,7 @@ def blocks(text: str) -> Iterator[Block | Unusable]:
 
 
 def number(text: str | None) -> float:
-    """Return the number of `1.5`, `1.50(2)` or `2/3`; NaN where it is none."""
+    """Return the value of `1.5`, `1.50(2)` or `2/3`; NaN if the text is no number."""
     if text is None:
         return math.nan
     fraction = _FRACTION.fullmatch(text)
@@ -73,7 +73,7 @@ def number(text: str | None) -> float:
 
 
 def _one_by_one(text: str) -> Iterator[Block | Unusable]:
-    """Yield the blocks of a file in which something is not valid."""
+    """Yield the blocks of a file that is not valid as a whole."""
     starts = [header.start() for header in _HEADER.finditer(text)]
     ends = [*starts[1:], len(text)]
     if not starts or starts[0] > 0:

@@ -13,10 +13,10 @@ _ANGLES = tuple(f"_cell_angle_{name}" for name in ("alpha", "beta", "gamma"))
 
 
 def read_lattice(block: Block) -> np.ndarray:
-    """Return the rows (3, 3) in Å: a along x, b in the plane of x and y.
+    """Return the cell vectors (3, 3) as rows, in Å: a along x, b in the plane of x and y.
 
     Raises:
-        Unusable: there is no cell, or no such cell can be.
+        Unusable: the block has no cell, or an impossible one.
     """
     lengths = [number(block.value(name)) for name in _LENGTHS]
     angles = [_angle(block, name) for name in _ANGLES]

@@ -12,27 +12,27 @@ from phaselearn.data.structures import Unusable
 _LAST = 103  # no crystal has an element beyond; a label such as Cn1 means something else
 _CHARGE = r"[+-]+|\d*\.?\d*[+-]|[+-]\d*\.?\d+"
 _ROMAN = r"VI{1,3}|IV|I{2,3}"
-# FE, 2H, O--, FeIII, Fe(III), Fe2, the valence states Cval and Siva of the tables of scattering factors, and the
-# potentials of simulations, Ti_sv.
+# FE, 2H, O--, FeIII, Fe(III), Fe2; Cval and Siva, valence states in the tables of scattering factors; and Ti_sv, a
+# potential of simulations.
 _SYMBOL = (
     rf"(?:\d{{1,3}})?(?P<element>[A-Za-z]LETTERS)"
     rf"(?:{_CHARGE}|{_ROMAN}|\((?:{_ROMAN}|{_CHARGE}|I|V)\)|va|val|_[a-z]+|\d+)?"
 )
-# Labels where symbols should be, Fe1A; AgI, which may be silver of valence one.
+# Labels in place of symbols, such as Fe1A; and AgI, which may be silver(I).
 _DOUBTFUL = r"(?P<element>[A-Za-z]LETTERS)(?:\d+[A-Za-z0-9'*]*|I|V)"
 _MIXED = re.compile(r"[/,;&|]|\d\.\d")  # Na/K, Fe0.9
 
 
 def atomic_number(symbol: str, label: str, formula: Container[str] | None) -> int:
-    """Return the atomic number of a type symbol or, where there is none that helps, of a label such as `FE1`.
+    """Return the atomic number of a type symbol or, if that does not help, of a label such as `FE1`.
 
     Args:
-        symbol: as in the file; may be empty.
-        label: the same.
-        formula: the elements that the file states, if it does: they tell whether CA1 is calcium or a carbon atom.
+        symbol: type symbol as in the file; may be empty.
+        label: label of the site as in the file; may be empty.
+        formula: elements of the stated formula, or None: they tell whether CA1 is calcium or a carbon atom.
 
     Raises:
-        Unusable: no element, or more than one that it may be.
+        Unusable: it is no element, or may be one of several.
     """
     symbol = "".join(symbol.split())
     plain = of_plain_symbol(symbol)
@@ -49,7 +49,7 @@ def atomic_number(symbol: str, label: str, formula: Container[str] | None) -> in
 
 
 def _of_symbol(symbol: str, label: str) -> set[str]:
-    """Return the elements that a site may be of."""
+    """Return the elements that a site may have."""
     if len(symbol) > LONGEST:
         return set()
     known = _read(_SYMBOL, symbol)
@@ -78,7 +78,7 @@ def _is_mixed(symbol: str, named: Container[str]) -> bool:
 
 
 def _read(pattern: str, symbol: str) -> set[str]:
-    """Return the element of a symbol, of two letters if that may be."""
+    """Return the element of a symbol, of two letters if there is one."""
     for letters in ("[A-Za-z]", ""):
         reading = re.fullmatch(pattern.replace("LETTERS", letters), symbol)
         if reading is not None and (known := _elements(reading["element"])):
@@ -87,7 +87,7 @@ def _read(pattern: str, symbol: str) -> set[str]:
 
 
 def _of_label(label: str) -> set[str]:
-    """Return the elements that a label may stand for: Fe1 is iron, but CA1 may be calcium or an atom of carbon."""
+    """Return the elements that a label may stand for: Fe1 is iron, but CA1 may be calcium or a carbon atom."""
     letters = re.match(r"[A-Za-z]+", label)
     if letters is None or _MIXED.search(label):
         return set()

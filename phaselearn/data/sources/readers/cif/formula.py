@@ -1,4 +1,4 @@
-"""What a file states of its contents, and whether the atoms are those."""
+"""The stated formula of a CIF, and its comparison with the atoms."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _TOLERANCE = 0.01  # relative
 
 @dataclass(frozen=True)
 class Stated:
-    """The formula of a file and how many such units its cell holds; None where it does not say.
+    """The stated formula and number of formula units; None if it is not stated.
 
     Attributes:
-        formula: {element: atoms}, deuterium as hydrogen; without elements of which there are none.
-        units: Z.
+        formula: {element: number of atoms}, without elements of which there are 0; deuterium counts as hydrogen.
+        units: Z, the number of formula units in the cell.
     """
 
     formula: Mapping[str, float] | None
@@ -32,10 +32,10 @@ class Stated:
 
     @classmethod
     def of(cls, block: Block) -> Stated:
-        """Return what a block states.
+        """Return the statements of a block.
 
         Raises:
-            Unusable: its formula or its Z cannot be read.
+            Unusable: the formula or Z cannot be read.
         """
         text, units = block.value("_chemical_formula_sum"), block.value("_cell_formula_units_z")
         count = number(units) if units else None
@@ -52,10 +52,10 @@ class Stated:
         return self.formula is not None and self.units is not None
 
     def check(self, numbers: np.ndarray) -> None:
-        """Compare the atoms (n,) of the cell with what is stated.
+        """Compare the atomic numbers (n,) of the cell with the stated formula and Z.
 
         Raises:
-            Unusable: some are missing, or too many.
+            Unusable: atoms are missing, or there are too many.
         """
         atoms = Counter(gemmi.Element(int(each)).name for each in numbers)
         if self.formula is None:

@@ -1,4 +1,4 @@
-"""The sites of a block: where they are, to how many digits, and of which element."""
+"""The sites of a block: positions, their rounding, and elements."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Sites:
     """The sites that are listed and occupied.
 
     Attributes:
-        positions: (n, 3) fractional.
-        rounding: (n, 3), how far each coordinate may be from what it stands for.
-        numbers: (n,) atomic numbers.
+        positions: fractional positions (n, 3).
+        rounding: largest rounding error (n, 3) of each coordinate.
+        numbers: atomic numbers (n,).
     """
 
     positions: np.ndarray
@@ -49,12 +49,12 @@ def read_sites(block: Block, lattice: np.ndarray, formula: Container[str] | None
     """Return the sites of a block.
 
     Args:
-        block: with atoms.
-        lattice: (3, 3), rows in Å.
-        formula: as the file states it.
+        block: a block with atoms.
+        lattice: cell vectors (3, 3) as rows, in Å.
+        formula: elements of the stated formula; None if none is stated.
 
     Raises:
-        Unusable: what is listed is not all there, or not all there is.
+        Unusable: the list of atoms is incomplete or inconsistent, or they are not those of an ordered crystal.
     """
     fractional = any(block.column(f"_atom_site_{_FRACTIONAL[0]}"))
     names = _FRACTIONAL if fractional else _CARTESIAN
@@ -106,16 +106,16 @@ def read_sites(block: Block, lattice: np.ndarray, formula: Container[str] | None
 
 
 def _rounding(text: str) -> float:
-    """Return how far a coordinate may be from what it stands for: 0.333 from ⅓; 0, 0.5 and 1/3 are exact."""
+    """Return the largest rounding error of a coordinate: 0.333 may stand for ⅓; 0, 0.5 and 1/3 are exact."""
     decimals = _DECIMALS.fullmatch(text)
     return ROUNDING * 10.0 ** -len(decimals[1]) if decimals else 0.0
 
 
 def _fractions_of_cartesians(block: Block, lattice: np.ndarray) -> np.ndarray:
-    """Return what a row of Cartesian coordinates is to be multiplied with.
+    """Return the matrix (3, 3) by which a row of Cartesian coordinates is multiplied to give fractional ones.
 
     Raises:
-        Unusable: the file does not have x along a, and y in the plane of a and b.
+        Unusable: the file's axes are not x along a and y in the plane of a and b.
     """
     usual = np.linalg.inv(lattice)
     stated = [

@@ -1,4 +1,4 @@
-"""The structure of a block: its sites, repeated by the symmetry, compared with all else that the file states."""
+"""The structure of a block: its sites are repeated by the symmetry, and compared with all other statements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The space group of a block: listed operations, or a setting of the group that it names."""
+"""The space group of a block: its listed operations, or a setting of the group that it names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAGNETIC_GROUPS = ("_space_group_magn_name_bns", "_space_group_magn_number_bns"
 _HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
 _NAMES = ("_space_group_name_h-m_alt", "_symmetry_space_group_name_h-m", "_space_group_name_h-m_full")
 _NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
-_AS_GOOD = 1e-3  # by how much one setting must fit a cell better than another
+_AS_GOOD = 1e-3  # settings whose misfits differ by less fit a cell equally well
 # `:2` and `:R` of the International Tables; of the ICSD, S for an origin on a special position and Z for one on a
 # centre of inversion.
 _SETTING = re.compile(r"(.+?)\s*(?::\s*([12HRSZ])|([HRSZ]))", re.IGNORECASE)
@@ -31,11 +31,11 @@ _LONGEST = 60  # characters of a symbol
 
 @dataclass(frozen=True)
 class Setting:
-    """A way to read the symmetry of a block.
+    """One way to read the symmetry of a block.
 
     Attributes:
-        operations: of the space group; they fit the cell.
-        symbol: Hermann–Mauguin, without the origin; empty where the file gives the operations or a Hall symbol.
+        operations: operations of the space group; they fit the cell.
+        symbol: Hermann–Mauguin symbol without the origin; empty if the file gives the operations or a Hall symbol.
     """
 
     operations: Operations
@@ -43,13 +43,13 @@ class Setting:
 
 
 def read_settings(block: Block, lattice: np.ndarray) -> list[Setting]:
-    """Return how the symmetry of a block may be read: in one way, or in two that differ in their origin.
+    """Return the ways to read the symmetry of a block: one, or two that differ in their origin.
 
     Operations come before a Hall symbol, this before a Hermann–Mauguin symbol, and the number last. Of several settings
     the first is taken, in the order of the International Tables, that fits the cell as well as any.
 
     Raises:
-        Unusable: nothing of that is given or can be read, or none of the settings fits the cell.
+        Unusable: none of these is given and can be read, or no setting fits the cell.
     """
     settings = _magnetic(block) or _listed(block) or _hall(block) or _tabulated(block)
     if not settings:
@@ -65,7 +65,7 @@ def read_settings(block: Block, lattice: np.ndarray) -> list[Setting]:
 
 
 def other_groups(block: Block, operations: Operations) -> list[list[Operations]]:
-    """Return the settings of each group that the block names and that is not the one of the operations."""
+    """Return the settings of each group that the block names but that the operations do not form."""
     if any(block.column(_MAGNETIC)):
         return []
     name, number = block.value(*_NAMES), block.value(*_NUMBERS)
@@ -116,7 +116,7 @@ def _tabulated(block: Block) -> list[Setting]:
 
 
 def _by_name(name: str) -> list[gemmi.SpaceGroup]:
-    """Return the settings that a Hermann–Mauguin symbol may mean: unique axes, kinds of axes, origins."""
+    """Return the settings to which a Hermann–Mauguin symbol may refer: unique axes, kinds of axes, origins."""
     if len(name) > _LONGEST:
         return []
     # P 2_1/c, P 2(1)/c
@@ -134,7 +134,7 @@ def _by_name(name: str) -> list[gemmi.SpaceGroup]:
 
 
 def _by_number(text: str) -> list[gemmi.SpaceGroup]:
-    """Return the settings of a group, the one that the International Tables put first at the beginning."""
+    """Return the settings of a group in the order of the International Tables."""
     return [group for group in _settings() if text == str(group.number)]
 
 
