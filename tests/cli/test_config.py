@@ -30,7 +30,7 @@ def test_config_says_what_would_run_and_why(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "asked",
     [
-        ["source=materials_project", "source.elements=[Si,O]", "data.store=s3://bucket/pairs.zarr"],
+        ["source=materials_project", "source.filters.elements=[Si,O]", "data.store=s3://bucket/pairs.zarr"],
         ["source=file", "source.path=it's huge?.jsonl"],
     ],
     ids=["fetched", "hashed"],

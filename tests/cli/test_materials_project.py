@@ -45,7 +45,7 @@ def files_with_the_key(folder: Path) -> list[Path]:
 
 @pytest.mark.slow
 def test_once_online_then_offline(server: MaterialsProjectServer, tmp_path: Path) -> None:
-    source = ("source=materials_project", "source.nsites=[1,20]", f"source.endpoint={server.endpoint}")
+    source = ("source=materials_project", "source.filters.nsites=[1,20]", f"source.endpoint={server.endpoint}")
     refused = run(tmp_path, *PHASELEARN, "prepare", *source, "data=hkl10")
     assert refused.returncode == 2
     assert re.fullmatch("error: .*no API key.*MP_API_KEY.*\n", refused.stderr)
@@ -78,7 +78,7 @@ def test_a_key_in_a_file_of_ones_own_is_written_nowhere(server: MaterialsProject
     own.mkdir(parents=True)
     text = (Path(__file__).parents[2] / "conf" / "source" / "materials_project.yaml").read_text()
     (own / "mine.yaml").write_text(text.replace("api_key: null", f"api_key: {KEY}"))
-    arguments = ("source=mine", "source.elements=[O]", f"source.endpoint={server.endpoint}", "regimes=[full10]")
+    arguments = ("source=mine", "source.filters.elements=[O]", f"source.endpoint={server.endpoint}", "regimes=[full10]")
     done = run(
         tmp_path,
         *(*PHASELEARN, "benchmark", f"hydra.searchpath=[file://{own.parent}]", *arguments),

@@ -102,7 +102,8 @@ class Client:
             return validate_ids([identifier])[0]
         except ValueError as error:
             raise UserError(
-                f"{identifier} is no identifier of the Materials Project: give e.g. source.ids=[mp-149,mp-22862]"
+                f"{identifier} is no identifier of the Materials Project: give e.g. "
+                "source.filters.ids=[mp-149,mp-22862]"
             ) from error
 
     def _heartbeat(self) -> str:

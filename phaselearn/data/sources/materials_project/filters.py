@@ -16,31 +16,66 @@ from phaselearn.errors import UserError, check_whole
 
 Range = tuple[float | None, float | None]
 
+_KEY = "source.filters"
+
+
+_EXAMPLES = {
+    "elements": "[Si,O]",
+    "chemsys": "[Si-O,Al-O]",
+    "nsites": "[1,20]",
+    "energy_above_hull": "[0,0.05]",
+    "ids": "[mp-149,mp-22862]",
+}
+
 
 @dataclass(frozen=True)
 class Filters:
     """Conditions that a material must fulfil, all of them; None is no condition.
 
-    They are made by `filters`, which checks and sorts the values.
+    Values are sorted, so that their order makes no difference.
 
     Attributes:
         elements: symbols of elements that the material must contain; it may contain others, too.
-        chemsys: chemical systems, e.g. `O-Si`; the material must have exactly the elements of one of them. `*` stands
+        chemsys: chemical systems, e.g. `Si-O`; the material must have exactly the elements of one of them. `*` stands
             for any element.
         nsites: least and largest number of atoms in the primitive cell.
         energy_above_hull: least and largest energy above the convex hull, in eV an atom.
         theoretical: true for materials that nobody has made, false for those that are known from experiment.
         ids: identifiers, one of which the material must have.
         count: number of materials, chosen among those that fulfil the other conditions by the SHA-256 of their ids.
+
+    Raises:
+        UserError: an unknown element, an empty list, an invalid range, or a count below 1.
     """
 
-    elements: tuple[str, ...] | None = None
-    chemsys: tuple[str, ...] | None = None
-    nsites: Range | None = None
-    energy_above_hull: Range | None = None
+    elements: Sequence[str] | None = None
+    chemsys: str | Sequence[str] | None = None
+    nsites: Sequence[int | None] | None = None
+    energy_above_hull: Sequence[float | None] | None = None
     theoretical: bool | None = None
-    ids: tuple[str, ...] | None = None
+    ids: Sequence[str] | None = None
     count: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.count is not None:
+            check_whole("source.count", self.count, least=1, example=1000)
+        systems = [self.chemsys] if isinstance(self.chemsys, str) else self.chemsys
+        for name, values in (("elements", self.elements), ("chemsys", systems), ("ids", self.ids)):
+            if values is not None:
+                _check_words(name, values)
+        for symbol in self.elements or ():
+            _check_symbol("elements", symbol)
+        for symbol in (symbol for system in systems or () for symbol in _parts(system) if symbol != "*"):
+            _check_symbol("chemsys", symbol)
+        checked = {
+            "elements": _sorted(self.elements),
+            "chemsys": _sorted(None if systems is None else ["-".join(_parts(system)) for system in systems]),
+            "nsites": _range("nsites", self.nsites, int),
+            "energy_above_hull": _range("energy_above_hull", self.energy_above_hull, float),
+            "ids": _sorted(self.ids),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     @property
     def are_given(self) -> bool:
@@ -54,10 +89,7 @@ class Filters:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Filters:
         """Return the filters from the values of `as_dict`."""
-        arguments: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-        }
-        return cls(**arguments)
+        return cls(**values)
 
     def digest(self) -> str:
         """Return a digest of the filters, ten hexadecimal digits."""
@@ -84,50 +116,20 @@ class Filters:
         return ", ".join(f"{name}={_shown(value)}" for name, value in given.items() if value is not None) or "no filter"
 
 
-def filters(
-    elements: Sequence[str] | None,
-    chemsys: str | Sequence[str] | None,
-    nsites: Sequence[int | None] | None,
-    energy_above_hull: Sequence[float | None] | None,
-    theoretical: bool | None,
-    ids: Sequence[str] | None,
-    count: int | None,
-) -> Filters:
-    """Return checked filters; lists are sorted, so that their order makes no difference.
-
-    Raises:
-        UserError: an unknown element, an empty list, an invalid range, or a count below 1.
-    """
-    if count is not None:
-        check_whole("source.count", count, least=1, example=1000)
-    systems = [chemsys] if isinstance(chemsys, str) else chemsys
-    for name, values in (("elements", elements), ("chemsys", systems), ("ids", ids)):
-        if values is not None and not all(isinstance(value, str) and value for value in values):
-            raise UserError(f"source.{name}={list(values)}: a list of words is needed, e.g. source.{_EXAMPLES[name]}")
-        if values is not None and not values:
-            raise UserError(f"source.{name}=[] is empty: give e.g. source.{_EXAMPLES[name]}, or null for any")
-    for name, symbols in (("elements", elements or ()), ("chemsys", [s for one in systems or () for s in _parts(one)])):
-        for symbol in symbols:
-            if not (Element.is_valid_symbol(symbol) or (name == "chemsys" and symbol == "*")):
-                raise UserError(f"source.{name}: {symbol} is no element: give e.g. source.{_EXAMPLES[name]}")
-    return Filters(
-        elements=_sorted(elements),
-        chemsys=_sorted(None if systems is None else ["-".join(_parts(system)) for system in systems]),
-        nsites=_range("nsites", nsites, int),
-        energy_above_hull=_range("energy_above_hull", energy_above_hull, float),
-        theoretical=theoretical,
-        ids=_sorted(ids),
-        count=count,
-    )
+def _example(name: str) -> str:
+    return f"{_KEY}.{name}={_EXAMPLES[name]}"
 
 
-_EXAMPLES = {
-    "elements": "elements=[Si,O]",
-    "chemsys": "chemsys=[Si-O,Al-O]",
-    "nsites": "nsites=[1,20]",
-    "energy_above_hull": "energy_above_hull=[0,0.05]",
-    "ids": "ids=[mp-149,mp-22862]",
-}
+def _check_words(name: str, values: Sequence[str]) -> None:
+    if not all(isinstance(value, str) and value for value in values):
+        raise UserError(f"{_KEY}.{name}={list(values)}: a list of words is needed, e.g. {_example(name)}")
+    if not values:
+        raise UserError(f"{_KEY}.{name}=[] is empty: give e.g. {_example(name)}, or null for any")
+
+
+def _check_symbol(name: str, symbol: str) -> None:
+    if not Element.is_valid_symbol(symbol):
+        raise UserError(f"{_KEY}.{name}: {symbol} is no element: give e.g. {_example(name)}")
 
 
 def _parts(system: str) -> list[str]:
@@ -146,8 +148,8 @@ def _range(name: str, given: Sequence[float | None] | None, kind: type) -> Range
         if least is None or most is None or least <= most:
             return least, most
     raise UserError(
-        f"source.{name}={list(given)}: the least and the most are needed, null where there is no bound, "
-        f"e.g. source.{_EXAMPLES[name]}"
+        f"{_KEY}.{name}={list(given)}: the least and the largest value are needed, null for no bound, e.g. "
+        f"{_example(name)}"
     )
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 from phaselearn.data.sources.file import File
 from phaselearn.data.sources.materials_project.client import Client
 from phaselearn.data.sources.materials_project.fetch import fetch
-from phaselearn.data.sources.materials_project.filters import filters
+from phaselearn.data.sources.materials_project.filters import Filters
 from phaselearn.data.sources.materials_project.snapshot import ATTRIBUTION, LICENCE, Snapshot
 from phaselearn.data.sources.structure_type import CELLS
 from phaselearn.data.structures import Crystal, LeftOut, Source
@@ -28,8 +29,9 @@ class MaterialsProject(Source):
     which are under another licence, are not fetched.
 
     Args:
-        elements, chemsys, nsites, energy_above_hull, theoretical, ids, count: see `Filters`.
-        cell: `as_given`, `primitive` (Niggli-reduced) or `conventional`.
+        filters: conditions that the materials fulfil.
+        count: number of materials, see `Filters`; null for all.
+        cell: which cell each crystal gets: `as_given`, `primitive` (Niggli-reduced) or `conventional`.
         snapshot: folder of the snapshot; null for one under `snapshot_folder` that is named after the filters. One that
             is named and is there needs no filters.
         snapshot_folder: where snapshots that are not named lie.
@@ -46,12 +48,7 @@ class MaterialsProject(Source):
 
     def __init__(
         self,
-        elements: Sequence[str] | None = None,
-        chemsys: str | Sequence[str] | None = None,
-        nsites: Sequence[int | None] | None = None,
-        energy_above_hull: Sequence[float | None] | None = None,
-        theoretical: bool | None = None,
-        ids: Sequence[str] | None = None,
+        filters: Filters,
         count: int | None = None,
         cell: str = "as_given",
         snapshot: str | None = None,
@@ -60,7 +57,7 @@ class MaterialsProject(Source):
         api_key: str | None = None,
     ) -> None:
         choose("source.cell", cell, CELLS)
-        self.filters = filters(elements, chemsys, nsites, energy_above_hull, theoretical, ids, count)
+        self.filters = replace(filters, count=count)
         named = Path(snapshot) if snapshot else None
         self.folder = named or Path(snapshot_folder) / f"{self.name}_{self.filters.digest()}"
         self.cell = cell
@@ -74,7 +71,8 @@ class MaterialsProject(Source):
                 f"source.snapshot={named} is not there, and there is no filter to fetch it with"
                 if named
                 else "source=materials_project without a filter is the whole database: give at least one, "
-                "e.g. source.elements=[Si,O], source.chemsys=Si-O or source.energy_above_hull=[0,0.05]"
+                "e.g. source.filters.elements=[Si,O], source.filters.chemsys=Si-O or "
+                "source.filters.energy_above_hull=[0,0.05]"
             )
 
     def __len__(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from phaselearn.data.sources.materials_project import client as client_module
 from phaselearn.data.sources.materials_project import fetch as fetch_module
+from phaselearn.data.sources.materials_project.filters import Filters
 from phaselearn.data.sources.materials_project.source import MaterialsProject
 from tests.data.sources.materials_project.server import (
     KEY,
@@ -54,7 +56,9 @@ def make(server: MaterialsProjectServer, tmp_path: Path) -> Make:
 
     def make(**options: Any) -> MaterialsProject:
         standard = {"snapshot_folder": str(tmp_path), "endpoint": server.endpoint, "api_key": KEY}
-        return MaterialsProject(**(standard | options))
+        conditions = {field.name for field in fields(Filters)} - {"count"}
+        filters = Filters(**{name: options.pop(name) for name in conditions & options.keys()})
+        return MaterialsProject(filters, **(standard | options))
 
     return make
 

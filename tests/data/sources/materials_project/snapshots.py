@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 
+from phaselearn.data.sources.materials_project.filters import Filters
 from phaselearn.data.sources.materials_project.source import MaterialsProject
 from phaselearn.data.structures import Crystal
 from tests.data.sources.materials_project.server import (
@@ -29,7 +30,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def fetched(server: MaterialsProjectServer, folder: Path, key: str = KEY) -> dict[str, bytes]:
-    source = MaterialsProject(elements=["Na"], snapshot=str(folder), endpoint=server.endpoint, api_key=key)
+    source = MaterialsProject(Filters(elements=["Na"]), snapshot=str(folder), endpoint=server.endpoint, api_key=key)
     return contents(source.snapshot().folder)
 
 

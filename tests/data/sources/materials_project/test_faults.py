@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from phaselearn.data.sources.materials_project import client as client_module
+from phaselearn.data.sources.materials_project.filters import Filters
 from phaselearn.data.sources.materials_project.source import MaterialsProject
 from phaselearn.errors import UserError
 from tests.data.sources.materials_project.server import (
@@ -52,7 +53,9 @@ def test_what_passes_is_asked_again(large: MaterialsProjectServer, tmp_path: Pat
 def test_the_first_contact_is_repeated_too(tmp_path: Path, name: str, number: int) -> None:
     with MaterialsProjectServer(library()) as server:
         server.fault = Once("/heartbeat", number, PASSING[name])
-        source = MaterialsProject(elements=["Cl"], snapshot=str(tmp_path / "s"), endpoint=server.endpoint, api_key=KEY)
+        source = MaterialsProject(
+            Filters(elements=["Cl"]), snapshot=str(tmp_path / "s"), endpoint=server.endpoint, api_key=KEY
+        )
         assert ids(source) == {"mp-22862", "mp-23193"}
 
 

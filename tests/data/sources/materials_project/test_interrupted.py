@@ -15,6 +15,7 @@ import pytest
 
 from phaselearn.data.sources.materials_project import client
 from phaselearn.data.sources.materials_project import fetch as fetch_module
+from phaselearn.data.sources.materials_project.filters import Filters
 from phaselearn.data.sources.materials_project.source import MaterialsProject
 from phaselearn.errors import UserError
 from tests.data.sources.materials_project.server import KEY, Fault, MaterialsProjectServer, rock_salts
@@ -41,7 +42,7 @@ FAULTS: list[Fault] = [
 def fetch(endpoint: str, folder: Path) -> None:
     for module, values in SMALL.items():
         vars(module).update(values)
-    MaterialsProject(elements=["Na"], snapshot=str(folder), endpoint=endpoint, api_key=KEY).fingerprint()
+    MaterialsProject(Filters(elements=["Na"]), snapshot=str(folder), endpoint=endpoint, api_key=KEY).fingerprint()
 
 
 @pytest.fixture(scope="module")

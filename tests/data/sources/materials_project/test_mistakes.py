@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from phaselearn.data.sources.materials_project.filters import Filters
 from phaselearn.data.sources.materials_project.source import MaterialsProject
 from phaselearn.errors import UserError
 from tests.data.sources.materials_project.server import (
@@ -65,14 +66,16 @@ def test_no_network(tmp_path: Path) -> None:
         endpoint = f"http://127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(UserError, match=f"no connection to {endpoint}.*network"):
             MaterialsProject(
-                elements=["Cl"], snapshot_folder=str(tmp_path), endpoint=endpoint, api_key=KEY
+                Filters(elements=["Cl"]), snapshot_folder=str(tmp_path), endpoint=endpoint, api_key=KEY
             ).fingerprint()
 
 
 @pytest.mark.parametrize("endpoint", ["materialsproject", "ftp://127.0.0.1"])
 def test_an_address_that_is_none(tmp_path: Path, endpoint: str) -> None:
     with pytest.raises(UserError, match=endpoint):
-        MaterialsProject(elements=["Cl"], snapshot_folder=str(tmp_path), endpoint=endpoint, api_key=KEY).fingerprint()
+        MaterialsProject(
+            Filters(elements=["Cl"]), snapshot_folder=str(tmp_path), endpoint=endpoint, api_key=KEY
+        ).fingerprint()
 
 
 def test_no_client(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,8 +101,8 @@ def test_nothing_fulfils_the_filters(make: Make) -> None:
         ({"elements": [False]}, "a list of words"),
         ({"elements": []}, "is empty"),
         ({"chemsys": "Si-Oxygen"}, "Oxygen is no element"),
-        ({"nsites": [20, 1]}, "the least and the most"),
-        ({"nsites": [20]}, "the least and the most"),
+        ({"nsites": [20, 1]}, "the least and the largest"),
+        ({"nsites": [20]}, "the least and the largest"),
         ({"elements": ["Si"], "count": 0}, "source.count=0"),
         ({"elements": ["Si"], "cell": "large"}, "source.cell=large"),
     ],

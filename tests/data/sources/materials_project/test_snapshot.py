@@ -13,6 +13,7 @@ import pytest
 from pymatgen.core import Structure
 
 from phaselearn.data.sources.file import File
+from phaselearn.data.sources.materials_project.filters import Filters
 from phaselearn.data.sources.materials_project.source import MaterialsProject
 from phaselearn.data.structures import Crystal, LeftOut
 from phaselearn.errors import UserError
@@ -85,7 +86,7 @@ def test_a_snapshot_needs_neither_network_nor_key_nor_client(
     for name in ("mp_api", "requests", "filelock"):
         monkeypatch.setitem(sys.modules, name, None)
     # The same filters, in another order of words; and the folder alone.
-    named = MaterialsProject(snapshot=str(first.folder))
+    named = MaterialsProject(Filters(), snapshot=str(first.folder))
     for again in (make(nsites=[1, 99], api_key=None, endpoint="http://127.0.0.1:1/"), named):
         assert ([entry.id for entry in again], again.fingerprint(), again.attribution) == before
     assert len(server.requests) == asked
