@@ -62,7 +62,14 @@ def _unknown_key(key: str, name: str, command: str) -> str:
     groups = [entry.name for entry in config_directory().iterdir() if entry.is_dir()]
     parent, _, last = key.rpartition(".")
     siblings = [other for other in known if other.rpartition(".")[0] == parent]
-    best = closest(key, known + groups) or closest(last, [other.rpartition(".")[2] for other in siblings])
+    group = key.partition(".")[0]
+    # The same key in another node of the group, such as data.loading.cache for data.cache; else a similar one.
+    same = (other for other in known if other.startswith(f"{group}.") and other.endswith(f".{last}"))
+    best = (
+        next(same, None)
+        or closest(key, known + groups)
+        or closest(last, [name.rpartition(".")[2] for name in siblings])
+    )
     if best and "." not in best and parent and best not in known:
         best = f"{parent}.{best}"
     allowed = ", ".join(other.rpartition(".")[2] for other in siblings) or ", ".join(sorted(groups))

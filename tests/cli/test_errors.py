@@ -92,6 +92,7 @@ CONFIGURATION = [
     ("train trianer=cpu", ["did you mean trainer"]),
     ("train sead=1", ["did you mean seed"]),
     ("train data.batchsize=4", ["did you mean data.batch_size"]),
+    ("train data.cache=none", ["did you mean data.loading.cache"]),
     ("train data.augmentation.axis=true", ["did you mean data.augmentation.axes"]),
     ("train data.augmentaton.axes=true", ["'data.augmentaton' is not a key", "did you mean data.augmentation"]),
     ("train +model.hidden_size=[10]", ["did you mean hidden_sizes"]),
