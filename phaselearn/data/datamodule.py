@@ -24,8 +24,8 @@ class PairDataModule(pl.LightningDataModule):
 
     Args:
         store: where the pairs lie, and how they are made if they are not there.
-        preparation: how the crystals that validate and test are measured, transformed and scaled.
-        training: the same of the crystals that train, with their augmentation.
+        preparation: preparation of the crystals that validate and test.
+        training: preparation of the crystals that train: with augmentation, and perhaps another observation.
         loading: batches, loader processes and memory.
         train_size: number of training crystals, smaller sets within larger ones; None for all.
         endless: number of new crystals a training epoch, made on the fly in place of the store's; None for the store's.

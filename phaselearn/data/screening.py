@@ -109,9 +109,9 @@ def overlaps(lattice: Tensor, numbers: Tensor, positions: Tensor, shortest: floa
     found. An atom's own images are not looked at.
 
     Args:
-        lattice: (B, 3, 3) in Å.
-        numbers: (B, A) atomic numbers, 0 for padding.
-        positions: (B, A, 3) fractional.
+        lattice: lattices (B, 3, 3) in Å.
+        numbers: atomic numbers (B, A), 0 for padding.
+        positions: fractional positions (B, A, 3).
         shortest: distance in Å.
     """
     lattice, positions = lattice.float(), positions.float()

@@ -27,7 +27,7 @@ class PairDataset(Dataset[Batch]):
 
     Args:
         store: an open store.
-        rows: (k,) rows that the data set consists of.
+        rows: the rows (k,) of the data set in the store.
         preparation: what is done to a batch.
         seen: structure types of the training crystals.
         in_memory: whether to hold the pairs in memory, so that they are read once.

@@ -80,8 +80,8 @@ def measured_batch(
         observation: what is measured.
         layout: layout of the intensities, `octant` or `full`.
         seeds: B seeds of random draws, one for each crystal.
-        input_transform: see `phaselearn.data.preparation.transforms`.
-        input_scaling: see `phaselearn.data.preparation.transforms`.
+        input_transform: transform of the intensities, see `transform_input`.
+        input_scaling: scaling of the transformed intensities, see `scale_samples`.
     """
     intensity, observed = observation.apply(ideal["intensity"], ideal["lattice"], layout, seeds)
     measured = ideal.copy()

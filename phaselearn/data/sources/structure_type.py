@@ -29,8 +29,8 @@ class Operation:
     """A symmetry operation x → R x + t in fractional coordinates.
 
     Attributes:
-        rotation: (3, 3) whole numbers, R.
-        translation: (3,), t.
+        rotation: matrix R (3, 3) of whole numbers.
+        translation: vector t (3,).
     """
 
     rotation: np.ndarray
@@ -94,7 +94,7 @@ def symmetry_of(cell: Cell) -> spglib.SpglibDataset:
     """Return what spglib finds of the symmetry of a cell.
 
     Raises:
-        ValueError: it finds none.
+        ValueError: spglib finds no symmetry.
     """
     found = spglib.get_symmetry_dataset(_given(cell), symprec=SYMMETRY_PRECISION)
     if found is None:
