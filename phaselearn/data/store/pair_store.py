@@ -61,6 +61,7 @@ class PairStore:
     def __init__(self, path: str | Path, check: bool = True) -> None:
         self.storage = open_storage(path)
         self._group: zarr.Group | None = None
+        self._pair_arrays: dict[str, zarr.Array[Any]] = {}
         self._columns: dict[str, np.ndarray] = {}
         if check:
             self.manifest = self._check()
@@ -68,7 +69,8 @@ class PairStore:
 
     def __getstate__(self) -> dict[str, Any]:
         # Without the manifest: that of a large store is large, and is needed only to open it.
-        return {"storage": self.storage, "attributes": self.attributes, "_group": None, "_columns": {}}
+        opened: dict[str, Any] = {"_group": None, "_pair_arrays": {}, "_columns": {}}
+        return {"storage": self.storage, "attributes": self.attributes, **opened}
 
     @property
     def path(self) -> Path | str:
@@ -109,7 +111,9 @@ class PairStore:
         return self._group
 
     def _pair_array(self, name: str) -> zarr.Array[Any]:
-        return array_of(self.group(), name)
+        if name not in self._pair_arrays:
+            self._pair_arrays[name] = array_of(self.group(), name)
+        return self._pair_arrays[name]
 
     def pairs_a_shard(self) -> int:
         """Return how many pairs lie in one shard."""
