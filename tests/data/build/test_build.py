@@ -177,7 +177,7 @@ def _end(task: int) -> int:
 
 
 def test_a_worker_that_is_killed_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"killed.*data\.build_workers=1"):
+    with pytest.raises(UserError, match=r"killed.*data\.build\.workers=1"):
         list(in_processes(_end, range(8), 2))
 
 
