@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -34,6 +34,10 @@ class ChargeFlipping:
     end_threshold: float
     annealing: float
     weak_share: float
+
+    def prolonged(self, factor: float) -> ChargeFlipping:
+        """Return the same with more cycles, by a factor of at least 1."""
+        return replace(self, iterations=round(factor * self.iterations))
 
     def constraint(self, measurement: Measurement) -> AmplitudeConstraint:
         """Return the constraint of the amplitudes; weak reflections are turned, and their amplitudes left free."""

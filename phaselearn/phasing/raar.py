@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -29,6 +29,10 @@ class RelaxedReflections:
     iterations: int
     beta: float
     density_shares: Sequence[float]
+
+    def prolonged(self, factor: float) -> RelaxedReflections:
+        """Return the same with more cycles, by a factor of at least 1."""
+        return replace(self, iterations=round(factor * self.iterations))
 
     def constraint(self, measurement: Measurement) -> AmplitudeConstraint:
         """Return the constraint of the amplitudes."""

@@ -19,6 +19,7 @@ from phaselearn.phasing.random_phases import random_start
 from phaselearn.phasing.solution import Solution
 
 _STRONG = 1.5  # 1/Å; beyond, the blur of B = 4 Å² leaves a tenth or less of |F|
+_ORDINARY_GRID = 1 << 16  # voxels; on larger grids phases come right later, so methods run proportionally more cycles
 _FINEST_GRID = 2.0  # voxels for each reflection along an axis
 _SIZES = (8, 10, 12, 14, 16, 18, 20, 24, 28, 30, 32, 36, 40, 48, 60, 64, 80)  # that FFTs were measured to be quick for
 
@@ -29,6 +30,9 @@ class Method(Protocol):
     @property
     def iterations(self) -> int:
         """The number of cycles."""
+
+    def prolonged(self, factor: float) -> Method:
+        """Return the same iteration with more cycles, by a factor of at least 1."""
 
     def constraint(self, measurement: Measurement) -> AmplitudeConstraint:
         """Return the constraint of the amplitudes on each cycle."""
@@ -93,11 +97,12 @@ def search(observed: Observed, method: Method, plan: SearchPlan, seed: int, crys
     shapes = grid_shapes(observed, plan.oversampling).gather(1, order)
     parts, places = [], []
     for shape in shapes.unique(dim=0):
+        longer = method.prolonged(max(1.0, int(shape.prod()) / _ORDINARY_GRID))
         together = max(1, plan.voxels_at_once // (plan.restarts * int(shape.prod())))
         for rows in (shapes == shape).all(1).nonzero()[:, 0].split(together):
             measurement = Measurement.of(observed[rows].reordered(order[rows]), tuple(shape.tolist()))
             numbers = [crystals[row] for row in rows.tolist()]
-            found = _Search(measurement, method, plan, seed, numbers).run()
+            found = _Search(measurement, longer, plan, seed, numbers).run()
             factors = resized(permuted(found.factors, order[rows].argsort(1)), observed.shape)
             parts.append(replace(found, factors=factors))
             places.append(rows)
