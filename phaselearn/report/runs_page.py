@@ -72,7 +72,7 @@ def write_runs_page(path: Path, title: str, runs: Sequence[RunRecord], broken: S
     facts = {
         "runs": f"{len(runs) + len(broken)}, {sum(run.is_finished for run in runs)} of them finished"
         + (f", {given_up} given up (pruned)" if given_up else "")
-        + (f", {len(problems)} that failed or cannot be read" if problems else "")
+        + (f", {len(problems)} failed or unreadable" if problems else "")
     }
     if best is not None:
         facts["best"] = f"{best.name}: {metric} {number(_score(best, runs))}"
