@@ -73,14 +73,19 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, object]], columns: Sequenc
     write_whole(path, text.getvalue().encode())
 
 
-def links_out_of(folder: Path) -> Iterator[Path]:
-    """Yield the links in a folder, and in the folders below, that lead out of it."""
+def foreign_entries(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield what a folder that somebody sends should not hold, and what it is, also in the folders below.
+
+    That is a link that leads out of it, and whatever is neither file nor folder: who reads a pipe waits for ever.
+    """
     inside = os.path.realpath(folder) + os.sep
     for where, folders, files in os.walk(folder):
         for name in (*folders, *files):
             path = Path(where, name)
             if path.is_symlink() and not os.path.realpath(path).startswith(inside):
-                yield path
+                yield path, "a link that leads out of the folder"
+            elif path.exists() and not path.is_file() and not path.is_dir():
+                yield path, "a pipe, a socket or a device"
 
 
 def file_stem(name: str, *more: bytes) -> str:

@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
+
+import pytest
 
 SECRET = "4fe9-that-nobody-may-see"
 VARIABLE = "PHASELEARN_TEST_SECRET"
+
+
+@contextmanager
+def one_minute_at_most() -> Iterator[None]:
+    """Fail a test whose command waits for ever."""
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        pytest.fail("the command was still waiting after a minute")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(60)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 class Canary:

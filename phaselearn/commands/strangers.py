@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from phaselearn.commands.known_classes import SPECIAL, TARGET, WHOLE, Keys, KnownClasses, below, known_classes
 from phaselearn.errors import UserError
-from phaselearn.files import links_out_of
+from phaselearn.files import foreign_entries
 from phaselearn.plain_yaml import read_plain
 from phaselearn.quoting import command
 
@@ -82,11 +82,11 @@ def read_run_config(folder: Path, stranger: Stranger, trusted: bool, without: Co
     # Only the command line says whom to trust.
     plain = {key: value for key, value in content.items() if key not in ("trust", *without)}
     if not trusted:
-        for link in links_out_of(folder):
-            if link.relative_to(folder).match(_LOG_OF_WANDB):
+        for path, kind in foreign_entries(folder):
+            if path.relative_to(folder).match(_LOG_OF_WANDB):
                 continue
-            copying = command("cp -rL", folder, "COPY")
-            raise stranger.refuse(f"{link} is a link that leads out of the folder, allowed are files: `{copying}`")
+            copying = f": `{command('cp -rL', folder, 'COPY')}`" if path.is_symlink() else ""
+            raise stranger.refuse(f"{path} is {kind}, allowed are files{copying}")
         check_stranger(plain, stranger)
     return OmegaConf.create(plain)
 

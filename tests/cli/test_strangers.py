@@ -18,7 +18,7 @@ from phaselearn.commands.options import config_directory, option_file
 from phaselearn.commands.strangers import Stranger, read_run_config
 from tests.cli.folders import SMALL
 from tests.cli.inside import call, new_folder
-from tests.hostile import SECRET, VARIABLE, Canary, assert_harmless, the_one_line, write_pickle
+from tests.hostile import SECRET, VARIABLE, Canary, assert_harmless, one_minute_at_most, the_one_line, write_pickle
 
 QUICK = (*SMALL, "data=hkl10", "data.store=octant.zarr", "trainer.max_epochs=1")
 NUMPY = {"_target_": "numpy.load", "file": "evil.pkl", "allow_pickle": True}
@@ -196,6 +196,15 @@ def test_a_link_out_of_the_run_is_not_written_through(place: Path, refused: Call
     (place / "run" / "metrics.csv").symlink_to("../own.txt")
     assert "run/metrics.csv is a link that leads out" in refused("train", "resume=run", "trainer.max_epochs=2")
     assert (place / "own.txt").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("name", ["training_set.json", "best.ckpt", "more"])
+def test_a_pipe_in_a_run_folder_is_not_waited_for(place: Path, refused: Callable[..., str], name: str) -> None:
+    (place / "run" / name).unlink(missing_ok=True)
+    os.mkfifo(place / "run" / name)
+    for command in COMMANDS.values():
+        with one_minute_at_most():
+            assert f"run/{name} is a pipe" in refused(*command)
 
 
 def test_the_link_that_wandb_leaves_in_a_run_is_no_reason_to_refuse_it(place: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from abc import ABC, abstractmethod
@@ -47,7 +48,7 @@ class Storage(ABC):
         """Return {key: length in bytes} of all files, or of those in one folder; empty if there are none.
 
         Raises:
-            UserError: one of them is a link, which may lead out of the storage.
+            UserError: one of them is a link, which may lead out of the storage, or neither a file nor a folder.
         """
 
     @abstractmethod
@@ -101,7 +102,10 @@ class LocalStorage(Storage):
             )
 
     def read(self, key: str) -> bytes:
-        return (self.path / key).read_bytes()
+        file = self.path / key
+        if not stat.S_ISREG(file.stat().st_mode):  # a pipe would never end
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file))
+        return file.read_bytes()
 
     def has(self, key: str) -> bool:
         return (self.path / key).is_file()
@@ -126,8 +130,13 @@ class LocalStorage(Storage):
                         f"{self.path} holds a link, {key}: a store is files of its own, copy what you trust with "
                         f"`{command('cp -rL', self.path, 'COPY')}`"
                     )
-                if not stat.S_ISDIR(status.st_mode):
+                if stat.S_ISREG(status.st_mode):
                     found[key] = status.st_size
+                elif not stat.S_ISDIR(status.st_mode):
+                    raise UserError(
+                        f"{self.path} holds a pipe, a socket or a device, {key}: a store is files, remove it with "
+                        f"`{command('rm', os.path.join(top, key))}`"
+                    )
         return found
 
     def delete(self, keys: Iterable[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 import sys
@@ -19,7 +20,15 @@ from phaselearn.data.store.recipe import config_hash
 from phaselearn.data.store.storage import LocalStorage
 from tests.cli.inside import call
 from tests.conftest import OCTANT
-from tests.hostile import SECRET, VARIABLE, Canary, assert_harmless, the_one_line, write_pickle
+from tests.hostile import (
+    SECRET,
+    VARIABLE,
+    Canary,
+    assert_harmless,
+    one_minute_at_most,
+    the_one_line,
+    write_pickle,
+)
 
 PROTOTYPES = {"_target_": "phaselearn.data.sources.prototypes.Prototypes", "count": 20, "seed": 0, "cell": "primitive"}
 LEAK = "${oc.env:" + VARIABLE + "}"
@@ -200,6 +209,15 @@ def test_a_store_holds_no_links(store: Path, refused: Callable[..., str], what: 
         line = refused(*arguments, f"data.store={store}")
         assert f"holds a link, {link.name}" in line
     assert (own / "private.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "zarr.json", "lattice/zarr.json", "id/c/0", "left_out.csv"])
+def test_a_pipe_in_a_store_is_not_waited_for(store: Path, refused: Callable[..., str], name: str) -> None:
+    (store / name).unlink()
+    os.mkfifo(store / name)
+    for arguments in (("data", "info"), ("prepare", "verify=true")):
+        with one_minute_at_most():
+            assert name in refused(*arguments, f"data.store={store}")
 
 
 @pytest.mark.parametrize("key", ["../own.txt", "{here}/own.txt"])
