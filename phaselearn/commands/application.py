@@ -253,8 +253,15 @@ def _stranger(name: str, folder: Path, flags: list[str], overrides: list[str]) -
     )
 
 
+def typed_words() -> list[str]:
+    """Return the arguments as they were typed; in a multirun, those of this job alone."""
+    hydra = HydraConfig.get()
+    if hydra.mode != RunMode.MULTIRUN:
+        return list(_typed)
+    flags, _ = split_arguments(_typed)
+    return [*(flag for flag in flags if flag not in ("-m", "--multirun")), *hydra.overrides.task]
+
+
 def typed_command(name: str) -> str:
     """Return the command as it was typed, quoted; in a multirun, the command of this job alone."""
-    hydra = HydraConfig.get()
-    words = hydra.overrides.task if hydra.mode == RunMode.MULTIRUN else _typed
-    return command(name_of(name), *words)
+    return command(name_of(name), *typed_words())

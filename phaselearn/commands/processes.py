@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,12 +37,15 @@ def check_started(arguments: list[str]) -> None:
 
 
 @contextmanager
-def together() -> Iterator[None]:
+def together(words: Sequence[str]) -> Iterator[None]:
     """Let this process train together with those that Lightning starts, and part from them afterwards.
 
-    Lightning starts them with this command line and the folder `hydra.run.dir`. In a multirun the command line is that
-    of all jobs, so it is replaced by that of this job. Afterwards the first process judges alone, and may train the
-    next job.
+    Lightning starts them with this process's arguments and the folder `hydra.run.dir`. By now Hydra's arguments stand
+    there, which say nothing of the run that is resumed; in a multirun those of all jobs. Afterwards the first process
+    judges alone, and may train the next job.
+
+    Args:
+        words: the arguments that this run was started with, and that the others need.
     """
     import torch
     from hydra.core.hydra_config import HydraConfig
@@ -51,8 +54,8 @@ def together() -> Iterator[None]:
 
     hydra: Any = HydraConfig.get()  # a configuration, which Hydra gives the type of its schema
     arguments, variables = sys.argv, {name: os.environ.get(name) for name in _VARIABLES}
+    sys.argv = [arguments[0], *words]
     if hydra.mode == RunMode.MULTIRUN:
-        sys.argv = [arguments[0], *hydra.overrides.task]
         with read_write(hydra), open_dict(hydra):
             hydra.run.dir = hydra.runtime.output_dir
     try:

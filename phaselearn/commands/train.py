@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phaselearn.commands.application import CONFIG_FILE, fail, run_application, typed_command
+from phaselearn.commands.application import CONFIG_FILE, fail, run_application, typed_command, typed_words
 from phaselearn.commands.plain_config import plain_values
 from phaselearn.commands.run_folder import own_folder
 from phaselearn.quoting import command, printable, setting
@@ -131,7 +131,7 @@ def _fit_and_judge(
         tracker.log_run(run_facts(plain_values(plain)), store_facts(data))
     start = time.monotonic()
     try:
-        with together():
+        with together(typed_words()):
             trainer.fit(model, datamodule=data, ckpt_path=resumed, weights_only=True)
     except RateFound:
         return None

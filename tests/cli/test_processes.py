@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
+import pytorch_lightning as pl
 
 from phaselearn.commands.processes import check_started
 from phaselearn.errors import UserError
-from tests.cli.folders import SMALL, TRAIN, command, metric_rows, table
+from tests.cli.folders import SMALL, TRAIN, assert_same_training, command, metric_rows, table
+from tests.cli.inside import call
 
 # All training crystals are one step, so that both take the same; the 19 validation crystals are shared out as 10 and 9.
 RUN = (SMALL[0], *SMALL[2:3], "evaluation.shown=0", "evaluation.methods=[phase_zero]", "data.train_size=64")
@@ -35,6 +38,39 @@ def test_two_processes_train_and_judge_as_one(tmp_path: Path) -> None:
     written = {path.name for path in two.iterdir() if path.suffix != ".log"}
     assert written == {path.name for path in one.iterdir() if path.suffix != ".log"}
     assert {path.name for path in two.parent.iterdir()} == {"one", "two", "stores"}
+
+
+@pytest.mark.slow
+def test_two_processes_go_on_with_a_run(tmp_path: Path) -> None:
+    command(tmp_path, *TRAIN, *RUN, *TWO, "model=cnn", "data.batch_size=32", "trainer.max_epochs=2", "run=whole")
+    command(tmp_path, *TRAIN, *RUN, *TWO, "model=cnn", "data.batch_size=32", "trainer.max_epochs=1", "run=parts")
+    command(tmp_path, *TRAIN, "resume=parts", "trainer.max_epochs=2")
+    assert_same_training(tmp_path / "whole", tmp_path / "parts")
+
+
+@pytest.mark.parametrize(
+    ("typed", "given"),
+    [
+        (["resume=run"], ["resume=run"]),
+        (["resume=run", "trainer.max_epochs=2"], ["resume=run", "trainer.max_epochs=2"]),
+        (["-m", *RUN, "seed=1", "hydra.sweep.dir=sweep"], [*RUN, "seed=1"]),
+    ],
+)
+def test_the_processes_that_lightning_starts_are_given_what_was_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: list[str], given: list[str]
+) -> None:
+    """Lightning takes it from sys.argv: an earlier run is not lost on the way, nor the job of a multirun."""
+    started: list[list[str]] = []
+
+    def fit(*_: object, **__: object) -> None:
+        started.append(sys.argv[1:])
+        raise UserError("that will do")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pl.Trainer, "fit", fit)
+    assert call("train", *RUN, "run=run") == 2
+    assert call("train", *typed) == 2
+    assert started[1:] == [given]
 
 
 @pytest.mark.parametrize("variable", ["WORLD_SIZE", "SLURM_STEP_NUM_TASKS"])
