@@ -41,5 +41,5 @@ def _info(config: DictConfig) -> None:
     store = PairStore(config.data.store)
     console = Console()
     print(printable(store.path))
-    for panel in store_panels(summarise(store.group())):
+    for panel in store_panels(summarise(store)):
         console.print(panel)

@@ -79,7 +79,7 @@ def _recipe(storage: Storage) -> dict[str, Any] | None:
         return manifest.recipe
     try:
         attributes = json.loads(storage.read(METADATA))["attributes"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return attributes if _is_ours(attributes) else None
 

@@ -22,7 +22,6 @@ from phaselearn.data.build.screen_source import ScreenedSource, read_block, scre
 from phaselearn.data.build.write_pairs import PAIRS_A_SHARD, write_pairs
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.store.dataset_card import dataset_card
-from phaselearn.data.store.encodings import open_group
 from phaselearn.data.store.files import BUILDING, CARD, RECIPE, WRITTEN, create_pair_arrays
 from phaselearn.data.store.location import open_storage
 from phaselearn.data.store.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest, require_manifest
@@ -181,7 +180,7 @@ def _finish(partial: Storage, recipe: dict[str, Any], shards: dict[str, Entry]) 
 
 def write_card(storage: Storage) -> Entry:
     """Write the dataset card of a store and return its entry in the manifest."""
-    content = dataset_card(summarise(open_group(storage))).encode()
+    content = dataset_card(summarise(PairStore(storage.path, check=False))).encode()
     storage.write(CARD, content)
     return Entry.of(content)
 

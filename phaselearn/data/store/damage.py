@@ -30,6 +30,14 @@ def damaged(storage: Storage, key: str, why: str) -> UserError:
     return UserError(f"{storage.path} is damaged: {key} ({why}): mend it with `{repair_command(storage)}`")
 
 
+def not_ours(storage: Storage, key: str, why: str) -> UserError:
+    """Return the error that names a file whose content no build writes."""
+    return UserError(
+        f"{storage.path} is no store that this package has written: {key}: {why}. Build one from its source with "
+        f"`{prepare_command(storage.path, 'source=…', 'overwrite=true')}`"
+    )
+
+
 def wrong_size(found: int | None, expected: int) -> str:
     """Return the words for a file of the wrong length; `found` is None for a file that is not there."""
     return "it is missing" if found is None else f"it has {found:,} bytes, not {expected:,}"
@@ -54,7 +62,7 @@ def check_schema(storage: Storage) -> None:
         raise _not_a_group(storage, f"no {METADATA} in it") from None
     try:
         attributes = json.loads(content)["attributes"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _not_a_group(storage, f"{METADATA}: {first_line(error)}") from error
     if not isinstance(attributes, dict):
         raise _not_a_group(storage, f"{METADATA} has no attributes")

@@ -14,10 +14,9 @@ from typing import Any
 import zarr
 import zarr.storage
 
-from phaselearn.data.store.damage import prepare_command
+from phaselearn.data.store.damage import first_line, not_ours
 from phaselearn.data.store.files import METADATA, create_crystal_arrays, create_pair_arrays
 from phaselearn.data.store.storage import Storage
-from phaselearn.errors import UserError
 
 _FILES_AT_ONCE = 8
 
@@ -32,7 +31,10 @@ def open_group(storage: Storage) -> zarr.Group:
     with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
         for name, document in zip(names, pool.map(lambda name: _document(storage, name), names), strict=True):
             _check(storage, name, document)
-    return zarr.open_group(storage.zarr_store(), mode="r", zarr_format=3, use_consolidated=False)
+    try:
+        return zarr.open_group(storage.zarr_store(), mode="r", zarr_format=3, use_consolidated=False)
+    except (KeyError, TypeError, ValueError) as error:
+        raise not_ours(storage, METADATA, first_line(error)) from error
 
 
 @cache
@@ -67,9 +69,9 @@ def _document(storage: Storage, name: str) -> Any:
     try:
         return json.loads(storage.read(key))
     except FileNotFoundError:
-        raise _refused(storage, key, "it is missing") from None
+        raise not_ours(storage, key, "it is missing") from None
     except (ValueError, RecursionError) as error:
-        raise _refused(storage, key, "it is not valid JSON") from error
+        raise not_ours(storage, key, "it is not valid JSON") from error
 
 
 def _check(storage: Storage, name: str, document: Any) -> None:
@@ -77,22 +79,15 @@ def _check(storage: Storage, name: str, document: Any) -> None:
     expected = {"zarr_format": 3, "node_type": "array" if name else "group"}
     for field, value in expected.items():
         if not isinstance(document, dict) or document.get(field) != value:
-            raise _refused(storage, key, f"{field} is not {value}")
+            raise not_ours(storage, key, f"{field} is not {value}")
     if not name:
         if document.get("consolidated_metadata"):
-            raise _refused(storage, key, "it repeats the metadata of the arrays (consolidated_metadata)")
+            raise not_ours(storage, key, "it repeats the metadata of the arrays (consolidated_metadata)")
         return
     try:
         encoding = _encoding(document)
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise _refused(storage, key, "it is not the metadata of an array") from error
+        raise not_ours(storage, key, "it is not the metadata of an array") from error
     for field, value in _written()[name].items():
         if encoding[field] != value:
-            raise _refused(storage, key, f"{field} is {encoding[field]}, allowed is {value}")
-
-
-def _refused(storage: Storage, key: str, why: str) -> UserError:
-    return UserError(
-        f"{storage.path} is no store that this package has written: {key}: {why}. Build one from its source with "
-        f"`{prepare_command(storage.path, 'source=…', 'overwrite=true')}`"
-    )
+            raise not_ours(storage, key, f"{field} is {encoding[field]}, allowed is {value}")

@@ -78,8 +78,8 @@ def read_manifest(storage: Storage) -> Manifest | None:
         body = json.loads(content)
         del body["sha256"]
         sound = _seal(body) == content
-        manifest = Manifest(body["recipe"], {key: Entry(*entry) for key, entry in body["files"].items()})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        manifest = Manifest(dict(body["recipe"]), {key: Entry(*entry) for key, entry in body["files"].items()})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedManifest(f"{type(error).__name__} in {MANIFEST}") from error
     if not sound:
         raise DamagedManifest(f"checksum of {MANIFEST}")

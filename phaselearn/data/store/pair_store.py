@@ -14,7 +14,6 @@ out for each reason. Beside the arrays are `left_out.csv`, which lists these ent
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from pathlib import Path
@@ -29,11 +28,13 @@ from phaselearn.data.store.damage import (
     check_version,
     damaged,
     first_line,
+    not_ours,
     repair_command,
     wrong_size,
 )
 from phaselearn.data.store.encodings import open_group
 from phaselearn.data.store.files import METADATA, PAIR_ARRAYS, array_of, shard_key, shard_length
+from phaselearn.data.store.form import Misshapen, attributes_of, check_shapes, check_values
 from phaselearn.data.store.location import open_storage
 from phaselearn.data.store.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
 from phaselearn.data.store.pair_reader import ShardReader
@@ -63,9 +64,16 @@ class PairStore:
         self._group: zarr.Group | None = None
         self._pair_arrays: dict[str, zarr.Array[Any]] = {}
         self._columns: dict[str, np.ndarray] = {}
+        metadata: dict[str, bytes] = {}
         if check:
-            self.manifest = self._check()
-        self.attributes: dict[str, Any] = json.loads(self.storage.read(METADATA))["attributes"]
+            self.manifest, metadata = self._check()
+        try:
+            self.attributes = attributes_of(self.storage.read(METADATA))
+            if check:
+                self.group()
+                check_shapes(self.definition.size, metadata, self.manifest.files)
+        except Misshapen as error:
+            raise not_ours(self.storage, error.key, error.what) from error
 
     def __getstate__(self) -> dict[str, Any]:
         # Without the manifest: that of a large store is large, and is needed only to open it.
@@ -82,7 +90,8 @@ class PairStore:
         """Whether the store is in a bucket, whose client does not survive a fork."""
         return "://" in str(self.path)
 
-    def _check(self) -> Manifest:
+    def _check(self) -> tuple[Manifest, dict[str, bytes]]:
+        """Return the manifest, and the metadata of group and arrays, which it fits."""
         storage = self.storage
         try:
             manifest = read_manifest(storage)
@@ -97,12 +106,13 @@ class PairStore:
         for key, entry in manifest.files.items():
             if sizes.get(key) != entry.size:
                 raise damaged(storage, key, wrong_size(sizes.get(key), entry.size))
-        metadata = [key for key in manifest.files if key.endswith(METADATA)]
+        keys = [key for key in manifest.files if key.endswith(METADATA)]
         with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
-            for key, content in zip(metadata, pool.map(storage.read, metadata), strict=True):
-                if Entry.of(content) != manifest.files[key]:
-                    raise damaged(storage, key, "its checksum does not match")
-        return manifest
+            metadata = dict(zip(keys, pool.map(storage.read, keys), strict=True))
+        for key, content in metadata.items():
+            if Entry.of(content) != manifest.files[key]:
+                raise damaged(storage, key, "its checksum does not match")
+        return manifest, metadata
 
     def group(self) -> zarr.Group:
         """Return the zarr group, opened once; its metadata name no encodings but those that this package writes."""
@@ -146,15 +156,28 @@ class PairStore:
             f"rebuild it with `{repair_command(self.storage)}`"
         )
 
+    def rows(self, name: str, rows: slice) -> np.ndarray:
+        """Return rows of one of the crystals' arrays.
+
+        Raises:
+            UserError: a chunk is damaged, or holds numbers that no crystal has.
+        """
+        group = self.group()
+        try:
+            return check_values(name, np.asarray(array_of(group, name)[rows]))
+        except Misshapen as error:
+            raise not_ours(self.storage, error.key, error.what) from error
+        except Exception as error:
+            told = self.storage.not_damage(error)
+            raise told or damaged(self.storage, f"{name}/", first_line(error)) from error
+
     def _column(self, name: str) -> np.ndarray:
         """Return an array of the crystals, read once."""
         if name not in self._columns:
-            group = self.group()
-            try:
-                self._columns[name] = np.asarray(array_of(group, name)[:])
-            except Exception as error:
-                told = self.storage.not_damage(error)
-                raise told or damaged(self.storage, f"{name}/", first_line(error)) from error
+            values = self.rows(name, slice(None))
+            if name == "atom_offset" and values[-1] != array_of(self.group(), "atom_number").shape[0]:
+                raise not_ours(self.storage, f"{name}/", "it does not end with the last atom")
+            self._columns[name] = values
         return self._columns[name]
 
     def lattices(self) -> np.ndarray:

@@ -9,11 +9,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import zarr
 from pymatgen.core import Element
 
 from phaselearn.data.split import SPLITS, split_of
 from phaselearn.data.store.files import array_of
+from phaselearn.data.store.pair_store import PairStore
 
 _ROWS_AT_ONCE = 65536
 _ATOMS = (1, 3, 6, 11, 21, 41, 81, 161)
@@ -58,34 +58,34 @@ class StoreSummary:
     elements: dict[str, int]
 
 
-def summarise(group: zarr.Group) -> StoreSummary:
-    """Return the summary of a store's group, which is read some rows at a time."""
+def summarise(store: PairStore) -> StoreSummary:
+    """Return the summary of a store, read some rows at a time.
+
+    Raises:
+        UserError: a chunk is damaged, or holds numbers that no crystal has.
+    """
     formulas: Counter[str] = Counter()
     prototypes: set[str] = set()
     elements: Counter[int] = Counter()
     space_groups: Counter[int] = Counter()
     atoms = np.zeros(len(_ATOMS), dtype=np.int64)
     volumes = np.zeros(len(_VOLUMES), dtype=np.int64)
-
-    def read(name: str, rows: slice) -> np.ndarray:
-        return np.asarray(array_of(group, name)[rows])
-
-    for rows in _slices(array_of(group, "lattice").shape[0]):
-        formulas.update(read("formula", rows).tolist())
-        prototypes.update(read("prototype", rows).tolist())
-        space_groups.update(read("space_group", rows).tolist())
-        volumes += _histogram(np.abs(np.linalg.det(read("lattice", rows))), _VOLUMES)
-        offsets = read("atom_offset", slice(rows.start, rows.stop + 1))
+    for rows in _slices(array_of(store.group(), "lattice").shape[0]):
+        formulas.update(store.rows("formula", rows).tolist())
+        prototypes.update(store.rows("prototype", rows).tolist())
+        space_groups.update(store.rows("space_group", rows).tolist())
+        volumes += _histogram(np.abs(np.linalg.det(store.rows("lattice", rows))), _VOLUMES)
+        offsets = store.rows("atom_offset", slice(rows.start, rows.stop + 1))
         atoms += _histogram(np.diff(offsets), _ATOMS)
-        owners = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-        numbers = read("atom_number", slice(int(offsets[0]), int(offsets[-1])))
+        numbers = store.rows("atom_number", slice(int(offsets[0]), int(offsets[-1])))
+        owners = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))[: len(numbers)]
         present = np.unique(np.stack([owners, numbers]), axis=1)[1]
         elements.update(present.tolist())
     splits: Counter[str] = Counter()
     for formula, count in formulas.items():
         splits[split_of(formula)] += count
     return StoreSummary(
-        attributes=dict(group.attrs),
+        attributes=store.attributes,
         crystals=formulas.total(),
         formulas=len(formulas),
         prototypes=len(prototypes),

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import zarr
 
 from phaselearn.data.build.store_build import build_store
 from phaselearn.data.sources.prototypes import Prototypes
@@ -190,6 +192,73 @@ def test_metadata_choose_no_code(store: Path, refused: Callable[..., str], name:
     line = refused("data", "info", f"data.store={store}")
     assert "small.zarr is no store that this package has written" in line
     assert told in line
+
+
+def _root(**changes: Any) -> Callable[[Path], None]:
+    return lambda store: edit(store / "zarr.json", lambda root: root.update(changes))
+
+
+def _attributes(**changes: Any) -> Callable[[Path], None]:
+    return lambda store: edit(store / "zarr.json", lambda root: root["attributes"].update(changes))
+
+
+def _rows(count: int, *names: str) -> Callable[[Path], None]:
+    """Arrays that claim so many rows, in one chunk as in a small store or in as many as it takes."""
+
+    def change(store: Path) -> None:
+        for name in names or [file.parent.name for file in store.glob("*/zarr.json")]:
+            edit(store / name / "zarr.json", lambda array: array.update(shape=[count, *array["shape"][1:]]))
+
+    return change
+
+
+def _values(name: str, value: float) -> Callable[[Path], None]:
+    def change(store: Path) -> None:
+        array = zarr.open_group(store, mode="r+")[name]
+        array[:] = np.full(array.shape, value)
+
+    return change
+
+
+FORMS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "attributes that are a list": (_root(attributes=[]), "zarr.json: its attributes do not say"),
+    "no attributes": (_root(attributes=None), "zarr.json: its attributes do not say"),
+    "no definition": (_attributes(definition={"x": 1}), "zarr.json: its attributes do not say"),
+    "no source": (_attributes(source=None), "zarr.json: its attributes do not say"),
+    "what zarr does not know": (_root(more={"must_understand": True}), "zarr.json:"),
+    "very many crystals": (_rows(10**12), "zarr.json: its shape"),
+    "very many lattices": (_rows(10**12, "lattice"), "zarr.json: its shape"),
+    "one lattice less": (_rows(1, "lattice"), "zarr.json: its shape"),
+    "no crystals": (_rows(0), "shapes that are none"),
+    "fewer than none": (_rows(-1, "lattice"), "shapes that are none"),
+    "a shape of texts": (
+        lambda store: edit(store / "lattice" / "zarr.json", lambda array: array.update(shape=["1", 3, 3])),
+        "shapes that are none",
+    ),
+    "atoms of no element": (_values("atom_number", 999), "atom_number/: numbers that no crystal has"),
+    "no such space group": (_values("space_group", 9999), "space_group/: numbers that no crystal has"),
+    "atoms in no order": (_values("atom_offset", 5), "atom_offset/: numbers that no crystal has"),
+    "a cell of no numbers": (_values("lattice", np.nan), "lattice/: numbers that no crystal has"),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_what_no_build_writes_is_refused(store: Path, refused: Callable[..., str], name: str) -> None:
+    change, told = FORMS[name]
+    change(store)
+    seal(store)
+    line = refused("data", "info", f"data.store={store}")
+    assert "small.zarr is no store that this package has written" in line
+    assert told in line
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"a":' * 100_000])
+@pytest.mark.parametrize("name", ["manifest.json", "zarr.json"])
+def test_json_that_is_nested_without_end(store: Path, refused: Callable[..., str], content: str, name: str) -> None:
+    (store / name).write_text(content)
+    if name != MANIFEST:
+        seal(store)
+    refused("data", "info", f"data.store={store}")
 
 
 @pytest.mark.parametrize("what", ["file", "folder"])
