@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from phaselearn.benchmark.regimes import InputPreparation, Regime
 from phaselearn.benchmark.runner import ModelContender
 from phaselearn.data.pairs import PairDefinition
-from phaselearn.data.preparation.observation import Observation
+from phaselearn.data.preparation.observation import ObservationModel
 from phaselearn.errors import UserError, choose
 from phaselearn.models.weights import weights_path
 from phaselearn.plain_yaml import read_plain
@@ -48,9 +52,15 @@ def regime_from(folder: Path, name: str, meanings: Mapping[str, Mapping[str, str
                 "see `phaselearn benchmark --help`"
             )
     base, chosen = (read_plain(path)["definition"] for path in (folder / "data" / "_base.yaml", paths["data"]))
-    return Regime(
-        name, PairDefinition(**_arguments(base | chosen)), Observation(**_arguments(read_plain(paths["observation"])))
-    )
+    return Regime(name, PairDefinition(**_arguments(base | chosen)), _observation(folder, meaning["observation"]))
+
+
+def _observation(folder: Path, option: str) -> ObservationModel:
+    """Return what an option of conf/observation measures; options build on each other, as Hydra composes them."""
+    # Within a command Hydra knows the folder already, and does not begin twice.
+    begun = GlobalHydra.instance().is_initialized()
+    with nullcontext() if begun else initialize_config_dir(str(folder), version_base="1.3"):
+        return instantiate(compose(overrides=[f"+observation={option}"]).observation)
 
 
 def parameter_free(name: str, config: DictConfig, build: Builder, device: str) -> ModelContender:

@@ -10,7 +10,7 @@ import torch
 
 from phaselearn.data.batch import Batch, ideal_batch
 from phaselearn.data.pairs import PairDefinition, make_intensity, pad_atoms
-from phaselearn.data.preparation.observation import Observation
+from phaselearn.data.preparation.observation import ObservationModel
 from phaselearn.data.preparation.preparation import measured_batch
 from phaselearn.data.structures import Crystal
 
@@ -27,7 +27,7 @@ class Regime:
 
     name: str
     definition: PairDefinition
-    observation: Observation
+    observation: ObservationModel
 
     def fits(self, definition: PairDefinition) -> bool:
         """Whether a network trained on such pairs can read these data."""

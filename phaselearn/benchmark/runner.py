@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Protocol
 
@@ -166,7 +166,7 @@ def _key(
 ) -> str:
     facts = {
         "contender": contender.identity,
-        "regime": [regime.definition.as_dict(), asdict(regime.observation)],
+        "regime": [regime.definition.as_dict(), repr(regime.observation)],
         "crystals": sorted(crystal.id for crystal in crystals),
         "seen": sorted(seen),
         "batch_size": settings.batch_size,

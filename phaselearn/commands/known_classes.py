@@ -24,7 +24,7 @@ TARGET = "_target_"
 SPECIAL = frozenset({TARGET, "_partial_", "_recursive_", "_convert_", "_args_"})
 WHOLE = ""  # the owner of the outermost classes
 # The user chooses the names of the entries of these keys, so a name does not say which class it may have.
-_NAMED_FREELY = frozenset({"callbacks", "logger", "terms"})
+_NAMED_FREELY = frozenset({"callbacks", "logger", "options", "terms"})
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the fast one in C, if PyYAML has it
 _PACKAGE = re.compile(r"^\s*#\s*@package\s+(\S+)", re.MULTILINE)
 
@@ -126,7 +126,39 @@ def _mentions(folders: Iterable[Path]) -> Iterator[_Mention]:
         named = stated[1] if stated else ".".join(group)
         for place in {named, *elsewhere["/".join(group)]}:
             base = tuple(key for key in place.split(".") if key not in ("", "_global_"))
-            yield from _within({key: content[key] for key in content if key not in ("defaults", "hydra")}, file, base)
+            yield from _within(_own(content), file, base)
+            for path, included in _included(content, file):
+                yield from _within(included, file, _joined(base, path))
+
+
+def _own(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: content[key] for key in content if key not in ("defaults", "hydra")}
+
+
+def _included(content: Mapping[str, Any], file: Path) -> Iterator[tuple[Keys, dict[str, Any]]]:
+    """Yield what an option takes over from others of its group into nodes of its own (`option@node`), with the node."""
+    for entry in content.get("defaults", []):
+        option, at, package = str(entry).partition("@")
+        if isinstance(entry, str) and at:
+            yield tuple(package.split(".")), _with_defaults(file.parent / f"{option}.yaml")
+
+
+def _with_defaults(file: Path) -> dict[str, Any]:
+    """Return the keys of an option, those of the options of its group that it builds on included."""
+    if not file.is_file():  # `_self_`, or an option of another package, whose own file is read for itself
+        return {}
+    content = yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER) or {}
+    whole: dict[str, Any] = {}
+    for entry in content.get("defaults", []):
+        if isinstance(entry, str) and "@" not in entry:
+            whole |= _with_defaults(file.parent / f"{entry}.yaml")
+    return whole | _own(content)
+
+
+def _joined(base: Keys, path: Keys) -> Keys:
+    for key in path:
+        base = below(base, key)
+    return base
 
 
 def _moved(defaults: Iterable[Any]) -> Iterator[tuple[str, str]]:

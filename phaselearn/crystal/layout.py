@@ -55,11 +55,18 @@ def inside_nyquist(size: int | Shape, device: torch.device | None = None) -> Ten
     return h[:, None, None] & k[:, None] & l
 
 
-def held_reflections(layout: str, size: int, device: torch.device | None = None) -> Tensor:
-    """Return a bool mask (size, size, size) of the places in an array that hold reflections."""
+def held_reflections(layout: str, size: int | Shape, device: torch.device | None = None) -> Tensor:
+    """Return a bool mask (n₁, n₂, n₃) of the places in an array that hold reflections.
+
+    Args:
+        layout: `octant` or `full`.
+        size: n₁, n₂, n₃, or one number if they are equal.
+        device: device of the mask.
+    """
     if layout == "full":
         return inside_nyquist(size, device)
-    return torch.ones(size, size, size, dtype=torch.bool, device=device)
+    shape = (size, size, size) if isinstance(size, int) else size
+    return torch.ones(shape, dtype=torch.bool, device=device)
 
 
 def friedel_mate(values: Tensor) -> Tensor:

@@ -72,18 +72,19 @@ def wilson_fit(
             noise.
     """
     # On a scale of 1: squares of large amplitudes overflow.
-    largest = observed.amplitude.flatten(1).amax(1).double().clamp_min(torch.finfo(torch.float32).tiny)[:, None]
-    intensity = (observed.amplitude.flatten(1).double() / largest).square()
-    weight = observed.mask.flatten(1).double()
-    square = observed.inverse_d_squared().flatten(1).double()
+    place = _places(observed)
+    amplitude, weight, square = _at(place, observed.amplitude, observed.mask, observed.inverse_d_squared())
+    largest = amplitude.amax(1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
+    intensity = (amplitude / largest).square()
     bins = _Bins.of(intensity, square, weight, probe, numbers)
     fitted = bins.likeliest_b()
     if sigma is not None:
-        noise = sigma.flatten(1).double() / largest.square()
+        [noise] = _at(place, sigma)
+        noise = noise / largest.square()
         for _ in range(_NOISE_PASSES):
             # The variance of an intensity is that of Wilson's distribution, its mean squared, and the measurement's.
             mean = bins.mean_intensity(fitted, square, probe, numbers)
-            share = mean.square() / (mean.square() + noise.square())
+            share = 1 / (1 + (noise / mean.clamp_min(1e-300)).square())
             bins = _Bins.of(intensity - _excess(mean, noise), square, weight * share, probe, numbers)
             fitted = bins.likeliest_b()
     b_error, level_error = bins.errors(fitted, 0.0 if numbers is not None else COMPOSITION_ERROR)
@@ -106,12 +107,25 @@ def normalised(
         fit: scale and displacement.
         probe, numbers: as in `wilson_fit`.
     """
-    square = observed.inverse_d_squared().double()
-    b_iso, scale = (values[:, None, None, None] for values in (fit.b_iso, fit.scale))
-    form = _interpolated_form(square.flatten(1), probe, numbers).view_as(square)
-    mean = form.sqrt() * torch.exp(-b_iso / 4 * square) * scale
-    amplitude = torch.where(observed.mask, observed.amplitude.double() / mean, 0.0)
-    return replace(observed, amplitude=amplitude.to(observed.amplitude))
+    place = _places(observed)
+    amplitude, measured, square = _at(place, observed.amplitude, observed.mask, observed.inverse_d_squared())
+    b_iso, scale = fit.b_iso[:, None], fit.scale[:, None]
+    mean = _interpolated_form(square, probe, numbers).sqrt() * torch.exp(-b_iso / 4 * square) * scale
+    normal = torch.where(measured > 0, amplitude / mean, 0.0).to(observed.amplitude)
+    boxes = torch.zeros_like(observed.amplitude).flatten(1).scatter(1, place, normal)
+    return replace(observed, amplitude=boxes.view_as(observed.amplitude))
+
+
+def _places(observed: Observed) -> Tensor:
+    """Return the places (B, n) in the flattened box of what was measured; a list is filled up with what was not."""
+    measured = observed.mask.flatten(1)
+    longest = max(1, int(measured.sum(1).max()))
+    return (~measured).to(torch.uint8).argsort(dim=1, stable=True)[:, :longest]
+
+
+def _at(place: Tensor, *boxes: Tensor) -> list[Tensor]:
+    """Return the values (B, n) of boxes at places (B, n), float64."""
+    return [values.flatten(1).gather(1, place).double() for values in boxes]
 
 
 def _excess(mean: Tensor, noise: Tensor) -> Tensor:

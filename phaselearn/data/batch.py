@@ -18,7 +18,10 @@ class Batch(TypedDict, total=False):
     input: Tensor
     """(B, N, N, N) float32: the network's input, intensities that are transformed and scaled."""
     intensity: Tensor
-    """(B, N, N, N) float32: measured intensities in electrons², in the layout of the pairs; 0 where unmeasured."""
+    """(B, N, N, N) float32: measured intensities, in the layout of the pairs, in electrons² or, where a measurement
+    counts, in counts; 0 where unmeasured."""
+    sigma: Tensor
+    """(B, N, N, N) float32: σ of the intensities as an experiment would state it; missing where none does."""
     observed: Tensor
     """(B, N, N, N) bool: the reflections that were measured."""
     density: Tensor

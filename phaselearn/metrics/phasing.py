@@ -9,8 +9,10 @@ from torchmetrics import Metric
 from phaselearn.crystal.cartesian import to_fractional_frame
 from phaselearn.crystal.density import structure_factors_from_map
 from phaselearn.crystal.judgement import SOLVED_FROM, judge
+from phaselearn.crystal.layout import to_full_box
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.scattering import Scattering
+from phaselearn.crystal.wilson import normalised, wilson_fit
 from phaselearn.data.batch import Batch
 from phaselearn.data.pairs import PairDefinition
 
@@ -105,8 +107,15 @@ def predicted_factors(prediction: Tensor, batch: Batch, definition: PairDefiniti
 
 
 def observed_of(batch: Batch, definition: PairDefinition) -> Observed:
-    """Return the observed amplitudes of a batch, on the FFT box."""
-    return Observed.from_intensity(batch["intensity"], batch["observed"], definition.layout, batch["lattice"])
+    """Return the observed amplitudes of a batch, on the FFT box, as point atoms at rest would have them.
+
+    Those that atoms of a sample scattered lose scale and fall by Wilson's statistics, which are not told the atoms.
+    """
+    observed = Observed.from_intensity(batch["intensity"], batch["observed"], definition.layout, batch["lattice"])
+    if "probe" not in batch:
+        return observed
+    sigma = to_full_box(batch["sigma"], definition.layout) if "sigma" in batch else None
+    return normalised(observed, wilson_fit(observed, batch["probe"], sigma=sigma), batch["probe"])
 
 
 def scattering_of(batch: Batch, definition: PairDefinition) -> Scattering:

@@ -11,6 +11,7 @@ from phaselearn.crystal.cartesian import cartesian_map
 from phaselearn.crystal.density import map_from_structure_factors
 from phaselearn.crystal.observed import Observed
 from phaselearn.data.batch import Batch
+from phaselearn.metrics.phasing import observed_of
 from phaselearn.models.base import DensityModel
 from phaselearn.phasing.search import Method, SearchPlan, search
 from phaselearn.phasing.solution import Solution
@@ -38,9 +39,8 @@ class ClassicalModel(DensityModel):
         """Return the density (B, N, N, N) in electrons/Å³."""
         with torch.autocast(batch["intensity"].device.type, enabled=False):
             lattice = batch["lattice"].float()
-            observed = Observed.from_intensity(
-                batch["intensity"].float(), batch["observed"], self.definition.layout, lattice
-            )
+            single = batch | Batch(intensity=batch["intensity"].float(), lattice=lattice)
+            observed = observed_of(single, self.definition)
             return self.density_of(self.phase(observed, batch["row"].tolist()), lattice)
 
 

@@ -63,13 +63,12 @@ class ModelContract:
         batch = small_batch()
         intensity = batch["intensity"].clone()
         intensity[1] *= factor
-        observation = Observation()
-        intensity, observed = observation.apply(intensity, batch["lattice"], DEFINITION.layout, [0, 1, 2])
-        empty = batch | Batch(intensity=intensity, observed=observed, input=batch["input"] * (intensity > 0))
+        given = Observation().apply(batch | Batch(intensity=intensity), DEFINITION.layout, [0, 1, 2])
+        empty = given | Batch(input=batch["input"] * (given["intensity"] > 0))
         with torch.no_grad():
-            whole, given = built(batch), built(empty)
-        assert torch.isfinite(given).all()
-        torch.testing.assert_close(given[[0, 2]], whole[[0, 2]], rtol=1e-3, atol=1e-3)
+            whole, damaged = built(batch), built(empty)
+        assert torch.isfinite(damaged).all()
+        torch.testing.assert_close(damaged[[0, 2]], whole[[0, 2]], rtol=1e-3, atol=1e-3)
 
     def test_state_holds_plain_tensors(self, built: DensityModel, tmp_path: Path) -> None:
         torch.save(built.state_dict(), tmp_path / "weights.pt")

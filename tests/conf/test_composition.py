@@ -12,7 +12,9 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from phaselearn.commands.options import config_directory
+from phaselearn.commands.plain_config import plain_values
 from phaselearn.commands.session import check
+from phaselearn.commands.strangers import Stranger, check_stranger
 from phaselearn.errors import UserError
 from phaselearn.testing.options import composed, options
 
@@ -45,6 +47,13 @@ def test_every_option_composes_with_the_training(group: str, option: str) -> Non
     config = _checked(f"{group}={option}", *NEEDS.get((group, option), []))
     assert config.model._target_
     assert config.data.definition._target_
+
+
+@pytest.mark.parametrize("option", options("observation"))
+def test_a_run_folder_may_hold_every_observation(option: str) -> None:
+    config = _checked(f"observation={option}", f"+observation@training_observation={option}")
+    for place in ("observation", "training_observation"):
+        check_stranger({place: plain_values(config[place])}, Stranger("a run folder", "trust=true"))
 
 
 @pytest.mark.parametrize(("group", "option"), [c for c in CHOICES if c[0] in ("source", "data")])

@@ -101,7 +101,7 @@ class PairDataset(Dataset[Batch]):
         rows = self.rows[places]
         pairs = {name: torch.from_numpy(reader.read(rows)) for name, reader in self._readers.items()}
         atoms = None
-        if self.preparation.augmentation.is_random or self._parts is None or self._parts & {"numbers", "positions"}:
+        if self.preparation.needs_atoms or self._parts is None or self._parts & {"numbers", "positions"}:
             # Padded batch by batch: otherwise a million crystals would each take the memory of the largest.
             numbers, positions = self.store.atoms(rows, self._most_atoms)
             atoms = torch.from_numpy(numbers), torch.from_numpy(positions)

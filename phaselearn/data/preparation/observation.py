@@ -6,15 +6,39 @@ each crystal alone: never on the batch, the worker or the order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.lattice import inverse_d_squared
-from phaselearn.crystal.layout import friedel_mate, held_reflections, miller_indices
+from phaselearn.crystal.lattice import inverse_d_squared, reciprocal
+from phaselearn.crystal.layout import Indices, held_reflections, miller_indices, shape_of
+from phaselearn.crystal.scattering import SCATTERING
+from phaselearn.data.batch import Batch
+from phaselearn.data.preparation.counting import Counting
+from phaselearn.data.preparation.draws import Range, check_range, generators, limits, reflection_field, uniform
+from phaselearn.data.preparation.regions import Region
+from phaselearn.data.preparation.sample import Sample
 from phaselearn.errors import UserError
+
+_SAME = 1e-4  # relative; intensities that differ by less are equivalents
+
+
+class ObservationModel(Protocol):
+    """An experiment on crystals: all that the rest of the project asks of one."""
+
+    @property
+    def is_random(self) -> bool:
+        """Whether two measurements of one crystal differ."""
+
+    @property
+    def needs_atoms(self) -> bool:
+        """Whether intensities are calculated from the atoms."""
+
+    def apply(self, ideal: Batch, layout: str, seeds: Sequence[int]) -> Batch:
+        """Measure a batch; see `Observation.apply`."""
 
 
 @dataclass(frozen=True)
@@ -27,86 +51,130 @@ class Observation:
             which it is drawn for each crystal.
         noise: standard deviation of the error of |F|, relative to |F|; or a range.
         b_iso: additional isotropic displacement parameter in Å², damping |F| by exp(−B s²/4).
+        sample: what scatters, from which the intensities are calculated; null for those of the store. F(000), which no
+            experiment sees, is then unmeasured.
+        region: what of reciprocal space is reached; null for all.
+        counting: counting statistics; null for none. The intensities are then in counts, with their σ.
+        overloaded: share of the measured reflections that are lost because they are the strongest; or a range.
     """
 
     d_min: float | None = None
-    completeness: float | Sequence[float] = 1.0
-    noise: float | Sequence[float] = 0.0
+    completeness: Range = 1.0
+    noise: Range = 0.0
     b_iso: float = 0.0
+    sample: Sample | None = None
+    region: Region | None = None
+    counting: Counting | None = None
+    overloaded: Range = 0.0
 
     def __post_init__(self) -> None:
         if self.d_min is not None and self.d_min <= 0:
             raise UserError(f"observation.d_min={self.d_min}: a resolution above 0 Å, e.g. observation.d_min=1.5")
-        low, high = _range(self.completeness)
-        if not 0 < low <= high <= 1:
-            raise UserError(
-                f"observation.completeness={self.completeness}: a share in (0, 1] or a range of it, e.g. 0.7 or [0.6,1]"
-            )
-        low, high = _range(self.noise)
-        if not 0 <= low <= high:
-            raise UserError(
-                f"observation.noise={self.noise}: a share of |F| of at least 0 or a range of it, e.g. 0.2 or [0,0.2]"
-            )
+        check_range("observation.completeness", self.completeness, 1e-6, 1, "0.7 or [0.6,1]")
+        check_range("observation.noise", self.noise, 0, float("inf"), "0.2 or [0,0.2]")
+        check_range("observation.overloaded", self.overloaded, 0, 1, "0.01 or [0,0.02]")
 
     @property
     def is_random(self) -> bool:
         """Whether two measurements of one crystal differ."""
-        return _range(self.completeness)[0] < 1 or _range(self.noise)[1] > 0
+        return (
+            limits(self.completeness)[0] < 1
+            or limits(self.noise)[1] > 0
+            or limits(self.overloaded)[0] < limits(self.overloaded)[1]
+            or (self.sample is not None and self.sample.is_random)
+            or self.region is not None
+            or self.counting is not None
+        )
 
-    def apply(self, intensity: Tensor, lattice: Tensor, layout: str, seeds: list[int]) -> tuple[Tensor, Tensor]:
+    @property
+    def needs_atoms(self) -> bool:
+        """Whether intensities are calculated from the atoms."""
+        return self.sample is not None
+
+    def apply(self, ideal: Batch, layout: str, seeds: Sequence[int]) -> Batch:
         """Measure a batch.
 
         Args:
-            intensity: (B, N, N, N) ideal intensities.
-            lattice: (B, 3, 3) in Å.
-            layout: layout of `intensity`.
-            seeds: (B,) one seed a crystal.
+            ideal: `intensity` and `lattice`; where there is a sample `numbers` and `positions`, too, and `u_iso` where
+                the structures give it.
+            layout: layout of the intensities.
+            seeds: B seeds, one a crystal.
 
         Returns:
-            Intensities with the unmeasured at zero, and the mask (B, N, N, N) bool of the measured. An intensity that
-            is not a number is unmeasured, one below zero is zero.
+            The batch with its `intensity` as measured, the unmeasured at zero, and the measured in `observed`. An
+            intensity that is not a number is unmeasured, one below zero is zero. With a sample, `u_iso` and `probe` say
+            how the atoms scattered; where errors are counted, `sigma` says how large they are.
         """
-        size = intensity.shape[-1]
-        mask = held_reflections(layout, size, intensity.device).expand_as(intensity)
+        batch = ideal.copy() if self.sample is None else _scattered(ideal, self.sample, layout, seeds)
+        intensity, lattice = batch["intensity"], batch["lattice"]
+        shape = shape_of(intensity)
+        mask = held_reflections(layout, shape, intensity.device).expand_as(intensity)
         lowest, highest = torch.aminmax(intensity)
         # Rare, and the mask of sound data is one row for all crystals.
         if not (lowest >= 0 and highest < torch.inf):
             sound = torch.isfinite(intensity)
             mask, intensity = mask & sound, torch.where(sound, intensity, 0.0).clamp_min(0)
+        indices = _indices(layout, intensity)
         if self.d_min is not None or self.b_iso:
-            square = inverse_d_squared(lattice, miller_indices(layout, size).to(lattice.device))
+            square = inverse_d_squared(lattice, *indices)
             if self.b_iso:
                 intensity = intensity * torch.exp(-self.b_iso / 2 * square)
             if self.d_min is not None:
                 mask = mask & (square <= 1 / self.d_min**2 * (1 + 1e-6))
-        if _range(self.noise)[1] > 0:
-            error = torch.stack([self._draw(torch.randn, size, layout, 2 * seed) for seed in seeds])
-            noise = _drawn(self.noise, [3 * seed for seed in seeds]).to(intensity)
-            intensity = intensity * (1 + noise * error.to(intensity)).clamp_min(0).square()
-        if _range(self.completeness)[0] < 1:
-            chance = torch.stack([self._draw(torch.rand, size, layout, 2 * seed + 1) for seed in seeds])
-            completeness = _drawn(self.completeness, [3 * seed + 1 for seed in seeds])
+        if self.sample is not None:
+            mask = mask.clone()
+            mask[:, 0, 0, 0] = False
+        if self.region is not None:
+            mask = mask & self.region.reached(_vectors(lattice, indices), seeds)
+        if limits(self.overloaded)[1] > 0:
+            mask = mask & ~_strongest(intensity, mask, uniform(self.overloaded, generators(seeds, "overloaded")))
+        if limits(self.noise)[1] > 0:
+            error = reflection_field(torch.randn, shape, layout, _numbered(seeds, 2, 0)).to(intensity)
+            noise = uniform(self.noise, _numbered(seeds, 3, 0)).to(intensity)[:, None, None, None]
+            intensity = intensity * (1 + noise * error).clamp_min(0).square()
+        if limits(self.completeness)[0] < 1:
+            chance = reflection_field(torch.rand, shape, layout, _numbered(seeds, 2, 1))
+            completeness = uniform(self.completeness, _numbered(seeds, 3, 1))[:, None, None, None]
             mask = mask & (chance < completeness).to(mask.device)
-        return intensity * mask, mask
-
-    @staticmethod
-    def _draw(distribution: Callable[..., Tensor], size: int, layout: str, seed: int) -> Tensor:
-        generator = torch.Generator().manual_seed(seed % (1 << 63))
-        values = distribution(size, size, size, generator=generator)
-        if layout == "octant":
-            return values
-        # Friedel mates are one reflection: both get the value of the one with the greater place in the box.
-        place = torch.arange(size**3).view(size, size, size)
-        return torch.where(place >= friedel_mate(place), values, friedel_mate(values))
+        if self.counting is not None:
+            intensity, sigma = self.counting.measure(intensity, mask, layout, seeds)
+            batch["sigma"] = sigma * mask
+        batch["intensity"] = intensity.clamp_min(0) * mask
+        batch["observed"] = mask
+        return batch
 
 
-def _range(value: float | Sequence[float]) -> tuple[float, float]:
-    low, high = (value, value) if isinstance(value, (int, float)) else value
-    return low, high
+def _scattered(ideal: Batch, sample: Sample, layout: str, seeds: Sequence[int]) -> Batch:
+    """Return a batch with the intensities of a sample in place of the store's."""
+    batch = ideal.copy()
+    lattice, numbers, positions = batch["lattice"], batch["numbers"], batch["positions"]
+    u_iso = sample.displacements(lattice, numbers, positions, seeds, ideal.get("u_iso")).to(lattice)
+    batch["intensity"] = sample.intensity(lattice, numbers, positions, u_iso, layout, shape_of(ideal["intensity"]))
+    batch["u_iso"] = u_iso
+    batch["probe"] = torch.full((len(lattice),), SCATTERING.index(sample.scattering))
+    return batch
 
 
-def _drawn(value: float | Sequence[float], seeds: list[int]) -> Tensor:
-    """Return a value for each crystal, (B, 1, 1, 1), uniform in its range."""
-    low, high = _range(value)
-    shares = [torch.rand((), generator=torch.Generator().manual_seed(seed % (1 << 63))) for seed in seeds]
-    return (low + (high - low) * torch.stack(shares))[:, None, None, None]
+def _strongest(intensity: Tensor, mask: Tensor, share: Tensor) -> Tensor:
+    """Return a bool mask of the strongest reflections, at most a share (B,) of the measured; equivalents together."""
+    measured = (intensity * mask).flatten(1)
+    count = (share.to(intensity) * mask.flatten(1).sum(1)).round().long().clamp_max(measured.shape[1] - 1)
+    strongest_left = measured.topk(int(count.max()) + 1, dim=1).values.gather(1, count[:, None])
+    return intensity > strongest_left[:, :, None, None] * (1 + _SAME)
+
+
+def _indices(layout: str, intensity: Tensor) -> Indices:
+    h, k, l = (miller_indices(layout, size).to(intensity.device) for size in shape_of(intensity))  # noqa: E741
+    return h, k, l
+
+
+def _vectors(lattice: Tensor, indices: Indices) -> Tensor:
+    """Return the reciprocal-lattice vectors (B, n₁, n₂, n₃, 3) of a box in 1/Å."""
+    star = reciprocal(lattice)
+    along = [index.to(star)[:, None] * star[:, axis, None, :] for axis, index in enumerate(indices)]
+    return along[0][:, :, None, None] + along[1][:, None, :, None] + along[2][:, None, None, :]
+
+
+def _numbered(seeds: Sequence[int], factor: int, number: int) -> list[torch.Generator]:
+    # Not `generators`, which tells purposes apart better: published benchmarks drew their noise like this.
+    return [torch.Generator().manual_seed((factor * seed + number) % (1 << 63)) for seed in seeds]

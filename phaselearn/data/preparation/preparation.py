@@ -9,7 +9,7 @@ import numpy as np
 
 from phaselearn.data.batch import Batch
 from phaselearn.data.preparation.augmentation import Augmentation
-from phaselearn.data.preparation.observation import Observation
+from phaselearn.data.preparation.observation import ObservationModel
 from phaselearn.data.preparation.transforms import INPUTS, SCALINGS, scale_samples, transform_input
 from phaselearn.errors import check_whole, choose
 
@@ -33,7 +33,7 @@ class Preparation:
         UserError: a word that is none of those.
     """
 
-    observation: Observation
+    observation: ObservationModel
     augmentation: Augmentation
     input_transform: str
     input_scaling: str
@@ -52,11 +52,16 @@ class Preparation:
         """Whether a crystal looks different in another epoch."""
         return self.augmentation.is_random or self.observation.is_random
 
+    @property
+    def needs_atoms(self) -> bool:
+        """Whether the atoms are read."""
+        return self.augmentation.is_random or self.observation.needs_atoms
+
     def __call__(self, batch: Batch, epochs: Sequence[int]) -> Batch:
         """Prepare a batch.
 
         Args:
-            batch: ideal pairs, see `ideal_batch`; an augmentation needs the atoms, too.
+            batch: ideal pairs, see `ideal_batch`; where `needs_atoms` is True, with the atoms.
             epochs: B epochs, one for each crystal.
 
         Returns:
@@ -71,23 +76,20 @@ class Preparation:
 
 
 def measured_batch(
-    ideal: Batch, observation: Observation, layout: str, seeds: list[int], input_transform: str, input_scaling: str
+    ideal: Batch, observation: ObservationModel, layout: str, seeds: list[int], input_transform: str, input_scaling: str
 ) -> Batch:
     """Return a batch of ideal pairs as they are measured, with the network's `input`.
 
     Args:
-        ideal: a batch with at least `intensity` and `lattice`.
+        ideal: a batch with what the observation reads, at least `intensity` and `lattice`.
         observation: what is measured.
         layout: layout of the intensities, `octant` or `full`.
         seeds: B seeds of random draws, one for each crystal.
         input_transform: transform of the intensities, see `transform_input`.
         input_scaling: scaling of the transformed intensities, see `scale_samples`.
     """
-    intensity, observed = observation.apply(ideal["intensity"], ideal["lattice"], layout, seeds)
-    measured = ideal.copy()
-    measured["intensity"] = intensity
-    measured["observed"] = observed
-    measured["input"] = scale_samples(transform_input(intensity, input_transform, layout), input_scaling)
+    measured = observation.apply(ideal, layout, seeds)
+    measured["input"] = scale_samples(transform_input(measured["intensity"], input_transform, layout), input_scaling)
     return measured
 
 
