@@ -67,5 +67,14 @@ class FiniteLoss(pl.Callback):
         raise Diverged(
             f"the training loss is not finite in epoch {trainer.current_epoch}, by step {trainer.global_step}: {kept}"
             f"train again with a lower learning rate than {rate:.1e}, "
-            f"e.g. `python train.py optim.optimizer.lr={rate / 10:.1e}`"
+            f"e.g. `python train.py optim.optimizer.lr={rate / 10:.1e}`{_check_of_data(trainer)}"
         )
+
+
+def _check_of_data(trainer: pl.Trainer) -> str:
+    """Return how to see whether the pairs themselves are not finite, whatever the learning rate."""
+    store = getattr(getattr(trainer, "datamodule", None), "configured_store", None)
+    if store is None:
+        return ""
+    verify = command("phaselearn prepare verify=true", setting("data.store", store.path()))
+    return f"; see that the data are sound with `{verify}`"
