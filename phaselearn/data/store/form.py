@@ -26,7 +26,7 @@ _NEVER_ZERO = ("lattice", "atom_number")
 
 
 class Misshapen(Exception):
-    """What no build writes; the arguments are the file and what is wrong."""
+    """A part of a store that no build writes; the arguments are the file and what is wrong."""
 
     def __init__(self, key: str, what: str) -> None:
         super().__init__(key, what)
