@@ -80,7 +80,7 @@ def _list(folder: Path, page: Path, title: str) -> int:
     """Print and write the table of the runs in a folder; return their number, unreadable ones included."""
     from rich.console import Console
 
-    from phaselearn.report.run_records import find_runs
+    from phaselearn.report.run_folders import find_runs
     from phaselearn.report.runs_page import best_run, problems_table, terminal_table, write_runs_page
 
     runs, broken = find_runs(folder)
@@ -103,15 +103,19 @@ def _compare(folders: list[Path], page: str | None) -> None:
     from rich.console import Console
 
     from phaselearn.report.run_comparison import terminal_tables, write_comparison_page
-    from phaselearn.report.run_records import RunRecord, why_broken
+    from phaselearn.report.run_folders import read_run
+    from phaselearn.report.run_records import RunRecord
 
     for folder in folders:
         if not (folder / CONFIG_FILE).is_file():
             raise UserError(f"compare: {folder} is not a run folder (it has no {CONFIG_FILE}): see `phaselearn runs`")
-    first, second = (RunRecord(folder, printable(folder.name)) for folder in folders)
-    for run in (first, second):
-        if reason := why_broken(run):
-            raise UserError(f"compare: {run.folder} cannot be read ({reason}): take another run, see `phaselearn runs`")
+    runs: list[RunRecord] = []
+    for folder in folders:
+        run = read_run(folder, folder.name)
+        if not isinstance(run, RunRecord):
+            raise UserError(f"compare: {folder} cannot be read ({run.reason}): take another run, see `phaselearn runs`")
+        runs.append(run)
+    first, second = runs
     path = Path(page or folders[1].parent / f"comparison_{folders[0].name}_{folders[1].name}.html")
     with _writing(path):
         write_comparison_page(path, first, second)

@@ -106,7 +106,7 @@ def _fit_and_judge(
     from phaselearn.commands.trainer import build_trainer
     from phaselearn.files import write_whole
     from phaselearn.report.run import COMMAND_FILE, write_command, write_run, write_training_set
-    from phaselearn.report.run_records import PRUNED_FILE
+    from phaselearn.report.run_folders import PRUNED_FILE
     from phaselearn.tracking.tracker import EpochStarts, trackers
 
     data.check_endless()
@@ -146,7 +146,7 @@ def _fit_and_judge(
     seconds = time.monotonic() - start
     if not trainer.is_global_zero:
         return None
-    if trial is not None and trial.is_pruned:
+    if trial is not None and trial.is_given_up():
         print(f"folder: {printable(folder)} (trial {trial.number}, given up)")
         return objective.best
 

@@ -16,6 +16,7 @@ from phaselearn.errors import UserError
 from phaselearn.report.plain_table import PlainTable
 from phaselearn.report.rendering import drawable, link, write_page
 from phaselearn.report.run_curves import draw_curves
+from phaselearn.report.run_folders import crystals_of
 from phaselearn.report.run_records import RunRecord, differing_settings
 from phaselearn.report.terminal import COLUMNS, LEGEND, cells, number
 
@@ -40,7 +41,7 @@ class ComparedCrystal:
 
 def compared_crystals(first: RunRecord, second: RunRecord) -> list[ComparedCrystal]:
     """Return the crystals that both runs judged."""
-    theirs = second.crystals()
+    theirs = crystals_of(second)
     return [
         ComparedCrystal(
             name,
@@ -49,7 +50,7 @@ def compared_crystals(first: RunRecord, second: RunRecord) -> list[ComparedCryst
             float(row["correlation"]),
             float(theirs[name]["correlation"]),
         )
-        for name, row in first.crystals().items()
+        for name, row in crystals_of(first).items()
         if name in theirs
     ]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from phaselearn.callbacks.finite_loss import Diverged
 from phaselearn.files import write_whole
-from phaselearn.report.run_records import PRUNED_FILE
+from phaselearn.report.run_folders import PRUNED_FILE
 from phaselearn.search.study import storage_of
 
 if TYPE_CHECKING:
@@ -62,9 +62,8 @@ class SearchTrial:
         self._trial = Trial(study, frozen._trial_id)
         self._known = set(frozen.intermediate_values)
 
-    @property
-    def is_pruned(self) -> bool:
-        """Whether the trial was given up."""
+    def is_given_up(self) -> bool:
+        """Return whether the trial was given up."""
         return self._pruned.exists()
 
     def is_hopeless(self, value: float, epoch: int) -> bool:
@@ -95,7 +94,7 @@ class SearchTrial:
         except Exception:
             self._study.tell(self.number, state=TrialState.FAIL)
             raise
-        if self.is_pruned:
+        if self.is_given_up():
             self._study.tell(self.number, state=TrialState.PRUNED)
         elif score is None or not math.isfinite(score):
             self._study.tell(self.number, state=TrialState.FAIL)

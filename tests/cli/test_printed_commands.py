@@ -19,7 +19,7 @@ from phaselearn.data.store.location import open_storage
 from phaselearn.errors import UserError
 from phaselearn.report.curves import read_curves
 from phaselearn.report.run import write_command
-from phaselearn.report.run_records import RunRecord
+from phaselearn.report.run_folders import command_of
 
 PLACES = ("it's", "s?a b", 'a"b  c', "a#b%20c", "a,b=[c](d)", "-x", "結晶 é", "a\\")
 
@@ -87,10 +87,10 @@ def test_a_store(place: Path) -> None:
 
 
 def test_a_run_that_is_listed(place: Path) -> None:
-    assert settings_of(f"`{RunRecord(place, 'name').command}`") == {"resume": str(place)}
+    assert settings_of(f"`{command_of(place)}`") == {"resume": str(place)}
     word = path_as_written(f"source.path={place}")
     write_command(place / "command.txt", [word, "run=x"])
-    assert shlex.split(RunRecord(place, "name").command) == ["python", "train.py", word]
+    assert shlex.split(command_of(place)) == ["python", "train.py", word]
 
 
 def test_a_folder_is_found_as_it_was_typed(place: Path) -> None:

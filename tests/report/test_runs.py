@@ -17,7 +17,8 @@ from phaselearn.report.content import ResultRow
 from phaselearn.report.run import write_command
 from phaselearn.report.run_comparison import compared_crystals, write_comparison_page
 from phaselearn.report.run_curves import draw_curves
-from phaselearn.report.run_records import RunRecord, differing_settings, find_runs
+from phaselearn.report.run_folders import find_runs
+from phaselearn.report.run_records import RunRecord, differing_settings
 from phaselearn.report.runs_page import best_run, write_runs_page
 
 CORRELATIONS = {"first": {"a": 0.5, "b": 0.9, "c": 0.7}, "second": {"b": 0.8, "c": 0.95, "d": 0.6}}

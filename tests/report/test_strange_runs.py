@@ -17,7 +17,8 @@ from rich.console import Console
 from phaselearn.errors import UserError
 from phaselearn.failures import Failure, note_failure, read_failure
 from phaselearn.report.run_comparison import terminal_tables, write_comparison_page
-from phaselearn.report.run_records import RunRecord, find_runs, why_broken
+from phaselearn.report.run_folders import find_runs, read_run
+from phaselearn.report.run_records import BrokenRun, RunRecord
 from phaselearn.report.runs_page import problems_table, terminal_table, write_runs_page
 from tests.report.test_runs import write_run
 
@@ -145,7 +146,8 @@ def test_markup_and_escapes_are_shown_and_not_obeyed(outputs: Path) -> None:
     write_runs_page(page, f"Runs in {MARKUP}", runs, broken)
     [run] = [run for run in runs if run.folder == folder]
     comparison = outputs / "comparison.html"
-    sound = RunRecord(outputs / "sound", "sound")
+    sound = read_run(outputs / "sound", "sound")
+    assert isinstance(sound, RunRecord)
     write_comparison_page(comparison, run, sound)
     printed += shown(*terminal_tables(run, sound)) + run.command
     assert all(character.isprintable() or character == "\n" for character in printed)
@@ -163,8 +165,10 @@ def test_markup_and_escapes_are_shown_and_not_obeyed(outputs: Path) -> None:
 
 def test_two_runs_of_which_one_is_broken_are_not_compared(outputs: Path) -> None:
     (outputs / "other" / "results.csv").write_text("method\nx")
-    assert why_broken(RunRecord(outputs / "sound", "sound")) is None
-    assert "results.csv has no column subset" in str(why_broken(RunRecord(outputs / "other", "other")))
+    assert isinstance(read_run(outputs / "sound", "sound"), RunRecord)
+    other = read_run(outputs / "other", "other")
+    assert isinstance(other, BrokenRun)
+    assert "results.csv has no column subset" in other.reason
 
 
 def test_a_job_that_failed_is_told_and_says_what_it_was(outputs: Path) -> None:
