@@ -67,23 +67,15 @@ class BucketStorage(Storage):
         from obstore.store import S3Store
 
         global _process_of_client
-        self._check_process()
+        _check_process(self.path)
         _process_of_client = os.getpid()
         plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
         return S3Store(
             self.bucket, prefix=prefix, client_options={"allow_http": plain, "timeout": "60s"}, retry_config=_RETRIES
         )
 
-    def _check_process(self) -> None:
-        # The client's threads do not survive a fork: a request from the child would never be answered.
-        if _process_of_client not in (None, os.getpid()):
-            raise UserError(
-                f"{self.path} was opened before this process was forked, and cannot be read here: start processes with "
-                "multiprocessing's 'forkserver' or 'spawn', as `data.loading.num_workers=2` does"
-            )
-
     def _ask(self, request: Callable[[], T]) -> T:
-        self._check_process()
+        _check_process(self.path)
         try:
             return request()
         except Exception as error:
@@ -119,7 +111,7 @@ class BucketStorage(Storage):
             self._ask(lambda: self._client.delete(objects))
 
     def zarr_store(self, read_only: bool = True) -> Store:
-        return zarr.storage.ObjectStore(self._open(self.prefix), read_only=read_only)
+        return _ProcessBoundStore(self._open(self.prefix), read_only=read_only)
 
     def beside(self) -> BucketStorage:
         return BucketStorage(self.bucket, self.prefix + _PARTIAL)
@@ -168,6 +160,29 @@ class BucketStorage(Storage):
             f"{self.path}: {_endpoint()} does not answer as it should ({first}): check the network and "
             "AWS_ENDPOINT_URL, e.g. with `aws s3 ls`, and give the same command again"
         )
+
+
+def _check_process(path: str) -> None:
+    # The client's threads do not survive a fork: a request from the child would never be answered.
+    if _process_of_client not in (None, os.getpid()):
+        raise UserError(
+            f"{path} was opened before this process was forked, and cannot be read here: start processes with "
+            "multiprocessing's 'forkserver' or 'spawn', as `data.loading.num_workers=2` does"
+        )
+
+
+class _ProcessBoundStore(zarr.storage.ObjectStore["S3Store"]):
+    """A zarr store in a bucket whose requests are refused in a process that was forked since it was opened."""
+
+    @property
+    def store(self) -> S3Store:
+        """The client, which every request asks for."""
+        _check_process(f"s3://{self._client.config['bucket']}/{self._client.prefix}")
+        return self._client
+
+    @store.setter
+    def store(self, client: S3Store) -> None:
+        self._client = client
 
 
 class _LockObject:
