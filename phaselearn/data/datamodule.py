@@ -177,8 +177,8 @@ class PairDataModule(pl.LightningDataModule):
             held_out=self._prototypes("validation", "test") - self.seen_prototypes(),
         )
         pairs = EndlessPairs(
-            stream,
-            self.definition,
+            stream=stream,
+            definition=self.definition,
             preparation=self.training,
             crystals=crystals,
             batch_size=self.loading.batch_size,

@@ -50,6 +50,7 @@ class TrainingStream:
             place += _LANE
 
 
+@dataclass(eq=False, kw_only=True)
 class EndlessPairs(IterableDataset[Batch]):
     """Batches of fresh pairs, as `PairDataset` gives them.
 
@@ -57,7 +58,7 @@ class EndlessPairs(IterableDataset[Batch]):
     goes on where the last one ended. Batches are dealt to processes and workers in turn. So all processes together
     give the batches of a single one, whose order does not depend on its number of workers.
 
-    Args:
+    Attributes:
         stream: the crystals.
         definition: definition of the pairs.
         preparation: what is done to a batch.
@@ -68,25 +69,16 @@ class EndlessPairs(IterableDataset[Batch]):
         needs: names of the parts that a batch holds; None for all.
     """
 
-    def __init__(
-        self,
-        stream: TrainingStream,
-        definition: PairDefinition,
-        preparation: Preparation,
-        crystals: int,
-        batch_size: int,
-        num_replicas: int = 1,
-        rank: int = 0,
-        needs: frozenset[str] | None = None,
-    ) -> None:
-        self.stream = stream
-        self.definition = definition
-        self.preparation = preparation
-        self.crystals = crystals
-        self.batch_size = batch_size
-        self.num_replicas = num_replicas
-        self.rank = rank
-        self.needs = needs
+    stream: TrainingStream
+    definition: PairDefinition
+    preparation: Preparation
+    crystals: int
+    batch_size: int
+    num_replicas: int = 1
+    rank: int = 0
+    needs: frozenset[str] | None = None
+
+    def __post_init__(self) -> None:
         # In shared memory, so that workers that live on see the next epoch.
         self._begin = torch.zeros(2, dtype=torch.int64).share_memory_()
 

@@ -42,7 +42,8 @@ def preparation(observation: Observation = NOISE, augmentation: Augmentation = A
 
 def pairs(replicas: int = 1, rank: int = 0, held_out: frozenset[str] = frozenset(), **options) -> EndlessPairs:
     options = {"preparation": preparation(), "crystals": 24, "batch_size": 4} | options
-    return EndlessPairs(TrainingStream(source(), 30.0, held_out), FULL, num_replicas=replicas, rank=rank, **options)
+    stream = TrainingStream(source(), 30.0, held_out)
+    return EndlessPairs(stream=stream, definition=FULL, num_replicas=replicas, rank=rank, **options)
 
 
 def batches(stream: EndlessPairs, epoch: int = 0, workers: int = 0) -> list[dict[str, torch.Tensor]]:

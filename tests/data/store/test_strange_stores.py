@@ -184,14 +184,19 @@ ENCODINGS: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", ENCODINGS)
-def test_metadata_choose_no_code(store: Path, refused: Callable[..., str], name: str) -> None:
-    change, told = ENCODINGS[name]
+def _changed_store_is_refused(
+    store: Path, refused: Callable[..., str], change: Callable[[Path], object], told: str
+) -> None:
     change(store)
     seal(store)
     line = refused("data", "info", f"data.store={store}")
     assert "small.zarr is no store that this package has written" in line
     assert told in line
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_metadata_choose_no_code(store: Path, refused: Callable[..., str], name: str) -> None:
+    _changed_store_is_refused(store, refused, *ENCODINGS[name])
 
 
 def _root(**changes: Any) -> Callable[[Path], None]:
@@ -244,12 +249,7 @@ FORMS: dict[str, tuple[Callable[[Path], None], str]] = {
 
 @pytest.mark.parametrize("name", FORMS)
 def test_what_no_build_writes_is_refused(store: Path, refused: Callable[..., str], name: str) -> None:
-    change, told = FORMS[name]
-    change(store)
-    seal(store)
-    line = refused("data", "info", f"data.store={store}")
-    assert "small.zarr is no store that this package has written" in line
-    assert told in line
+    _changed_store_is_refused(store, refused, *FORMS[name])
 
 
 @pytest.mark.parametrize("content", ["[" * 100_000, '{"a":' * 100_000])
