@@ -147,6 +147,7 @@ def test_a_bad_block_takes_no_other_along(tmp_path: Path, change: str) -> None:
         ("VIV", "X1", "V"),
         ("'Fe 3+'", "X1", "Fe"),
         ("Fe1A", "X1", "Fe"),
+        ("Fe2B", "Fe2", "Fe"),
         ("Siva", "X1", "Si"),
         ("Cval", "X1", "C"),
         ("C0+", "X1", "C"),

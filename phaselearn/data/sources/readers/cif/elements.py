@@ -57,8 +57,9 @@ def _of_symbol(symbol: str, label: str) -> set[str]:
         return known
     doubtful, named = _read(_DOUBTFUL, symbol), _of_label(label)
     if _is_group(re.sub(r"[\d()+-]", "", symbol)):
-        # O1W on a site that is called so, too; but H2O is water, and Fe2O3 no iron.
-        return (doubtful & named) - {"H"} if label.startswith(symbol) else set()
+        # O1W on a site that is called so, or Fe2B on Fe2; but H2O is water, and Fe2O3 no iron.
+        is_label = label.startswith(symbol) or (symbol.startswith(label) and symbol[len(label) :].isalpha())
+        return (doubtful & named) - {"H"} if is_label and symbol[-1:].isalpha() else set()
     return doubtful or (set() if _is_mixed(symbol, named) else named)
 
 
