@@ -84,7 +84,7 @@ def held(file: Path, doing: str) -> Iterator[bool]:
 
     Args:
         file: the lock file; it is removed at the end, and its folder is made.
-        doing: for those who wait, as in "builds pairs.zarr".
+        doing: what the holder does, told to those who wait, as in "builds pairs.zarr".
 
     Yields:
         Whether another held it first.
@@ -108,7 +108,7 @@ def held_alone(file: Path, doing: str, advice: str) -> Iterator[None]:
 
     Args:
         file: the lock file; it is removed at the end, and its folder is made.
-        doing: for those who ask meanwhile.
+        doing: what the holder does, told to those who ask meanwhile.
         advice: what to do where another holds it.
 
     Raises:

@@ -98,7 +98,7 @@ def judge(
         observed: measured amplitudes.
         numbers: (B, A) atomic numbers, 0 for padding.
         positions: (B, A, 3) fractional.
-        scattering: of the atoms, as in `structure_factors`: that by which the amplitudes came about.
+        scattering: scattering of the atoms that gave the amplitudes, as in `structure_factors`.
         refine: maximise over shifts between the voxels, too, and look for the atoms (`atoms_found`, `strict`).
 
     Returns:

@@ -106,8 +106,8 @@ def point_weights(numbers: Tensor, scattering: Scattering, dtype: torch.dtype) -
 
     Args:
         numbers: (B, A) atomic numbers, 0 for padding.
-        scattering: of the atoms.
-        dtype: of the result.
+        scattering: scattering of the atoms.
+        dtype: precision of the result.
     """
     if scattering.u_iso is not None:
         return None

@@ -22,7 +22,7 @@ def symmetry_agreement(factors: Tensor, observed: Observed) -> Tensor:
 
     Args:
         factors: FFT boxes (B, n₁, n₂, n₃); only their phases count.
-        observed: of the same crystals.
+        observed: measured reflections of the same crystals.
     """
     amplitude = observed.map_amplitude()
     phased = with_phases_of(amplitude, factors)
@@ -47,7 +47,7 @@ def impose_symmetry(factors: Tensor, observed: Observed, least: float, passes: i
 
     Args:
         factors: FFT boxes (B, n₁, n₂, n₃); only their phases count.
-        observed: of the same crystals.
+        observed: measured reflections of the same crystals.
         least: map correlation from which a turned copy counts as a copy.
         passes: over the rotations of each crystal: the second turns what the first has improved.
 

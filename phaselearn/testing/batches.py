@@ -18,8 +18,8 @@ def small_batch(count: int = 3, seed: int = 0, definition: PairDefinition = DEFI
 
     Args:
         count: B, the number of crystals.
-        seed: of the cells and the atoms.
-        definition: of the pairs.
+        seed: seed of the cells and the atoms.
+        definition: definition of the pairs.
     """
     generator = torch.Generator().manual_seed(seed)
     lattice = torch.diag_embed(4 + 3 * torch.rand(count, 3, generator=generator))

@@ -60,7 +60,7 @@ class PressureCell:
 
     Attributes:
         opening: half opening of the windows in degrees, or a range [low, high] of it.
-        wavelength: in Å.
+        wavelength: wavelength in Å.
     """
 
     opening: Range = 45.0

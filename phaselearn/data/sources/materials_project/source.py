@@ -36,7 +36,7 @@ class MaterialsProject(Source):
             is named and is there needs no filters.
         snapshot_folder: where snapshots that are not named lie.
         endpoint: address of the service; null for `MP_API_ENDPOINT`, or else the public one.
-        api_key: of the service; null for the environment variable `MP_API_KEY`.
+        api_key: key of the service; null for the environment variable `MP_API_KEY`.
 
     Raises:
         UserError: the cell is unknown, a filter is invalid, or the snapshot lacks materials that the filters ask for.
