@@ -18,13 +18,13 @@ from torch import Tensor
 from phaselearn.crystal.layout import BOX, Shape, half_box, miller_box, multiplied, shape_of, unravelled
 from phaselearn.crystal.rows import Rows
 
-_CANDIDATES = 3  # highest voxels that are refined: the best voxel need not be next to the best maximum
+_CANDIDATES = 3  # highest voxels that are refined: the highest maximum need not be next to the highest voxel
 _NEWTON_STEPS = 4
 
 
 @dataclass(frozen=True)
 class Alignment(Rows):
-    """The move that lays one map on another: inversion in the origin where `inverted`, then a shift by `shift`.
+    """The move that superimposes one map on another: inversion where `inverted`, then a shift by `shift`.
 
     Attributes:
         shift: (B, 3) fractional, in [0, 1).
@@ -62,12 +62,12 @@ def align(
     Args:
         predicted: complex (B, n₁, n₂, n₃) FFT boxes with Friedel symmetry and empty Nyquist planes.
         true: complex FFT boxes of the same kind and shape.
-        refine: maximise between the voxels, too.
-        inversion: try the other hand, too.
-        oversampling: points of the search grid along an axis for each of the box (with `refine` only).
+        refine: also maximise between the voxels.
+        inversion: also try the other hand.
+        oversampling: search points for each voxel along an axis; used with `refine` only.
 
     Returns:
-        The alignment that lays `predicted` on `true`. Maps that are empty or not finite get correlation 0.
+        The alignment that superimposes `predicted` on `true`. Maps that are empty or not finite get correlation 0.
     """
     # The other hand of the prediction has the conjugate structure factors.
     hands = [predicted, predicted.conj()] if inversion else [predicted]
@@ -141,7 +141,7 @@ def climb(
     """
     for _ in range(_NEWTON_STEPS):
         gradient, hessian = derivatives_at(place)
-        # LAPACK would fail for all crystals because of one whose map is not finite.
+        # One map that is not finite would make LAPACK fail for all crystals.
         known = torch.isfinite(hessian).all(-1).all(-1)[..., None]
         hessian, gradient = torch.where(known[..., None], hessian, 0.0), torch.where(known, gradient, 0.0)
         # Away from a maximum the Hessian is not negative definite, so its eigenvalues are taken by magnitude.
@@ -174,7 +174,7 @@ def _derivatives(half: Tensor, shape: Shape, shift: Tensor) -> tuple[Tensor, Ten
 
 
 def _table(half: Tensor, shape: Shape, shift: Tensor, orders: int) -> Tensor:
-    """Return the derivatives of C of 0 … orders − 1 along each axis at shifts (B, H, K, 3), (B, H, K, o, o, o).
+    """Return derivatives of C at shifts (B, H, K, 3), of orders 0 … o − 1 along each axis: (B, H, K, o, o, o).
 
     `half` (B, H, n₁, n₂, n₃/2 + 1) holds the coefficients with l ≥ 0 of a box of that shape, those with l > 0 doubled.
     """

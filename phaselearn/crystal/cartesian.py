@@ -1,4 +1,4 @@
-"""Maps on cuboid voxels: they fill the axis-aligned bounding box of the cell, into which the crystal continues.
+"""Maps on cuboid voxels, which fill the axis-aligned bounding box of the cell; the crystal continues into its corners.
 
 The cell is in the standard orientation (a along x, b in the xy plane). Voxel (i, j, k) is at the box's corner plus
 (i, j, k)/N of its edges, so this frame and the fractional one are the same for an orthogonal cell.
@@ -30,14 +30,14 @@ def cartesian_gaussian_density(
 ) -> Tensor:
     """Return the Gaussian density (electrons/Å³) at the voxels of the bounding box, (B, size, size, size).
 
-    Arguments as in `phaselearn.crystal.density.gaussian_density`.
+    The arguments are those of `phaselearn.crystal.density.gaussian_density`.
     """
     weights = scattering_weights(numbers, weight).to(lattice.dtype)
     height = weights / (2 * math.pi * sigma**2) ** 1.5
     low, edges = bounding_box(lattice)
     standard = standard_orientation(lattice)
     maps = []
-    # The number of images that reach the box differs from crystal to crystal, so they are taken one by one.
+    # The number of images that reach the box differs from crystal to crystal, so crystals are taken one by one.
     for cell, corner, edge, heights, where in zip(standard, low, edges, height, positions, strict=True):
         margin = CUTOFF_IN_SIGMA * sigma
         images, owner = _images_in_box(cell, where[heights > 0].to(cell), corner - margin, corner + edge + margin)
@@ -50,7 +50,7 @@ def cartesian_gaussian_density(
 
 
 def _images_in_box(cell: Tensor, positions: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the images (K, 3) in Å of atoms that lie in a box, and the number of the atom of each (K,)."""
+    """Return the images (K, 3) in Å of atoms that lie in a box, and the index (K,) of each image's atom."""
     corners = torch.tensor(list(product((0, 1), repeat=3)), dtype=cell.dtype, device=cell.device)
     fractional = (low + corners * (high - low)) @ reciprocal(cell).mT
     first = (fractional.amin(0) - 1).floor().long().tolist()
@@ -67,7 +67,7 @@ def cartesian_band_limited_density(
 ) -> Tensor:
     """Return the band-limited density (electrons/Å³) at the voxels of the bounding box.
 
-    Arguments and shape as in `phaselearn.crystal.density.band_limited_density`.
+    The arguments and the shape are those of `phaselearn.crystal.density.band_limited_density`.
     """
     return cartesian_map(blurred_structure_factors(lattice, numbers, positions, size, sigma, weight), lattice)
 
@@ -105,7 +105,8 @@ def cartesian_map(factors: Tensor, lattice: Tensor) -> Tensor:
 def to_fractional_frame(density: Tensor, lattice: Tensor) -> Tensor:
     """Return maps (B, N, N, N) of the bounding box at the voxels of the cell, by trilinear interpolation.
 
-    The box holds more than one cell. Of the equivalent places of a voxel, one between the box's samples is read.
+    The box holds more than one cell, so a voxel has several equivalent places in it. One that lies between the box's
+    samples is read.
     """
     size = density.shape[-1]
     low, edges = bounding_box(lattice)

@@ -18,9 +18,9 @@ from phaselearn.crystal.structure_factors import along_axes, geometric_sum
 WEIGHTS = ("atomic_number", "unit")
 SAMPLINGS = ("point", "band_limited")
 
-# Beyond, an atom has less than exp(−5.5²/2) = 3e-7 of its height, which is near the rounding of float32.
+# Farther out, an atom has less than exp(−5.5²/2) = 3e-7 of its height, which is near the rounding of float32.
 CUTOFF_IN_SIGMA = 5.5
-_VALUES_AT_ONCE = 1 << 19  # number of Gaussian values that stay in a processor's cache
+_VALUES_AT_ONCE = 1 << 19  # Gaussian values that fit into a processor's cache
 
 
 def scattering_weights(numbers: Tensor, weight: str) -> Tensor:
@@ -48,7 +48,7 @@ def gaussian_damping(lattice: Tensor, indices: Tensor | Indices, sigma: float) -
 
     Args:
         lattice: (B, 3, 3) in Å.
-        indices: Miller indices along the axes, or one tensor if they are the same.
+        indices: Miller indices (n₁,), (n₂,) and (n₃,) along the axes; one tensor if they are the same.
         sigma: standard deviation σ in Å.
     """
     return torch.exp(-2 * (math.pi * sigma) ** 2 * inverse_d_squared(lattice, *along_axes(indices, lattice.device)))
@@ -88,7 +88,7 @@ def structure_factors_from_map(density: Tensor, lattice: Tensor) -> Tensor:
 def band_limited_density(
     lattice: Tensor, numbers: Tensor, positions: Tensor, size: int | Shape, sigma: float, weight: str = "atomic_number"
 ) -> Tensor:
-    """Return the Fourier synthesis of F·exp(−2π²σ²s²) on the FFT box, which is all that its voxels can hold.
+    """Return the Fourier synthesis of F·exp(−2π²σ²s²) on the FFT box: all frequencies that its voxels can hold.
 
     Args:
         lattice: (B, 3, 3) in Å.
@@ -112,7 +112,7 @@ def blurred_structure_factors(
 ) -> Tensor:
     """Return F·exp(−2π²σ²s²) on the FFT box with empty Nyquist planes, complex (B, n₁, n₂, n₃).
 
-    Arguments as in `band_limited_density`.
+    The arguments are those of `band_limited_density`.
     """
     shape = shape_from(size)
     indices = miller_box(shape)
@@ -127,7 +127,7 @@ def gaussian_density(
     """Return the Gaussian density sampled at the voxels, periodic images included.
 
     If σ is less than a voxel, the samples alias: an atom between voxels fades, and the sum over voxels is no longer
-    Σ w_j. Arguments, shape and unit as in `band_limited_density`.
+    Σ w_j. Arguments, shape and unit are those of `band_limited_density`.
     """
     # Each atom is spread over a window of voxels around it. A window that is wider than the cell wraps onto itself,
     # which is the sum over images. Atoms with equal windows are spread together.

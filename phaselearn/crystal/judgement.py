@@ -31,7 +31,7 @@ SOLVED_FROM = 0.9
 ATOM_TOLERANCE = 0.5  # Å
 ATOM_SHARE = 0.9
 _RANDOM_PHASES = 90.0  # degrees, the mean error of random phases
-_POINTS = 16  # of the finest maps at once, for each of the box: two hands on a grid twice as fine
+_POINTS = 16  # of the finest maps, for each point of the box: two hands on a grid twice as fine
 
 
 @dataclass(frozen=True)
@@ -94,15 +94,15 @@ def judge(
     """Judge predicted phases against the atoms.
 
     Args:
-        predicted: complex (B, n₁, n₂, n₃) FFT box, as the observed one; only its phases count.
+        predicted: complex FFT boxes (B, n₁, n₂, n₃) of the observed shape; only their phases count.
         observed: measured amplitudes.
         numbers: (B, A) atomic numbers, 0 for padding.
         positions: (B, A, 3) fractional.
         scattering: scattering of the atoms that gave the amplitudes, as in `structure_factors`.
-        refine: maximise over shifts between the voxels, too, and look for the atoms (`atoms_found`, `strict`).
+        refine: also maximise over shifts between the voxels, and look for the atoms (`atoms_found`, `strict`).
 
     Returns:
-        The judgements, and the alignment that lays the prediction on the truth.
+        The judgements, and the alignment that superimposes the prediction on the truth.
     """
     scattering = Scattering.of(scattering)
     everything = torch.arange(len(observed), device=predicted.device)
@@ -163,7 +163,7 @@ def _predicted_map_factors(amplitude: Tensor, predicted: Tensor) -> Tensor:
 
 def _hermitian(factors: Tensor) -> Tensor:
     """Return a box with exact Friedel symmetry: rounding in a network's FFT is not a phase."""
-    # Halved before they are added: the sum of two large numbers may overflow.
+    # Values are halved before they are added: the sum of two large ones may overflow.
     halved = factors / 2
     inside = inside_nyquist(shape_of(factors), factors.device)
     return torch.where(inside, halved + friedel_mate(halved).conj(), 0)
@@ -194,7 +194,7 @@ def atoms_found(aligned: Tensor, lattice: Tensor, numbers: Tensor, positions: Te
     """Return (B,) the share of a crystal's n atoms that have one of the map's n highest peaks within 0.5 Å.
 
     Args:
-        aligned: structure factors of the map, laid on the truth, complex (B, n₁, n₂, n₃).
+        aligned: structure factors of the map, superimposed on the truth, complex (B, n₁, n₂, n₃).
         lattice: (B, 3, 3) in Å.
         numbers: (B, A) atomic numbers, 0 for padding.
         positions: (B, A, 3) fractional.

@@ -2,7 +2,7 @@
 
 `octant` has h, k, l = 0 … N−1, as in the 2021 report; it is complete only for Laue classes that contain mmm.
 `full` is the FFT box, h = −n/2 … n/2−1 in FFT order with empty Nyquist planes: all that a map of n voxels along this
-axis can hold. The report's boxes have N³ points; all others have n₁ × n₂ × n₃, as many along each axis as it needs.
+axis can hold. The report's boxes have N³ points. All others have n₁ × n₂ × n₃, as many as the resolution requires.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from torch import Tensor
 LAYOUTS = ("octant", "full")
 
 Shape = tuple[int, int, int]
-BOX = (-3, -2, -1)  # the axes of a box or map, behind any others
-POINTS_AT_ONCE = 1 << 21  # of the boxes that are worked on together; larger batches are split. Bounds the memory.
+BOX = (-3, -2, -1)  # the axes of a box or map, after any others
+POINTS_AT_ONCE = 1 << 21  # of the boxes that are processed together; larger batches are split to bound the memory
 
 Indices = tuple[Tensor, Tensor, Tensor]  # Miller indices (n₁,), (n₂,) and (n₃,) along the axes of a box
 
@@ -111,7 +111,7 @@ def multiplied(shape: Shape, factor: int) -> Shape:
 
 
 def strides(shape: Shape, device: torch.device | None = None) -> Tensor:
-    """Return (3,) how far neighbours along each axis lie apart in a flattened box."""
+    """Return (3,) the distances in a flattened box between neighbours along each axis."""
     return torch.tensor((shape[1] * shape[2], shape[2], 1), device=device)
 
 
@@ -121,12 +121,12 @@ def unravelled(place: Tensor, shape: Shape) -> Tensor:
 
 
 def in_parts(rows: Tensor, points: int) -> tuple[Tensor, ...]:
-    """Split rows (B,), each with boxes of so many points, into parts that are small enough to be worked on together."""
+    """Split rows (B,), each with a box of `points` points, into parts small enough to be processed together."""
     return rows.split(max(1, POINTS_AT_ONCE // points))
 
 
 def resized(values: Tensor, shape: Shape) -> Tensor:
-    """Return FFT boxes (B, n₁, n₂, n₃) on boxes of another shape, without the reflections that one of them lacks."""
+    """Return FFT boxes (B, n₁, n₂, n₃) on boxes of another shape; reflections that either box lacks are left out."""
     if shape_of(values) == tuple(shape):
         return values
     target, source = [], []
@@ -143,9 +143,9 @@ def resized(values: Tensor, shape: Shape) -> Tensor:
 
 
 def permuted(boxes: Tensor, order: Tensor) -> Tensor:
-    """Return boxes (B, n₁, n₂, n₃) whose axes are those (B, 3) of the given ones, on a box that holds all of them.
+    """Return boxes (B, n₁, n₂, n₃) with the axes of each in the order (B, 3), on a box that holds all of them.
 
-    Boxes that are FFT boxes stay so: where the axes of different rows have different lengths, planes are added.
+    FFT boxes stay FFT boxes: where the axes of different rows have different lengths, planes are added.
     """
     turned = [box.permute(*axes)[None] for box, axes in zip(boxes, order.tolist(), strict=True)]
     first, second, third = (max(sizes) for sizes in zip(*(box.shape[1:] for box in turned), strict=True))
@@ -153,5 +153,5 @@ def permuted(boxes: Tensor, order: Tensor) -> Tensor:
 
 
 def half_box(values: Tensor, shape: Shape) -> Tensor:
-    """Return FFT boxes (B, m₁, m₂, m₃) `resized`, as half boxes (B, n₁, n₂, n₃/2 + 1) of `torch.fft.rfftn`."""
+    """Resize FFT boxes (B, m₁, m₂, m₃) and return them as half boxes (B, n₁, n₂, n₃/2 + 1) of `torch.fft.rfftn`."""
     return resized(values, shape)[..., : shape[2] // 2 + 1]

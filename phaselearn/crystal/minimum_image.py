@@ -43,7 +43,7 @@ def minimum_image(difference: Tensor, lattice: Tensor) -> tuple[Tensor, Tensor]:
 def minimum_image_distance(first: Tensor, second: Tensor, lattice: Tensor) -> Tensor:
     """Return the distances between the nearest images of two sets of points.
 
-    By |d ± n|² = |d|² + |n|² ± 2 d·n two cells cost one product, which is several times as fast as `minimum_image`.
+    Since |d ± n|² = |d|² + |n|² ± 2 d·n, two cells cost one product. This is several times as fast as `minimum_image`.
 
     Args:
         first: (B, K, 3) fractional positions.

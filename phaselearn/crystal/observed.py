@@ -16,8 +16,8 @@ from phaselearn.crystal.rows import Rows
 
 MAP_B_ISO = 4.0  # Å²
 FEWEST_REFLECTIONS = 20
-_EQUAL_EDGES = 1e-3  # Å, within which edges of a cell are equal
-_ORIGIN_FIXES = 3  # phases, which can be chosen freely: on fewer reflections with an intensity any phases are right
+_EQUAL_EDGES = 1e-3  # Å; cell edges that differ by less are equal
+_ORIGIN_FIXES = 3  # phases, which are free: with no more reflections that have an intensity, any phases are right
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Observed(Rows):
     def from_intensity(cls, intensity: Tensor, mask: Tensor, layout: str, lattice: Tensor) -> Observed:
         """Gather intensities and mask (B, N, N, N) of a layout, with their Friedel mates, on the FFT box.
 
-        An intensity that is not a number was not observed; one below zero was, as nothing.
+        An intensity that is not a number counts as unobserved; one below zero counts as observed, with amplitude zero.
         """
         sound = torch.isfinite(intensity)
         observed = to_full_box(mask & sound, layout)
@@ -49,10 +49,10 @@ class Observed(Rows):
 
     @classmethod
     def from_reflections(cls, hkl: Tensor, amplitude: Tensor, lattice: Tensor) -> Observed:
-        """Lay the list of a crystal's reflections, with their Friedel mates, on the smallest FFT box that holds it.
+        """Place a crystal's list of reflections, with their Friedel mates, on the smallest FFT box that holds it.
 
-        Reflections that occur several times, or with their mates, get the mean of their amplitudes. F(000), and an
-        amplitude that is not a number, were not observed.
+        Reflections that occur several times, or with their mates, get the mean of their amplitudes. F(000), and
+        amplitudes that are not numbers, count as unobserved.
 
         Args:
             hkl: (H, 3) Miller indices, whole numbers.
@@ -104,7 +104,7 @@ class Observed(Rows):
         return (self.unique_reflections() >= FEWEST_REFLECTIONS) & (with_intensity > _ORIGIN_FIXES)
 
     def on_unit_scale(self) -> Observed:
-        """Return the same with 1 as the largest amplitude: squares of large ones overflow."""
+        """Return the same, scaled to 1 as the largest amplitude: the squares of large ones overflow."""
         largest = self.amplitude.flatten(1).amax(1).clamp_min(torch.finfo(self.amplitude.dtype).tiny)
         return replace(self, amplitude=self.amplitude / largest[:, None, None, None])
 
@@ -117,7 +117,7 @@ class Observed(Rows):
         return self.kept(self.within(d_min))
 
     def cut_box(self, largest: int) -> Observed:
-        """Leave out the reflections with |h|, |k| or |l| above the largest: a smaller FFT box would not hold them."""
+        """Leave out the reflections with |h|, |k| or |l| above `largest`, which a smaller FFT box would not hold."""
         h, k, l = (index.abs() <= largest for index in miller_box(self.shape, self.mask.device))  # noqa: E741
         return self.kept(h[:, None, None] & k[:, None] & l)
 
@@ -140,9 +140,9 @@ class Observed(Rows):
         return torch.stack(along, 1)
 
     def axis_order(self) -> Tensor:
-        """Return (B, 3) the axes from the shortest edge to the longest; data decide between edges of equal length.
+        """Return (B, 3) the axes from the shortest edge to the longest; the data decide between equal edges.
 
-        Work that begins with putting the axes in this order does not depend on the names that they were given.
+        A computation that first puts the axes in this order does not depend on their names.
         """
         power = self.amplitude.square()
         along = [
@@ -160,6 +160,6 @@ class Observed(Rows):
 
 
 def box_for(largest: Sequence[int]) -> Shape:
-    """Return the smallest FFT box, its sizes even, whose inside holds the reflections up to these |h|, |k| and |l|."""
+    """Return the smallest FFT box of even sizes that holds the reflections up to these |h|, |k| and |l|."""
     first, second, third = (2 * index + 2 for index in largest)
     return first, second, third

@@ -63,8 +63,8 @@ def find_peaks(density: Tensor, lattice: Tensor, count: int, separation: float =
 def _is_maximum(density: Tensor) -> Tensor:
     """Return a bool mask (B, n₁, n₂, n₃) of the voxels that none of their 26 neighbours exceeds.
 
-    Neighbours on one side may be equal, so that a maximum of two equal voxels is one peak, neither none nor two. Maxima
-    of rows, and then of planes, are computed once for all the voxels that share them.
+    Neighbours on one side may be equal, so two equal voxels at a maximum give exactly one peak. Maxima of rows, and
+    then of planes, are computed once for all the voxels that share them.
     """
     row = torch.maximum(torch.maximum(density.roll(1, -1), density.roll(-1, -1)), density)
     plane = torch.maximum(torch.maximum(row.roll(1, -2), row.roll(-1, -2)), row)
@@ -120,7 +120,7 @@ def _is_shadowed(positions: Tensor, heights: Tensor, lattice: Tensor, separation
 def fourier_upsample(density: Tensor, factor: int) -> Tensor:
     """Return the band-limited interpolation (B, f n₁, f n₂, f n₃) of periodic maps (B, n₁, n₂, n₃) at a factor f.
 
-    The mean stays. The Nyquist planes of a map of even size are left out.
+    The mean is kept. The Nyquist planes of a map of even size are left out.
     """
     if factor == 1:
         return density

@@ -17,9 +17,9 @@ from phaselearn.crystal.layout import BOX, Shape, miller_box, shape_of, strides
 from phaselearn.crystal.observed import MAP_B_ISO, Observed
 from phaselearn.crystal.rows import Rows
 
-_COARSEST = 5.0  # Å, written for crystals without a reflection too
+_COARSEST = 5.0  # Å; a coarser resolution, or none, is described as this
 _SHELLS = 6  # of equal width in s², for the fall of the mean intensity with resolution
-_STEEPEST = 10.0  # fall of ln⟨|F|²⟩ over all shells; more is an accident of few reflections
+_STEEPEST = 10.0  # fall of ln⟨|F|²⟩ over all shells; a steeper one comes from having few reflections
 DESCRIPTION = 8  # numbers that describe a crystal's cell and data
 
 
@@ -28,12 +28,12 @@ class ReflectionGrid(Rows):
     """Amplitudes of B crystals on the half box (n₁, n₂, n₃/2 + 1) of `torch.fft.rfftn`; edges a ≤ b ≤ c.
 
     Attributes:
-        amplitude: |F|·exp(−B s²/4) with the map's B, scaled to a map of unit variance; 0 where unmeasured.
-        normalised: |E|, the same without the fall of the mean intensity with resolution: a sharper map.
+        amplitude: |F|·exp(−B s²/4) with B = 4 Å², scaled to a map of unit variance; 0 where unmeasured.
+        normalised: |E|, scaled in the same way: |F| without the fall of the mean intensity with resolution.
         measured: bool; F(000) is not measured.
         description: (B, 8) voxel edges in Å, cosines of α, β, γ, resolution in Å, ln of the number of reflections.
-        order: (B, 3) which of the crystal's own axes each axis of the grid is.
-        shape: n₁, n₂, n₃.
+        order: (B, 3) the crystal's own axis along each axis of the grid.
+        shape: voxels n₁, n₂, n₃ of a map.
     """
 
     amplitude: Tensor
@@ -45,7 +45,10 @@ class ReflectionGrid(Rows):
 
     @classmethod
     def of(cls, observed: Observed, shape: Shape) -> ReflectionGrid:
-        """Lay what was observed on a grid, at least as large as `grid_shapes` says; what it cannot hold is left out."""
+        """Place observed reflections on a grid of this shape; those that it cannot hold are left out.
+
+        The grid should be at least as large as `grid_shapes` says.
+        """
         order = observed.axis_order()
         amplitude, measured, square = (
             _on_grid(box, order, shape) for box in (observed.amplitude, observed.mask, observed.inverse_d_squared())
@@ -84,12 +87,12 @@ class ReflectionGrid(Rows):
 
 
 def grid_shapes(observed: Observed) -> Tensor:
-    """Return (B, 3) the voxels that the reflections of each crystal need, along its edges a ≤ b ≤ c."""
+    """Return (B, 3) the number of voxels that each crystal's reflections need along its edges a ≤ b ≤ c."""
     return (2 * observed.largest_indices() + 2).gather(1, observed.axis_order())
 
 
 def _on_grid(box: Tensor, order: Tensor, shape: Shape) -> Tensor:
-    """Read FFT boxes (B, m₁, m₂, m₃) on half boxes (B, n₁, n₂, n₃/2 + 1), axes reordered; zero where m is too small."""
+    """Read FFT boxes (B, m₁, m₂, m₃) on half boxes (B, n₁, n₂, n₃/2 + 1), axes reordered; zero beyond the boxes."""
     sizes = torch.tensor(box.shape[1:], device=box.device)
     apart = strides(shape_of(box), box.device)
     offsets, held = [], []
@@ -113,7 +116,7 @@ def _outer(values: Sequence[Tensor], combine: Callable[[Tensor, Tensor], Tensor]
 
 
 def _both_halves(values: Tensor) -> Tensor:
-    """Return (B,) the sums of half boxes over the whole box: all but l = 0 stands for its Friedel mate too."""
+    """Return (B,) the sums of half boxes over the whole box: reflections with l > 0 count for their mates, too."""
     return 2 * values.flatten(1).sum(1) - values[..., 0].flatten(1).sum(1)
 
 
@@ -131,9 +134,9 @@ def _normalised(amplitude: Tensor, measured: Tensor, square: Tensor) -> Tensor:
         values.new_zeros((len(values), _SHELLS)).scatter_add_(1, shell, values.flatten(1))
         for values in (measured.to(amplitude), amplitude.square() * measured)
     )
-    # Intensities of a shell scatter by their own size, so a shell counts as often as it has reflections.
+    # Intensities scatter in proportion to their mean, so the weight of a shell is its number of reflections.
     mean = total / count.clamp_min(1)
-    # A shell of absent reflections says nothing of the fall.
+    # A shell of absent reflections says nothing about the fall.
     overall = total.sum(1, keepdim=True) / count.sum(1, keepdim=True).clamp_min(1)
     mean = mean.clamp_min(1e-2 * overall).clamp_min(torch.finfo(amplitude.dtype).tiny)
     weight = count * (total > 0)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Rows:
-    """A dataclass whose tensors, and whose fields that are `Rows` themselves, have a row for each crystal.
+    """A dataclass whose tensors, and whose fields of type `Rows`, have one row for each crystal.
 
     All other fields, such as the shape of a grid, hold for every row.
     """

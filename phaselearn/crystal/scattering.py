@@ -1,7 +1,7 @@
 """How atoms scatter: point atoms, or tabulated factors of X-rays, electrons and neutrons; displacement and occupancy.
 
-Every factor is a sum of Gaussians, f(s) = Σ_i a_i exp(−b_i s²/4). A point atom, or a nucleus, is one of width b = 0;
-the constant of the X-ray tables is another; an isotropic displacement U adds 8π²U to each b.
+Every factor is a sum of Gaussians, f(s) = Σ_i a_i exp(−b_i s²/4). A point atom, or a nucleus, is one term with b = 0,
+and so is the constant of the X-ray tables. An isotropic displacement U adds 8π²U to each b.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Scattering(Rows):
     """How the atoms of a batch of crystals scatter.
 
     Attributes:
-        probe: a name of `SCATTERING` that holds for all crystals, or (B,) int64, the place of each crystal's in it.
+        probe: a name in `SCATTERING` for all crystals, or (B,) int64, the index in it for each crystal.
         u_iso: (B, A) isotropic displacement parameters U in Å²; None for atoms at rest.
-        occupancy: (B, A); None for sites that are all full.
+        occupancy: (B, A) occupancies of the sites; None where all are full.
     """
 
     probe: str | Tensor = "atomic_number"
@@ -46,7 +46,7 @@ class Scattering(Rows):
         return cls(given) if isinstance(given, str) else given
 
     def probes(self, numbers: Tensor) -> Tensor:
-        """Return the place of each atom's probe in `SCATTERING`, int64 (B, A), for atomic numbers (B, A)."""
+        """Return the index of each atom's probe in `SCATTERING`, int64 (B, A), for atomic numbers (B, A)."""
         if isinstance(self.probe, str):
             return torch.full_like(numbers, SCATTERING.index(self.probe))
         return self.probe.to(numbers.device)[:, None].expand_as(numbers)
@@ -81,7 +81,7 @@ def form_factors(numbers: Tensor, probes: Tensor, inverse_d_squared: Tensor) -> 
 
     Args:
         numbers: (...) atomic numbers, 0 for padding.
-        probes: (...) places in `SCATTERING`, int64.
+        probes: (...) indices in `SCATTERING`, int64.
         inverse_d_squared: (..., n₁, n₂, n₃) values of s² in 1/Å².
 
     Returns:
@@ -102,11 +102,11 @@ def form_factors(numbers: Tensor, probes: Tensor, inverse_d_squared: Tensor) -> 
 
 
 def point_weights(numbers: Tensor, scattering: Scattering, dtype: torch.dtype) -> Tensor | None:
-    """Return what atoms scatter where that does not depend on s: (B, A), 0 for padding; None where it does.
+    """Return the scattering factors (B, A) of atoms, 0 for padding; None where they depend on s.
 
     Args:
         numbers: (B, A) atomic numbers, 0 for padding.
-        scattering: scattering of the atoms.
+        scattering: probe, displacements and occupancies of the atoms.
         dtype: precision of the result.
     """
     if scattering.u_iso is not None:

@@ -11,7 +11,7 @@ from phaselearn.crystal.lattice import inverse_d_squared
 from phaselearn.crystal.layout import Indices
 from phaselearn.crystal.scattering import Scattering, debye_waller, form_factors, point_weights, with_occupancy
 
-# Values of a table of atoms and reflections in h and k, and of one of atoms and all reflections; they bound the memory.
+# Largest tables of atoms × reflections in h and k, and of atoms × all reflections, in values; they bound the memory.
 _VALUES_AT_ONCE = 1 << 24
 _FACTORS_AT_ONCE = 1 << 18
 
@@ -32,9 +32,9 @@ def structure_factors(
         positions: (B, A, 3) fractional.
         indices: Miller indices (n₁,), (n₂,) and (n₃,) along the axes of the box, in any order; one tensor if they are
             the same.
-        scattering: a name of `SCATTERING`, or a `Scattering` with displacements and occupancies.
-        b_iso: isotropic displacement parameter B of all atoms in Å², beside their own; the Debye–Waller factor is
-            exp(−B s²/4).
+        scattering: a name in `SCATTERING`, or a `Scattering` with displacements and occupancies.
+        b_iso: isotropic displacement parameter B in Å² of all atoms, in addition to their own displacements; the
+            Debye–Waller factor is exp(−B s²/4).
 
     Returns:
         Complex (B, n₁, n₂, n₃) in the precision of `lattice`: in electrons (point atoms, X-rays), Å (electrons) or fm
@@ -69,7 +69,7 @@ def geometric_sum(weights: Tensor, positions: Tensor, indices: Tensor | Indices)
     Args:
         weights: (B, A), the same at all reflections; 0 for padding.
         positions: (B, A, 3) fractional.
-        indices: as in `structure_factors`.
+        indices: Miller indices along the axes, as in `structure_factors`.
     """
     # exp(2πi h·x) is a product with one factor an axis, so the sum over atoms is one matrix product:
     # (n₁n₂ reflections in h and k) × (atoms) × (n₃ reflections in l).
@@ -116,8 +116,8 @@ def _sum_over_atoms(
     scattering: Scattering,
     u_iso: Tensor,
 ) -> Tensor:
-    # Where each atom has a displacement of its own, none shares its factors. Padding is left out: the largest crystal
-    # does not set the time of the others.
+    # Atoms with displacements of their own share no factors. Padding is left out, so the largest crystal does not set
+    # the time of the others.
     crystal, atom = (numbers > 0).nonzero(as_tuple=True)
     square = inverse_d_squared(lattice, *box)
     kinds = torch.stack((crystal, scattering.probes(numbers)[crystal, atom], numbers[crystal, atom]))

@@ -1,8 +1,8 @@
 """How well a map repeats itself under the operations of a space group, wherever its origin is.
 
-The report saw a network put out "symmetry without atoms": this is its number. An operation x → R x + t about another
-origin o is x → R x + t + (I − R) o, which keeps the screw and glide part of t. The correlation of a map with its moved
-copy is then a trigonometric polynomial in o, whose maximum is found as that of an alignment.
+The report saw a network predict "symmetry without atoms"; these scores measure it. An operation x → R x + t about
+another origin o is x → R x + t + (I − R) o, which keeps the screw and glide part of t. The correlation of a map with
+its moved copy is then a trigonometric polynomial in o. Its maximum is found as in an alignment.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from phaselearn.crystal.layout import (
     unravelled,
 )
 
-_OVERSAMPLING = 3  # points of the search along an axis, in voxels
+_OVERSAMPLING = 3  # search points for each voxel along an axis
 _CANDIDATES = 3  # highest points that are refined
 
 
 def operation_scores(factors: Tensor, rotations: Tensor, translations: Tensor) -> Tensor:
     """Return (G,) map correlations of a map with its copies moved by operations, each about its best origin.
 
-    1 where the map has the operation, about 0 where it has nothing of it; an origin shift of the map or of the
-    operations changes nothing. NaN for a map that is flat or not finite.
+    A score is 1 where the map has the operation, and about 0 where it has nothing like it. An origin shift of the map
+    or of the operations changes nothing. Maps that are flat or not finite get NaN.
 
     Args:
         factors: FFT box (n₁, n₂, n₃) of the map, complex with Friedel symmetry; F(000) and Nyquist planes are left out.
@@ -79,7 +79,7 @@ def _scores(box: Tensor, hkl: Tensor, rotations: Tensor, translations: Tensor) -
 def _search(terms: Tensor, frequencies: Tensor, grid: Shape) -> tuple[Tensor, Tensor]:
     """Return the highest values (G, K) of C at the points of a grid, and the points (G, K, 3).
 
-    On the grid's points frequencies count modulo the grid, so that one FFT gives C exactly, however high they are.
+    At the grid's points, frequencies count modulo the grid, so one FFT gives C exactly, however high they are.
     """
     size = torch.tensor(grid)
     place = (frequencies % size) @ strides(grid)

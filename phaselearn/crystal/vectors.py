@@ -116,7 +116,7 @@ def _pair_vectors(points: np.ndarray, lattice: Tensor) -> tuple[Tensor, Tensor]:
 def brightest_maxima(density: np.ndarray, count: int, share: float = BRIGHTEST) -> np.ndarray:
     """Find maxima as the report does: among the most intense voxels, those that touch are one maximum.
 
-    Voxels touch through faces, edges and corners, also across the faces of the cell.
+    Voxels touch through faces, edges and corners, across the faces of the cell as well.
 
     Args:
         density: (n₁, n₂, n₃) periodic map.

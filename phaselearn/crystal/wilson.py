@@ -1,15 +1,15 @@
 """Scale and displacement of measured amplitudes by Wilson's statistics; |E|, and |F| as of point atoms at rest.
 
-Far from the symmetry of one atom, intensities scatter about a mean that the composition knows:
-⟨|F|²⟩ = k² Σ_j f_j²(s) exp(−B s²/2) (Wilson, Nature 150 (1942) 152). k and B are those that make the intensities
-likeliest if each is exponentially distributed about this mean: no shell has to be chosen, weak reflections count as
-what they are, and a zero is a number like any other. What was not measured does not count at all.
+The intensities of a crystal with many atoms scatter about a mean that follows from the composition:
+⟨|F|²⟩ = k² Σ_j f_j²(s) exp(−B s²/2) (Wilson, Nature 150 (1942) 152). The fit takes each intensity to be exponentially
+distributed about this mean, and maximises the likelihood over k and B. No shells have to be chosen, and weak or zero
+intensities need no special treatment. Unmeasured reflections do not enter.
 
-The likelihood treats all reflections as independent, while symmetry repeats them and few atoms make them depend on
-each other. So errors are taken from the scatter of shells of resolution about the fit, each with the weight of its
-reflections. B has a prior, 2 ± 2 Å² (most inorganic crystals at room temperature have 0.3 to 5): data of little
-resolution or few reflections hardly say anything of B and get 2, good data are left as they are. What comes out below
-zero is 0: no atom is sharper than a point.
+The likelihood treats all reflections as independent. But symmetry repeats them, and in a structure with few atoms they
+are correlated. Errors are therefore estimated from the scatter of resolution shells about the fit, weighted by their
+numbers of reflections. B has a prior of 2 ± 2 Å² (most inorganic crystals at room temperature have 0.3 to 5 Å²). Data
+of low resolution, or with few reflections, say little about B and get 2 Å²; good data are hardly affected. A negative
+result is set to 0: no atom is sharper than a point.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from phaselearn.crystal.scattering import Scattering, form_factors
 
 PRIOR_B = 2.0  # Å²
 PRIOR_DEVIATION = 2.0  # Å²
-# Elements of an unknown composition, in equal parts: O, Si, Fe. The fall of f with s differs between elements, as
-# displacements do: not to know it adds this error to B.
+# An unknown composition is taken to be O, Si and Fe in equal parts. The form factors of other elements fall differently
+# with s, which cannot be told from a displacement: not knowing the elements adds this error to B.
 ASSUMED = (8, 14, 26)
 COMPOSITION_ERROR = 0.8  # Å²
-_BINS = 256  # of equal width in s²: over one of them no factor changes
+_BINS = 256  # of equal width in s², so narrow that no form factor changes within one
 _SHELLS = 20  # of equal volume in reciprocal space
-_STEEPEST = 40.0  # Å²: B is looked for between this and its negative
+_STEEPEST = 40.0  # Å²; B is sought between this and its negative
 _FRIEDEL = 2.0  # a reflection and its mate are one measurement
 _ITERATIONS = 20
 _LONGEST_STEP = 8.0  # Å²
@@ -44,11 +44,11 @@ class Wilson(Rows):
     """Scale and displacement of B crystals, each (B,) float64.
 
     Attributes:
-        scale: k, where |F| measured = k·|F| of the atoms; of an unknown composition, as of one with Σ_j f_j²(0) = 1.
+        scale: k, the ratio of the measured |F| to that of the atoms; Σ_j f_j²(0) = 1 if the composition is unknown.
         scale_error: standard error of k, relative to k.
-        b_iso: B in Å², prior and bound included.
+        b_iso: B in Å², with the prior and not below zero.
         b_error: standard error of the fitted B in Å²; infinite where the data say nothing.
-        fitted_b: B in Å² of the data alone; it may be negative.
+        fitted_b: B in Å² from the data alone; it may be negative.
     """
 
     scale: Tensor
@@ -64,14 +64,14 @@ def wilson_fit(
     """Fit scale and displacement.
 
     Args:
-        observed: amplitudes on any scale. A reflection outside of the mask was not measured. One in it with amplitude
-            0 was: leave out absences if those of the list are left out, else put all in.
-        probe: what was scattered, as in `Scattering`.
+        observed: amplitudes on any scale. Reflections outside the mask were not measured; those in the mask with
+            amplitude 0 were. The mask should hold either all systematic absences or none.
+        probe: the radiation, as in `Scattering`.
         numbers: (B, A) atomic numbers in the cell, 0 for padding; None where they are unknown.
-        sigma: (B, n₁, n₂, n₃) standard deviations of |F|², of which those below zero count as 0; None for data without
-            noise.
+        sigma: (B, n₁, n₂, n₃) standard deviations of |F|², where negative |F|² have been set to 0; None for data
+            without noise.
     """
-    # On a scale of 1: squares of large amplitudes overflow.
+    # The largest amplitude is scaled to 1: the squares of large ones overflow.
     place = _places(observed)
     amplitude, weight, square = _at(place, observed.amplitude, observed.mask, observed.inverse_d_squared())
     largest = amplitude.amax(1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
@@ -82,7 +82,7 @@ def wilson_fit(
         [noise] = _at(place, sigma)
         noise = noise / largest.square()
         for _ in range(_NOISE_PASSES):
-            # The variance of an intensity is that of Wilson's distribution, its mean squared, and the measurement's.
+            # Two variances add up: that of Wilson's distribution, which is its mean squared, and the measurement's.
             mean = bins.mean_intensity(fitted, square, probe, numbers)
             share = 1 / (1 + (noise / mean.clamp_min(1e-300)).square())
             bins = _Bins.of(intensity - _excess(mean, noise), square, weight * share, probe, numbers)
@@ -100,12 +100,12 @@ def normalised(
 ) -> Observed:
     """Return |E|, whose mean square is 1 at every resolution: |F| over its root mean square by Wilson's fit.
 
-    Times √Σ_j Z_j², |E| is |F| as point atoms at rest would have it.
+    |E|·√(Σ_j Z_j²) is the |F| of point atoms at rest.
 
     Args:
         observed: the amplitudes that were fitted.
         fit: scale and displacement.
-        probe, numbers: as in `wilson_fit`.
+        probe, numbers: the radiation and the atomic numbers, as in `wilson_fit`.
     """
     place = _places(observed)
     amplitude, measured, square = _at(place, observed.amplitude, observed.mask, observed.inverse_d_squared())
@@ -117,7 +117,7 @@ def normalised(
 
 
 def _places(observed: Observed) -> Tensor:
-    """Return the places (B, n) in the flattened box of what was measured; a list is filled up with what was not."""
+    """Return the places (B, n) of measured reflections in the flattened box; unmeasured ones fill up shorter lists."""
     measured = observed.mask.flatten(1)
     longest = max(1, int(measured.sum(1).max()))
     return (~measured).to(torch.uint8).argsort(dim=1, stable=True)[:, :longest]
@@ -129,10 +129,10 @@ def _at(place: Tensor, *boxes: Tensor) -> list[Tensor]:
 
 
 def _excess(mean: Tensor, noise: Tensor) -> Tensor:
-    """Return by how much intensities are too large in the mean because those measured below zero count as zero.
+    """Return by how much setting negative measured intensities to zero raises their mean.
 
-    For an exponential intensity of mean μ with normal noise σ, with r = σ/μ, it is
-    σ·[φ(0) − 1/(2r) + exp(r²/2) Q(r)/r], φ and Q the density and the upper tail of the normal distribution.
+    For an exponential intensity of mean μ with normal noise σ, and r = σ/μ, it is
+    σ·[φ(0) − 1/(2r) + exp(r²/2) Q(r)/r], where φ and Q are the density and the upper tail of the normal distribution.
     """
     ratio = (noise / mean.clamp_min(1e-300)).clamp(1e-3, 1e6)
     tail = torch.special.erfcx(ratio / math.sqrt(2)) / 2
@@ -144,7 +144,7 @@ def mean_square_form(square: Tensor, probe: str | Tensor, numbers: Tensor | None
 
     Args:
         square: (B, n) values of s² in 1/Å².
-        probe: what was scattered, as in `Scattering`.
+        probe: the radiation, as in `Scattering`.
         numbers: (B, A) atomic numbers in the cell; None for the assumed composition, whose Σ_j f_j²(0) is 1.
     """
     if numbers is not None:
@@ -174,7 +174,7 @@ def _interpolated_form(square: Tensor, probe: str | Tensor, numbers: Tensor | No
 
 @dataclass(frozen=True)
 class _Bins:
-    """Reflections of like s² taken together.
+    """Reflections grouped by s².
 
     Attributes:
         weight: (B, _BINS) number of reflections, or sum of their weights.
@@ -213,8 +213,8 @@ class _Bins:
     def likeliest_b(self) -> Tensor:
         """Return the likeliest B (B, 1) in Å².
 
-        With k² at its best, the likelihood is greatest where the mean of s², weighted with the intensities without
-        their fall, is that of all reflections. It grows monotonically with B; its derivative is the variance of s².
+        For the best k², the likelihood is greatest where the mean of s², weighted by |F|² exp(B s²/2) / Σ_j f_j²,
+        equals the mean of s² over all reflections. The weighted mean grows with B; its derivative is the variance.
         """
         away = self._away()
         b_iso = torch.zeros_like(away[:, :1])
@@ -230,12 +230,12 @@ class _Bins:
     def errors(self, b_iso: Tensor, composition: float) -> tuple[Tensor, Tensor]:
         """Return (B,) the standard errors of B in Å² and of the logarithm of k².
 
-        Each is the larger of two: what independent exponential intensities would have, and what the scatter of the
-        shells about the fit shows.
+        Each is the larger of two: the error for independent exponential intensities, and the error from the scatter of
+        the shells about the fit.
 
         Args:
             b_iso: the likeliest B (B, 1) in Å².
-            composition: standard error of B in Å² that comes from not knowing the atoms.
+            composition: standard error of B in Å² that comes from an unknown composition.
         """
         away = self._away()
         spread = (self.weight * away.square()).sum(1)
@@ -254,7 +254,7 @@ class _Bins:
         mean_variance = torch.maximum(share * levels.square().sum(1) / total.square(), _FRIEDEL / total)
         known = (spread > 0) & (self.ratio > 0).any(1)
         b_error = torch.where(known, (b_variance + composition**2).sqrt(), torch.inf).nan_to_num(torch.inf)
-        # The level at s = 0 is read off the line, so it has its share of the error of B.
+        # The level at s = 0 is extrapolated, so the error of B adds to its own.
         level_error = (mean_variance + (self._middle()[:, 0] * b_error).square()).sqrt().nan_to_num(torch.inf)
         return b_error, level_error
 
