@@ -19,7 +19,7 @@ class AtomicModel(PaddedRows):
     Attributes:
         position: (B, K, 3) fractional.
         weight: (B, K) on the scale of the reflections' amplitudes, never negative; 0 where there is no atom.
-        b_iso: (B,) B in Å², which also stands for the fall of the atoms' form factors.
+        b_iso: (B,) B in Å², which also models the fall of the atoms' form factors.
     """
 
     position: Tensor
@@ -29,12 +29,12 @@ class AtomicModel(PaddedRows):
     lists = ("position", "weight")
 
     def trimmed(self) -> AtomicModel:
-        """Leave out the last places, on which no crystal has an atom."""
+        """Leave out the last columns, in which no crystal has an atom."""
         occupied = (self.weight > 0).any(0).nonzero()
         return self.resized(int(occupied[-1]) + 1 if len(occupied) else 1)
 
     def count(self) -> Tensor:
-        """Return (B,) how many atoms there are."""
+        """Return the number of atoms of each crystal, (B,)."""
         return (self.weight > 0).sum(1)
 
     def waves(self, reflections: ReflectionList) -> tuple[Tensor, Tensor]:
@@ -60,7 +60,7 @@ class AtomicModel(PaddedRows):
         return difference.sum(1) / reflections.amplitude.sum(1).clamp_min(tiny)
 
     def heaviest(self, count: Tensor) -> AtomicModel:
-        """Leave out all but the `count` (B,) heaviest atoms; the others stand first, heaviest before lighter ones."""
+        """Keep the `count` (B,) heaviest atoms of each crystal, sorted from heavy to light."""
         weight, order = self.weight.sort(dim=1, descending=True)
         kept = torch.arange(weight.shape[1], device=weight.device) < count[:, None]
         position = self.position.gather(1, order[..., None].expand_as(self.position))

@@ -14,19 +14,19 @@ from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement, map
 
 @dataclass(frozen=True)
 class ChargeFlipping:
-    """Flip the sign of all density below δ, put the measured amplitudes back, again and again.
+    """Cycles that flip the sign of all density below δ and then restore the measured amplitudes.
 
-    δ falls from the start threshold to the end threshold over the first `annealing` of the iterations: a high
-    one finds the heavy atoms from nothing, a low one lets the light ones appear.
+    δ falls from the start threshold to the end threshold over the first part of the iterations. A high δ finds the
+    heavy atoms; a low one lets the light ones appear.
 
     Attributes:
         iterations: number of flipping cycles of a restart.
-        thresholds: δ at the start in standard deviations of the map of the measured reflections, one for each round
-            of restarts in turn.
+        thresholds: δ at the start, in standard deviations of the map of the measured reflections; each round of
+            restarts takes the next one.
         end_threshold: δ at the end.
         annealing: share of the iterations over which δ falls.
-        weak_share: share of the measured reflections, the weakest, whose phase is turned by π/2 and whose
-            amplitude is left free.
+        weak_share: share of the measured reflections that count as weak: their phases are turned by π/2, and their
+            amplitudes left free.
     """
 
     iterations: int
@@ -52,7 +52,7 @@ class ChargeFlipping:
         for cycle in cycles:
             progress = min(1.0, cycle / max(1.0, self.annealing * self.iterations))
             delta = start + (self.end_threshold - start) * progress
-            # Flipped, a map is twice its part above δ less itself, and of the latter the transform is known.
+            # The flipped map is twice the part above δ minus the map itself, whose transform is known.
             above = torch.threshold_(map_of(factors), delta, 0.0)
             factors = constraint.apply(transform(above).mul_(2).sub_(factors))
         return factors
@@ -67,9 +67,9 @@ def weakest(measurement: Measurement, share: float) -> Tensor:
 
 
 def quarter_turn(like: Tensor) -> Tensor:
-    """Return the factor exp(±iπ/2) (n₁, n₂, n₃/2 + 1) that turns h one way and −h the other, for half boxes like these.
+    """Return factors exp(±iπ/2), (n₁, n₂, n₃/2 + 1), for half boxes like these; h and −h turn in opposite directions.
 
-    Both mates lie in the half box where l = 0; turned the same way they would cancel.
+    At l = 0 the half box holds both mates, which would cancel if they were turned in the same direction.
     """
     h, k = (miller_indices("full", size).to(like.device) for size in like.shape[1:3])
     sign = torch.ones(like.shape[1:], device=like.device)

@@ -11,14 +11,14 @@ from phaselearn.crystal.layout import BOX
 from phaselearn.phasing.measurement import Measurement, map_of, map_shape, power, transform
 from phaselearn.phasing.projections import keep_largest
 
-DENSITY_SHARE = 0.16  # of the voxels: what R keeps where solutions of different methods are judged
+DENSITY_SHARE = 0.16  # of the voxels that R keeps where solutions of different methods are judged
 
 
 def r_factor(factors: Tensor, measurement: Measurement, share: float) -> Tensor:
     """Return R = Σ||F_sparse| − |F|| / Σ|F| over measured reflections, (B,).
 
-    F_sparse is the transform of the map with all but a share of its voxels emptied: the amplitudes of
-    a map of atoms with these phases.
+    F_sparse is the transform of the map after all but a share of its voxels are set to zero. Its amplitudes are those
+    of a map of atoms with these phases.
 
     Args:
         factors: half boxes (B, n₁, n₂, n₃/2 + 1) with the measured amplitudes.
@@ -59,19 +59,19 @@ def likeness(first: Tensor, second: Tensor) -> Tensor:
         first: half boxes (B, n₁, n₂, n₃/2 + 1), F(000) empty, on a grid finer than the data's.
         second: half boxes on the same grid.
     """
-    # The other hand of the first has conjugate factors; that this turns t into −t does not matter to the highest value.
+    # The other hand of the first has conjugate factors. This turns t into −t, which leaves the highest value the same.
     hands = torch.stack((first * second.conj(), first * second), 1)
     return highest(hands) / _norms(first, second)
 
 
 def overlap(first: Tensor, second: Tensor) -> Tensor:
-    """Return (B,) the map correlation of half boxes as they lie, F(000) empty."""
+    """Return (B,) the map correlation of half boxes without alignment, F(000) empty."""
     products = torch.view_as_real(first) * torch.view_as_real(second)
     return _over_all(lambda part: part.flatten(1).sum(1), products) / _norms(first, second)
 
 
 def inversion(factors: Tensor) -> Tensor:
-    """Return (B,) the map correlation of half boxes with their own inverse, its centre anywhere."""
+    """Return (B,) the map correlation of half boxes with their own inverse, about the best centre."""
     return highest((factors * factors)[:, None]) / _norms(factors, factors)
 
 
@@ -101,5 +101,5 @@ def _norms(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _over_all(total: Callable[[Tensor], Tensor], half: Tensor) -> Tensor:
-    """Return a sum over all reflections from half boxes (B, n₁, n₂, n₃/2 + 1, 2): 0 < l < n₃/2 stands for l < 0 too."""
+    """Return a sum over all reflections of half boxes (B, n₁, n₂, n₃/2 + 1, 2); those with 0 < l < n₃/2 count twice."""
     return 2 * total(half) - total(half[..., 0, :]) - total(half[..., -1, :])

@@ -1,4 +1,4 @@
-"""Trial phases that charge flipping has found."""
+"""Trial phases found by charge flipping."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from phaselearn.phasing.search import SearchPlan, search
 
 @dataclass(frozen=True, kw_only=True)
 class FlippedStarts:
-    """Trial phases by charge flipping, several of a crystal.
+    """Several sets of trial phases for each crystal, by charge flipping.
 
-    The first is a whole search, restarts until two agree. The second has all phases zero: an easy crystal is nearly
-    solved so. All further ones are single runs of flipping, which differ where the search was in doubt.
+    The first start is a whole search, with restarts until two agree. The second has all phases zero, which nearly
+    solves an easy crystal. All further starts are single runs of flipping, which differ where the search was in doubt.
 
     Attributes:
         method: charge flipping; single runs use its thresholds in turn.

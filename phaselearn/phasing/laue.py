@@ -1,4 +1,4 @@
-"""The rotations that a crystal's lattice and amplitudes have: its Laue class, as far as the data tell."""
+"""The rotations that leave a crystal's lattice and amplitudes unchanged: its Laue class, as far as the data show it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ from phaselearn.crystal.observed import Observed
 
 _METRIC_TOLERANCE = 0.01  # of the product of two cell edges
 _LARGEST_R = 0.3  # between |F| of equivalent reflections; noise of 20 % gives 0.23
-# Rotations that are only half true, a cubic lattice's of a structure with less, lie 0.2 above the others.
+# A rotation of the lattice that the structure lacks has an R 0.2 above those that it has.
 _SPREAD = 0.05
-_COMMON = 0.5  # of the observed reflections that an operation must bring onto observed ones
-_MOST = 4  # rotations of a crystal that are looked at: as many as generate a group, and one to spare
+_COMMON = 0.5  # of the observed reflections: an operation must bring so many onto observed ones
+_MOST = 4  # rotations used for each crystal: enough to generate any group, and one to spare
 
 
 @cache
 def rotations() -> Tensor:
-    """Return (R, 3, 3) the proper rotations of axes but the identity, elements −1, 0, 1: enough for reduced cells."""
+    """Return (R, 3, 3) the proper rotations of axes with elements −1, 0 and 1, which are all that reduced cells need.
+
+    The identity is left out.
+    """
     matrices = torch.tensor(list(product((-1, 0, 1), repeat=9))).view(-1, 3, 3)
     a, b, c = matrices.unbind(1)
     determinant = (a * torch.linalg.cross(b, c)).sum(1)
@@ -32,7 +35,10 @@ def rotations() -> Tensor:
 
 
 def laue_rotations(observed: Observed, amplitude: Tensor) -> tuple[Tensor, Tensor]:
-    """Return (P,) crystals, ascending, and (P,) rotations of their lattices that |F| shows, at most four of each."""
+    """Return pairs of crystals (P,) and rotations of their lattices (P,) that |F| shows, at most four for each crystal.
+
+    The crystals are in ascending order.
+    """
     crystals, operations = _lattice_rotations(observed.lattice).nonzero(as_tuple=True)
     r_factor, share = _compared(observed, amplitude, crystals, operations)
     shown = _fitting(r_factor, crystals, len(amplitude)) & (share >= _COMMON)
@@ -44,8 +50,9 @@ def laue_rotations(observed: Observed, amplitude: Tensor) -> tuple[Tensor, Tenso
 def with_equivalents(observed: Observed) -> Observed:
     """Return the same with unmeasured reflections filled in from measured ones that should have the same |F|.
 
-    The lattice's rotations are taken for the crystal's unless |F| of measured equivalents contradicts. An octant of the
-    reflections of a crystal with right angles is complete so, and most of what is missing at random is found elsewhere.
+    The crystal is taken to have all rotations of its lattice, unless measured equivalents contradict one. If all angles
+    are right, an octant of reflections then gives all of them. Most reflections that are missing at random have a
+    measured equivalent.
     """
     crystals, operations = _lattice_rotations(observed.lattice).nonzero(as_tuple=True)
     r_factor, share = _compared(observed, observed.map_amplitude(), crystals, operations)
@@ -63,7 +70,12 @@ def with_equivalents(observed: Observed) -> Observed:
 
 
 def _compared(observed: Observed, amplitude: Tensor, crystals: Tensor, operations: Tensor) -> tuple[Tensor, Tensor]:
-    """Return R between equivalent |F| (P,), inf where none are measured, and the share of |F| that has equivalents."""
+    """Compare equivalent reflections under rotations (P,) of crystals (P,).
+
+    Returns:
+        R between equivalent |F| (P,), inf where none were measured, and the share (P,) of the observed reflections that
+        have observed equivalents.
+    """
     r_factors, shares = [], []
     for rows, which in in_turn(crystals, operations, observed.shape):
         place, common = equivalents(observed.mask[rows], which)
@@ -111,8 +123,8 @@ def _lattice_rotations(lattice: Tensor) -> Tensor:
 def _moved(rotation: Tensor, shape: Shape) -> tuple[Tensor, Tensor]:
     """Return the flat places (P, n₁n₂n₃) of the equivalents of reflections, and whether the box has them."""
     hkl = torch.stack(torch.meshgrid(*miller_box(shape, rotation.device), indexing="ij")).flatten(1)
-    # New axes are rotation @ old axes, and indices transform like the axes. No matrix product: a GPU has none of
-    # integers, and autocast would round.
+    # New axes are rotation @ old axes, and indices transform like the axes. No matrix product is used: a GPU has none
+    # for integers, and autocast would round.
     moved = (rotation[..., None] * hkl).sum(2)  # (P, 3, n₁n₂n₃)
     size = torch.tensor(shape, device=moved.device)[:, None]
     inside = (moved.abs() * 2 < size).all(1).view(-1, *shape)
@@ -120,5 +132,5 @@ def _moved(rotation: Tensor, shape: Shape) -> tuple[Tensor, Tensor]:
 
 
 def _earlier(rows: Tensor) -> Tensor:
-    """Return how often each of some ascending numbers (P,) stands before its place."""
+    """Return for each of some ascending numbers (P,) how many equal ones come before it."""
     return torch.arange(len(rows), device=rows.device) - torch.searchsorted(rows, rows)

@@ -12,10 +12,10 @@ from phaselearn.phasing.reflections import ReflectionList
 
 _LONGEST_STEP = 0.3  # Å, of an atom
 _MOST_B = 20.0  # Å²
-_B_UNIT = 4.0  # Å², in which B is of the size of the other parameters
-_FITTED = 1e-6  # of Σ|F|²: nothing is left to fit
+_B_UNIT = 4.0  # Å²; in this unit B is of the size of the other parameters
+_FITTED = 1e-6  # of Σ|F|²; with a smaller residual nothing is left to fit
 _SLOW = 1e-4  # of the residual; a step that gains less is the last
-_DOUBLINGS = 2  # of the work of a step, within which crystals are fitted together
+_DOUBLINGS = 2  # of the work of a step: crystals that differ by no more are fitted together
 _DAMPING, _LESS, _MORE = 1e-2, 0.4, 4.0
 
 
@@ -23,9 +23,9 @@ def fit_atoms(model: AtomicModel, reflections: ReflectionList, steps: int) -> At
     """Move, weigh and blur atoms until Σ(|F_model| − |F|)² is least; weights that would be negative become 0.
 
     Args:
-        model: the atoms that the fit begins with. Those of weight 0 keep it, and should stand behind the others.
+        model: the atoms that the fit begins with. Those of weight 0 keep it, and should come last.
         reflections: the crystals' measured reflections.
-        steps: most steps.
+        steps: largest number of steps.
     """
     # A step costs H K² or so, and most of it would be padding if small crystals were fitted beside large ones.
     size = (reflections.counts() * model.count().square()).clamp_min(1).log2().div(_DOUBLINGS, rounding_mode="floor")
@@ -65,7 +65,10 @@ def _fitted(model: AtomicModel, reflections: ReflectionList, steps: int) -> Atom
 
 
 def _linearised(model: AtomicModel, reflections: ReflectionList) -> tuple[Tensor, Tensor]:
-    """Return ∂|F|/∂(weights, positions in Å, B) as (B, H, 4K + 1), in the units of `_units`, and |F_model| − |F|."""
+    """Return ∂|F|/∂(weights, positions, B) and |F_model| − |F|, (B, H, 4K + 1) and (B, H).
+
+    Weights are in units of `_unit_of_weight`, positions in Å, B in units of `_B_UNIT`.
+    """
     cosine, sine = model.waves(reflections)
     fall, weight = model.fall(reflections), model.weight[:, :, None]
     real, imaginary = (cosine @ weight)[..., 0] * fall, (sine @ weight)[..., 0] * fall
@@ -84,7 +87,7 @@ def _linearised(model: AtomicModel, reflections: ReflectionList) -> tuple[Tensor
 
 
 def _unit_of_weight(model: AtomicModel) -> Tensor:
-    """Return (B, 1) the root mean square of the weights, so that weights and positions are of one size."""
+    """Return (B, 1) the root mean square of the weights; in this unit they are of the size of positions in Å."""
     count = model.count().clamp_min(1)[:, None]
     return (model.weight.square().sum(1, keepdim=True) / count).sqrt()
 

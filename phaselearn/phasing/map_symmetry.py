@@ -16,9 +16,10 @@ from phaselearn.phasing.laue import at, equivalents, in_turn, laue_rotations
 def symmetry_agreement(factors: Tensor, observed: Observed) -> Tensor:
     """Return (B,) how well maps repeat themselves under the rotations that leave the lattice and |F| as they are.
 
-    The mean over up to four of these rotations of the map correlation of the map with its turned copy, at the best
-    shift and hand: a rotation of the Laue group is one of the space group, with the inversion or without. NaN for a
-    crystal whose amplitudes have no such rotation. Sharp maps fall short of 1 by up to 0.1, see `likeness`.
+    The agreement is the map correlation of the map with its rotated copy, averaged over up to four of these rotations.
+    The best shift and hand are found first, since a rotation of the Laue group belongs to the space group with or
+    without inversion. Crystals whose amplitudes have no rotation get NaN. Sharp maps fall short of 1 by up to 0.1,
+    because `likeness` interpolates between voxels.
 
     Args:
         factors: FFT boxes (B, n₁, n₂, n₃); only their phases count.
@@ -39,17 +40,18 @@ def symmetry_agreement(factors: Tensor, observed: Observed) -> Tensor:
 
 
 def impose_symmetry(factors: Tensor, observed: Observed, least: float, passes: int) -> Tensor:
-    """Average maps with their copies turned by the rotations that |F| shows, wherever a copy fits.
+    """Average maps with their copies under the rotations that |F| shows, wherever a copy fits.
 
-    Errors of the phases that do not have the symmetry are lessened, as by the averaging of equivalent regions in
-    density modification. No space group is needed: for each rotation the translation is the one at which the turned
-    map fits best, and a rotation without inversion is tried as well as one with it.
+    This reduces phase errors that lack the symmetry, as averaging of equivalent regions does in density modification.
+    No space group is needed: each rotated map is shifted to where it fits best, and is tried with and without
+    inversion.
 
     Args:
         factors: FFT boxes (B, n₁, n₂, n₃); only their phases count.
         observed: measured reflections of the same crystals.
-        least: map correlation from which a turned copy counts as a copy.
-        passes: over the rotations of each crystal: the second turns what the first has improved.
+        least: least map correlation at which a rotated map counts as a copy.
+        passes: number of passes over the rotations of each crystal; the second rotates the maps that the first has
+            improved.
 
     Returns:
         FFT boxes (B, n₁, n₂, n₃) of the map amplitudes with the averaged phases.
@@ -73,6 +75,6 @@ def impose_symmetry(factors: Tensor, observed: Observed, least: float, passes: i
 
 
 def _fine_half(box: Tensor) -> Tensor:
-    """Return FFT boxes as half boxes of a grid that is finer by 1.6."""
+    """Return FFT boxes as half boxes of a grid that is 1.6 times as fine."""
     first, second, third = (8 * size // 10 * 2 for size in shape_of(box))
     return half_box(box, (first, second, third))

@@ -1,8 +1,8 @@
-"""The data of a phasing method: blurred amplitudes, and the reflections that they bind.
+"""The data of a phasing method: blurred amplitudes, and the reflections that they constrain.
 
-Everything here lies on the half box (n₁, n₂, n₃/2 + 1) of `torch.fft.rfftn`, the reflections with l ≥ 0, of a grid of
-n₁ × n₂ × n₃ voxels, all even. It may be finer than the data: on a grid as coarse as they allow atoms between voxels are
-hard to tell from ripples, and flipping fails. Short edges of a cell need fewer voxels than long ones.
+Everything here lies on the half box (n₁, n₂, n₃/2 + 1) of `torch.fft.rfftn`: the reflections with l ≥ 0 of a grid of
+n₁ × n₂ × n₃ voxels, all even. The grid may be finer than the data require. On the coarsest grid, atoms between voxels
+are hard to tell from ripples, and flipping fails. Short edges of a cell need fewer voxels than long ones.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class Measurement(Rows):
     """Amplitudes of a batch of crystals, or of several restarts of each.
 
     Attributes:
-        amplitude: (B, n₁, n₂, n₃/2 + 1) |F|·exp(−B s²/4) with the map's B, scaled so that the measured
-            reflections give a map of unit variance; 0 where unmeasured.
-        measured: bool, the same shape; F(000) is not measured.
-        free: bool, unmeasured reflections within the resolution of the measured ones. What is neither
-            measured nor free is zero.
+        amplitude: (B, n₁, n₂, n₃/2 + 1) |F|·exp(−B s²/4) with B = 4 Å², scaled so that the measured reflections give a
+            map of unit variance; 0 where unmeasured.
+        measured: (B, n₁, n₂, n₃/2 + 1) bool; F(000) is not measured.
+        free: (B, n₁, n₂, n₃/2 + 1) bool, unmeasured reflections within the resolution of the measured ones. Reflections
+            that are neither measured nor free are zero.
         scale: (B,) amplitudes in electrons are `amplitude` times this.
         box: n₁, n₂, n₃ of the data's FFT box.
     """
@@ -91,11 +91,11 @@ class AmplitudeConstraint(Rows):
 
     @classmethod
     def of(cls, measurement: Measurement) -> AmplitudeConstraint:
-        """Impose all measured amplitudes, pass what is free, empty the rest."""
+        """Impose all measured amplitudes, pass the free reflections, and set the others to zero."""
         return cls(measurement.amplitude, measurement.free.to(measurement.amplitude.dtype.to_complex()))
 
     def apply(self, spectrum: Tensor) -> Tensor:
-        """Return half boxes (B, n₁, n₂, n₃/2 + 1) that obey, with the phases of the spectrum; zeros stay zero."""
+        """Constrain half boxes (B, n₁, n₂, n₃/2 + 1), which keep their phases; zeros stay zero."""
         tiny = torch.finfo(self.imposed.dtype).tiny
         ratio = power(spectrum).add_(tiny).rsqrt_().mul_(self.imposed)
         return (spectrum * ratio).add_(spectrum * self.passed)
@@ -117,6 +117,6 @@ def transform(density: Tensor) -> Tensor:
 
 
 def power(factors: Tensor) -> Tensor:
-    """Return |F|², six times as fast as by `abs`, which guards against an overflow that cannot occur here."""
+    """Return |F|², six times as fast as `abs`, which guards against an overflow that cannot occur here."""
     squares = torch.view_as_real(factors).square()
     return squares[..., 0] + squares[..., 1]

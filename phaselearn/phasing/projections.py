@@ -7,7 +7,7 @@ from torch import Tensor
 
 from phaselearn.phasing.measurement import AmplitudeConstraint, map_of, transform
 
-# Every eleventh voxel of a large map tells its quantiles; no size of grid is a multiple of 11, so that the sample runs
+# Every eleventh voxel of a large map is enough for its quantiles. No grid size is a multiple of 11, so the sample runs
 # through all planes.
 _STRIDE = 11
 _LARGE = 16**3
@@ -16,8 +16,8 @@ _LARGE = 16**3
 def threshold(density: Tensor, share: float) -> Tensor:
     """Return (B, 1, 1, 1) the value that a share of the voxels of each map (B, n₁, n₂, n₃) reaches.
 
-    On maps of more than 16³ voxels it is estimated from a part of them. Where fewer voxels than the share are positive
-    it is as good as zero, but positive.
+    On maps of more than 16³ voxels it is estimated from a part of them. If fewer voxels than the share are positive, it
+    is positive but negligible.
     """
     voxels = density.flatten(1)
     if voxels.shape[1] > _LARGE:
@@ -29,17 +29,17 @@ def threshold(density: Tensor, share: float) -> Tensor:
 
 
 def keep_largest(density: Tensor, share: float) -> Tensor:
-    """Set all voxels up to the threshold of a share, and negative ones, to zero: the sparsity projection.
+    """Set all but the largest share of the voxels, and all negative ones, to zero: the sparsity projection.
 
-    Overwrites the density.
+    The density is overwritten.
     """
     limit = threshold(density, share)
-    # One pass of `threshold` at one value for all maps is several times as fast as a choice between two tensors.
+    # One `threshold_` with the same value for all maps is several times as fast as `where`.
     return torch.threshold_(density.div_(limit), 1.0, 0.0).mul_(limit)
 
 
 def eliminate_low_density(factors: Tensor, constraint: AmplitudeConstraint, share: float, iterations: int) -> Tensor:
-    """Refine phases by cycles that empty all but a share of the voxels (Shiono & Woolfson 1992).
+    """Refine phases by cycles that set all but a share of the voxels to zero (Shiono & Woolfson 1992).
 
     Args:
         factors: half boxes (B, n₁, n₂, n₃/2 + 1).

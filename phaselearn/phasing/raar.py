@@ -16,14 +16,14 @@ from phaselearn.phasing.projections import keep_largest
 class RelaxedReflections:
     """x ← β/2 (R_S R_A + 1) x + (1 − β) P_A x, R = 2P − 1.
 
-    P_A puts the measured amplitudes back, P_S keeps a share of the voxels, the largest and none negative.
-    With β = 1 this is the difference map at its β = 1; below, the iterate is held near the measured
-    amplitudes and settles. Written out it is β (x + P_S R_A x) + (1 − 2β) P_A x, of which only P_S needs the map.
+    P_A restores the measured amplitudes. P_S keeps a share of the voxels, the largest, and none that is negative. With
+    β = 1 this is the difference map at its β = 1. A smaller β holds the iterate near the measured amplitudes, where it
+    settles. Written out, it is β (x + P_S R_A x) + (1 − 2β) P_A x, in which only P_S needs the map.
 
     Attributes:
         iterations: cycles of a restart.
         beta: relaxation β in (0, 1].
-        density_shares: share of the voxels that P_S keeps, one for each round of restarts in turn.
+        density_shares: shares of the voxels that P_S keeps; each round of restarts takes the next one.
     """
 
     iterations: int

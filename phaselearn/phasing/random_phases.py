@@ -29,11 +29,13 @@ def random_start(measurement: Measurement, seed: int, crystals: Sequence[int], r
 
 
 def random_phases(grid: ReflectionGrid, seed: int, crystals: Sequence[int], starts: Sequence[int]) -> Tensor:
-    """Return half boxes (B, n₁, n₂, n₃/2 + 1) whose phases are random, those of a real map.
+    """Return half boxes (B, n₁, n₂, n₃/2 + 1) with the random phases of a real map.
 
     Args:
         grid: the measured amplitudes of B trajectories.
-        seed, crystals, starts: see `seeded_noise`.
+        seed: seed of the whole run.
+        crystals: (B,) a number for each trajectory's crystal, its row in the store.
+        starts: (B,) the number of each trajectory among those of its crystal.
     """
     noise = seeded_noise(grid.shape, seed, crystals, starts)
     return torch.fft.rfftn(noise.to(grid.amplitude), dim=BOX)
@@ -44,7 +46,7 @@ def seeded_noise(shape: Shape, seed: int, crystals: Sequence[int], restarts: Seq
 
     Args:
         shape: voxels of a map along its axes.
-        seed, crystals, restarts: see `random_start`.
+        seed, crystals, restarts: numbers that determine the noise, as in `random_start`.
     """
     maps = []
     for crystal, restart in zip(crystals, restarts, strict=True):

@@ -1,9 +1,9 @@
-"""Rough phases made exact: atoms are put where the map has its peaks and fitted to |F|, first few, then more.
+"""Rough phases made exact: atoms are placed at the peaks of the map and fitted to |F|, first a few, then more.
 
-A map of low resolution is nearly right long before its phases are. Then the knowledge that a crystal is a sum of atoms
-is worth more than the amplitudes. Structures are completed by peaks, least squares, peaks of the difference map and
-least squares again (SHELXL: Sheldrick, Acta Cryst. C71, 2015). The number of atoms is limited by that of the
-reflections, so that atoms at wrong places do not fit.
+A map of low resolution is nearly right long before its phases are. At that stage, knowing that a crystal is a sum of
+atoms is worth more than the amplitudes. Structures are completed by peaks, least squares, peaks of the difference map
+and least squares again (SHELXL: Sheldrick, Acta Cryst. C71, 2015). The number of reflections limits the number of
+atoms, so that misplaced atoms do not fit.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from phaselearn.phasing.atomic_model import AtomicModel
 from phaselearn.phasing.least_squares import fit_atoms
 from phaselearn.phasing.reflections import ReflectionList
 
-_OVERSAMPLING = 2  # voxels along an axis of the maps whose peaks are looked for, for each of the data's
-_SMALLEST_R = 1e-3  # that counts: below it one model is as good as another
+_OVERSAMPLING = 2  # voxels along an axis of the maps searched for peaks, for each voxel of the data's grid
+_SMALLEST_R = 1e-3  # below it, one model is as good as another
 _PARAMETERS = 4  # of an atom
 
 
@@ -37,7 +37,7 @@ class Refined(Rows):
     Attributes:
         factors: FFT boxes (B, n₁, n₂, n₃): the measured amplitudes of the judged maps with the phases of the atoms.
         r_factor: (B,) R of the atoms' amplitudes.
-        evidence: (B,) for the model, higher is better: minus the Bayesian information criterion a reflection.
+        evidence: (B,) minus the Bayesian information criterion per reflection; the model with the highest is the best.
     """
 
     factors: Tensor
@@ -50,10 +50,10 @@ class AtomLimits:
     """The bounds within which peaks are taken for atoms.
 
     Attributes:
-        weakest: least weight of an atom, as a share of the heaviest one's; a lighter atom is left out.
+        weakest: least weight of an atom, as a share of the heaviest atom's; lighter atoms are left out.
         separation: least distance of atoms in Å.
         volume: least volume for each atom in Å³.
-        most: most atoms of a cell.
+        most: largest number of atoms in a cell.
     """
 
     weakest: float
@@ -67,13 +67,13 @@ class Refinement:
     """Rounds of peaks and least squares.
 
     Attributes:
-        atoms: bounds of the atoms.
+        atoms: bounds on the atoms.
         reflections_per_atom: fewest reflections for each atom, in each round.
-        steps: most steps of least squares in a round.
-        most_reflections: most reflections of a crystal that is refined, since the work grows with their cube. More
-            reflections need no atoms to be phased.
-        exact_r: R of the atoms at which nothing is left to be explained.
-        largest_r: R of the atoms from which on they are not to be believed.
+        steps: largest number of least-squares steps in a round.
+        most_reflections: largest number of reflections of a crystal that is refined: the work grows with its cube, and
+            crystals with more reflections are phased without atoms.
+        exact_r: R of the atoms up to which they explain all amplitudes.
+        largest_r: R of the atoms from which they are rejected.
     """
 
     atoms: AtomLimits
@@ -84,7 +84,7 @@ class Refinement:
     largest_r: float
 
     def suits(self, observed: Observed) -> Tensor:
-        """Return (B,) which crystals have few enough reflections."""
+        """Return (B,) which crystals have few enough reflections to be refined."""
         return observed.unique_reflections() <= self.most_reflections
 
     def __call__(self, factors: Sequence[Tensor], observed: Sequence[Observed]) -> list[Refined]:
@@ -110,7 +110,7 @@ class Refinement:
         return parts
 
     def _refined(self, phased: Tensor, reflections: ReflectionList) -> Refined:
-        """Refine lists (B, H); so are the factors of the result."""
+        """Refine phased reflections in lists (B, H); the factors of the result are such lists, too."""
         room = volume(reflections.lattice) / self.atoms.volume
         model = _none(reflections)
         found = _judged(model, reflections)
@@ -131,7 +131,7 @@ class Refinement:
         return found
 
     def _completed(self, model: AtomicModel, reflections: ReflectionList, phased: Tensor, most: Tensor) -> AtomicModel:
-        """Add atoms at the peaks of the difference map, that of `phased` (B, H) where there are no atoms yet."""
+        """Add atoms at the peaks of the difference map, or of the map of `phased` (B, H) while there are no atoms."""
         limits, weight = self.atoms, model.weight
         model = replace(model, weight=weight * (weight > limits.weakest * _highest(weight)))
         calculated = model.structure_factors(reflections)
@@ -185,6 +185,6 @@ def _judged(model: AtomicModel, reflections: ReflectionList) -> Refined:
 
 
 def _put_better(found: Refined, rows: Tensor, part: Refined) -> Refined:
-    """Return what was found, with `part` for some rows where there is more evidence for it."""
+    """Return the results with some rows replaced by those of `part`, where there is more evidence for them."""
     better = part.evidence > found.evidence[rows]
     return found.with_rows(rows[better], part[better])

@@ -22,7 +22,7 @@ class ReflectionList(PaddedRows):
         amplitude: (B, H) |F|, scaled so that its squares add up to one; zero in the padding.
         inverse_square: (B, H) 1/d² in Å⁻².
         measured: (B, H) bool, False in the padding.
-        place: (B, H) in the flattened FFT box.
+        place: (B, H) places in the flattened FFT box.
         lattice: (B, 3, 3) in Å.
         box: (B, 3) n₁, n₂, n₃ of the FFT box.
     """
@@ -60,11 +60,11 @@ class ReflectionList(PaddedRows):
         )
 
     def trimmed(self) -> ReflectionList:
-        """Return the same, padded no further than to the longest list."""
+        """Return the same with no more padding than the longest list requires."""
         return self.resized(max(1, int(self.counts().max())))
 
     def counts(self) -> Tensor:
-        """Return (B,) how many reflections there are."""
+        """Return the number of reflections of each crystal, (B,)."""
         return self.measured.sum(1)
 
     def values(self, boxes: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ class ReflectionList(PaddedRows):
         return boxes.flatten(1).gather(1, self.place) * self.measured
 
     def boxes(self, values: Tensor) -> Tensor:
-        """Return complex FFT boxes, of one shape, of values (B, H) and of their mates, zero elsewhere."""
+        """Return complex FFT boxes of one shape with values (B, H) and their Friedel mates, zero elsewhere."""
         shape = self.box[0].tolist()
         half = values.new_zeros((len(values), math.prod(shape))).scatter(1, self.place, values * self.measured)
         half = half.unflatten(1, shape)

@@ -19,13 +19,13 @@ from phaselearn.phasing.random_phases import random_start
 from phaselearn.phasing.solution import Solution
 
 _STRONG = 1.5  # 1/Å; beyond, the blur of B = 4 Å² leaves a tenth or less of |F|
-_ORDINARY_GRID = 1 << 16  # voxels; on larger grids phases come right later, so methods run proportionally more cycles
+_ORDINARY_GRID = 1 << 16  # voxels; on larger grids convergence is slower, so methods run proportionally more cycles
 _FINEST_GRID = 2.0  # voxels for each reflection along an axis
-_SIZES = (8, 10, 12, 14, 16, 18, 20, 24, 28, 30, 32, 36, 40, 48, 60, 64, 80)  # that FFTs were measured to be quick for
+_SIZES = (8, 10, 12, 14, 16, 18, 20, 24, 28, 30, 32, 36, 40, 48, 60, 64, 80)  # at which FFTs were measured to be quick
 
 
 class Method(Protocol):
-    """An iteration on half boxes (B, n₁, n₂, n₃/2 + 1), one a trajectory, of which only the phases count."""
+    """An iteration on half boxes (B, n₁, n₂, n₃/2 + 1), one for each trajectory; only their phases count."""
 
     @property
     def iterations(self) -> int:
@@ -43,7 +43,7 @@ class Method(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Polishing:
-    """Low-density elimination of the phases that are judged or chosen.
+    """Low-density elimination of phases before they are judged or chosen.
 
     Attributes:
         density_share: share of the voxels that hold density; R is computed with the same share.
@@ -62,15 +62,15 @@ class SearchPlan:
 
     Attributes:
         restarts: random starts of each crystal in a round.
-        rounds: most rounds.
+        rounds: largest number of rounds.
         check_every: cycles between two checks; at a check a copy of each trajectory is polished and judged by R.
-        agreement: map correlation of two polished restarts that ends a crystal.
-        settled: map correlation of a polished trajectory with itself at the last check that ends the trajectory:
-            its phase transition, to a solution or not, is over.
-        polishing: low-density elimination of what is judged or chosen.
+        agreement: map correlation of two polished restarts from which a crystal is finished.
+        settled: map correlation of a polished trajectory with its state at the previous check from which the
+            trajectory ends: it has converged, to a solution or not.
+        polishing: low-density elimination of phases before they are judged or chosen.
         oversampling: voxels along an axis for each reflection along it, −h … h; at most two.
-        voxels_at_once: voxels of all trajectories phased together; a few hundred thousand stay in a processor's
-            cache, and a GPU wants a hundred times as many.
+        voxels_at_once: voxels of all trajectories phased together; a few hundred thousand fit into a processor's
+            cache, and a GPU needs a hundred times as many.
     """
 
     restarts: int
@@ -110,10 +110,10 @@ def search(observed: Observed, method: Method, plan: SearchPlan, seed: int, crys
 
 
 def grid_shapes(observed: Observed, oversampling: float) -> Tensor:
-    """Return (B, 3) the voxels along each axis that a crystal is phased on.
+    """Return (B, 3) the number of voxels along each axis of the grid on which each crystal is phased.
 
-    The largest index along an axis decides. Reflections of which the blur leaves next to nothing have a place on the
-    grid, but make it no finer. Sizes are those that FFTs are quick for.
+    It follows from the largest index along the axis. Reflections that the blur nearly removes have a place on the grid,
+    but do not make it finer. FFTs are quick at all of these sizes.
     """
     strong = observed.kept(observed.inverse_d_squared() < _STRONG**2)
     needed = min(oversampling, _FINEST_GRID) * (2 * strong.largest_indices() + 1)
@@ -123,7 +123,7 @@ def grid_shapes(observed: Observed, oversampling: float) -> Tensor:
 
 
 def _quick_sizes(largest: int) -> list[int]:
-    """Return even sizes that FFTs are quick for, up to one that is at least `largest`."""
+    """Return even sizes at which FFTs are quick, up to one that is at least `largest`."""
     sizes = list(_SIZES)
     while sizes[-1] < largest:
         sizes.append(2 * next_fast_len(sizes[-1] // 2 + 1, real=True))
@@ -131,7 +131,7 @@ def _quick_sizes(largest: int) -> list[int]:
 
 
 class _Search:
-    """The search for the phases of crystals on one grid; everything kept here has a row a crystal."""
+    """The search for the phases of crystals on one grid; all its tensors have a row for each crystal."""
 
     def __init__(
         self, measurement: Measurement, method: Method, plan: SearchPlan, seed: int, crystals: Sequence[int]

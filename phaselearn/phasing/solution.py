@@ -18,8 +18,8 @@ class Solution(Rows):
 
     Attributes:
         factors: FFT boxes (B, n₁, n₂, n₃) with the phases found.
-        agreement: (B,) highest map correlation of the chosen restart with another, 0 if none was like it.
-        cycles: (B,) cycles run until the crystal was finished, those of all its restarts.
+        agreement: (B,) highest map correlation of the chosen restart with another, 0 if there was no other.
+        cycles: (B,) cycles run until the crystal was finished, summed over its restarts.
         expected_correlation: (B,) map correlation with the truth that the method itself expects.
     """
 
