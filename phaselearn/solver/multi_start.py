@@ -1,6 +1,7 @@
-"""Phases from several starts of each crystal: run, finished on all data, the best refined as atoms, one chosen.
+"""Phases from several starts of each crystal.
 
-Crystals of which that settles nothing get another round of starts.
+The starts are run and completed on all data; the best are refined as atoms, and one is chosen. Crystals that remain
+unsettled get another round of starts.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ from phaselearn.phasing.solution import Solution
 from phaselearn.solver.phase_extension import extend
 from phaselearn.solver.trial_solutions import Found, Trial, better, refined
 
-_VOXELS_KEPT = 1 << 24  # of the boxes of all starts of the crystals that are phased together; bounds the memory
+_VOXELS_KEPT = 1 << 24  # in the boxes of all starts of the crystals that are phased together; bounds the memory
 _SMALL_BOX = 1 << 14  # voxels
-_VOXELS_AT_ONCE = 1 << 18  # of the boxes of all trajectories of the network together
-# Of the reflections, within the network's resolution: where it sees fewer, flipping sees enough, and one start will do.
+_VOXELS_AT_ONCE = 1 << 18  # in the boxes of all trajectories that go through the network together
+# Share of the reflections within the network's resolution. With fewer, flipping has data enough, and one start will do.
 _ENOUGH = 0.5
 
 
@@ -45,14 +46,14 @@ class StartPlan:
         flipping: makes the trial phases; None for random ones.
         count: starts of a crystal in a round.
         first: starts of the first round that are run before the others; a crystal that atoms then explain is done.
-        rounds: most rounds. Further rounds are for crystals that atoms do not explain and whose best start agrees with
-            no other.
+        rounds: largest number of rounds. Further rounds are for crystals that atoms do not explain and whose best start
+            agrees with no other.
         settled: least map correlation at which another start agrees with the best.
-        seconds: wall-clock time for each crystal. After the first start, as many starts of one round are run as it
-            allows; None for all rounds.
+        seconds: wall-clock time for each crystal. After the first start, one round is run with as many starts as the
+            time allows; None for all rounds.
 
     Raises:
-        UserError: a number below its least.
+        UserError: a number is too small.
     """
 
     flipping: FlippedStarts | None
@@ -84,7 +85,8 @@ class Completion:
         finest: finest resolution in Å that the network works at; finer reflections are phased by extension.
         density_share: share of the voxels that hold density, for the extension.
         extension_cycles: cycles of the extension.
-        least, passes: see `impose_symmetry`; with 0 passes no symmetry is imposed.
+        least: least map correlation at which a rotated map counts as a copy when symmetry is imposed.
+        passes: passes over the rotations of each crystal; with 0 no symmetry is imposed.
     """
 
     finest: float
@@ -99,11 +101,11 @@ class Choice:
     """The choice of a crystal's best start, without the truth.
 
     Attributes:
-        refined: starts of a crystal that are refined as atoms, from the best on.
+        refined: number of starts of a crystal that are refined as atoms, the best first.
         trust: weight of the map correlation that the network expects, beside R.
 
     Raises:
-        UserError: no start to refine.
+        UserError: no start is to be refined.
     """
 
     refined: int
@@ -144,7 +146,7 @@ class MultiStart:
             observed: the crystals' reflections.
             crystals: (B,) a number for each crystal, its row in the store, which seeds its trial phases.
         """
-        # Everything that follows happens on axes in one order, so the names of the axes change nothing.
+        # From here on the axes are in one order, so their names change nothing.
         order, shape, measured = observed.axis_order(), observed.shape, observed.mask
         observed = _completed(observed.reordered(order))
         seen = (observed.mask & observed.within(self.completion.finest)).flatten(1).sum(1)
@@ -179,7 +181,7 @@ class MultiStart:
         return found
 
     def _gone_on(self, found: Found, wanted: Tensor, observed: Observed, crystals: list[int], starts: range) -> Found:
-        """Run further starts of the wanted crystals, and return what was found or what is better."""
+        """Run further starts of the wanted crystals, and return the better result for each crystal."""
         rows = wanted.nonzero()[:, 0]
         if not len(rows):
             return found
@@ -207,7 +209,7 @@ class MultiStart:
         return Found.gathered(parts, places)
 
     def _trials(self, observed: Observed, crystals: list[int], starts: range) -> list[Trial]:
-        """Run these starts of crystals, those of which the reflections fit into the same box together."""
+        """Run these starts of crystals; crystals whose reflections fit into the same box are run together."""
         begun = None
         flipping = self.starts.flipping
         if flipping is not None:
@@ -224,7 +226,7 @@ class MultiStart:
         return trials
 
     def _led_to(self, observed: Observed, crystals: list[int], starts: range, begun: Tensor | None) -> Found:
-        """Run trajectories, an entry for each start, those of a crystal one after the other."""
+        """Run these starts of crystals; the results of a crystal's starts follow one another."""
         count, voxels = len(starts), observed.mask[0].numel()
         owner = torch.arange(len(crystals), device=observed.mask.device).repeat_interleave(count)
         everything = observed[owner]
@@ -258,7 +260,7 @@ class MultiStart:
         factors = with_phases_of(amplitude * inside, found)
         if begun is not None and (observed.mask & ~inside).any():
             begun = with_phases_of(amplitude, begun)
-            # Blind to the origin, the network drifts away from where it began.
+            # The network is blind to the origin and drifts away from where it began.
             factors = align(factors, begun * inside).apply(factors) + begun * ~inside
         completion = self.completion
         factors = extend(factors, observed, completion.finest, completion.density_share, completion.extension_cycles)
@@ -266,7 +268,7 @@ class MultiStart:
 
 
 def _completed(observed: Observed) -> Observed:
-    """Return the same with unmeasured reflections filled in from their equivalents, as far as these were measured."""
+    """Return the same with unmeasured reflections filled in from their equivalents where these were measured."""
     rows = Measurement.of(observed).free.flatten(1).any(1).nonzero()[:, 0]
     if not len(rows):
         return observed

@@ -1,4 +1,4 @@
-"""Phases for reflections beyond the resolution that the network works at, from those that it has found."""
+"""Phases for reflections beyond the resolution that the network works at, from the phases that it has found."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from phaselearn.crystal.observed import Observed
 from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement
 from phaselearn.phasing.projections import eliminate_low_density
 
-_OVERSAMPLING = 1.6  # voxels along an axis for each of the data's grid
+_OVERSAMPLING = 1.6  # voxels along an axis for each voxel of the data's grid
 
 
 def extend(factors: Tensor, observed: Observed, d_min: float, density_share: float, iterations: int) -> Tensor:
     """Fill in the phases of the reflections with d < d_min by low-density elimination (Shiono & Woolfson 1992).
 
     Args:
-        factors: FFT boxes (B, n₁, n₂, n₃); at d < d_min zero, or a first guess.
+        factors: FFT boxes (B, n₁, n₂, n₃); reflections with d < d_min are zero or have a first guess.
         observed: the crystals' reflections.
         d_min: resolution in Å; finer reflections are phased.
         density_share: share of the voxels that hold density.
@@ -30,7 +30,7 @@ def extend(factors: Tensor, observed: Observed, d_min: float, density_share: flo
     beyond = (observed.mask & ~observed.within(d_min)).flatten(1).any(1).nonzero()[:, 0]
     if not len(beyond):
         return factors
-    # On the data's own grid atoms between voxels are hard to tell from ripples, see `phaselearn.phasing.measurement`.
+    # On the data's own grid, atoms between voxels are hard to tell from ripples (`phaselearn.phasing.measurement`).
     first, second, third = (2 * math.ceil(_OVERSAMPLING * size / 2) for size in observed.shape)
     measurement = Measurement.of(observed[beyond], (first, second, third))
     start = half_box(factors[beyond], measurement.shape).conj()

@@ -21,20 +21,20 @@ from phaselearn.solver.multi_start import Choice, Completion, MultiStart, StartP
 class Solver(ClassicalModel):
     """Phases crystals from several starts, each improved by a network; the best are refined as atoms, one is chosen.
 
-    Nothing here is trained: the network comes with its weights. R, and the map correlation that the network itself
-    expects, choose among the starts of a crystal; the truth is never looked at.
+    Nothing here is trained: the network comes with its weights. The choice among the starts of a crystal rests on R and
+    on the map correlation that the network expects, never on the truth.
 
     Args:
         network: a trained network that is a `PhaseImprover`.
-        starts: the starts of a crystal, see `StartPlan`.
-        completion: the phases of reflections that the network did not see, see `Completion`.
-        choice: the choice of the best start, see `Choice`.
+        starts: the number of starts of a crystal, and their trial phases.
+        completion: settings for the phases of reflections that the network did not see.
+        choice: settings for the choice of the best start.
         refinement: fits atoms to |F|, beginning with the network's phases; None leaves these as they are.
         seed: seed of the trial phases.
         options: the arguments of `DensityModel`.
 
     Raises:
-        UserError: the network is no `PhaseImprover`.
+        UserError: the network is not a `PhaseImprover`.
     """
 
     chaotic = True  # charge flipping is

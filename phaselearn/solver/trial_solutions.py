@@ -46,8 +46,8 @@ class Found(Rows):
 
         Args:
             atoms: refined from these phases.
-            refinement: has refined them.
-            trust: weight of the map correlation that the network expects, see `Choice`.
+            refinement: the refinement that made them.
+            trust: weight of the map correlation that the network expects, beside R.
         """
         fits = atoms.r_factor < refinement.largest_r
         return replace(
@@ -69,7 +69,7 @@ class Trial:
     Attributes:
         rows: (B,) numbers of the crystals in their batch.
         observed: the crystals' reflections on that box.
-        found: (B · S,) results of S starts of each crystal, those of one crystal after another.
+        found: (B · S,) results of S starts of each crystal, grouped by crystal.
     """
 
     rows: Tensor
@@ -83,7 +83,7 @@ class Trial:
         return places + score.shape[1] * torch.arange(len(score), device=score.device)[:, None]
 
     def owner(self, places: Tensor) -> Tensor:
-        """Return the crystals whose starts stand at these places."""
+        """Return the crystals whose starts are at these places."""
         return places // (len(self.found.score) // len(self.rows))
 
     def best(self) -> Found:
@@ -98,13 +98,13 @@ class Trial:
 
 
 def refined(trials: Sequence[Trial], refinement: Refinement, count: int, trust: float) -> list[Trial]:
-    """Refine the best start of each crystal, and further starts where its atoms do not explain all amplitudes.
+    """Refine the best start of each crystal, and further ones where its atoms do not explain all amplitudes.
 
     Args:
         trials: the starts of all crystals.
         refinement: fits the atoms.
-        count: starts of a crystal that may be refined, the best.
-        trust: weight of the map correlation that the network expects, see `Choice`.
+        count: largest number of starts of a crystal that are refined, the best first.
+        trust: weight of the map correlation that the network expects, beside R.
     """
     ranked = [trial.ranked(count)[refinement.suits(trial.observed)] for trial in trials]
     trials = _refined_at([places[:, 0] for places in ranked], trials, refinement, trust)
@@ -114,7 +114,7 @@ def refined(trials: Sequence[Trial], refinement: Refinement, count: int, trust: 
 
 
 def _refined_at(places: Sequence[Tensor], trials: Sequence[Trial], refinement: Refinement, trust: float) -> list[Trial]:
-    """Refine the starts of the trials at these places, of all trials together."""
+    """Refine the starts at these places of the trials, all together."""
     result = list(trials)
     asked = [number for number, place in enumerate(places) if len(place)]
     if not asked:
@@ -129,7 +129,7 @@ def _refined_at(places: Sequence[Tensor], trials: Sequence[Trial], refinement: R
 
 
 def better(first: Found, second: Found, observed: Observed) -> Found:
-    """Return the better of two results for each crystal; the agreement may be that of the two with each other."""
+    """Return the better of two results for each crystal; their agreement with each other counts, too."""
     chosen = Found.where(second.score > first.score, second, first)
     fine = Measurement.of(observed, multiplied(observed.shape, 2))
     alike = likeness(fine.phased(first.factors), fine.phased(second.factors))
