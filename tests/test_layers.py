@@ -22,6 +22,7 @@ LAYERS = (
     "progress",
     "crystal",
     "phasing",
+    "structure",
     "data",
     "losses",
     "metrics",

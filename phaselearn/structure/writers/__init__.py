@@ -1,0 +1,1 @@
+"""Files of a candidate that other programs read: CIF, SHELX, maps and MTZ."""
