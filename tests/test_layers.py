@@ -21,6 +21,7 @@ LAYERS = (
     "quoting",
     "progress",
     "crystal",
+    "measured",
     "phasing",
     "structure",
     "data",

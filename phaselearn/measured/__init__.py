@@ -1,0 +1,1 @@
+"""Measured reflections: files in, merged data out; numpy alone, no torch."""

@@ -1,0 +1,1 @@
+"""Readers of reflection files, one module for each format."""
