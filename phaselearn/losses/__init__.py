@@ -1,1 +1,1 @@
-"""Losses between densities, one file each; every one gives a value a sample."""
+"""Losses between densities, one file each; every loss gives one value per sample."""

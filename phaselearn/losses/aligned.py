@@ -1,4 +1,4 @@
-"""Any loss, taken after the best shift and hand."""
+"""Any loss, computed at the best shift and hand."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from phaselearn.losses.shifts import best_alignment, laid
 
 
 class Aligned(Loss):
-    """Another loss, of the prediction laid on the target where the two correlate best.
+    """Another loss, computed after the prediction is superimposed on the target where the two correlate best.
 
     The gradient flows through the aligned prediction; the alignment itself is held fixed. The value has the unit of
     the inner loss.
 
     Args:
-        loss: the inner loss, taken after alignment.
-        inversion: try the other hand, too.
-        subvoxel: try shifts between voxels, too, by the Fourier series of the prediction.
+        loss: the inner loss, computed after alignment.
+        inversion: also try the other hand.
+        subvoxel: also try shifts between voxels, by the Fourier series of the prediction.
     """
 
     def __init__(self, loss: Loss, inversion: bool = True, subvoxel: bool = False) -> None:

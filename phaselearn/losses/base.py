@@ -1,4 +1,4 @@
-"""The base class of losses: one value a sample, in float32 whatever the training's precision, declared invariances."""
+"""The base class of losses: one value per sample, in float32 at any training precision, with declared invariances."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from phaselearn.data.batch import Batch
 class Loss(nn.Module):
     """A loss between predicted and target densities.
 
-    A subclass writes `compute`. Its attributes say what holds of it, as class attributes or set in `__init__`. The
-    contract suite checks that they are true, and that no invariance is left unsaid.
+    A subclass defines `compute`. It declares its properties as class attributes, or sets them in `__init__`. The
+    contract suite checks that they are true, and that every invariance is declared.
 
     Attributes:
         invariances: changes of the prediction that leave the value unchanged, among `origin` (cyclic shifts),
             `inversion` (ρ(−r)), `scale` (positive factors) and `offset` (added constants).
         minimum: the least value, which the loss has where prediction and target are equal; None where it depends on
-            the map, and is at least 0.
-        needs_target: whether the loss compares with a target density; one that does not trains on intensities alone.
+            the map and is at least 0.
+        needs_target: whether the loss compares with a target density; a loss that does not trains on intensities alone.
         needs: the parts of the batch that the loss reads; None for all.
-        periodic: whether the loss wraps maps around their edges. Only maps in the fractional frame are one cell of a
-            crystal, so only these can be given to it.
+        periodic: whether the loss wraps maps around their edges. Such a loss takes only maps in the fractional frame,
+            which are one cell of a crystal.
     """
 
     invariances: frozenset[str] = frozenset()
@@ -45,10 +45,10 @@ class Loss(nn.Module):
             (B,), float64 for float64 input, else float32.
 
         Raises:
-            ValueError: the loss needs a target and there is none.
+            ValueError: the loss needs a target, and there is none.
         """
         precision = torch.float64 if prediction.dtype == torch.float64 else torch.float32
-        # FFTs and sums over thousands of voxels lose too much in half precision, and some do not exist in it.
+        # FFTs and sums over thousands of voxels lose too many digits in half precision, and some do not exist in it.
         with torch.autocast(prediction.device.type, enabled=False):
             if target is None:
                 return self.compute_without_target(prediction.to(precision), batch)

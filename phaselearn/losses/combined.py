@@ -1,4 +1,4 @@
-"""A weighted sum of losses whose weights may change as training goes on."""
+"""A weighted sum of losses, whose weights may change during training."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Combined(Loss):
     """Σ weight × loss, in whatever unit the weights give it.
 
     Args:
-        terms: losses and their weights, by name. A weight is a number of at least 0, or such numbers at some epochs:
-            it is linear between them, and constant before the first and after the last.
+        terms: losses and their weights, by name. A weight is a number of at least 0, or a mapping from epochs to such
+            numbers: it is linear between them, and constant before the first and after the last.
 
     Raises:
-        UserError: no term, or a weight that is not such a number.
+        UserError: there is no term, or a weight is not such a number.
     """
 
     def __init__(self, terms: Mapping[str, Term]) -> None:
@@ -73,7 +73,7 @@ class Combined(Loss):
         return total
 
     def set_epoch(self, epoch: int) -> None:
-        """Take the weights of an epoch."""
+        """Set the weights to those of an epoch."""
         self.weights = {name: _at(schedule, epoch) for name, schedule in self._schedules.items()}
         for loss in self._terms.values():
             loss.set_epoch(epoch)

@@ -1,4 +1,4 @@
-"""One minus the correlation of two maps: blind to scale and mean, but not to the origin."""
+"""One minus the correlation of two maps: it ignores scale and mean, but not the origin."""
 
 from __future__ import annotations
 

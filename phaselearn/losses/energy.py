@@ -1,4 +1,4 @@
-"""Energy distance: it grows smoothly with the distance between density and its proper place."""
+"""Energy distance, which grows smoothly with the distance by which density is misplaced."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class EnergyDistance(Loss):
     Densities are shares of the target's electrons. In Fourier space the distance is a weighted sum of squares,
     Σ_{h≠0} c s^(−3−β) |Δ(h)|² / V. Δ is the transform of the difference, and −c s^(−3−β) is that of |r|^β in three
     dimensions (Gel'fand and Shilov, Generalized Functions 1, II.3.3; c = 1/(2π³) for β = 1). So one FFT is enough, and
-    the loss is smooth everywhere. An atom that is off by d costs ∝ d² within its own width and ∝ d^β beyond. F(000) is
-    left out, which gives the periodic sum of |r|^β a neutralising background.
+    the loss is smooth everywhere. The cost of an atom that is misplaced by d grows as d² within the atom's width and as
+    d^β beyond it. F(000) is left out, which gives the periodic sum of |r|^β a neutralising background.
 
     Args:
         exponent: β, above 0 and below 2; 1 is the energy distance of Székely and Rizzo.
 
     Raises:
-        UserError: an exponent outside these bounds.
+        UserError: the exponent is outside these bounds.
     """
 
     invariances = frozenset({"offset"})

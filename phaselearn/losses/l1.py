@@ -1,4 +1,4 @@
-"""Mean absolute error: a single bright voxel weighs less than in `mse`."""
+"""Mean absolute error: a single bright voxel counts for less than in `mse`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compares the diffraction of the prediction with the measured one: no target density is needed."""
+"""The misfit between the diffraction of the prediction and the measured one; it needs no target density."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ POWERS = {"amplitude": 0.5, "intensity": 1.0}
 class Patterson(Loss):
     """1 − (Σ x y)² / (Σ x² Σ y²) over the observed reflections; dimensionless, between 0 and 1.
 
-    x is the diffraction of the prediction, |F| or |F|². y is the observed one, damped as the target's atoms are
-    blurred: |F|·exp(−2π²σ²s²), or its square. The loss is the share of Σ y² that remains when k·x is fitted to y with
-    one scale k for each sample, so the unit of the map does not matter. F(000) is left out.
+    x is the diffraction of the prediction, |F| or |F|². y is the observed diffraction, damped by the blur of the
+    target's atoms: |F|·exp(−2π²σ²s²), or its square. The loss is the share of Σ y² that remains after k·x is fitted to
+    y with one scale k for each sample, so the unit of the map does not matter. F(000) is left out.
 
     The loss sees amplitudes only. Any map with the right amplitudes reaches the minimum, whatever its phases. The true
-    density falls slightly short of it in two cases: Gaussians that are sampled at the voxels (`sampling: point`), and
-    intensities of real atoms instead of point atoms (`scattering: xray`).
+    density stays slightly above the minimum in two cases: if its Gaussians are sampled at the voxels
+    (`sampling: point`), and if the intensities are those of real atoms instead of point atoms (`scattering: xray`).
 
     Args:
-        compare: `amplitude` weighs all reflections alike. `intensity` favours the strong ones; by Parseval's theorem
-            it compares the two Patterson maps.
+        compare: `amplitude` or `intensity`. Amplitudes weight all reflections alike. Intensities favour the strong
+            ones; by Parseval's theorem they compare the two Patterson maps.
         layout: layout of the intensities, `octant` or `full`.
         frame: voxels of the maps, `fractional` or `cartesian`.
         sigma: standard deviation of the target's atoms in Å.
 
     Raises:
-        UserError: an unknown `compare`.
+        UserError: `compare` is neither.
     """
 
     invariances = frozenset({"origin", "inversion", "scale", "offset"})
@@ -68,7 +68,7 @@ class Patterson(Loss):
 
 
 def _unit(intensity: Tensor, power: float) -> Tensor:
-    """Return intensity^power, flattened to (B, V) and scaled to unit norm; all zeros stay so, with a zero gradient."""
+    """Return intensity^power, flattened to (B, V) and scaled to unit norm; zeros stay zero and have a zero gradient."""
     flat = intensity.flatten(1)
     largest = flat.detach().amax(1, keepdim=True)
     empty = largest <= 0

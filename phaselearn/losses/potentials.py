@@ -11,12 +11,12 @@ from torch import Tensor
 from phaselearn.losses.torus import TorusKernel
 
 _AXES = (-3, -2, -1)
-_HISTORY = 6  # earlier iterates that Anderson's acceleration combines
+_HISTORY = 6  # number of earlier iterates that Anderson's acceleration combines
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Two masses, the cost of carrying one to the other, and how strictly all of it must be carried.
+    """Two masses, the cost of transporting one to the other, and how strictly all of it must be transported.
 
     Attributes:
         kernel: exp(−C/ε), with the cost C and the regularisation ε.
@@ -35,12 +35,12 @@ class Problem:
         return Problem(self.kernel.take(rows), self.first[rows], self.second[rows], self.damping)
 
     def transform(self, log_mass: Tensor, other: Tensor) -> Tensor:
-        """Return κ·min^ε_y [C(x − y) − g(y)] in Å², the soft minimum weighted by a mass; it is half an iteration."""
+        """Return κ·min^ε_y [C(x − y) − g(y)] in Å², the soft minimum weighted by a mass, which is half an iteration."""
         epsilon = self.kernel.epsilon
         return -self.damping * epsilon * self.kernel.log_sum(log_mass + other / epsilon)
 
 
-# Takes a problem and f; gives the next f, and the potential g that belongs to it.
+# Takes a problem and f; returns the next f and its potential g.
 Step = Callable[[Problem, Tensor], tuple[Tensor, Tensor]]
 
 
@@ -59,10 +59,10 @@ def symmetric_step(problem: Problem, f: Tensor) -> tuple[Tensor, Tensor]:
 def potentials(
     step: Step, problem: Problem, start: Tensor, tolerance: float, most: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Iterate a step until the transport plan is right, with Anderson's acceleration.
+    """Iterate a step until the transport plan has converged, with Anderson's acceleration.
 
-    The next f is the combination of earlier ones whose residual T(f) − f is least, where T is the step (Walker and Ni,
-    SIAM J. Numer. Anal. 49, 1715, 2011). Each sample stops by itself.
+    The next f is the combination of earlier ones with the least residual T(f) − f, where T is the step (Walker and Ni,
+    SIAM J. Numer. Anal. 49, 1715, 2011). Each sample stops on its own.
 
     Args:
         step: T, `sinkhorn_step` or `symmetric_step`.
@@ -84,7 +84,7 @@ def potentials(
         update, g = step(problem, f)
         residual = (update - f).flatten(1)
         error = (residual.abs() * weight).sum(1) / problem.kernel.epsilon
-        # Written so that a sample whose error is NaN ends, too.
+        # Written so that a sample whose error is NaN also ends.
         going = (error > tolerance) & (iteration < most)
         if not going.all():
             ended = rows[~going]
@@ -92,7 +92,7 @@ def potentials(
             if not going.any():
                 break
         plain = update.flatten(1)
-        # Where the error has grown, the plain iteration is better: it always descends.
+        # Where the error has grown, the plain iteration is safer: it always descends.
         f = torch.where((error > 2 * best)[:, None], plain, _accelerate(plain, residual, weight, history))
         history = [*history[1 - _HISTORY :], (plain, residual)]
         best = torch.minimum(best, error)
@@ -105,7 +105,7 @@ def potentials(
 
 
 def _accelerate(plain: Tensor, residual: Tensor, weight: Tensor, history: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """Return the next f (B, V): T(f) minus the part of the residual that earlier (T(f), residual) explain."""
+    """Return the next f (B, V): T(f) without the part of the residual that earlier pairs (T(f), residual) explain."""
     if not history:
         return plain
     steps = torch.stack([residual - earlier for _, earlier in history], 1)

@@ -9,7 +9,7 @@ from torch import Tensor
 def relative_difference(prediction: Tensor, target: Tensor) -> Tensor:
     """Return (prediction − target) / Σ|target| for maps (B, N, N, N), with its mean subtracted.
 
-    Both maps may be negative, and the scale of the prediction matters.
+    Both maps may have negative values. The scale of the prediction matters.
     """
     mass = target.abs().sum((1, 2, 3), keepdim=True)
     difference = (prediction - target) / torch.where(mass > 0, mass, 1.0)

@@ -1,4 +1,4 @@
-"""The least error over all origins and both hands, so that a choice which |F| cannot see costs nothing."""
+"""The least error over all origins and both hands, neither of which |F| determines."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ class ShiftInvariant(Loss):
     """The minimum of a base loss over all N³ cyclic shifts of the target, found exactly by FFT cross-correlation.
 
     Both base losses fall as the overlap Σ p(r) q(r − t) grows, so one inverse FFT of the product of the transforms
-    ranks all shifts. The base loss is then computed at the best shift. Its gradient is that of the minimum, since the
-    target does not depend on the prediction, and no digits are lost in a difference of large sums.
+    ranks all shifts. The base loss is then computed at the best shift, so no digits are lost in a difference of large
+    sums. Its gradient is that of the minimum, since the target does not depend on the prediction.
 
-    With a temperature T > 0 the minimum is soft, −T ln mean_t exp(−L_t/T). It lies between the minimum and the mean
-    over all shifts, it is smooth where two origins fit equally well, and it is above zero at equality.
+    With a temperature T > 0 the minimum is soft, −T ln mean_t exp(−L_t/T). The soft minimum lies between the minimum
+    and the mean over all shifts. It is smooth where two origins fit equally well, and above zero at equality.
 
     The value has the unit of the base loss: the target's unit squared for `mse`, none for `correlation`.
 
     Args:
         base: `mse` or `correlation`.
-        inversion: take the minimum over both hands, ρ(r) and ρ(−r), too.
+        inversion: take the minimum over both hands, ρ(r) and ρ(−r).
         temperature: T in the unit of the base loss; 0 for the minimum itself.
         subvoxel: allow shifts between voxels. The target is then interpolated by its Fourier series, which is exact
             for maps without Nyquist planes.
 
     Raises:
-        UserError: an unknown base, a negative temperature, or a soft minimum between voxels.
+        UserError: the base is unknown, the temperature is negative, or a soft minimum between voxels is asked for.
     """
 
     needs = frozenset()

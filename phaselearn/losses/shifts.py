@@ -1,4 +1,4 @@
-"""Shifts of maps in the cell: the overlap at all shifts at once, and the best shift, also between voxels."""
+"""Shifts of maps in the cell: the overlap at all shifts at once, and the best shift, on voxels or between them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def cross_correlation(first: Tensor, second: Tensor, inversion: bool) -> Tensor:
     Args:
         first: (B, N, N, N) real map.
         second: (B, N, N, N) real map.
-        inversion: take `second` inverted in the origin, too.
+        inversion: also compute the overlaps with `second` inverted in the origin.
 
     Returns:
         (B, H, N, N, N), with the shift t in voxels along the last three axes. H is 1, or 2 with the inverted map last.
@@ -54,7 +54,7 @@ def best_shift(overlap: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def best_alignment(moving: Tensor, fixed: Tensor, refine: bool, inversion: bool) -> Alignment:
-    """Return the shift and the hand that lay one map (B, N, N, N) on another at the highest correlation.
+    """Return the shift and the hand that superimpose one map (B, N, N, N) on another with the highest correlation.
 
     Nyquist planes are left out. With `refine` the shift may lie between voxels.
     """
@@ -64,7 +64,7 @@ def best_alignment(moving: Tensor, fixed: Tensor, refine: bool, inversion: bool)
 
 
 def laid(maps: Tensor, alignment: Alignment) -> Tensor:
-    """Return maps (B, N, N, N) moved by an alignment, by their Fourier series; differentiable.
+    """Move maps (B, N, N, N) by an alignment, through their Fourier series; differentiable.
 
     Nyquist planes have no phase, so they are multiplied by the cosine of the shift.
     """

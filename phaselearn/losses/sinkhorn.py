@@ -1,4 +1,4 @@
-"""Sinkhorn divergence: the squared distance, in Å², over which density must be carried to become the target."""
+"""Sinkhorn divergence: the squared distance, in Å², over which density must be moved to become the target."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from phaselearn.losses.potentials import Problem, potentials, sinkhorn_step, sym
 from phaselearn.losses.torus import TorusKernel, squared_distance
 
 _AXES = (1, 2, 3)
-_WIDEST = 4.0  # Å², ε from which annealing starts: a few iterations are enough there in any cell
+_WIDEST = 4.0  # Å²; annealing starts from this ε, at which a few iterations are enough in any cell
 _ROUGH = 0.1  # tolerance before the last ε
-_OWN = 1e-3  # share of the tolerance allowed to self-potentials, which must cancel at equality
-_LEAST_MASS = 0.01  # of the target's; a prediction with less is filled up with a flat map
+_OWN = 1e-3  # share of the tolerance that self-potentials are allowed, since they must cancel at equality
+_LEAST_MASS = 0.01  # as a share of the target's; a prediction with less is filled up with a flat map
 
 
 class Sinkhorn(Loss):
@@ -28,30 +28,31 @@ class Sinkhorn(Loss):
     equality and positive elsewhere. A unit of mass costs the squared minimum-image distance in the crystal's own
     metric, so moving all density by d costs d², whatever ε is.
 
-    The positive parts of the maps are transported, each scaled to unit mass. Negative density is no mass, but a
-    band-limited map has ripples: it is compared with the target's voxel by voxel, relative to the target's mass, at
-    `negative_cost`. With a reach, masses are shares of the target's and may differ. Density that is farther off than
-    about the reach is then destroyed and created instead of carried, at reach² (Séjourné et al., arXiv:1910.12958).
+    The positive parts of the maps are transported, each scaled to unit mass. Negative density, which band-limited maps
+    have in their ripples, cannot be transported. It is compared with the target's voxel by voxel, relative to the
+    target's mass, at `negative_cost`. With a reach, masses are shares of the target's mass and may differ. Density that
+    is farther away than about the reach is then destroyed and created instead of moved, at a cost of reach² (Séjourné
+    et al., arXiv:1910.12958).
 
-    The kernel depends on r − r′ only, so half an iteration is two FFTs, in float64. These cannot carry potentials that
-    range over more than 23 ε; there, terms of like size are summed slice by slice (`TorusKernel`). The gradient is that
-    of the dual at the optimum, by the envelope theorem, and not that of the iterations.
+    The kernel depends on r − r′ only, so half an iteration is two FFTs, in float64. These lose potentials that range
+    over more than 23 ε; in that case, terms of similar size are summed slice by slice (`TorusKernel`). The gradient is
+    that of the dual at the optimum, by the envelope theorem, and not that of the iterations.
 
     Args:
-        epsilon: ε in Å²; it blurs over √(ε/2) Å. A smaller ε is closer to unregularised transport, and slower. It must
-            not be below the value that `smallest_epsilon` has for the grid.
+        epsilon: ε in Å², which blurs over √(ε/2) Å. A smaller ε is closer to unregularised transport, and slower. The
+            least value allowed for the grid is in `smallest_epsilon`.
         annealing: ratio of successive ε on the way down from 4 Å²; 1 starts at ε itself.
-        tolerance: share of the mass that the plan may misplace; the value is then off by far less.
+        tolerance: share of the mass that the plan may misplace; the error of the loss is much smaller.
         max_iterations: largest number of iterations at each ε.
-        reach: largest distance in Å over which density is carried; null for any distance.
+        reach: largest distance in Å over which density is moved; null for any distance.
         negative_cost: cost in Å² of a unit of negative density that only one of the maps has.
 
     Raises:
-        UserError: a value outside these bounds.
+        UserError: a value is outside these bounds.
     """
 
     needs = frozenset({"lattice"})
-    # {voxels along an axis: ε in Å²}. From this ε on, the iterations end within 1 % of the solution, even where the
+    # {voxels along an axis: ε in Å²}. With at least this ε, the iterations end within 1 % of the solution, even if the
     # prediction is another crystal (`benchmarks/losses.py --smallest-epsilon`). Finer grids have the bound of the last.
     smallest_epsilon: ClassVar[Mapping[int, float]] = {10: 0.02, 20: 0.05, 40: 0.1}
 
@@ -119,7 +120,7 @@ class Sinkhorn(Loss):
             )
 
     def _mass(self, share: Tensor) -> Tensor:
-        """Return the mass of each voxel, from shares of the target's mass (B, N, N, N)."""
+        """Return the mass in each voxel, from shares of the target's mass (B, N, N, N)."""
         voxels = share[0].numel()
         if self.reach is not None:
             return share + 1e-9 / voxels

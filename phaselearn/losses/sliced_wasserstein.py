@@ -1,4 +1,4 @@
-"""Sliced Wasserstein distance on the torus: along each integer direction, the density is projected on a circle."""
+"""Sliced Wasserstein distance on the torus: the density is projected onto a circle along each integer direction."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from phaselearn.losses.relative import relative_difference
 class SlicedWasserstein(Loss):
     """Mean over directions of the circular 1-Wasserstein distance of projected densities, in Å.
 
-    Summed over the lattice planes (hkl), the density becomes one on a circle whose circumference is the plane spacing
-    d_hkl. Voxels i with equal h·i mod N fall into the same of its N bins. By the slice theorem a projection is the line
-    n·(hkl) of the transform. On a circle W₁ = d ∫|D − median(D)|, where D is the difference of the cumulative densities
-    (Rabin, Delon and Gousseau, J. Math. Imaging Vis. 41, 147, 2011); this holds for negative densities, too. Densities
-    are shares of the target's electrons, F(000) left out.
+    The density is summed over the lattice planes (hkl), which gives a density on a circle whose circumference is the
+    plane spacing d_hkl. Voxels i with equal h·i mod N fall into the same one of its N bins. By the slice theorem, the
+    projection is the line n·(hkl) of the transform. On a circle W₁ = d ∫|D − median(D)|, where D is the difference of
+    the cumulative densities (Rabin, Delon and Gousseau, J. Math. Imaging Vis. 41, 147, 2011); this also holds for
+    negative densities. Densities are shares of the target's electrons, without F(000).
 
     Args:
-        max_index: largest |h|, |k| and |l| of the planes. Of each parallel set one is taken: 13 sets for 1, 49 for 2,
-            145 for 3.
+        max_index: largest |h|, |k| and |l| of the planes. Parallel planes count once: 1 gives 13 sets, 2 gives 49 and
+            3 gives 145.
 
     Raises:
-        UserError: a `max_index` below 1.
+        UserError: `max_index` is below 1.
     """
 
     invariances = frozenset({"offset"})
@@ -50,7 +50,7 @@ class SlicedWasserstein(Loss):
         """Return the loss of each sample (B,)."""
         size = prediction.shape[-1]
         spectrum = torch.fft.fftn(relative_difference(prediction, target), dim=(1, 2, 3))
-        # (directions, N/2 + 1, 3): the places of n·(hkl) in the box, which is periodic.
+        # (directions, N/2 + 1, 3): the places of n·(hkl) in the periodic box.
         line = torch.arange(size // 2 + 1, device=spectrum.device)[:, None] * self.directions[:, None] % size
         projected = torch.fft.irfft(spectrum[:, line[..., 0], line[..., 1], line[..., 2]], n=size, dim=-1)
         cumulated = projected.cumsum(-1)

@@ -1,4 +1,4 @@
-"""Distances on the torus that a cell is, and sums of exponentials of them over all pairs of voxels."""
+"""Distances in a periodic cell, which is a torus, and sums of their exponentials over all pairs of voxels."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from phaselearn.crystal.lattice import metric, reciprocal
 from phaselearn.crystal.layout import miller_indices
 
 _AXES = (-3, -2, -1)
-# Relative to the largest sum: down to here a float64 FFT gives sums of positive terms to five digits.
+# Relative to the largest sum. Down to this size, a float64 FFT gives sums of positive terms to five digits.
 _CARRIED = 1e-10
-_SLICE = 8.0  # e^−8: widest range of terms put into one FFT, squared still above its rounding
-_NEGLIGIBLE = 25.0  # a sum may lack e^−25 of itself
+_SLICE = 8.0  # terms in one FFT range over a factor of at most e^8; its square is still above the FFT's rounding
+_NEGLIGIBLE = 25.0  # terms below e^−25 of a sum may be left out
 
 
 def squared_distance(lattice: Tensor, size: int) -> Tensor:
     """Return the squared minimum-image distance in Å² of every voxel from the first, (B, size, size, size).
 
-    The result is exact for any cell, however skew: a search of the 27 nearest cells gives a bound on the distance, and
-    the bound says which further cells can hold a nearer image.
+    The result is exact for any cell, however skew. A search of the 27 nearest cells gives a bound on the distance, from
+    which it follows which further cells can hold a nearer image.
 
     Args:
         lattice: (B, 3, 3) in Å.
@@ -33,7 +33,7 @@ def squared_distance(lattice: Tensor, size: int) -> Tensor:
     axis = miller_indices("full", size).to(lattice) / size
     near = set(product((-1, 0, 1), (-1, 0, 1), (-1, 0, 1)))
     best = _least(gram, axis, near)
-    # No nearest image lies farther off than the farthest one found, which bounds the number of cells along each axis.
+    # No nearest image lies farther away than the farthest one found, which bounds the number of cells along each axis.
     spacing = 1 / reciprocal(lattice).norm(dim=-1)
     farthest = best.amax(_AXES).sqrt()[:, None]
     cells = (farthest / spacing + 0.5 - 1e-6).floor().amax(0).long().tolist()
@@ -85,7 +85,7 @@ class TorusKernel:
     def log_sum(self, values: Tensor) -> Tensor:
         """Return log Σ_y exp(u(y) − C(x − y)/ε) at every voxel x, for u (B, N, N, N), which may be −∞ at some voxels.
 
-        Where a float64 FFT cannot carry the range of the sums, terms of like size are summed slice by slice.
+        Where the range of the sums is too large for a float64 FFT, terms of similar size are summed slice by slice.
         """
         top = values.amax(_AXES, keepdim=True)
         values = values - top
@@ -98,10 +98,10 @@ class TorusKernel:
         return result + top
 
     def _log_sum_by_slices(self, values: Tensor, rows: Tensor) -> Tensor:
-        """Sum terms in slices e^(−8(s+1)) … e^(−8s): sources of slice l meet the ring of distances of slice s − l.
+        """Sum terms in slices e^(−8(s+1)) … e^(−8s): sources in slice l combine with distances in slice s − l.
 
-        Within a slice no term is below e^−16 of its scale, which is far above the FFT's rounding. A smaller value in
-        the result is rounding, where the slice has no term.
+        Within a slice no term is below e^−16 of its scale, which is far above the FFT's rounding. Smaller values in the
+        result are rounding errors at voxels that have no term in the slice.
         """
         size = values.shape[-1]
         level = (-values / _SLICE).floor()

@@ -1,4 +1,4 @@
-"""Judgements of predicted densities, gathered over a data set and summarised for subsets of it."""
+"""Judgements of predicted densities, collected over a data set and summarised for its subsets."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from phaselearn.data.pairs import PairDefinition
 
 
 class PhasingMetric(Metric):
-    """Map correlation, gain, phase error and the share solved, each beside the phase-zero floor.
+    """Map correlation, gain, phase error and the share solved, with the phase-zero floor for comparison.
 
     Origin and hand do not matter, since |F| does not depend on them.
 
     Args:
         definition: layout, frame and scattering of the pairs.
-        refine: search for the best origin between the voxels, too (for reports), not only on them (in training).
+        refine: also search for the best origin between the voxels, as for reports; in training, on the voxels only.
     """
 
     full_state_update = False
@@ -94,7 +94,7 @@ class PhasingMetric(Metric):
         return state
 
     def compute(self) -> dict[str, dict[str, float]]:
-        """Return {subset: {name: value}}; see `summarise`."""
+        """Return {subset: {name: value}}, computed by `summarise`."""
         return summarise(self.crystals())
 
 
@@ -107,9 +107,10 @@ def predicted_factors(prediction: Tensor, batch: Batch, definition: PairDefiniti
 
 
 def observed_of(batch: Batch, definition: PairDefinition) -> Observed:
-    """Return the observed amplitudes of a batch, on the FFT box, as point atoms at rest would have them.
+    """Return the observed amplitudes of a batch, on the FFT box, reduced to those of point atoms at rest.
 
-    Those that atoms of a sample scattered lose scale and fall by Wilson's statistics, which are not told the atoms.
+    If the intensities come from tabulated form factors, Wilson's statistics remove their scale and their fall with
+    resolution. The atoms are not used for this.
     """
     observed = Observed.from_intensity(batch["intensity"], batch["observed"], definition.layout, batch["lattice"])
     if "probe" not in batch:
@@ -119,7 +120,7 @@ def observed_of(batch: Batch, definition: PairDefinition) -> Observed:
 
 
 def scattering_of(batch: Batch, definition: PairDefinition) -> Scattering:
-    """Return how the atoms of a batch scattered when its intensities came about: their phases are the true ones."""
+    """Return the scattering of the atoms that gave a batch its intensities; it also gives the true phases."""
     return Scattering(batch.get("probe", definition.scattering), batch.get("u_iso"))
 
 
@@ -127,13 +128,13 @@ def summarise(crystals: dict[str, Tensor]) -> dict[str, dict[str, float]]:
     """Summarise judgements for all crystals, the hard ones, and those of structure types seen and unseen in training.
 
     Args:
-        crystals: judgements by name, each (n,); see `PhasingMetric.crystals`.
+        crystals: judgements by name, each (n,), as from `PhasingMetric.crystals`.
 
     Returns:
         {subset: {name: value}}. The numbers of crystals are `n` (judged), `left_out` (too few reflections to be judged)
         and `failed` (judged, and unsolved because the prediction is not a number or has no phases). `solved` and
-        `strict` are shares; `median_cc`, `gain` and `phase_error` (degrees) are medians. Of the phase-zero map there
-        are the median `floor` and the share `floor_solved`. Values of an empty subset are NaN.
+        `strict` are shares; `median_cc`, `gain` and `phase_error` (degrees) are medians. `floor` is the median map
+        correlation of the phase-zero map, and `floor_solved` the share that it solves. An empty subset has NaN.
     """
     counted, hard, seen = (crystals[name].bool() for name in ("counted", "hard", "prototype_seen"))
     subsets = {"all": torch.ones_like(counted), "hard": hard, "seen_prototype": seen, "unseen_prototype": ~seen}

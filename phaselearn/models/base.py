@@ -1,4 +1,4 @@
-"""The base class of models: their steps, judgements and optimiser. A model writes `__init__` and `forward`."""
+"""The base class of models: their steps, judgements and optimiser. A model defines `__init__` and `forward`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from phaselearn.metrics.phasing import PhasingMetric
 
 @runtime_checkable
 class PhaseImprover(Protocol):
-    """A network that turns trial phases into better ones: all that the solver asks of a network."""
+    """A network that turns trial phases into better ones, which is all that the solver requires of a network."""
 
     def improve(self, grid: ReflectionGrid, phases: Tensor) -> tuple[Tensor, Tensor]:
         """Return half boxes (B, n₁, n₂, n₃/2 + 1) with better phases, and (B,) the map correlation expected of them."""
@@ -30,11 +30,11 @@ class DensityModel(pl.LightningModule):
     """A model that predicts a density (B, N, N, N) from a batch of `PairDataModule`.
 
     Args:
-        loss: gives the loss of each sample.
+        loss: computes the loss of each sample.
         definition: definition of the pairs.
         optimizer: makes the optimiser from parameter groups; None where nothing is trained.
-        scheduler: makes the schedule of the learning rate from the optimiser. It is stepped once an epoch; None keeps
-            the rate constant.
+        scheduler: makes the learning-rate schedule from the optimiser. The schedule is stepped once per epoch; None
+            keeps the rate constant.
 
     Raises:
         UserError: the loss wraps maps around their edges, and the maps are not in the fractional frame.
@@ -42,7 +42,7 @@ class DensityModel(pl.LightningModule):
     Attributes:
         needs: the parts of a batch that the model reads while it trains; None for all. Training batches hold only what
             the model or its loss needs: gathering the rest would cost a small network a fifth of its time.
-        chaotic: whether rounding, which depends on the batch, may grow until it decides the result.
+        chaotic: whether rounding errors, which depend on the batch, may grow until they change the result.
     """
 
     needs: frozenset[str] | None = None
@@ -78,7 +78,7 @@ class DensityModel(pl.LightningModule):
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def training_losses(self, batch: Batch) -> Tensor:
-        """Return the value that is trained, one a crystal, (B,); a model may add to the loss of its map."""
+        """Return the value that is trained for each crystal, (B,); a model may add terms to the loss of its map."""
         return self._losses(self(batch), batch)
 
     def _losses(self, prediction: Tensor, batch: Batch) -> Tensor:
@@ -91,7 +91,7 @@ class DensityModel(pl.LightningModule):
         return None if own is None or of_loss is None else own | of_loss | {"input", "density"}
 
     def on_train_start(self) -> None:
-        """Go on with the losses of an epoch within which the checkpoint was saved: it does not start again."""
+        """Restore the losses of an epoch within which the checkpoint was saved: the epoch does not start again."""
         self._begin_epoch(**self._so_far)
         self._so_far = {}
 
@@ -106,7 +106,7 @@ class DensityModel(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the losses of the epoch under way."""
         if self.trainer.training or self.trainer.validating:
-            # One file is kept for all processes, so each of them goes on with an equal share of the sum.
+            # All processes share one file, so each of them continues with an equal share of the sum.
             total = self.trainer.strategy.reduce(self._loss_sum.clone(), reduce_op="mean")
             crystals = self.trainer.strategy.reduce(torch.tensor(self._crystals, device=self.device), reduce_op="sum")
             checkpoint["epoch_so_far"] = {
@@ -115,7 +115,7 @@ class DensityModel(pl.LightningModule):
             }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take up the losses of the epoch under way."""
+        """Restore the losses of the epoch under way."""
         self._so_far = checkpoint.get("epoch_so_far", {})
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
@@ -133,8 +133,8 @@ class DensityModel(pl.LightningModule):
             self._log_training_loss()
 
     def _log_training_loss(self) -> None:
-        # Once an epoch: Lightning's own sum over the steps takes a quarter of a small network's time, and it rounds the
-        # weights of several processes to whole crystals.
+        # Once per epoch: Lightning's own sum over the steps takes a quarter of a small network's time, and it rounds
+        # the weights of several processes to whole crystals.
         totals = torch.stack([self._loss_sum, torch.tensor(float(self._crystals), device=self.device)])
         total, crystals = self.trainer.strategy.reduce(totals, reduce_op="sum")
         mean = total / crystals.clamp(min=1)
@@ -150,8 +150,8 @@ class DensityModel(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the judgements beside their phase-zero floors.
 
-        For speed, origins are searched on the voxels only. A method that is blind to the origin therefore has lower
-        values here than in the test, which refines origins between the voxels.
+        For speed, origins are searched on the voxels only. A method that is blind to the origin therefore scores lower
+        here than in the test, which refines origins between the voxels.
         """
         self._log_summary("val", self.validation_metric)
 
@@ -178,7 +178,7 @@ class DensityModel(pl.LightningModule):
             metric.reset()
 
     def on_test_epoch_start(self) -> None:
-        """Begin with no judgements."""
+        """Discard earlier judgements."""
         self.test_metric.reset()
 
     def configure_optimizers(self) -> Any:

@@ -14,10 +14,10 @@ class ChargeFlippingModel(SearchingModel):
     """Charge flipping (Oszlányi and Sütő 2004), restarted until two results agree.
 
     Args:
-        iterations, thresholds, end_threshold, annealing, weak_share: see `ChargeFlipping`.
+        iterations, thresholds, end_threshold, annealing, weak_share: the settings of `ChargeFlipping`.
         search: the length of the search, and its checks.
         seed: seed of the starting phases.
-        options: see `DensityModel`.
+        options: the arguments of `DensityModel`.
     """
 
     def __init__(

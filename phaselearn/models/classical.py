@@ -1,4 +1,4 @@
-"""The base classes of models without parameters: intensities in, density out, the truth never looked at."""
+"""The base classes of models without parameters, which turn intensities into density and never use the truth."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from phaselearn.phasing.solution import Solution
 class ClassicalModel(DensityModel):
     """A method without parameters; the loss and the optimiser are not used in `forward`.
 
-    A subclass writes `phase`. The density is the synthesis of |F|·exp(−B s²/4), B = 4 Å², with its phases and without
-    F(000). It reads `intensity`, `observed`, `lattice` and `row` of a batch. `row` seeds the random starting phases, so
-    the result for a crystal depends neither on the others in the batch nor on their order.
+    A subclass defines `phase`. The density is the synthesis of |F|·exp(−B s²/4), B = 4 Å², with its phases and without
+    F(000). The method reads `intensity`, `observed`, `lattice` and `row` of a batch. `row` seeds the random starting
+    phases, so the result for a crystal depends neither on the others in the batch nor on their order.
     """
 
     def phase(self, observed: Observed, crystals: list[int]) -> Tensor:
-        """Return map amplitudes with phases, as FFT boxes (B, n₁, n₂, n₃), of crystals with these B row numbers."""
+        """Return map amplitudes with phases, as FFT boxes (B, n₁, n₂, n₃), for crystals with these B row numbers."""
         raise NotImplementedError(f"{type(self).__name__} has no phase")
 
     def density_of(self, factors: Tensor, lattice: Tensor) -> Tensor:
@@ -45,13 +45,13 @@ class ClassicalModel(DensityModel):
 
 
 class SearchingModel(ClassicalModel):
-    """An iterative method with random restarts, of which the best is chosen without the truth.
+    """An iterative method with random restarts; the best is chosen without the truth.
 
     Args:
         method: the iteration, which improves starting phases.
-        plan: how long to search.
+        plan: the length of the search, and its checks.
         seed: seed of the starting phases.
-        options: see `DensityModel`.
+        options: the arguments of `DensityModel`.
     """
 
     def __init__(self, method: Method, plan: SearchPlan, seed: int, **options: Any) -> None:

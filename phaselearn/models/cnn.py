@@ -1,4 +1,4 @@
-"""A small convolutional network: periodic, at the grid's own size and without pooling, so it fits in any memory."""
+"""A small periodic convolutional network. It works at the grid's own size, without pooling, and fits in any memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from phaselearn.models.base import DensityModel
 
 
 class PeriodicResidualBlock(nn.Module):
-    """Two periodic convolutions, added to their input; takes and returns (B, width, N, N, N)."""
+    """Two periodic convolutions whose output is added to their input; takes and returns (B, width, N, N, N)."""
 
     def __init__(self, width: int, kernel_size: int, dilation: int) -> None:
         super().__init__()
@@ -32,17 +32,17 @@ class PeriodicResidualBlock(nn.Module):
 class PeriodicConvolutions(DensityModel):
     """Residual blocks of periodic convolutions.
 
-    A convolution sees a neighbourhood only. It can hardly learn a Fourier transform, so it wants its input in real
+    A convolution sees a neighbourhood only and can hardly learn a Fourier transform. So it needs its input in real
     space: `data.input_transform=patterson`, the default of the full layouts.
 
     Args:
         width: number of channels.
         blocks: number of residual blocks, of two convolutions each; their dilations run through 1, 2, 4.
         kernel_size: voxels along an edge of the kernels, an odd number.
-        options: see `DensityModel`.
+        options: the arguments of `DensityModel`.
 
     Raises:
-        UserError: no channel, a negative number of blocks, or a kernel without a centre.
+        UserError: the width is below 1, the number of blocks is negative, or the kernel has no centre.
     """
 
     needs = frozenset({"input"})

@@ -21,12 +21,12 @@ class MultilayerPerceptron(DensityModel):
 
     Args:
         hidden_sizes: width of each hidden layer; empty for a linear map.
-        residual: whether the input of a hidden layer is added to its output where both have the same width. A hundred
-            layers can then be trained.
-        options: see `DensityModel`.
+        residual: whether the input of a hidden layer is added to its output where both have the same width; this lets
+            a hundred layers be trained.
+        options: the arguments of `DensityModel`.
 
     Raises:
-        UserError: a hidden layer of width 0 or less.
+        UserError: a hidden layer has a width below 1.
     """
 
     needs = frozenset({"input"})
@@ -43,7 +43,7 @@ class MultilayerPerceptron(DensityModel):
         self.layers = nn.ModuleList(layers)
         self.residual = residual
         for layer in layers:
-            # scikit-learn's initialisation for ReLU: Glorot's bound, for the biases too.
+            # scikit-learn's initialisation for ReLU: Glorot's bound, also for the biases.
             bound = (6 / (layer.in_features + layer.out_features)) ** 0.5
             nn.init.uniform_(layer.weight, -bound, bound)
             nn.init.uniform_(layer.bias, -bound, bound)
@@ -54,7 +54,7 @@ class MultilayerPerceptron(DensityModel):
         hidden = pattern.flatten(1)
         for layer in self.layers[:-1]:
             update = torch.relu(layer(hidden))
-            # Divided by the depth, so that values neither explode nor vanish in a hundred layers.
+            # Updates are divided by the depth, so that values neither explode nor vanish in a hundred layers.
             added = self.residual and update.shape == hidden.shape
             hidden = hidden + update / len(self.layers) if added else update
         return self.layers[-1](hidden).view_as(pattern)

@@ -14,10 +14,10 @@ class RelaxedReflectionsModel(SearchingModel):
     """Relaxed averaged alternating reflections (Luke 2005), restarted until two results agree.
 
     Args:
-        iterations, beta, density_shares: see `RelaxedReflections`.
+        iterations, beta, density_shares: the settings of `RelaxedReflections`.
         search: the length of the search, and its checks.
         seed: seed of the starting phases.
-        options: see `DensityModel`.
+        options: the arguments of `DensityModel`.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ class RandomPhase(ClassicalModel):
 
     Args:
         seed: seed of the phases.
-        options: see `DensityModel`.
+        options: the arguments of `DensityModel`.
     """
 
     def __init__(self, seed: int, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""The 3D U-Net of the 2021 report; voxels are duplicated to a size that its levels divide."""
+"""The 3D U-Net of the 2021 report. Voxels are duplicated until its levels divide the size of the map."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class UNet3D(DensityModel):
         padding: `periodic` or `zero`.
         activation_checkpointing: whether the activations of a level are recomputed in the backward pass instead of
             kept.
-        options: see `DensityModel`.
+        options: the arguments of `DensityModel`.
 
     Raises:
-        UserError: an unknown padding, or a number below 1.
+        UserError: the padding is unknown, or a number is below 1.
     """
 
     needs = frozenset({"input"})

@@ -1,4 +1,4 @@
-"""The unrolled network as a model of conf/model: trial phases in, cycles of a network, better phases out."""
+"""The unrolled network as a model of conf/model: cycles of a network turn trial phases into better ones."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class UnrolledTraining:
     """The crystals and trial phases that the network is trained on.
 
     Attributes:
-        finest, coarsest: resolutions in Å; each training batch is cut at one drawn between them.
-        box_index: largest |h|, |k| and |l| of the batches that are cut like a small FFT box instead.
-        box_share: share of the training batches that are cut so.
-        flipping: makes the trial phases of a share of the crystals; None for random phases alone.
+        finest, coarsest: resolutions in Å; each training batch is cut at a resolution drawn between them.
+        box_index: largest |h|, |k| and |l| of training batches that are cut to a small FFT box instead.
+        box_share: share of the training batches that are cut to a small FFT box.
+        flipping: makes the trial phases of some crystals; None for random phases alone.
         flipped_share: share of the crystals that begin with a single run of flipping.
-        judge_weight: weight of the cross entropy of the expected map correlation, beside the loss.
+        judge_weight: weight, beside the loss, of the cross entropy of the expected map correlation.
 
     Raises:
-        UserError: resolutions that are no range.
+        UserError: the resolutions are not a range.
     """
 
     finest: float
@@ -58,7 +58,7 @@ class UnrolledTraining:
             )
 
     def part(self, observed: Observed, resolution: float, coverage: float) -> Observed:
-        """Return the reflections that a training batch keeps, from two numbers in [0, 1)."""
+        """Return the reflections that a training batch keeps; two random numbers in [0, 1) decide."""
         if coverage < self.box_share:
             return observed.cut(self.finest).cut_box(self.box_index)
         return observed.cut(self.finest + (self.coarsest - self.finest) * resolution)
@@ -67,16 +67,16 @@ class UnrolledTraining:
 class Unrolled(DensityModel):
     """Phases amplitudes by cycles of a network between real and reciprocal space.
 
-    A trajectory begins with trial phases. After every cycle the measured amplitudes are put back. The mean loss of the
-    later half of the cycles is trained, each crystal weighted by 1 − CC₀: the map with all phases zero is a trap that
-    the easy crystals pull into. A prediction is one trajectory from random phases; `model=solver` runs several and
-    chooses among them. The truth is used by training alone.
+    A trajectory begins with trial phases. After every cycle the measured amplitudes are restored. Training minimises
+    the mean loss of the later half of the cycles, with each crystal weighted by 1 − CC₀: easy crystals would otherwise
+    pull the network towards the map with all phases zero. A prediction is one trajectory from random phases;
+    `model=solver` runs several and chooses among them. Only training uses the truth.
 
     Args:
         network: the network and its cycles.
         training: the crystals and trial phases that it is trained on.
         seed: seed of trial phases and resolutions.
-        options: those of `DensityModel`; the loss should be blind to origin and hand, as `shift_invariant` is.
+        options: the arguments of `DensityModel`. The loss should ignore origin and hand, as `shift_invariant` does.
     """
 
     def __init__(self, *, network: UnrolledNetwork, training: UnrolledTraining, seed: int, **options: Any) -> None:
@@ -86,11 +86,11 @@ class Unrolled(DensityModel):
         self.seed = seed
 
     def training_losses(self, batch: Batch) -> Tensor:
-        """Return the weighted loss of the later cycles of one start of each crystal, (B,); 0 where data are too few."""
+        """Return the weighted loss of the later cycles of one start of each crystal, (B,); 0 with too few data."""
         with torch.autocast(batch["intensity"].device.type, enabled=False):
             draws = self._draws(batch)
             observed = self.training_plan.part(observed_of(batch, self.definition), *draws[:2].tolist())
-            # What cannot be judged is not trained; the gradient of an empty map would grow from cycle to cycle.
+            # Crystals that cannot be judged are not trained: the gradient of an empty map would grow with every cycle.
             rows = (observed.unique_reflections() >= FEWEST_REFLECTIONS).nonzero()[:, 0]
             result = observed.amplitude.new_zeros(len(observed))
             if not len(rows):
@@ -114,7 +114,7 @@ class Unrolled(DensityModel):
         return result.index_copy(0, rows, torch.stack(losses).mean(0))
 
     def _draws(self, batch: Batch) -> np.ndarray:
-        """Return numbers in [0, 1): two for this batch of this epoch, then one a crystal."""
+        """Return random numbers in [0, 1): two for this batch of this epoch, then one for each crystal."""
         words = np.random.SeedSequence([self.seed, self.current_epoch, int(batch["row"][0])])
         return words.generate_state(2 + len(batch["row"])) / 2**32
 
@@ -122,7 +122,7 @@ class Unrolled(DensityModel):
     def _training_starts(
         self, observed: Observed, grid: ReflectionGrid, crystals: list[int], draws: np.ndarray
     ) -> Tensor:
-        """Return half boxes whose phases begin the trajectories, new ones in every epoch."""
+        """Return half boxes with the trial phases of the trajectories, new ones in every epoch."""
         phases = random_phases(grid, self.seed, crystals, [self.current_epoch] * len(crystals))
         flipping = self.training_plan.flipping
         if flipping is None:
@@ -140,7 +140,7 @@ class Unrolled(DensityModel):
     def phase(self, observed: Observed, crystals: Sequence[int]) -> Tensor:
         """Return FFT boxes (B, n₁, n₂, n₃) with the phases of one trajectory from random phases.
 
-        Reflections finer than the finest resolution of the training have no phase: 0.
+        Reflections finer than the finest resolution in training get no phase: their factors are 0.
 
         Args:
             observed: the crystals' reflections.

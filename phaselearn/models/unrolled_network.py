@@ -1,7 +1,8 @@
-"""The network: one cycle with shared weights, repeated; each ends with the measured amplitudes put back.
+"""The unrolled network: a cycle with shared weights, repeated; each cycle ends by restoring the measured amplitudes.
 
-Unrolled iterations with a learned step are due to Gregor & LeCun (ICML 2010); the cycle itself, a change of the map in
-real space and the measured amplitudes in reciprocal space, is that of every iterative phasing method.
+Unrolled iterations with a learned step are due to Gregor & LeCun (ICML 2010). The cycle itself is that of every
+iterative phasing method: the map is changed in real space, and the measured amplitudes are restored in reciprocal
+space.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from phaselearn.errors import UserError
 from phaselearn.models.weights import load_network
 
 _AXES = (-3, -2, -1)
-_MAPS = 3  # proposal, its map with measured |F|, the same with |E|
+_MAPS = 3  # the proposal, and the maps of its phases with measured |F| and with |E|
 _PATTERSON_MAPS = 2  # of |F| and of |E|
-_FIGURES = 2  # of a state: how well |F| of the proposal and the measured agree, skewness of the map
+_FIGURES = 2  # of a state: the agreement of the proposal's |F| with the measured one, and the skewness of the map
 
 
 class PeriodicConvolution(nn.Conv3d):
@@ -31,13 +32,13 @@ class PeriodicConvolution(nn.Conv3d):
 
 @dataclass(frozen=True)
 class State(Rows):
-    """Where the cycles of B trajectories stand.
+    """The state of B trajectories after a cycle.
 
     Attributes:
-        factors: half boxes: measured amplitudes with the phases found.
-        proposal: (B, n₁, n₂, n₃) the network's density, free of the amplitudes, at unit variance.
-        hidden: (B, C, n₁, n₂, n₃) what the network remembers.
-        figures: (B, 2) truth-free figures of merit.
+        factors: half boxes of the measured amplitudes with the phases found.
+        proposal: (B, n₁, n₂, n₃) the network's density at unit variance, before the amplitudes are restored.
+        hidden: (B, C, n₁, n₂, n₃) channels that the network hands on to the next cycle.
+        figures: (B, 2) figures of merit that need no truth.
     """
 
     factors: Tensor
@@ -51,13 +52,13 @@ class UnrolledNetwork(nn.Module):
 
     Args:
         width: channels of the convolutions.
-        hidden: channels that are handed on from cycle to cycle; may be 0.
+        hidden: number of channels that are handed on from cycle to cycle; may be 0.
         patterson: whether every cycle sees the Patterson maps.
         cycles: cycles of a trajectory.
-        weights: `default` for those of the package, the path of a checkpoint, or None for fresh ones.
+        weights: `default` for the weights of the package, the path of a checkpoint, or None for new weights.
 
     Raises:
-        UserError: a number below its least, or weights that cannot be loaded.
+        UserError: a number is too small, or the weights cannot be loaded.
     """
 
     def __init__(self, *, width: int, hidden: int, patterson: bool, cycles: int, weights: str | None) -> None:
@@ -75,7 +76,7 @@ class UnrolledNetwork(nn.Module):
         self.first = PeriodicConvolution(_MAPS + patterson * _PATTERSON_MAPS + hidden, width)
         self.second = PeriodicConvolution(width, width)
         self.last = nn.Conv3d(width, 1 + hidden, 1)
-        # Cell, data and the state as a whole set scale and offset of every channel.
+        # The cell, the data and the overall state set the scale and the offset of every channel.
         self.condition = nn.Sequential(
             nn.Linear(DESCRIPTION + _FIGURES + hidden, 2 * width), nn.SiLU(), nn.Linear(2 * width, 4 * width)
         )
@@ -83,7 +84,7 @@ class UnrolledNetwork(nn.Module):
         self.judge = nn.Sequential(nn.Linear(DESCRIPTION + _FIGURES + 2 * hidden, 32), nn.SiLU(), nn.Linear(32, 1))
         for parameter in self.last.parameters():
             nn.init.zeros_(parameter)
-        # torch documents `to` with a memory format alone, but its types do not have it.
+        # torch documents `to` with a memory format alone, but its type hints lack it.
         self.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         if weights is not None:
             load_network(self, weights)
@@ -99,7 +100,7 @@ class UnrolledNetwork(nn.Module):
         return states
 
     def improve(self, grid: ReflectionGrid, phases: Tensor) -> tuple[Tensor, Tensor]:
-        """Return half boxes with better phases, and (B,) the map correlation that the network expects of them.
+        """Return half boxes with better phases, and (B,) the map correlation that the network expects for them.
 
         Args:
             grid: the measured amplitudes of B trajectories.
@@ -109,7 +110,7 @@ class UnrolledNetwork(nn.Module):
         return state.factors, self.expected_correlation(state, grid).sigmoid()
 
     def start(self, grid: ReflectionGrid, phases: Tensor) -> State:
-        """Return the state before the first cycle, from half boxes whose phases are taken."""
+        """Return the state before the first cycle, from half boxes with trial phases."""
         factors = grid.amplitude * _unit(phases)
         density = grid.map_of(factors)
         hidden = density.new_zeros((len(grid), self.hidden, *grid.shape))
@@ -117,7 +118,7 @@ class UnrolledNetwork(nn.Module):
         return State(factors, density, hidden, figures)
 
     def fixed_maps(self, grid: ReflectionGrid) -> Tensor:
-        """Return (B, C, n₁, n₂, n₃) what every cycle sees of the amplitudes: the Patterson maps, or nothing."""
+        """Return the Patterson maps that every cycle sees, (B, C, n₁, n₂, n₃); C is 0 if it sees none."""
         return patterson_maps(grid) if self.patterson else grid.amplitude.new_zeros((len(grid), 0, *grid.shape))
 
     def cycle(self, state: State, grid: ReflectionGrid, fixed: Tensor) -> State:
@@ -127,7 +128,7 @@ class UnrolledNetwork(nn.Module):
             density, sharp = grid.map_of(torch.stack((grid.amplitude * unit, grid.normalised * unit))).unbind(0)
             maps = torch.cat((torch.stack((state.proposal, density, sharp), 1), fixed), 1)
         whole = torch.cat((grid.description, state.figures, state.hidden.float().mean(_AXES)), 1)
-        # Everything that is fed back is bounded: unbounded, it grows from cycle to cycle and training diverges.
+        # Everything that is fed back is bounded: otherwise it grows from cycle to cycle, and training diverges.
         scale, offset, later_scale, later_offset = self.condition(whole).tanh()[:, :, None, None, None].chunk(4, 1)
         inner = torch.cat((maps.to(state.hidden.dtype), state.hidden), 1)
         inner = self.first(inner.contiguous(memory_format=torch.channels_last_3d))
@@ -143,7 +144,7 @@ class UnrolledNetwork(nn.Module):
             return State(grid.amplitude * _unit(factors), proposal, hidden, figures)
 
     def expected_correlation(self, state: State, grid: ReflectionGrid) -> Tensor:
-        """Return (B,) logits of the map correlation that the network expects of its phases."""
+        """Return (B,) logits of the map correlation that the network expects for its phases."""
         hidden = state.hidden.float()
         mean = hidden.mean(_AXES)
         deviation = (hidden.square().mean(_AXES) - mean.square()).clamp_min(1e-6).sqrt()
@@ -154,7 +155,7 @@ def patterson_maps(grid: ReflectionGrid) -> Tensor:
     """Return (B, 2, n₁, n₂, n₃) the Patterson maps of |F| and of |E|, without their origin peaks, at unit variance."""
     squares = torch.stack((grid.amplitude, grid.normalised), 1).square()
     measured = grid.measured[:, None]
-    # The mean taken off the coefficients is the origin peak taken off the map.
+    # Subtracting the mean from the coefficients removes the origin peak from the map.
     mean = squares.sum(_AXES, keepdim=True) / measured.sum(_AXES, keepdim=True).clamp_min(1)
     patterson = grid.map_of((squares - mean) * measured)
     return _unit_variance(patterson)
@@ -166,7 +167,7 @@ def _unit_variance(density: Tensor) -> Tensor:
 
 
 def _unit(factors: Tensor) -> Tensor:
-    """Return exp(i arg F), fading to zero where |F| is tiny, so that its gradient stays finite."""
+    """Return exp(i arg F), which fades to zero where |F| is tiny, so that its gradient stays finite."""
     square = factors.real.square() + factors.imag.square()
     # The constant keeps the gradient of an empty map finite.
     floor = 1e-4 * square.mean(_AXES, keepdim=True).detach() + 1e-6
@@ -174,12 +175,12 @@ def _unit(factors: Tensor) -> Tensor:
 
 
 def _amplitude_agreement(factors: Tensor, grid: ReflectionGrid) -> Tensor:
-    """Return (B,) the correlation through the origin of the proposal's |F| and the measured."""
+    """Return (B,) the correlation of the proposal's |F| with the measured |F|, without subtracting means."""
     magnitude = (factors.real.square() + factors.imag.square() + 1e-6).sqrt() * grid.measured
     product = (magnitude * grid.amplitude).sum(_AXES)
     return product / (magnitude.square().sum(_AXES) * grid.amplitude.square().sum(_AXES)).clamp_min(1e-6).sqrt()
 
 
 def _skewness(density: Tensor) -> Tensor:
-    """Return (B,) the third moment of maps of unit variance and zero mean, on the scale of one."""
+    """Return (B,) the third moment of maps of unit variance and zero mean, divided by 5 to be of order one."""
     return density.pow(3).mean(_AXES).clamp(-20, 20) / 5

@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parents[1] / "weights"
 
 
 def weights_path(weights: str) -> Path:
-    """Return the file that `default`, or the path of a checkpoint, means."""
+    """Return the file of the weights: that of the package for `default`, else the path of a checkpoint."""
     return FOLDER / "unrolled.pt" if weights == "default" else Path(weights)
 
 
@@ -23,10 +23,10 @@ def load_network(network: nn.Module, weights: str) -> None:
 
     Args:
         network: a network of the same width and hidden channels as the weights.
-        weights: `default` for those of the package, or the path of a checkpoint of a run.
+        weights: `default` for the weights of the package, or the path of a run's checkpoint.
 
     Raises:
-        UserError: the file is missing, cannot be read, or holds weights of a network of another size.
+        UserError: the file is missing or cannot be read, or its weights are those of a network of another size.
     """
     path = weights_path(weights)
     if not path.is_file():

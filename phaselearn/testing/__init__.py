@@ -1,6 +1,6 @@
-"""Contract tests: they run on every option of conf/, and on classes of your own."""
+"""Contract tests, which run on every option of conf/ and on classes of your own."""
 
 import pytest
 
-# Failed asserts then show their values, as those in test files do.
+# With this, failed asserts show their values, as in test files.
 pytest.register_assert_rewrite("phaselearn.testing.losses", "phaselearn.testing.models")

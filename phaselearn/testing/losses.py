@@ -21,7 +21,7 @@ from phaselearn.losses.base import Loss
 from phaselearn.testing.batches import triclinic_batch
 from phaselearn.testing.options import composed
 
-# Changes of the prediction that a loss may be blind to, by the name under which it declares them in `invariances`.
+# Changes of the prediction that a loss may ignore, by the names under which it declares them in `invariances`.
 CHANGES: dict[str, Callable[[Tensor], Tensor]] = {
     "origin": lambda maps: maps.roll((1, 3, 2), (1, 2, 3)),
     "inversion": lambda maps: maps.flip(1, 2, 3).roll((1, 1, 1), (1, 2, 3)),
@@ -31,7 +31,7 @@ CHANGES: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class LossContract:
-    """Tests of a loss. A subclass says how the loss is built, and pytest collects the rest."""
+    """Tests of a loss. A subclass builds the loss, and pytest collects the tests."""
 
     def loss(self) -> Loss:
         """Return the loss under test, for 10³ pairs in the full layout."""

@@ -21,7 +21,7 @@ from phaselearn.testing.batches import DEFINITION, small_batch
 
 
 class ModelContract:
-    """Tests of a model. A subclass says how the model is built, and pytest collects the rest."""
+    """Tests of a model. A subclass builds the model, and pytest collects the tests."""
 
     def model(self, definition: PairDefinition) -> DensityModel:
         """Return the model under test for 10³ pairs in the full layout."""
@@ -29,7 +29,7 @@ class ModelContract:
 
     @pytest.fixture
     def built(self) -> DensityModel:
-        """The model, its weights reproducible."""
+        """The model, with reproducible weights."""
         torch.manual_seed(0)
         return self.model(DEFINITION).eval()
 
