@@ -13,7 +13,7 @@ from phaselearn.files import write_whole
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint beside the one that it replaces; if there is no room for both, the earlier one stays.
+    """Writes a checkpoint beside the one that it replaces; if there is no room for both, the earlier one is kept.
 
     Lightning's own class writes to the machine's temporary folder first. If that is on another disk, the copy to
     the run folder can stop half-way.

@@ -1,4 +1,4 @@
-"""The exception for mistakes that a user can make and mend; and the commonest of them, a word that is not an option."""
+"""The exception for mistakes that a user can make and correct, and the most common one: an unknown option."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ class UserError(Exception):
 
 
 def choose(key: str, given: str, options: Iterable[str], *, command: str = "", listed: bool = False) -> str:
-    """Return what was given, if it is one of the options.
+    """Return the given value if it is one of the options.
 
     Args:
         key: the setting, such as `data.batching`.
         given: its value.
-        options: the values that are allowed; at least one.
+        options: the allowed values, at least one.
         command: a command that takes the setting, such as `python train.py`, for the error.
-        listed: the setting is a list, and what was given is one of its entries.
+        listed: whether the setting is a list and the given value one of its entries.
 
     Raises:
-        UserError: it is none of them.
+        UserError: the value is not one of the options.
     """
     options = list(options)
     if given not in options:
@@ -33,7 +33,7 @@ def choose(key: str, given: str, options: Iterable[str], *, command: str = "", l
 
 
 def unknown(key: str, given: object, options: Iterable[str], *, command: str = "", listed: bool = False) -> UserError:
-    """Return the error of a value that is none of the options; the arguments are those of `choose`."""
+    """Return the error for a value that is not one of the options; the arguments are those of `choose`."""
     options = list(options)
     best = closest(given, options)
     written, example = (f"{key}=[{value}]" if listed else f"{key}={value}" for value in (given, best or options[0]))
@@ -50,18 +50,18 @@ def check_whole(key: str, given: object, least: int, example: int) -> None:
     Args:
         key: the setting, such as `data.batch_size`.
         given: its value.
-        least: the least number that is allowed.
-        example: a number that makes sense, for the error.
+        least: the least number allowed.
+        example: a sensible number, for the error.
 
     Raises:
-        UserError: the value is no whole number, or too small.
+        UserError: the value is not a whole number, or too small.
     """
     if not isinstance(given, int) or isinstance(given, bool) or given < least:
         raise UserError(f"{key}={given}: a whole number of at least {least} is needed, e.g. {key}={example}")
 
 
 def closest(given: object, allowed: Iterable[str]) -> str | None:
-    """Return the most similar of the allowed words, in upper or lower case; None where none is similar."""
+    """Return the most similar of the allowed words, whatever the case; None if none is similar."""
     words = {word.lower(): word for word in allowed}
     found = get_close_matches(str(given).lower(), words, n=1, cutoff=0.6)
     return words[found[0]] if found else None

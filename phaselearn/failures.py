@@ -1,4 +1,4 @@
-"""Failed jobs of a multirun: a note in the folder of each says why, on whichever machine it ran."""
+"""Failed jobs of a multirun: a note in each job's folder gives the reason, whichever machine it ran on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Failure:
     command: str
 
     def choices(self, fixed: Collection[str]) -> str:
-        """Return the overrides of the job, without those of the fixed keys, which all jobs share."""
+        """Return the overrides of the job without those of the fixed keys, which all jobs share."""
         try:
             words = shlex.split(self.command)[2:]
         except ValueError:

@@ -1,4 +1,4 @@
-"""Files that are written in one step, and the messages for files that the machine cannot read or write."""
+"""Files that are written in one step, and messages for files that the machine cannot read or write."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-_LONGEST_STEM = 100  # characters; a name of a file has at most 255 bytes, its suffix included
+_LONGEST_STEM = 100  # characters; a file name has at most 255 bytes, its suffix included
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 _NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
-# Faults of the machine, or of the way to a disk: another time the same file may be read or written.
+# Faults of the machine or of the connection to a disk; at another time the same file may be read or written.
 _FAULTS = (
     *_NO_ROOM,
     *_NO_DESCRIPTORS,
@@ -39,7 +39,7 @@ def write_whole(path: Path, content: bytes | memoryview, contested: bool = False
             its own, `NAME.<32 hexadecimal digits>.partial`, and the last one wins.
 
     Raises:
-        OSError: it cannot be written, with its path; the old file is as it was.
+        OSError: the file cannot be written; the error names it, and the old file is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial" if contested else f"{path.name}.partial")
@@ -59,12 +59,12 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, object]], columns: Sequenc
 
     Args:
         path: the file to write.
-        rows: {column: value} of each row; a column that is missing stays empty.
-        columns: the columns in order, which are the first line.
+        rows: {column: value} of each row; missing columns stay empty.
+        columns: names of the columns in order, which become the first line.
 
     Raises:
-        OSError: it cannot be written, with its path; the old file is as it was.
-        ValueError: a row has a value for no column.
+        OSError: the file cannot be written; the error names it, and the old file is unchanged.
+        ValueError: a row has a value that belongs to no column.
     """
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=columns)
@@ -74,9 +74,9 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, object]], columns: Sequenc
 
 
 def foreign_entries(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield what a folder that somebody sends should not hold, and what it is, also in the folders below.
+    """Yield the entries that a folder from a stranger should not hold, with their kinds, including those in subfolders.
 
-    That is a link that leads out of it, and whatever is neither file nor folder: who reads a pipe waits for ever.
+    These are links that lead out of the folder, and whatever is neither file nor folder: reading a pipe never ends.
     """
     inside = os.path.realpath(folder) + os.sep
     for where, folders, files in os.walk(folder):
@@ -89,13 +89,13 @@ def foreign_entries(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def file_stem(name: str, *more: bytes) -> str:
-    """Return a file's name, without its suffix, for a name of any characters.
+    """Return a file name, without suffix, for a name of any characters.
 
     Different names have different stems, even where the file system ignores case, since a stem ends with a digest.
 
     Args:
-        name: any text; of its first 100 characters those stay that every file system accepts.
-        more: whatever else tells the named thing from others of this name.
+        name: any text; its first 100 characters are kept, except those that not every file system accepts.
+        more: further content that distinguishes the named thing from others of this name.
     """
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass"))
     for part in more:
@@ -111,7 +111,7 @@ def fault_behind(error: BaseException, file: Path | None = None) -> OSError | No
 
     Args:
         error: any exception.
-        file: the file that was being read; if it is gone, that is a fault, too.
+        file: the file that was being read; its absence is also a fault.
     """
     seen: BaseException | None = error
     while seen is not None:

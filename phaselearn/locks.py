@@ -1,4 +1,4 @@
-"""One at a time: locks on places of the file system, which a holder that is killed leaves free."""
+"""Locks on places of the file system; a holder that is killed releases them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from filelock import FileLock, Timeout
 
 from phaselearn.errors import UserError
 
-# What a file system says that knows no locks, such as NFS without its lock daemon.
+# The errors of a file system without locks, such as NFS without its lock daemon.
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock.
+    """The holder of a lock.
 
     Attributes:
-        process, thread, machine: where it runs.
-        doing: what it does, as in "builds pairs.zarr".
-        since: date and time, to the second.
+        process, thread, machine: where the holder runs.
+        doing: the holder's work, as in "builds pairs.zarr".
+        since: date and time, to the second, from which it holds the lock.
     """
 
     process: int
@@ -40,13 +40,13 @@ class Holder:
 
     @classmethod
     def here(cls, doing: str) -> Holder:
-        """Return the thread that asks."""
+        """Return the calling thread as a holder."""
         now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
         return cls(os.getpid(), threading.get_ident(), socket.gethostname(), doing, now)
 
     @property
     def is_this_thread(self) -> bool:
-        """Whether it is the thread that asks, which would wait for itself."""
+        """Whether the holder is the calling thread, which would wait for itself."""
         here = self.here("")
         return (self.process, self.thread, self.machine) == (here.process, here.thread, here.machine)
 
@@ -60,7 +60,7 @@ class Holder:
 
     @classmethod
     def decode(cls, content: bytes) -> Holder | None:
-        """Return the holder that a lock file names; None where it names none."""
+        """Return the holder that a lock file names; None if it names none."""
         try:
             return cls(**json.loads(content))
         except (ValueError, TypeError):
@@ -68,10 +68,10 @@ class Holder:
 
 
 def waiting_for(holder: Holder | None, doing: str) -> None:
-    """Say in one line on stderr who is waited for.
+    """Print one line on stderr that names the holder being waited for.
 
     Raises:
-        UserError: it is this very thread.
+        UserError: the holder is this very thread.
     """
     if holder is not None and holder.is_this_thread:
         raise UserError(f"this process {holder.doing} already: let that end before it {doing} once more")
@@ -80,18 +80,18 @@ def waiting_for(holder: Holder | None, doing: str) -> None:
 
 @contextmanager
 def held(file: Path, doing: str) -> Iterator[bool]:
-    """Hold a lock, after whoever holds it has let it go; whoever waits says so in one line.
+    """Hold a lock, after waiting for another holder to release it; waiting is announced in one line.
 
     Args:
-        file: the lock file; it is removed at the end, and its folder is made.
-        doing: what the holder does, told to those who wait, as in "builds pairs.zarr".
+        file: the lock file. Its folder is created, and the file is removed at the end.
+        doing: the holder's work, shown to those who wait, as in "builds pairs.zarr".
 
     Yields:
-        Whether another held it first.
+        Whether another holder had to be waited for.
 
     Raises:
-        UserError: this thread holds it.
-        OSError: the file cannot be made.
+        UserError: this thread already holds the lock.
+        OSError: the file cannot be created.
     """
     lock = _lock(file)
     waited = not _taken(lock)
@@ -107,13 +107,13 @@ def held_alone(file: Path, doing: str, advice: str) -> Iterator[None]:
     """Hold a lock that nobody else holds.
 
     Args:
-        file: the lock file; it is removed at the end, and its folder is made.
-        doing: what the holder does, told to those who ask meanwhile.
-        advice: what to do where another holds it.
+        file: the lock file. Its folder is created, and the file is removed at the end.
+        doing: the holder's work, shown to those who ask for the lock meanwhile.
+        advice: what to do if another process holds the lock.
 
     Raises:
-        UserError: another holds it.
-        OSError: the file cannot be made.
+        UserError: another process holds the lock.
+        OSError: the file cannot be created.
     """
     lock = _lock(file)
     if not _taken(lock):
@@ -146,13 +146,14 @@ def _taken(lock: FileLock) -> bool:
 def _released(lock: FileLock, doing: str) -> Iterator[None]:
     file = Path(lock.lock_file)
     try:
-        # Into the file that is locked: one that replaced it would not be. Without locks there may be none.
+        # The note goes into the locked file: a file that replaced it would not be locked. Without locks there may be
+        # none.
         with suppress(FileNotFoundError), open(file, "r+b") as note:
             note.truncate()
             note.write(Holder.here(doing).encode())
         yield
     finally:
-        # Removed while it is held: whoever has opened it meanwhile sees that it is gone, and opens the next.
+        # The file is removed while the lock is held: others who have opened it see that it is gone, and open a new one.
         file.unlink(missing_ok=True)
         lock.release()
 

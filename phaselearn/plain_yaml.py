@@ -28,12 +28,12 @@ _Loader.add_implicit_resolver(
 
 
 def read_plain(path: Path) -> Any:
-    """Return what a YAML file holds: dictionaries, lists, texts, numbers; interpolations are texts.
+    """Return the content of a YAML file: dictionaries, lists, texts and numbers; interpolations are texts.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is no YAML, larger than 4 MB, deeper than 64 levels, or has an alias: a few lines of aliases can
-            unfold to more than the memory holds.
+        OSError: the file cannot be read.
+        ValueError: the file is not YAML, larger than 4 MB, deeper than 64 levels, or has an alias: a few lines of
+            aliases can unfold to more than the memory holds.
     """
     if path.stat().st_size > _MOST_BYTES:
         raise ValueError(f"larger than {_MOST_BYTES:,} bytes")

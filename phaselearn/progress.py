@@ -14,7 +14,7 @@ _shown = True
 
 
 def show_progress(shown: bool) -> None:
-    """Choose whether this process shows its progress at all."""
+    """Choose whether this process shows its progress."""
     global _shown
     _shown = shown
 
@@ -31,7 +31,7 @@ def announce(text: str) -> None:
 
 
 class Progress:
-    """A progress bar with rate and remaining time, as a context manager; silent where no bars are drawn.
+    """A progress bar with rate and remaining time, as a context manager; silent if bars are not drawn.
 
     Args:
         description: the text before the bar.

@@ -1,6 +1,7 @@
 """Names and values that anybody may have chosen, quoted for their reader: a terminal, a shell, Hydra or a page.
 
-They are shown, never obeyed: no escape reaches a terminal, no markup a page, and a command means what it says.
+They are shown and never executed: no escape sequence reaches a terminal and no markup a page, and a quoted command does
+what it shows.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _MARKDOWN = re.compile(r"[\\`*\[\]<>|~]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
 
 
 def printable(text: object) -> str:
-    """Return a text for one line of a terminal: line breaks, escapes and marks of direction are spelled."""
+    """Return a text for one line of a terminal: line breaks, escapes and direction marks are spelled out."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in str(text)
     )
@@ -31,7 +32,7 @@ def one_line(text: str) -> str:
 
 
 def setting(key: str, value: str | Path) -> str:
-    """Return `key=value` so that Hydra reads the same text back, whatever is in it."""
+    """Return `key=value`, quoted so that Hydra reads the same text back whatever it holds."""
     text = str(value)
     if _PLAIN.fullmatch(text) and not _NOT_TEXT.fullmatch(text):
         return f"{key}={text}"
@@ -67,7 +68,7 @@ def _shell_word(word: str | Path) -> str:
 
 
 def _in_bash(character: str) -> str:
-    """Return the bytes of a character, as bash and zsh read them between $' and '."""
+    """Return the bytes of a character as bash and zsh read them between $' and '."""
     return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
 
 

@@ -1,1 +1,1 @@
-"""Lightning callbacks; each does one thing beside the steps of a training."""
+"""Lightning callbacks; each does one thing beside the training steps."""

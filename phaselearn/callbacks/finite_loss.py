@@ -1,4 +1,4 @@
-"""Stop a training whose loss is not finite, before its weights replace the last good ones."""
+"""Stops training when the loss is not finite, before its weights replace the last good ones."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from phaselearn.quoting import command, setting
 
 
 class Diverged(UserError):
-    """The loss of a training is no longer finite."""
+    """The training loss is no longer finite."""
 
 
 class FiniteLoss(pl.Callback):
-    """Ends a training once its loss is not finite; checkpoints then hold the last validated epoch.
+    """Ends training once the loss is not finite; checkpoints then hold the last validated epoch.
 
-    The loss is checked before every validation, since checkpoints are written after it, and every few steps.
+    The loss is checked every few steps, and before every validation, since checkpoints are written after validation.
 
     Args:
         every: number of steps between two checks; each check waits for the device.
 
     Raises:
-        Diverged: while training, with the epoch, the step and a command that helps.
+        Diverged: the loss is not finite during training; the message gives epoch, step and a command that helps.
     """
 
     def __init__(self, every: int = 50) -> None:
@@ -72,7 +72,7 @@ class FiniteLoss(pl.Callback):
 
 
 def _check_of_data(trainer: pl.Trainer) -> str:
-    """Return how to see whether the pairs themselves are not finite, whatever the learning rate."""
+    """Return a hint for checking that the pairs themselves are finite."""
     store = getattr(getattr(trainer, "datamodule", None), "configured_store", None)
     if store is None:
         return ""

@@ -1,4 +1,4 @@
-"""last.ckpt: written at the end of every validated epoch, and within an epoch that a signal stops."""
+"""last.ckpt, written at the end of every validated epoch and when a signal stops training within an epoch."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from phaselearn.callbacks.requeue import warnings_of_schedulers
 
 
 class LastCheckpoint(ModelCheckpoint):
-    """Keeps the last state of a training; a resumed run goes on from it with the very next batch.
+    """Keeps the last state of training; a resumed run continues from it with the very next batch.
 
     At Ctrl-C the current step is finished first, since within a step some weights are new and some old. A validation is
-    finished, too, and completes its epoch. A second Ctrl-C stops at once and saves nothing. A scheduler's warning acts
-    like Ctrl-C, and then the job is queued again.
+    also finished, which completes its epoch. A second Ctrl-C stops at once and saves nothing. A scheduler's warning
+    acts like Ctrl-C, and then the job is queued again.
 
     Args:
         filename: name of the checkpoint, without its suffix.
-        dirpath: folder of the checkpoint; None for that of the run.
+        dirpath: folder of the checkpoint; None for the run folder.
     """
 
     def __init__(self, filename: str = "last", dirpath: str | None = None) -> None:
@@ -36,12 +36,12 @@ class LastCheckpoint(ModelCheckpoint):
         self._requeue: Callable[[], None] | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Note which signals are warnings of a scheduler, before Lightning takes over those of SLURM."""
+        """Note which signals are a scheduler's warnings, before Lightning takes over those of SLURM."""
         super().setup(trainer, pl_module, stage)
         self._requeues = warnings_of_schedulers()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Handle Ctrl-C and a scheduler's warning until the training ends; Lightning then calls `teardown`."""
+        """Handle Ctrl-C and a scheduler's warning until training ends; Lightning then calls `teardown`."""
         super().on_train_start(trainer, pl_module)
         # Only the main thread may set handlers.
         if threading.current_thread() is threading.main_thread():
@@ -72,7 +72,7 @@ class LastCheckpoint(ModelCheckpoint):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save and stop, if a signal has asked for it."""
+        """Save and stop if a signal has asked for it."""
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         # The last batch is followed by a validation, and no checkpoint holds gradients that are still accumulated.
         if trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches:
@@ -82,12 +82,12 @@ class LastCheckpoint(ModelCheckpoint):
         if trainer.strategy.reduce_boolean_decision(stop, all=False):
             self._save_checkpoint(trainer, self.format_checkpoint_name({}))
             self._stop(trainer)
-        # Before the validation that Lightning adds, after which the epoch would count as whole.
+        # This saves before the validation that Lightning adds, after which the epoch would count as complete.
         if trainer.should_stop and _may_stop(trainer):
             self._save_checkpoint(trainer, self.format_checkpoint_name({}))
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stop between two epochs, if the first has just been saved."""
+        """Stop between two epochs if the first has just been saved."""
         if trainer.strategy.reduce_boolean_decision(self._interrupted, all=False) and (
             self._last_global_step_saved == trainer.global_step
         ):

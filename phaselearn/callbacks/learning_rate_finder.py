@@ -1,4 +1,4 @@
-"""A search for the learning rate: steps at rates from small to large, and no training after them."""
+"""A search for the learning rate: steps at rates from small to large, without training afterwards."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RateFound(SystemExit):
 class RateFinder(LearningRateFinder):
     """Lightning's search for a learning rate, which prints the rate and ends the run.
 
-    A training with the rate found would leave a run whose configuration names another one.
+    Training with the rate found would leave a run whose configuration names another rate.
 
     Args:
         min_lr: first learning rate.
@@ -30,8 +30,8 @@ class RateFinder(LearningRateFinder):
         num_training_steps: number of steps between them, each at its own rate, in equal ratios.
 
     Raises:
-        RateFound: while training, after the rate is printed and learning_rate.png is in the run folder.
-        UserError: while training, for a resumed run, for `trainer.fast_dev_run`, and where too few losses are finite.
+        RateFound: the rate has been printed, and learning_rate.png is in the run folder.
+        UserError: the run is resumed, `trainer.fast_dev_run` is set, or too few losses are finite.
     """
 
     def __init__(self, min_lr: float, max_lr: float, num_training_steps: int) -> None:
@@ -43,7 +43,7 @@ class RateFinder(LearningRateFinder):
             raise UserError(
                 "a run that is resumed has its learning rate already: leave callbacks.learning_rate_finder out"
             )
-        trainer.fit_loop.max_epochs = -1  # as many as the search takes
+        trainer.fit_loop.max_epochs = -1  # as many as the search needs
         self.lr_find(trainer, pl_module)
         found = self.optimal_lr
         if found is None:

@@ -1,4 +1,4 @@
-"""The metric by which a run is judged: it is followed over the validations, and a hopeless run is stopped."""
+"""The metric by which a run is judged: it is followed from validation to validation, and hopeless runs are stopped."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ import pytorch_lightning as pl
 
 from phaselearn.errors import UserError, closest
 
-# Compares runs that were judged by different metrics, or that name none.
+# These compare runs that were judged by different metrics, or that name none.
 METRIC, DIRECTION = "val/median_cc", "max"
-# {metric: the same of the map with all phases zero}; the metrics of subsets begin with these names.
+# {metric: the same metric of the map with all phases zero}; the metrics of subsets begin with these names.
 _FLOORS = {"val/median_cc": "val/floor", "val/solved": "val/floor_solved"}
 
 
 class Objective(pl.Callback):
-    """Keeps the best value of a metric, also over a run that is resumed.
+    """Keeps the best value of a metric, even when the run is resumed.
 
     Args:
         metric: name of a metric of the validation, such as `val/median_cc`.
         direction: `max` or `min`.
-        hopeless: called after each validation with its value and the epoch (from 0), in one process; True ends the
-            training. None never ends it.
+        hopeless: called in one process after each validation with the metric's value and the epoch (from 0). Training
+            ends if it returns True; None never ends training.
 
     Raises:
-        UserError: while training, if the validation logs no such metric.
+        UserError: the validation logs no such metric.
 
     Attributes:
         best: best value so far; None before the first finite one.
         epoch: epoch of the best value, from 0.
-        floor: value of the metric for maps with all phases zero, in the same validation; None where it has no floor.
+        floor: value of the metric for maps with all phases zero, in the same validation; None for a metric without
+            floor.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Objective(pl.Callback):
         self._hopeless = hopeless
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Read the metric, and end the training if it is hopeless."""
+        """Read the metric, and end training if the run is hopeless."""
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         value = self._value(trainer)
@@ -78,9 +79,9 @@ class Objective(pl.Callback):
         return None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best value and where it was, for a checkpoint."""
+        """Return the best value, its epoch and its floor, for a checkpoint."""
         return {"best": self.best, "epoch": self.epoch, "floor": self.floor}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the best value of a checkpoint."""
+        """Restore the best value from a checkpoint."""
         self.best, self.epoch, self.floor = (state.get(name) for name in ("best", "epoch", "floor"))

@@ -1,4 +1,4 @@
-"""The number of parameters, in one line: Lightning's own summary is a screen of layers."""
+"""The number of parameters, in one line; Lightning's own summary fills a screen with layers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 
 class ParameterCount(ModelSummary):
-    """Prints the model's name and its number of parameters, where shared ones count once.
+    """Prints the model's name and its number of parameters; shared ones count once.
 
     `callbacks.summary._target_=pytorch_lightning.callbacks.RichModelSummary` prints a line for every layer instead.
     """

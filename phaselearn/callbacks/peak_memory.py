@@ -1,4 +1,4 @@
-"""The peak memory of a training: it stopped the report's 3D U-Net at 150 structures."""
+"""The peak memory of training, which limited the report's 3D U-Net to 150 structures."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def peak_memory() -> float:
 
 
 class PeakMemory(pl.Callback):
-    """Logs `train/peak_memory` in MiB at the end of each training epoch, that epoch's validation included."""
+    """Logs `train/peak_memory` in MiB at the end of each training epoch, including its validation."""
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Log the peak memory; of several processes the largest."""
+        """Log the peak memory, the largest if there are several processes."""
         pl_module.log("train/peak_memory", peak_memory(), sync_dist=True, reduce_fx="max")

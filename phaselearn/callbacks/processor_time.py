@@ -1,4 +1,4 @@
-"""A limit on the processor time of a training, so that runs compare even if other programs run beside them."""
+"""A limit on the processor time of training, so that runs are comparable even if other programs run beside them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytorch_lightning as pl
 
 
 class ProcessorTime(pl.Callback):
-    """Ends a training when its steps have used up a processor time; validations do not count.
+    """Ends training when its steps have used up the processor time; validations do not count.
 
     `trainer.max_time` limits the wall time instead, which includes the time that other programs take.
 
     Args:
-        seconds: limit on the processor time in seconds, summed over the threads of this process and over a run that is
-            resumed.
+        seconds: limit on the processor time in seconds, summed over the threads of this process. A resumed run
+            continues to count.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -38,7 +38,7 @@ class ProcessorTime(pl.Callback):
             trainer.should_stop = True
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Restart the clock, so that the validation does not count."""
+        """Restart the clock, since validation does not count."""
         self._since = time.process_time()
 
     def state_dict(self) -> dict[str, float]:
@@ -46,5 +46,5 @@ class ProcessorTime(pl.Callback):
         return {"used": self.used}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
-        """Take up the time used of a checkpoint."""
+        """Restore the time used from a checkpoint."""
         self.used = state["used"]

@@ -1,4 +1,4 @@
-"""Progress of a training in lines, where no terminal shows a bar, such as in the log of a cluster job."""
+"""Training progress in lines, for places where no terminal shows a bar, such as the log of a cluster job."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ProgressLines(pl.Callback):
         self._start = time.monotonic()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Print the line, if it is time."""
+        """Print the line if enough time has passed."""
         now = time.monotonic()
         if is_watched() or trainer.state.fn != "fit" or not trainer.is_global_zero or now - self._told < self.seconds:
             return

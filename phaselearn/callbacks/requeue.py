@@ -1,4 +1,4 @@
-"""Warnings of a scheduler that a job's time is nearly over, and how the job is queued again."""
+"""A scheduler's warnings that a job's time is nearly over, and how the job is queued again."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Requeued(SystemExit):
 def warnings_of_schedulers() -> dict[int, Callable[[], None]]:
     """Return the signals that are warnings, each with the function that queues the job again.
 
-    A launcher such as submitit has a handler of its own for SIGUSR2 or SIGUSR1, which is called. In a SLURM job without
-    one, SIGUSR1 (`sbatch --signal=USR1@120`) has SLURM start the job again.
+    If a launcher such as submitit has its own handler for SIGUSR2 or SIGUSR1, that handler is called. In a SLURM job
+    without such a handler, SIGUSR1 (`sbatch --signal=USR1@120`) makes SLURM start the job again.
     """
     found: dict[int, Callable[[], None]] = {}
     for number in (signal.SIGUSR1, signal.SIGUSR2):

@@ -1,4 +1,4 @@
-"""`trainer.max_time`: how long a training goes on from each start."""
+"""`trainer.max_time`: how long training continues after each start."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from phaselearn.progress import announce
 
 
 class TimeLimit(Timer):
-    """Stops a training some time after this start of it, and says so.
+    """Stops training a certain time after this start, and says so.
 
-    Lightning's own timer counts the time of earlier starts, too, so a run that has used it up could never go on.
+    Lightning's own timer also counts the time of earlier starts, so a run that has used it up could never continue.
 
     Args:
-        max_time: `DD:HH:MM:SS`, a difference of times, or `{hours: 1, …}`.
+        max_time: `DD:HH:MM:SS`, a `timedelta`, or `{hours: 1, …}`.
 
     Raises:
         UserError: max_time is none of these.
@@ -37,16 +37,16 @@ class TimeLimit(Timer):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Stop after a step, and not between two batches of one accumulated step."""
+        """Stop after a whole step, not between two batches of an accumulated step."""
         if trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
             super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return nothing: a resumed run has the whole time again."""
+        """Return nothing: a resumed run has the full time again."""
         return {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take nothing of an earlier start."""
+        """Ignore the time of an earlier start."""
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say that the time is over."""

@@ -1,4 +1,4 @@
-"""The space of a search, written as Hydra's sweeps are."""
+"""The space of a search, in the syntax of Hydra's sweeps."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def split_overrides(overrides: Sequence[Override]) -> tuple[list[str], Space]:
     """Return the overrides that all trials share, as written, and the space; the last override of a key counts.
 
     `a,b`, `choice(a,b)` and `glob(*)` are choices, and `range(start,stop,step)` gives steps. `interval(low,high)` is an
-    interval of numbers and `int(interval(low,high))` of whole numbers; `tag(log,interval(low,high))` has a logarithmic
-    scale.
+    interval of numbers and `int(interval(low,high))` one of whole numbers; `tag(log,interval(low,high))` has a
+    logarithmic scale.
 
     Raises:
-        UserError: nothing is searched, or an interval is empty.
+        UserError: there is nothing to search, or an interval is empty.
     """
     latest = {override.get_key_element(): override for override in overrides}
     space = {key: _distribution(override) for key, override in latest.items() if override.is_sweep_override()}
@@ -61,5 +61,5 @@ def _distribution(override: Override) -> BaseDistribution:
             f"{override.input_line} is not a range of values ({' '.join(str(error).split())}): give the lower end "
             f"first, e.g. '{override.get_key_element()}=interval(1,10)'; a logarithmic scale begins above 0"
         ) from error
-    # Choices stay as they are written, since they may be options of a group, or lists.
+    # Choices stay as they were written, since they may be options of a group, or lists.
     return CategoricalDistribution(list(override.sweep_string_iterator()))

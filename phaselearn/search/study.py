@@ -1,4 +1,4 @@
-"""The study of a search in its storage, which keeps trials and results even if processes are killed."""
+"""The study of a search in its storage, which keeps trials and results even when processes are killed."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _MEANING = "search"  # attribute of the study that holds its metric, settings an
 
 
 def alone(folder: Path) -> AbstractContextManager[None]:
-    """Let only one process at a time go on with the search in a folder.
+    """Let only one process at a time continue the search in a folder.
 
     Raises:
-        UserError: another process is at it.
+        UserError: another process is continuing it.
     """
     advice = "wait for it, or search in another folder with `hydra.sweep.dir=outputs/NAME`"
     return held_alone(folder / "search.lock", f"goes on with the search in {folder}", advice)
 
 
 def storage_of(given: str | None, folder: Path) -> RDBStorage | str:
-    """Return the storage of a study: what is given, or study.db in the folder of the search.
+    """Return the storage of a study: the given one, or study.db in the folder of the search.
 
-    The file is opened by its path: in the URL of a database a `?` would end the name, and a `%` change it.
+    The file is opened by its path: in a database URL, a `?` would end the name and a `%` would change it.
 
     Args:
         given: URL of a database, as SQLAlchemy reads it; None for study.db.
@@ -53,13 +53,13 @@ def storage_of(given: str | None, folder: Path) -> RDBStorage | str:
 
 
 def open_study(storage: RDBStorage | str, name: str, direction: str, meaning: dict[str, Any]) -> Study:
-    """Return the study of a name; a new one if there is none.
+    """Return the study of this name; a new one if there is none.
 
     Args:
-        storage: see `storage_of`.
+        storage: the storage of the study, from `storage_of`.
         name: name of the study in the storage.
         direction: `max` or `min`.
-        meaning: metric, settings and space of the search. A study with another meaning is not continued.
+        meaning: metric, settings and space of the search; only a study with the same ones is continued.
 
     Raises:
         UserError: the study belongs to another search.
@@ -88,7 +88,7 @@ def open_study(storage: RDBStorage | str, name: str, direction: str, meaning: di
 def next_trials(
     study: Study, space: Space, n_trials: int, n_jobs: int, sampler: DictConfig, seed: int
 ) -> list[FrozenTrial]:
-    """Return the trials to carry out next: those that a killed process has left, else new ones; none at the end.
+    """Return the trials to run next: those that a killed process has left, else new ones; none at the end.
 
     Each trial is drawn with a seed of its own. A search that was killed and continued therefore tries the same values
     as one that never stopped.

@@ -1,4 +1,4 @@
-"""A trial of a search, as the run sees it that carries it out; run and search share only the storage."""
+"""A trial of a search, from the point of view of its run; run and search share only the storage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SWEEPER = "hydra_plugins.phaselearn_optuna_sweeper.OptunaSweeper"
 
 
 def current_trial() -> SearchTrial | None:
-    """Return the trial that this job of a multirun carries out, with any launcher; None outside a search."""
+    """Return the trial that this job of a multirun carries out, under any launcher; None outside a search."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
     from hydra.utils import instantiate
@@ -68,7 +68,7 @@ class SearchTrial:
 
     def is_hopeless(self, value: float, epoch: int) -> bool:
         """Report the value of a validation, and return whether the trial is given up."""
-        # An epoch comes again if the run was killed before its checkpoint was written.
+        # An epoch is repeated if the run was killed before its checkpoint was written.
         if epoch not in self._known:
             self._trial.report(value, epoch)
         if not self._trial.should_prune():
@@ -79,8 +79,8 @@ class SearchTrial:
     def carry_out(self, run: Callable[[], float | None]) -> float | None:
         """Run the trial, report the result to the study, and return the score; None if the trial failed.
 
-        A trial that diverges or needs too much memory has failed, and the search goes on. A run that a signal stops
-        reports nothing: its trial is run again when the search goes on.
+        A trial that diverges or runs out of memory has failed, and the search continues. A run that is stopped by a
+        signal reports nothing, and its trial is run again when the search continues.
         """
         import torch
         from optuna.trial import TrialState

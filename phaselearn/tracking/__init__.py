@@ -1,1 +1,1 @@
-"""Loggers: metrics.csv, W&B and TensorBoard, what they are told of a run, and how it looks there."""
+"""Loggers (metrics.csv, W&B and TensorBoard), what they log of a run, and how it looks there."""

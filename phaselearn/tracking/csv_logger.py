@@ -1,4 +1,4 @@
-"""metrics.csv of a run folder: it is replaced in one step, and continued when a run is resumed."""
+"""metrics.csv of a run folder, which is replaced in one step and continued when a run is resumed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from phaselearn.tracking.tracker import Tracker
 class _ContinuedWriter(ExperimentWriter):
     """Keeps every row, and replaces the file in one step; Lightning's writer deletes an earlier file."""
 
-    metrics: list[dict[str, Any]]  # rows that were read stay as they were written, text
+    metrics: list[dict[str, Any]]  # rows that were read from a file stay text
 
     def __init__(self, log_dir: str) -> None:
         super().__init__(log_dir=log_dir)
@@ -43,7 +43,7 @@ class _ContinuedWriter(ExperimentWriter):
 
 
 class ContinuedCSVLogger(CSVLogger, Tracker):
-    """Lightning's CSVLogger, with metrics.csv in `save_dir` itself and nothing lost when a run is resumed.
+    """Lightning's CSVLogger with metrics.csv in `save_dir` itself; a resumed run loses nothing.
 
     Args:
         save_dir: the run folder.
@@ -63,7 +63,7 @@ class ContinuedCSVLogger(CSVLogger, Tracker):
     @property
     @rank_zero_experiment
     def experiment(self) -> _ContinuedWriter:
-        """The writer of the file; the first use makes it."""
+        """The writer of the file, created at its first use."""
         if self._experiment is None:
             os.makedirs(self.log_dir, exist_ok=True)
             self._experiment = _ContinuedWriter(self.log_dir)

@@ -1,4 +1,4 @@
-"""The W&B workspace of a project: the layout of the panels that its runs fill."""
+"""The W&B workspace of a project: the layout of the panels that show its runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EPOCH = "epoch"
 
 
 def workspace(entity: str, project: str, name: str, crystals: int) -> Workspace:
-    """Return the layout of a workspace: learning, crystals, results, and comparisons of a sweep.
+    """Return the layout of a workspace: learning curves, crystals, results, and comparisons of a sweep.
 
     Args:
         entity: user or team that owns the project.
@@ -130,7 +130,7 @@ def _sweeps() -> list[Any]:
 
 
 def write_layout(layout: Workspace, path: Path) -> None:
-    """Write a layout to a file, as the JSON that W&B keeps; this needs no network."""
+    """Write a layout to a file, in W&B's own JSON; this needs no network."""
     text = layout._to_model().model_dump_json(by_alias=True, exclude_none=True)
     write_whole(path, json.dumps(json.loads(text), indent=1).encode())
 
@@ -139,7 +139,7 @@ def send(entity: str | None, project: str, name: str, crystals: int) -> str:
     """Make the workspace at W&B and return its address.
 
     Args:
-        entity: user or team that owns the project; None for the default of the key.
+        entity: user or team that owns the project; None for the default of the API key.
         project: name of the project.
         name: name of the workspace.
         crystals: number of crystals that a run shows.

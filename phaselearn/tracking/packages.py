@@ -1,4 +1,4 @@
-"""Packages that only some choices need."""
+"""Packages that only some options need."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def require(package: str, at_least: str, choice: str, extra: str | None = None) 
         package: name of the package, as pip writes it.
         at_least: oldest version that is enough.
         choice: the option that needs the package, as the user typed it.
-        extra: extra of this project that installs the package; None for the extra of the same name.
+        extra: name of this project's extra that installs the package; None if it is the package's name.
 
     Raises:
         UserError: the package is missing or too old.

@@ -20,7 +20,7 @@ from phaselearn.tracking.tracker import trackers
 class CrystalPictures(pl.Callback):
     """Shows the same validation crystals every few epochs and at the end, in loggers that show pictures.
 
-    Where no logger does (`logger=csv`), nothing is drawn. The random numbers of the training stay the same.
+    If no logger does (`logger=csv`), nothing is drawn. The random numbers of training stay the same.
 
     Args:
         crystals: number of crystals.
@@ -34,7 +34,7 @@ class CrystalPictures(pl.Callback):
         self._shown_at = -1
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show the crystals, if it is time."""
+        """Show the crystals in every n-th epoch."""
         if not trainer.sanity_checking and (trainer.current_epoch + 1) % self.every_n_epochs == 0:
             self._show(trainer, pl_module)
 
@@ -61,7 +61,7 @@ class CrystalPictures(pl.Callback):
 
 
 def predicted_crystals(model: DensityModel, dataset: PairDataset) -> list[ShownCrystal]:
-    """Return all crystals of a small data set with their predictions, judged and laid on the truth."""
+    """Return all crystals of a small data set with their predictions, judged and superimposed on the truth."""
     batch = model.transfer_batch_to_device(
         dataset.__getitems__([(place, 0) for place in range(len(dataset))]), model.device, 0
     )

@@ -25,13 +25,13 @@ OLDEST_TENSORBOARD = "2.16"
 class RunFolderTensorBoardLogger(TensorBoardLogger, Tracker):
     """Lightning's TensorBoardLogger with its files in `save_dir`/tensorboard.
 
-    A resumed run adds a file. Steps of earlier files that it computes again are hidden.
+    A resumed run adds a file. Steps of earlier files are hidden if they are computed again.
 
     Args:
         save_dir: the run folder.
 
     Raises:
-        UserError: tensorboard is not installed, or too old.
+        UserError: tensorboard is not installed or too old.
     """
 
     shows_crystals = True

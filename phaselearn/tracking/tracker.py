@@ -20,7 +20,7 @@ class StoreFacts:
 
     Attributes:
         location: path or URL of the zarr group.
-        attributes: attributes of the group: definition of the pairs, provenance, crystals that were left out.
+        attributes: attributes of the group: definition of the pairs, provenance, and the crystals left out.
         crystals: number of crystals in the store, and in each split.
     """
 
@@ -30,7 +30,7 @@ class StoreFacts:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Return the facts that tell stores apart, without the lists of crystals that were left out."""
+        """The facts that identify a store, without the lists of crystals left out."""
         wanted = ("schema", "schema_version", "definition", "longest_edge", "source", "config_hash", "versions")
         return {
             "location": self.location,
@@ -40,48 +40,48 @@ class StoreFacts:
 
 
 class Tracker(Logger):
-    """A Lightning logger that shows more of a run than its metrics; it overrides the methods that it has a use for.
+    """A Lightning logger that shows more of a run than its metrics. Subclasses override the methods that they use.
 
     Attributes:
-        shows_crystals: whether `log_crystals` shows anything, so that drawing is worth its time.
+        shows_crystals: whether `log_crystals` shows anything; otherwise nothing is drawn for it.
     """
 
     shows_crystals = False
 
     def start(self) -> None:
-        """Begin the run, before anything is built, so that a mistake in the set-up shows at once.
+        """Begin the run before anything is built, so that a mistake in the setup shows at once.
 
         Raises:
-            UserError: the logger cannot begin, with the reason.
+            UserError: the logger cannot begin; the message gives the reason.
         """
 
     def rewind(self, epoch: int, step: int) -> None:
-        """Forget the values from an epoch and an optimiser step on, both from 0: they will be logged again."""
+        """Forget the values from this epoch and this optimiser step on, both counted from 0; they are logged again."""
 
     def log_run(self, config: Mapping[str, Any], store: StoreFacts) -> None:
-        """Log the configuration (plain and resolved, with the commit) and the store."""
+        """Log the configuration (plain, resolved, with the commit) and the store."""
 
     def begin_epoch(self) -> None:
-        """Take note that an epoch begins, so the one before has been logged completely."""
+        """Note that an epoch begins: the one before has been logged completely."""
 
     def log_crystals(self, crystals: Sequence[ShownCrystal], step: int) -> None:
-        """Show crystals as they are predicted after an optimiser step."""
+        """Show crystals as predicted after an optimiser step."""
 
     def log_results(self, folder: Path, rows: Sequence[ResultRow], step: int) -> None:
         """Log the results of the test and the files that the run folder holds at the end."""
 
     def close(self, succeeded: bool) -> None:
-        """End the run, so that the next one of this process begins anew."""
+        """End the run, so that the next run of this process starts afresh."""
 
 
 def trackers(loggers: Sequence[Logger]) -> list[Tracker]:
-    """Return the loggers that take more than metrics."""
+    """Return the loggers that show more than metrics."""
     return [logger for logger in loggers if isinstance(logger, Tracker)]
 
 
 @contextmanager
 def tracked(loggers: Sequence[Logger]) -> Iterator[None]:
-    """Start the loggers, and close them, however the run ends."""
+    """Start the loggers, and close them however the run ends."""
     succeeded = False
     try:
         for logger in trackers(loggers):
@@ -94,7 +94,7 @@ def tracked(loggers: Sequence[Logger]) -> Iterator[None]:
 
 
 class EpochStarts(pl.Callback):
-    """Tells the trackers when an epoch begins; at its end, Lightning has not logged its means yet."""
+    """Tells the trackers when an epoch begins; at the end of an epoch, Lightning has not yet logged its means."""
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Tell the trackers."""

@@ -1,4 +1,4 @@
-"""Store, report and weights as W&B artifacts, linked by the run that reads the first and writes the others."""
+"""Store, report and weights as W&B artifacts, linked by the run that reads the store and writes the others."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ REPORT_FILES = ("report.html", "results.csv", "crystals.csv", "metrics.csv", "sh
 
 
 def use_store(run: Run, store: StoreFacts) -> str:
-    """Declare the store as an input of the run, by its manifest and its location, without its gigabytes.
+    """Declare the store as an input of the run, by its manifest and location, without uploading it.
 
-    Stores with the same manifest are one version of one artifact, whichever run uses them.
+    Stores with the same manifest are the same version of the same artifact, whichever run uses them.
 
     Returns:
         The artifact's name.
@@ -36,7 +36,7 @@ def use_store(run: Run, store: StoreFacts) -> str:
     artifact = wandb.Artifact(f"store-{_allowed(stem)}", type="store", metadata=store.summary)
     with artifact.new_file("manifest.json") as file:
         json.dump({"crystals": dict(store.crystals), **store.attributes}, file, indent=1, sort_keys=True)
-    # Only the group's own file: a reference to the folder would read and list every shard.
+    # The reference is to the group's own file only: one to the folder would read and list every shard.
     if "://" in store.location:
         artifact.add_reference(f"{store.location.rstrip('/')}/zarr.json", checksum=False)
     else:

@@ -1,4 +1,4 @@
-"""The W&B run of a run folder: it keeps one id for its whole life, and is offline without a key."""
+"""The W&B run of a run folder, which keeps its id for life and is offline without a key."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from phaselearn.tracking.tracker import StoreFacts, Tracker
 if TYPE_CHECKING:
     from wandb.sdk.wandb_run import Run
 
-# Since this version, a resumed offline run is appended to the earlier run; before, it replaced it.
+# Since this version, a resumed offline run is appended to the earlier run; earlier versions replaced it.
 OLDEST_WANDB = "0.31"
 RUN_ID_FILE = "wandb_run_id"
 DATA_DIRECTORY = "WANDB_DATA_DIR"
@@ -33,7 +33,7 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
 
     Files are in `save_dir`/wandb. The id of the run is in `save_dir`/wandb_run_id, so a run that is resumed in that
     folder continues the same W&B run. A W&B step is an optimiser step, so one row holds everything that was logged
-    after it. Where an argument is None, the WANDB_* variable counts. Without a key and without WANDB_MODE the run is
+    after it. If an argument is None, the WANDB_* variable is used. Without a key and without WANDB_MODE, the run is
     offline.
 
     Args:
@@ -41,7 +41,7 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
         project: name of the W&B project.
         entity: user or team that owns the project.
         group: name of a group of runs that belong together.
-        name: name of the run; None for the names of the group and the folder.
+        name: name of the run; None combines the names of the group and the folder.
         tags: tags of the run.
         notes: notes on the run.
 
@@ -76,7 +76,7 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
             notes=notes,
             job_type=os.environ.get("WANDB_JOB_TYPE") or "train",
         )
-        # Lightning passes this argument on, and W&B warns of it.
+        # Lightning passes this argument on, and W&B warns about it.
         self._wandb_init.pop("anonymous", None)
         self._store_name: str | None = None
         self._unsent = False
@@ -87,12 +87,12 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
         """Begin or continue the run, and print where it is.
 
         Raises:
-            UserError: W&B refuses, with its reason.
+            UserError: W&B refuses; the message gives its reason.
         """
         import wandb
 
         if not os.environ.get(DATA_DIRECTORY):
-            # Artifacts wait there for `wandb sync`, and a run folder should hold all of its run.
+            # Artifacts wait there for `wandb sync`, and a run folder should hold everything of its run.
             os.environ[DATA_DIRECTORY] = str(self._folder.resolve() / "wandb")
             self._moved_data = True
         try:
@@ -126,13 +126,13 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
         if step is None or run.disabled:
             run.log(dict(values))
             return
-        # W&B drops values below its own step, which is ahead if a run was stopped after its last checkpoint.
+        # W&B drops values before its own step, which is ahead if a run was stopped after its last checkpoint.
         run.log({**values, "trainer/global_step": step}, step=max(step, run.step))
         self._unsent = True
 
     @rank_zero_only
     def begin_epoch(self) -> None:
-        """Send the row of the epoch before, which W&B would keep until the next step is logged."""
+        """Send the row of the previous epoch, which W&B would hold back until the next step is logged."""
         if self._unsent:
             self.experiment.log({}, commit=True)
             self._unsent = False
@@ -145,7 +145,7 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
         run: Run = self.experiment
         if run.disabled:
             return
-        # Values that a sweep has chosen (`loss: mse`) are locked: the option's name stands for the whole group.
+        # Values that a sweep has chosen (`loss: mse`) are locked; there, the option's name stands for the whole group.
         swept = set(run.config.keys()) if "WANDB_SWEEP_ID" in os.environ else set()
         noted = {**config, "store": store.summary}
         run.config.update({key: noted[key] for key in noted if key not in swept}, allow_val_change=True)
@@ -159,7 +159,7 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
         from phaselearn.report.interactive import comparison_figure
 
         shown: dict[str, Any] = {}
-        # Keys are numbers, not names, so that one panel shows the crystals of any run.
+        # Keys are numbers, not names, so that a panel shows the crystals of any run.
         for number, crystal in enumerate(crystals, start=1):
             shown[f"crystals/{number}"] = wandb.Image(crystal_picture(crystal), caption=crystal.file_stem)
             shown[f"crystals_3d/{number}"] = wandb.Plotly(comparison_figure(crystal))
@@ -196,7 +196,7 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
 
 
 def summary_values(rows: Sequence[ResultRow]) -> dict[str, float]:
-    """Return the numbers of a table of results as {test/METHOD/SUBSET/NAME: number}, with networks as `network`."""
+    """Return the numbers of a results table as {test/METHOD/SUBSET/NAME: number}; networks are named `network`."""
     return {
         f"test/{row.method if row.is_parameter_free else 'network'}/{row.subset}/{name}": value
         for row in rows
