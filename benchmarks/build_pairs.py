@@ -142,7 +142,13 @@ def main() -> None:
     draw = random.Random(given.seed)
     context = multiprocessing.get_context("fork")
     # What every build begins with is done before the forks.
-    for module in ("commands.prepare", "commands.session", "data.datamodule", "data.preparation.observation"):
+    for module in (
+        "commands.prepare",
+        "commands.session",
+        "commands.settings",
+        "data.datamodule",
+        "data.preparation.observation",
+    ):
         importlib.import_module(f"phaselearn.{module}")
     list(Prototypes(1, 0, "primitive"))
     whole, again, left, tracebacks, codes, waited, killed = 0, 0, 0, 0, 0, 0, 0

@@ -13,7 +13,7 @@ from matplotlib.image import imread
 from omegaconf import OmegaConf
 
 from phaselearn.commands.options import config_directory
-from phaselearn.commands.session import check
+from phaselearn.commands.settings import check
 from phaselearn.testing.options import composed, options
 from tests.cli.folders import REPO
 

@@ -36,7 +36,7 @@ def _benchmark(config: DictConfig) -> None:
     from phaselearn.benchmark.runner import RunSettings
     from phaselearn.benchmark.table import benchmark_table
     from phaselearn.commands.console import quiet_libraries
-    from phaselearn.commands.session import check
+    from phaselearn.commands.settings import check
     from phaselearn.errors import UserError
     from phaselearn.files import write_whole
     from phaselearn.report.run import git_commit
@@ -93,11 +93,11 @@ def _contender(name: str, device: str, trusted: bool) -> Contender:
     from phaselearn.commands.session import (
         build_method,
         build_model,
-        check,
         checkpoint_path,
         load_weights,
         read_training_set,
     )
+    from phaselearn.commands.settings import check
 
     folder = Path(name)
     if not (folder / CONFIG_FILE).is_file():

@@ -43,7 +43,8 @@ def main() -> None:
 def _explain(overrides: list[str]) -> None:
     from rich.console import Console
 
-    from phaselearn.commands.session import build_data, build_model, check
+    from phaselearn.commands.session import build_data, build_model
+    from phaselearn.commands.settings import check
 
     config = _composed(overrides)
     choices = {

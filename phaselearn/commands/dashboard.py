@@ -17,7 +17,7 @@ def main() -> None:
 
 
 def _dashboard(config: DictConfig) -> None:
-    from phaselearn.commands.session import check
+    from phaselearn.commands.settings import check
     from phaselearn.tracking.dashboard import send, workspace, write_layout
 
     check(config, "dashboard")

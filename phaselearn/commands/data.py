@@ -29,7 +29,7 @@ def main() -> None:
 def _info(config: DictConfig) -> None:
     from rich.console import Console
 
-    from phaselearn.commands.session import check
+    from phaselearn.commands.settings import check
     from phaselearn.data.store.pair_store import PairStore
     from phaselearn.data.store.summary import summarise
     from phaselearn.errors import UserError

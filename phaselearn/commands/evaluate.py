@@ -26,11 +26,11 @@ def _evaluate(config: DictConfig) -> None:
         build_data,
         build_method,
         build_model,
-        check,
         checkpoint_path,
         load_weights,
         read_training_set,
     )
+    from phaselearn.commands.settings import check
     from phaselearn.commands.summary import print_summary
     from phaselearn.progress import show_progress
     from phaselearn.report.run import write_run

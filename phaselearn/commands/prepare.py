@@ -26,7 +26,8 @@ def main() -> None:
 
 def _prepare(config: DictConfig) -> None:
     from phaselearn.commands.memory import keep_freed_memory
-    from phaselearn.commands.session import build_data, check
+    from phaselearn.commands.session import build_data
+    from phaselearn.commands.settings import check
     from phaselearn.data.store.location import store_path
 
     check(config, "prepare")

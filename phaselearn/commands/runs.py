@@ -62,7 +62,7 @@ def _failures(folder: Path) -> dict[str, tuple[Failure, int]]:
 
 
 def _runs(config: DictConfig) -> None:
-    from phaselearn.commands.session import check
+    from phaselearn.commands.settings import check
 
     check(config, "runs")
     if not config.compare:

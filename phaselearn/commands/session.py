@@ -7,13 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig
 
-from phaselearn.commands.checks import check_config
-from phaselearn.commands.options import config_directory, option_file, options_of
+from phaselearn.commands.options import option_file, options_of
 from phaselearn.commands.plain_config import plain_values, read_config
-from phaselearn.commands.suggestions import name_of
-from phaselearn.errors import UserError, choose, unknown
+from phaselearn.errors import UserError, unknown
 from phaselearn.quoting import command, setting
 
 if TYPE_CHECKING:
@@ -21,81 +19,6 @@ if TYPE_CHECKING:
     from phaselearn.models.base import DensityModel
 
 TRAINING_SET_FILE = "training_set.json"
-
-
-def check(config: DictConfig, name: str) -> None:
-    """Check a configuration before anything is built; `name` is the file in conf/ with the defaults."""
-    defaults = read_config(config_directory() / f"{name}.yaml")
-    if "_target_" in (config.get("logger") or {}):
-        raise UserError(
-            "logger is one logger here, but a set of named ones is needed, e.g. +logger.mine._target_=CLASS. A run of "
-            "an older version has a single one: evaluate it, or start anew with `python train.py`"
-        )
-    plain = plain_values(defaults, resolve=False)
-    check_config(config, {key: plain[key] for key in plain if key not in ("defaults", "hydra")}, name_of(name))
-    if "float32_matmul_precision" in config:
-        choose(
-            "float32_matmul_precision",
-            config.float32_matmul_precision,
-            ("highest", "high", "medium"),
-            command="python train.py",
-        )
-    if "evaluation" in config:
-        _check_evaluation(config.evaluation, defaults.evaluation)
-        _check_named(config)
-    if "optimize" in config:
-        _check_objective(config.optimize, config.direction)
-    if not 0 <= config.get("seed", 0) < 2**32:
-        raise UserError(f"seed={config.seed}: a whole number from 0 to {2**32 - 1} is needed, e.g. seed=1")
-    if name == "train":
-        _check_clipping(config)
-        _check_counts(config.trainer)
-
-
-def _check_objective(metric: str, direction: str) -> None:
-    choose("direction", direction, ("max", "min"), command="python train.py")
-    if direction == "max" and metric.endswith(("loss", "error")):
-        raise UserError(f"optimize={metric} direction=max looks for the worst run: add direction=min")
-
-
-def _check_clipping(config: DictConfig) -> None:
-    """Refuse to clip gradients that a fused optimiser unscales later; Lightning would refuse it at the first step."""
-    clips = config.trainer.get("gradient_clip_val")
-    mixed = str(config.trainer.get("precision", "")).endswith("mixed")
-    if clips and mixed and config.optim.optimizer.get("fused"):
-        raise UserError(
-            f"trainer.gradient_clip_val={clips} with trainer.precision={config.trainer.precision} clips what a fused "
-            "optimiser has not unscaled yet: add optim.optimizer.fused=false"
-        )
-
-
-def _check_counts(trainer: DictConfig) -> None:
-    """Refuse counts below 1, by which Lightning divides."""
-    for key in ("check_val_every_n_epoch", "accumulate_grad_batches"):
-        if trainer.get(key) is not None and trainer[key] < 1:
-            raise UserError(f"trainer.{key}={trainer[key]}: at least 1 is needed, e.g. trainer.{key}=1")
-
-
-def _check_evaluation(given: DictConfig, defaults: DictConfig) -> None:
-    allowed = {"split": ("train", "validation", "test", "all"), "checkpoint": ("best", "last")}
-    for key, options in allowed.items():
-        choose(f"evaluation.{key}", given[key], options, command="python train.py")
-    for key in ("methods", "also_shown"):
-        if not isinstance(given.get(key, defaults[key]), ListConfig):
-            raise UserError(f"evaluation.{key}={given[key]}: a list is needed, e.g. evaluation.{key}=[{given[key]}]")
-    for key in ("crystals", "shown"):
-        if not isinstance(given[key], int) or given[key] < (key == "crystals"):
-            raise UserError(f"evaluation.{key}={given[key]}: a whole number is needed, e.g. {defaults[key]}")
-
-
-def _check_named(config: DictConfig) -> None:
-    """Read the structures of `evaluation.also_shown`: a mistake in them shows before a long training, not after."""
-    names = config.evaluation.get("also_shown") or []
-    if names:
-        from phaselearn.data.sources.named import Named
-        from phaselearn.report.named_crystals import cell_of_named
-
-        Named(names, cell_of_named(config.source.get("cell")), config.data.build.longest_edge)
 
 
 def build_data(config: DictConfig, seen: frozenset[str] | None = None) -> PairDataModule:

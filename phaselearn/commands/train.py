@@ -43,7 +43,8 @@ def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
     from phaselearn.commands.console import quiet_libraries
     from phaselearn.commands.loggers import build_loggers
     from phaselearn.commands.memory import keep_freed_memory
-    from phaselearn.commands.session import build_data, build_method, build_model, check, check_trains
+    from phaselearn.commands.session import build_data, build_method, build_model, check_trains
+    from phaselearn.commands.settings import check
     from phaselearn.commands.trainer import compile_forward
     from phaselearn.progress import show_progress
     from phaselearn.tracking.tracker import tracked

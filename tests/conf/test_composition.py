@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from phaselearn.commands.options import config_directory
 from phaselearn.commands.plain_config import plain_values
-from phaselearn.commands.session import check
+from phaselearn.commands.settings import check
 from phaselearn.commands.strangers import Stranger, check_stranger
 from phaselearn.errors import UserError
 from phaselearn.testing.options import composed, options

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from phaselearn.commands.session import check
+from phaselearn.commands.settings import check
 from phaselearn.testing.options import composed, options
 
 REPO = Path(__file__).resolve().parents[2]
