@@ -1,1 +1,1 @@
-"""Readers of reflection files, one module for each format."""
+"""Readers of reflection files, one module for each format; `reading` chooses among them."""

@@ -1,0 +1,159 @@
+"""Rows of a file become measured reflections: numbers are checked, what was not measured is left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phaselearn.measured.cells import Cell, inverse_d_squared
+from phaselearn.measured.readers.listing import LARGEST_INDEX, Listing, Stated, fault
+from phaselearn.measured.reflection_data import Experiment, ReflectionData, probe_of
+
+_LARGEST_VALUE = 1e15  # its square still has room in single precision
+_SHARPEST = 0.1  # Å: no crystal diffracts further
+_WAVELENGTHS = (0.001, 20.0)  # Å
+_BEYOND = 0.1  # largest share of reflections beyond what the wavelength can reach
+_WHOLE = 0.01  # largest distance of an index from a whole number
+_IMPOSSIBLE = -6.0  # I/σ that no measurement of nothing gives
+_PLACEHOLDER = -2.0, 5  # I/σ and number: equal values with equal σ so far below zero were never measured
+_UNKNOWN_SIGMA = 0.05, 0.02  # of I and of ⟨I⟩, where no σ is known
+_LEAST_SIGMA = 1e-9  # of the largest intensity: weights of 1/σ² stay numbers
+_STRONGEST = 10  # one reflection in so many shows by which share of I its σ grows
+
+
+def checked(listing: Listing, stated: Stated, path: Path) -> ReflectionData:
+    """Return the reflections of a file.
+
+    Args:
+        listing: its rows.
+        stated: what the user and the file say of the crystal.
+        path: the file, for errors.
+
+    Raises:
+        UserError: the cell is unknown, a number is out of range, or nothing remains.
+    """
+    if stated.cell is None:
+        helps = "give it: `cell=[a,b,c,α,β,γ]` in Å and degrees, or `ins=FILE.ins`"
+        raise fault(path, "the cell is not known", helps)
+    wavelength = stated.wavelength
+    warnings: tuple[str, ...] = ()
+    if wavelength is not None and not _WAVELENGTHS[0] <= wavelength <= _WAVELENGTHS[1]:
+        warnings = (f"a wavelength of {wavelength:g} Å is none of a diffraction experiment: it was left out",)
+        wavelength = None
+    listing = _real_rows(listing, path)
+    listing = _within_reach(listing, stated.cell, wavelength, path)
+    intensity, sigma = _intensities(listing)
+    listing = replace(listing, value=intensity, sigma=sigma, amplitudes=False)
+    listing = _measured(_with_every_sigma(listing))
+    if not len(listing.value) or listing.value.max() <= 0:
+        raise fault(path, "no reflection with a positive intensity remains", "look at its columns of intensity and σ")
+    return ReflectionData(
+        hkl=listing.hkl.astype(np.int32),
+        intensity=listing.value,
+        sigma=listing.sigma,
+        experiment=Experiment(
+            cell=stated.cell,
+            wavelength=wavelength,
+            probe=stated.probe or probe_of(wavelength),
+            contents=dict(stated.contents),
+            operations=stated.operations,
+        ),
+        source=f"{path} ({listing.kind})",
+        warnings=(*warnings, *listing.warnings),
+    )
+
+
+def _real_rows(listing: Listing, path: Path) -> Listing:
+    """Leave out rows without a value, and the origin.
+
+    Raises:
+        UserError: a number is out of range.
+    """
+    listing = listing.kept(~np.isnan(listing.value), "they have no value")
+    listing = listing.kept(~np.isnan(listing.hkl).any(1), "they have no indices")
+    broken = np.any(np.abs(listing.hkl - np.round(listing.hkl)) > _WHOLE, axis=1)
+    listing = listing.kept(~broken, "their indices are no whole numbers")
+    listing = replace(listing, hkl=np.round(listing.hkl))
+    listing = listing.kept(np.any(listing.hkl != 0, axis=1), "the reflection 0 0 0 is not measured")
+    largest = np.abs(listing.hkl).max(initial=0.0)
+    if largest > LARGEST_INDEX:
+        helps = f"up to {LARGEST_INDEX:,} are read: look at the columns of h, k, l"
+        raise fault(path, f"an index of {largest:.0f}", helps)
+    highest = max(np.abs(listing.value).max(initial=0.0), np.abs(np.nan_to_num(listing.sigma)).max(initial=0.0))
+    if listing.amplitudes:
+        highest = highest**2 if highest < 1e100 else np.inf
+    if not highest <= _LARGEST_VALUE:
+        helps = f"up to {_LARGEST_VALUE:g} are read: scale the data down"
+        raise fault(path, f"an intensity or σ of {highest:.3g}", helps)
+    return listing
+
+
+def _within_reach(listing: Listing, cell: Cell, wavelength: float | None, path: Path) -> Listing:
+    """Leave out the few reflections beyond the resolution that a wavelength can reach, λ/2.
+
+    Raises:
+        UserError: there are many.
+    """
+    limit = max(_SHARPEST, 0.99 * wavelength / 2 if wavelength else 0.0)
+    reached = inverse_d_squared(listing.hkl.astype(np.int64), cell) <= limit**-2
+    if len(reached) and 1 - reached.mean() > _BEYOND:
+        sharpest = float(inverse_d_squared(listing.hkl.astype(np.int64), cell).max()) ** -0.5
+        reason = f"λ/2 for λ = {wavelength:g} Å" if wavelength and limit > _SHARPEST else "any crystal"
+        what = f"the indices reach d = {sharpest:.3g} Å, beyond {reason}"
+        raise fault(path, what, "look at the cell, the wavelength and the columns of h, k, l")
+    return listing.kept(reached, f"they lie beyond d = {limit:.2f} Å, which the experiment cannot reach")
+
+
+def _intensities(listing: Listing) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return |F|² and its σ: of |F| with a normal error, var F² = 4F²σ² + 2σ⁴."""
+    if not listing.amplitudes:
+        return listing.value, listing.sigma
+    amplitude, sigma = listing.value, listing.sigma
+    spread = np.sqrt(4 * np.square(amplitude * sigma) + 2 * sigma**4)
+    return amplitude * np.abs(amplitude), np.where(sigma > 0, spread, sigma)
+
+
+def _with_every_sigma(listing: Listing) -> Listing:
+    """Leave out what σ < 0 marks as not measured, and estimate σ where it is zero or missing.
+
+    Where σ² = a² + (b·I)² of the others, a is the median σ of the weaker half and b that of σ/I of the strongest tenth.
+    """
+    marked = listing.sigma < 0
+    if 2 * marked.sum() <= len(marked):
+        listing = listing.kept(~marked, "σ < 0 marks them as not measured")
+    if (listing.sigma > 0).any():
+        listing = listing.kept((listing.value != 0) | (listing.sigma > 0), "I and σ are zero")
+    intensity, sigma = listing.value, listing.sigma
+    known = sigma > 0
+    if known.all():
+        return listing
+    if known.any():
+        by_strength = np.flatnonzero(known)[np.argsort(intensity[known])]
+        strongest = by_strength[-max(1, len(by_strength) // _STRONGEST) :]
+        constant = float(np.median(sigma[by_strength[: max(1, len(by_strength) // 2)]]))
+        share = float(np.median(sigma[strongest] / np.maximum(intensity[strongest], sigma[strongest])))
+        source = "from that of the others"
+    else:
+        share, constant = _UNKNOWN_SIGMA[0], _UNKNOWN_SIGMA[1] * float(np.abs(intensity).mean())
+        source = f"as {_UNKNOWN_SIGMA[0]:.0%} of the intensity and {_UNKNOWN_SIGMA[1]:.0%} of the mean"
+    estimated = np.hypot(constant, share * intensity)
+    warning = f"σ of {int((~known).sum()):,} of {len(known):,} reflections is not known: it was estimated {source}"
+    return replace(listing, sigma=np.where(known, sigma, estimated), warnings=(*listing.warnings, warning))
+
+
+def _measured(listing: Listing) -> Listing:
+    """Leave out values that stand for "not measured": impossible ones, and the same negative one again and again."""
+    least = _LEAST_SIGMA * np.abs(listing.value).max(initial=0.0)
+    listing = replace(listing, sigma=np.maximum(listing.sigma, max(least, np.finfo(np.float64).tiny)))
+    significance = listing.value / listing.sigma
+    limit, repeated = _PLACEHOLDER
+    low = np.flatnonzero(significance < limit)
+    pairs = np.stack((listing.value[low], listing.sigma[low]), 1)
+    _, owner, count = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
+    placeholder = significance < _IMPOSSIBLE
+    placeholder[low[count[owner.reshape(-1)] >= repeated]] = True
+    why = f"nothing that is measured lies so far below zero (I/σ < {_IMPOSSIBLE:g}, or one value again and again)"
+    return listing.kept(~placeholder, why)

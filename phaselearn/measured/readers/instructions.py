@@ -1,0 +1,217 @@
+"""SHELX instructions (.ins, .res): cell, contents, symmetry, and how the reflections are to be read.
+
+Only what concerns reflections is looked at, so that atoms, restraints, an open AFIX or an unknown instruction are no
+obstacle.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gemmi
+import numpy as np
+from numpy.typing import NDArray
+
+from phaselearn.measured.cells import checked_cell
+from phaselearn.measured.readers.listing import Stated, fault, quoted
+
+_CENTRINGS = {
+    1: (),
+    2: ("x+1/2,y+1/2,z+1/2",),
+    3: ("x+2/3,y+1/3,z+1/3", "x+1/3,y+2/3,z+2/3"),
+    4: ("x,y+1/2,z+1/2", "x+1/2,y,z+1/2", "x+1/2,y+1/2,z"),
+    5: ("x,y+1/2,z+1/2",),
+    6: ("x+1/2,y,z+1/2",),
+    7: ("x+1/2,y+1/2,z",),
+}
+_IDENTITY = "x,y,z"
+_LONGEST = 100  # characters of an operation
+_MOST_OPERATIONS = 192
+_DEFAULT_LATT = 1  # SHELX: primitive, with an inversion centre
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instructions:
+    """A file of instructions, as far as it concerns the reflections.
+
+    Attributes:
+        stated: cell, wavelength, probe, contents and symmetry.
+        hklf: the number of the instruction HKLF; 4 where there is none.
+        scale: the factor of intensities and σ.
+        matrix: (3, 3) that makes new indices of those in the file: h' = M h.
+        warnings: sentences about what could not be read.
+    """
+
+    stated: Stated
+    hklf: int = 4
+    scale: float = 1.0
+    matrix: NDArray[np.float64] = field(default_factory=lambda: np.eye(3))
+    warnings: tuple[str, ...] = ()
+
+
+def is_instructions(head: bytes) -> bool:
+    """Return whether a file that begins so holds instructions."""
+    return re.search(rb"(?im)^CELL\s+[\d.]+\s+[\d.]+\s", head) is not None and b"data_" not in head[:200]
+
+
+def read_instructions(text: str, path: Path) -> Instructions:
+    """Return what instructions say.
+
+    Args:
+        text: the instructions.
+        path: their file, for errors.
+
+    Raises:
+        UserError: a number that is needed cannot be read, the cell is none, or reflections are of a kind that is not
+            read.
+    """
+    found: dict[str, tuple[int, list[str]]] = {}
+    elements: list[str] = []
+    triplets: list[str] = []
+    neutrons = False
+    for number, word, rest in _instructions(text):
+        if word == "SFAC":
+            elements += _elements(rest)
+        elif word == "SYMM":
+            triplets.append("".join(rest))
+        elif word == "NEUT":
+            neutrons = True
+        elif word in ("CELL", "LATT", "UNIT", "HKLF"):
+            found.setdefault(word, (number, rest))
+        elif word == "END":
+            break
+    wavelength, cell, warnings = None, None, []
+    if "CELL" in found:
+        number, rest = found["CELL"]
+        values = _numbers(rest, "CELL", path, number)
+        wavelength = values[0] if values else None
+        cell = checked_cell(tuple(values[1:7]), f"{path}, line {number}")
+    contents, told = _contents(elements, found.get("UNIT"), path)
+    warnings += told
+    operations: tuple[str, ...] = ()
+    if "LATT" in found or triplets:
+        number, rest = found.get("LATT", (0, [str(_DEFAULT_LATT)]))
+        operations, told = _operations(_numbers(rest, "LATT", path, number), triplets)
+        warnings += told
+    hklf, scale, matrix = _how_to_read(found.get("HKLF"), path)
+    stated = Stated(
+        cell=cell,
+        wavelength=wavelength,
+        probe="neutron" if neutrons else None,
+        contents=contents,
+        operations=operations,
+    )
+    return Instructions(stated=stated, hklf=hklf, scale=scale, matrix=matrix, warnings=tuple(warnings))
+
+
+def _instructions(text: str) -> Iterator[tuple[int, str, list[str]]]:
+    """Yield number of the line, instruction in capitals, and its words; continued lines are joined."""
+    start, joined = 0, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.partition("!")[0].rstrip()
+        if joined:
+            line = f"{joined} {line}"
+        else:
+            start = number
+        if line.endswith("=") and not line.upper().startswith(("TITL", "REM")):
+            joined = line[:-1]
+            continue
+        joined = ""
+        found = re.match(r"([A-Za-z]{3,4})(?:_\S+)?(?=[\s\d+-]|$)(.*)", line)
+        if found and found[1].upper() not in ("TITL", "REM"):
+            yield start, found[1].upper(), found[2].split()
+
+
+def _elements(words: Sequence[str]) -> list[str]:
+    """Return the elements of SFAC: some symbols, or one with the numbers of its form factor."""
+    symbols = [word for word in words if word[0].isalpha() or word[0] == "$"]
+    return [re.sub(r"[^A-Za-z]", "", symbol).capitalize() for symbol in symbols]
+
+
+def _contents(
+    elements: Sequence[str], unit: tuple[int, list[str]] | None, path: Path
+) -> tuple[dict[str, float], list[str]]:
+    number, rest = unit or (0, [])
+    counts = _numbers(rest, "UNIT", path, number)
+    warnings = []
+    if unit and len(counts) != len(elements):
+        warnings.append(
+            f"UNIT has {len(counts)} numbers for {len(elements)} elements of SFAC: the contents were not taken from it"
+        )
+        counts = []
+    contents: dict[str, float] = {}
+    for place, element in enumerate(elements):
+        if gemmi.Element(element).atomic_number == 0:
+            warnings.append(f"SFAC names {quoted(element)}, which is no element: it was left out")
+            continue
+        count = counts[place] if place < len(counts) else 0.0
+        contents[element] = contents.get(element, 0.0) + max(0.0, count)
+    return contents, warnings
+
+
+def _operations(latt: Sequence[float], triplets: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    number = int(latt[0]) if latt else _DEFAULT_LATT
+    if abs(number) not in _CENTRINGS:
+        return (), [f"LATT {number} is no lattice: allowed are 1 to 7 and −1 to −7; the stated symmetry was left out"]
+    if len(triplets) > _MOST_OPERATIONS:
+        return (), [f"{len(triplets):,} lines of SYMM are no space group: the stated symmetry was left out"]
+    try:
+        listed = [gemmi.Op(_IDENTITY), *(parsed_operation(triplet) for triplet in triplets)]
+    except ValueError as error:
+        return (), [f"SYMM: {error}; the stated symmetry was left out"]
+    inverted = [gemmi.Op("-x,-y,-z") * one for one in listed] if number > 0 else []
+    shifts = [gemmi.Op(_IDENTITY), *map(gemmi.Op, _CENTRINGS[abs(number)])]
+    every = [(shift * one).wrap().triplet() for shift in shifts for one in (*listed, *inverted)]
+    return tuple(dict.fromkeys(every)), []
+
+
+def parsed_operation(triplet: str) -> gemmi.Op:
+    """Return an operation.
+
+    Raises:
+        ValueError: the text is none, with a sentence that says so.
+    """
+    text = re.sub(r"\s", "", triplet.strip("'\"")).lower()
+    try:
+        if len(text) > _LONGEST:
+            raise ValueError
+        operation = gemmi.Op(text)
+        if abs(operation.det_rot()) != gemmi.Op.DEN**3:
+            raise ValueError
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(f"{quoted(triplet)} is no symmetry operation") from error
+    return operation
+
+
+def _how_to_read(hklf: tuple[int, list[str]] | None, path: Path) -> tuple[int, float, NDArray[np.float64]]:
+    number, rest = hklf or (0, ["4"])
+    values = _numbers(rest, "HKLF", path, number)
+    kind = int(values[0]) if values else 4
+    if kind not in (3, 4, 5):
+        raise fault(
+            path, f"HKLF {kind} is not read", "write single reflections as HKLF 4, or as HKLF 3 for |F|", number
+        )
+    scale = values[1] if len(values) > 1 else 1.0
+    matrix = np.array(values[2:11]).reshape(3, 3) if len(values) >= 11 else np.eye(3)
+    if scale <= 0 or abs(np.linalg.det(matrix)) < 1e-3:
+        raise fault(path, "HKLF has a scale that is not positive, or a matrix without inverse", "mend it", number)
+    return kind, scale, matrix
+
+
+def _numbers(words: Sequence[str], instruction: str, path: Path, line: int) -> list[float]:
+    """Return the numbers of an instruction, without the standard uncertainties in brackets.
+
+    Raises:
+        UserError: a word is no finite number.
+    """
+    try:
+        values = [float(word.partition("(")[0]) for word in words]
+        if not np.isfinite(values).all() or np.abs(values).max(initial=0.0) > 1e9:
+            raise ValueError
+    except ValueError:
+        what = f"{instruction} {quoted(' '.join(words))} has a word that is no number"
+        raise fault(path, what, "mend it", line) from None
+    return values

@@ -1,0 +1,136 @@
+"""MTZ files, merged or not, by gemmi."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import gemmi
+import numpy as np
+
+from phaselearn.errors import UserError
+from phaselearn.files import told_of
+from phaselearn.measured.cells import checked_cell
+from phaselearn.measured.readers.listing import MOST_REFLECTIONS, Listing, Stated, fault, too_many
+
+_WORD = 4  # bytes
+_HEADER_LINE = 80  # characters
+_MOST_COLUMNS = 500
+_HELPS = "give a list of reflections as MTZ, .hkl or CIF"
+# Labels of measured columns in the order of preference; a pair are the two Friedel mates, given apart.
+_INTENSITIES = (("I",), ("IMEAN",), ("IOBS",), ("I-obs",), ("I(+)", "I(-)"))
+_AMPLITUDES = (("F",), ("FP",), ("FOBS",), ("F-obs",), ("F(+)", "F(-)"))
+_CALCULATED = ("FC", "PHI", "FWT", "DELFWT", "FOM", "F-MODEL", "FMODEL")
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Labels of values and of their σ; two of each for Friedel mates."""
+
+    values: tuple[str, ...]
+    sigmas: tuple[str, ...]
+    amplitudes: bool
+
+
+def is_mtz(head: bytes) -> bool:
+    """Return whether a file that begins so is an MTZ."""
+    return head[:4] == b"MTZ "
+
+
+def read_mtz(path: Path) -> Listing:
+    """Return the reflections of an MTZ.
+
+    Raises:
+        UserError: it cannot be read, holds no measured column, or too many reflections.
+    """
+    _check_size(path)
+    try:
+        mtz = gemmi.read_mtz_file(str(path))
+    except (RuntimeError, ValueError, MemoryError, OSError) as error:
+        raise fault(path, f"the MTZ cannot be read ({error})", _HELPS) from error
+    if mtz.batches and not mtz.switch_to_original_hkl():
+        raise fault(path, "an unmerged MTZ without the column M/ISYM", _HELPS)
+    columns = _measured_columns(mtz, path)
+    table = np.array(mtz.array, dtype=np.float64, copy=True)
+    place = {column.label: number for number, column in enumerate(mtz.columns)}
+    parts = []
+    for mate, (value, sigma) in enumerate(zip(columns.values, columns.sigmas, strict=True)):
+        sign = -1 if mate else 1
+        sigmas = table[:, place[sigma]] if sigma else np.full(len(table), np.nan)
+        parts.append((sign * table[:, :3], table[:, place[value]], sigmas))
+    hkl, value_column, sigma_column = (np.concatenate(part) for part in zip(*parts, strict=True))
+    missing = np.isnan(value_column)
+    return Listing(
+        hkl=hkl[~missing],
+        value=value_column[~missing],
+        sigma=sigma_column[~missing],
+        amplitudes=columns.amplitudes,
+        stated=_stated(mtz, path),
+        kind=f"MTZ, {'unmerged, ' if mtz.batches else ''}{' and '.join(columns.values)}",
+    )
+
+
+def _check_size(path: Path) -> None:
+    """Check that a header promises no more than the file holds, before memory is taken for it."""
+    try:
+        size = path.stat().st_size
+        with open(path, "rb") as file:
+            start = file.read(3 * _WORD)
+            order = "<" if start[8:9] == b"\x44" or start[9:10] == b"\x41" else ">"
+            first = struct.unpack(f"{order}i", start[4:8])[0] if len(start) == 3 * _WORD else 0
+            if not 20 < first <= size // _WORD:
+                raise fault(path, "the MTZ is cut off, or its header is damaged", _HELPS)
+            file.seek((first - 1) * _WORD)
+            header = file.read(1 << 20)
+    except OSError as error:
+        raise UserError(told_of(error)) from error
+    for start_of_line in range(0, len(header) - _HEADER_LINE + 1, _HEADER_LINE):
+        words = header[start_of_line : start_of_line + _HEADER_LINE].split()
+        if len(words) >= 3 and words[0].upper() == b"NCOL":
+            _check_extent(words[1:], first, path)
+
+
+def _check_extent(words: Sequence[bytes], first: int, path: Path) -> None:
+    try:
+        columns, reflections = int(words[0]), int(words[1])
+    except ValueError:
+        raise fault(path, "the MTZ's header is damaged (NCOL)", _HELPS) from None
+    if reflections > MOST_REFLECTIONS:
+        raise too_many(path)
+    if not (0 < columns <= _MOST_COLUMNS and reflections > 0) or columns * reflections > first:
+        raise fault(path, f"the MTZ promises {reflections:,} rows of {columns:,} columns, which are not there", _HELPS)
+
+
+def _measured_columns(mtz: gemmi.Mtz, path: Path) -> _Columns:
+    labels = [column.label for column in mtz.columns]
+    for amplitudes, known in ((False, _INTENSITIES), (True, _AMPLITUDES)):
+        for values in known:
+            if all(label in labels for label in values):
+                return _Columns(values, tuple(_sigma_of(mtz, label) for label in values), amplitudes)
+    for amplitudes, kinds in ((False, "J"), (True, "F")):
+        for column in mtz.columns:
+            if column.type == kinds and not column.label.upper().startswith(_CALCULATED):
+                return _Columns((column.label,), (_sigma_of(mtz, column.label),), amplitudes)
+    raise fault(path, f"no column of measured intensities or amplitudes among {' '.join(labels)[:200]}", _HELPS)
+
+
+def _sigma_of(mtz: gemmi.Mtz, label: str) -> str:
+    """Return the label of the σ of a column: by name, else of the σ that follows it; empty if there is none."""
+    labels = [column.label for column in mtz.columns]
+    for name in (f"SIG{label}", f"SIG_{label}", f"{label}_sigma"):
+        if name in labels:
+            return name
+    following = mtz.columns[labels.index(label) + 1] if labels.index(label) + 1 < len(labels) else None
+    return following.label if following is not None and following.type in "QLM" else ""
+
+
+def _stated(mtz: gemmi.Mtz, path: Path) -> Stated:
+    wavelengths = [dataset.wavelength for dataset in mtz.datasets if dataset.wavelength > 0]
+    operations = mtz.spacegroup.operations() if mtz.spacegroup is not None else ()
+    return Stated(
+        cell=checked_cell(tuple(mtz.cell.parameters), str(path)),
+        wavelength=wavelengths[-1] if wavelengths else None,
+        operations=tuple(operation.triplet() for operation in operations),
+    )

@@ -1,0 +1,127 @@
+"""Reflections from a file of any format that is read; the format is known by the content, not by the name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from phaselearn.errors import choose
+from phaselearn.measured.cells import checked_cell
+from phaselearn.measured.composition import checked_elements, contents_of_formula, formula_units
+from phaselearn.measured.readers.checks import checked
+from phaselearn.measured.readers.cif import is_cif, read_cif, stated_in_cif
+from phaselearn.measured.readers.hklf import is_hklf, read_hklf
+from phaselearn.measured.readers.instructions import Instructions, is_instructions, read_instructions
+from phaselearn.measured.readers.listing import Listing, Stated, fault
+from phaselearn.measured.readers.mtz import is_mtz, read_mtz
+from phaselearn.measured.readers.table import is_table, read_table
+from phaselearn.measured.readers.text import TextSource
+from phaselearn.measured.readers.xds import is_xds, read_xds
+from phaselearn.measured.reflection_data import PROBES, ReflectionData
+
+_BESIDE = (".ins", ".res", ".INS", ".RES")
+_MOST_INSTRUCTIONS = 16 << 20  # bytes
+_READ = "read are SHELX .hkl (HKLF 3 or 4), CIF, .fcf, MTZ, XDS_ASCII, and tables with columns named h, k, l, I, sigma"
+
+
+def read_reflections(
+    path: str | Path,
+    *,
+    ins: str | Path | None = None,
+    cell: Sequence[float] | None = None,
+    wavelength: float | None = None,
+    elements: Sequence[str] | str | None = None,
+    formula: str | None = None,
+    probe: str | None = None,
+    block: str | None = None,
+) -> ReflectionData:
+    """Return the reflections of a file, and what is known of the crystal; what is given here stands above the file.
+
+    Args:
+        path: SHELX .hkl (HKLF 3 or 4), CIF or .fcf, MTZ, XDS_ASCII.HKL, or a table with columns named h, k, l, I and
+            sigma; text may be gzipped.
+        ins: SHELX instructions or a CIF with cell and contents; None for the .ins or .res of the same name, if any.
+        cell: a, b, c in Å, α, β, γ in degrees.
+        wavelength: in Å.
+        elements: symbols, as a list or as `C,H,O`.
+        formula: one formula unit, such as `C14H14O2`; the number of units in the cell follows from its volume.
+        probe: "xray", "electron" or "neutron"; None for that of the file, or what the wavelength suggests.
+        block: data block of a CIF with several lists of reflections.
+
+    Raises:
+        UserError: something cannot be read, or the cell is not known.
+    """
+    path = Path(path)
+    given = _given(cell, wavelength, elements, formula, probe)
+    beside = _instructions(path, ins)
+    listing = _listing(TextSource(path), beside, block)
+    stated = given.or_else(beside.stated).or_else(listing.stated)
+    if formula is not None and stated.cell is not None:
+        units = formula_units(stated.contents, stated.cell)
+        stated = Stated(contents={element: units * count for element, count in stated.contents.items()}).or_else(stated)
+        told = f"{units} formula units in the cell are assumed, as its volume suggests"
+        listing = replace(listing, warnings=(*listing.warnings, told))
+    return checked(listing, stated, path)
+
+
+def _given(
+    cell: Sequence[float] | None,
+    wavelength: float | None,
+    elements: Sequence[str] | str | None,
+    formula: str | None,
+    probe: str | None,
+) -> Stated:
+    contents: dict[str, float] = {}
+    if elements is not None:
+        contents = checked_elements(elements.replace(",", " ").split() if isinstance(elements, str) else elements)
+    if formula is not None:
+        contents = contents_of_formula(formula)
+    return Stated(
+        cell=None if cell is None else checked_cell(tuple(cell), "cell"),
+        wavelength=wavelength,
+        probe=None if probe is None else choose("probe", probe, PROBES, command="phaselearn solve FILE"),
+        contents=contents,
+    )
+
+
+def _instructions(path: Path, ins: str | Path | None) -> Instructions:
+    """Return the instructions that go with a file: those that are named, or those beside it."""
+    if ins is not None:
+        return _read_instructions(Path(ins))
+    stem = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    if stem.suffix.lower() == ".hkl":
+        for suffix in _BESIDE:
+            beside = stem.with_suffix(suffix)
+            if beside.is_file():
+                return _read_instructions(beside)
+    return Instructions(stated=Stated())
+
+
+def _read_instructions(path: Path) -> Instructions:
+    source = TextSource(path)
+    head = source.head()
+    if is_instructions(head):
+        return read_instructions(source.whole(_MOST_INSTRUCTIONS).decode("latin-1"), path)
+    if is_cif(head):
+        return Instructions(stated=stated_in_cif(source))
+    raise fault(path, "neither SHELX instructions with CELL nor a CIF", "name an .ins, or give `cell=[a,b,c,α,β,γ]`")
+
+
+def _listing(source: TextSource, instructions: Instructions, block: str | None) -> Listing:
+    head = source.head()
+    if not head.strip():
+        raise fault(source.path, "an empty file", _READ)
+    if is_mtz(head):
+        return read_mtz(source.path)
+    if is_xds(head):
+        return read_xds(source)
+    if is_table(head):
+        return read_table(source)
+    if is_hklf(head):
+        return read_hklf(source, instructions)
+    if is_instructions(head):
+        raise fault(source.path, "instructions, no reflections", "name the .hkl: the .ins beside it is found by itself")
+    if is_cif(head):
+        return read_cif(source, block)
+    raise fault(source.path, "a format that is not known", _READ)

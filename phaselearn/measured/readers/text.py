@@ -1,0 +1,92 @@
+"""Text files in pieces: plain or gzipped, of bounded size, with the numbers of their lines."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from phaselearn.errors import UserError
+from phaselearn.files import told_of
+from phaselearn.measured.readers.listing import fault
+from phaselearn.quoting import command
+
+MOST_BYTES = 256 << 20  # of text, unpacked
+_HEAD = 1 << 16  # bytes by which a format is known
+_PIECE = 1 << 22  # bytes that are read at once
+_GZIP = b"\x1f\x8b"
+
+
+@dataclass(frozen=True)
+class TextSource:
+    """Bytes that are read piece by piece.
+
+    Attributes:
+        path: the file, for errors.
+        content: bytes that are in memory already, such as a text inside a CIF; None for those of the file.
+    """
+
+    path: Path
+    content: bytes | None = None
+
+    def head(self) -> bytes:
+        """Return the first bytes.
+
+        Raises:
+            UserError: the file cannot be read.
+        """
+        return next(self._pieces(_HEAD), b"")
+
+    def whole(self, most: int = MOST_BYTES) -> bytes:
+        """Return all bytes.
+
+        Raises:
+            UserError: the file cannot be read, or it is too large.
+        """
+        return b"".join(self._pieces(_PIECE, most))
+
+    def lines(self) -> Iterator[tuple[int, list[bytes]]]:
+        """Yield the number of a line, from 1, and some thousand lines that begin with it.
+
+        Raises:
+            UserError: the file cannot be read, or it is too large.
+        """
+        number, rest = 1, b""
+        for piece in self._pieces(_PIECE):
+            *lines, rest = (rest + piece).replace(b"\r\n", b"\n").split(b"\n")
+            if lines:
+                yield number, lines
+                number += len(lines)
+        if rest:
+            yield number, [rest.rstrip(b"\r")]
+
+    def _pieces(self, size: int, most: int = MOST_BYTES) -> Iterator[bytes]:
+        total = 0
+        try:
+            with self._opened() as file:
+                while piece := file.read(size):
+                    total += len(piece)
+                    if total > most:
+                        helps = "merge equivalents in the program that wrote it"
+                        raise fault(self.path, f"more than {most >> 20} MB of text", helps)
+                    yield piece
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            helps = f"check it with `{command('gzip', '-t', self.path)}`"
+            raise fault(self.path, f"it cannot be unpacked ({error})", helps) from error
+        except IsADirectoryError as error:
+            raise fault(self.path, "a folder", "name a file of reflections") from error
+        except OSError as error:
+            raise UserError(told_of(error)) from error
+
+    def _opened(self) -> io.BufferedIOBase:
+        if self.content is not None:
+            return io.BytesIO(self.content)
+        if self.path.exists() and not self.path.is_file() and not self.path.is_dir():
+            raise fault(self.path, "a pipe, a socket or a device", "name a file of reflections")
+        file = open(self.path, "rb")  # noqa: SIM115 - the caller closes it
+        packed = file.read(2) == _GZIP
+        file.seek(0)
+        return gzip.GzipFile(fileobj=file) if packed else file
