@@ -73,9 +73,9 @@ def _real_rows(listing: Listing, path: Path) -> Listing:
         UserError: a number is out of range.
     """
     listing = listing.kept(~np.isnan(listing.value), "they have no value")
-    listing = listing.kept(~np.isnan(listing.hkl).any(1), "they have no indices")
-    broken = np.any(np.abs(listing.hkl - np.round(listing.hkl)) > _WHOLE, axis=1)
-    listing = listing.kept(~broken, "their indices are no whole numbers")
+    listing = listing.kept(~np.isnan(listing.hkl.sum(axis=1)), "they have no indices")
+    whole = np.abs(listing.hkl - np.round(listing.hkl)).max(axis=1, initial=0.0) <= _WHOLE
+    listing = listing.kept(whole, "their indices are no whole numbers")
     listing = replace(listing, hkl=np.round(listing.hkl))
     listing = listing.kept(np.any(listing.hkl != 0, axis=1), "the reflection 0 0 0 is not measured")
     largest = np.abs(listing.hkl).max(initial=0.0)

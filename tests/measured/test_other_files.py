@@ -1,0 +1,307 @@
+"""CIF, .fcf, MTZ, XDS_ASCII and tables."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import gemmi
+import numpy as np
+import pytest
+
+from phaselearn.errors import UserError
+from phaselearn.measured.readers.reading import read_reflections
+from tests.measured.files import CELL, CIF_HEAD, INS, ROWS, assert_rows, cif_loop, hklf, write, write_mtz
+
+XDS = """!FORMAT=XDS_ASCII    MERGE=FALSE    FRIEDEL'S_LAW=TRUE
+!OUTPUT_FILE=XDS_ASCII.HKL        DATE=28-Nov-2026
+!SPACE_GROUP_NUMBER=   14
+!UNIT_CELL_CONSTANTS=     6.100     7.200     8.300  90.000 104.500  90.000
+!X-RAY_WAVELENGTH=  0.710730
+!NUMBER_OF_ITEMS_IN_EACH_DATA_RECORD=7
+!ITEM_H=1
+!ITEM_K=2
+!ITEM_L=3
+!ITEM_IOBS=4
+!ITEM_SIGMA(IOBS)=5
+!ITEM_XD=6
+!ITEM_YD=7
+!END_OF_HEADER
+"""
+
+
+def xds_rows(extra: str = "1.5 2.5") -> str:
+    return "\n".join(f"{' '.join(map(str, row))} {extra}" for row in ROWS) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "value", "sigma"),
+    [
+        ("_refln_", "F_squared_meas", "F_squared_sigma"),
+        ("_refln_", "F_squared_meas", "F_squared_meas_su"),
+        ("_refln.", "F_squared_meas", "F_squared_sigma"),
+        ("_refln_", "intensity_meas", "intensity_sigma"),
+        ("_refln_", "intensity_meas", "intensity_u"),
+        ("_refln.", "intensity_meas", "intensity_sigma"),
+        ("_diffrn_refln_", "intensity_net", "intensity_sigma"),
+        ("_diffrn_refln_", "intensity_net", "intensity_u"),
+        ("_diffrn_refln_", "counts_net", "counts_net_su"),
+        ("_REFLN_", "f_squared_MEAS", "F_Squared_Sigma"),
+    ],
+)
+def test_intensities_of_a_cif_under_every_name(tmp_path: Path, prefix: str, value: str, sigma: str) -> None:
+    data = read_reflections(write(tmp_path, "a.cif", CIF_HEAD + cif_loop(prefix, value, sigma)))
+    assert_rows(data)
+    assert data.experiment.cell == CELL
+    assert data.experiment.wavelength == 0.71073
+    assert data.experiment.contents == {"C": 16, "H": 24, "O": 8}
+    assert len(data.experiment.operations) == 4
+
+
+def test_amplitudes_of_a_cif_become_intensities(tmp_path: Path) -> None:
+    for value, sigma in (("F_meas", "F_sigma"), ("F_meas", "F_meas_sigma")):
+        data = read_reflections(write(tmp_path, "a.cif", CIF_HEAD + cif_loop("_refln_", value, sigma)))
+        np.testing.assert_allclose(data.intensity, [row[3] * abs(row[3]) for row in ROWS])
+
+
+def test_calculated_columns_are_no_measurement(tmp_path: Path) -> None:
+    text = CIF_HEAD + cif_loop("_refln_", "F_squared_calc", "F_squared_sigma")
+    with pytest.raises(UserError, match="data blocks with reflections: none; a CIF with a list of reflections"):
+        read_reflections(write(tmp_path, "a.cif", text))
+
+
+@pytest.mark.parametrize("code", [3, 4, 6])
+def test_fcf_of_shelxl(tmp_path: Path, code: int) -> None:
+    head = f"#\n# h,k,l, Fo-squared and more\n#\n{CIF_HEAD}_shelx_refln_list_code {code}\n"
+    columns = {
+        3: ["F_meas", "F_sigma", "A_calc", "B_calc"],
+        4: ["F_squared_calc", "F_squared_meas", "F_squared_sigma", "observed_status"],
+        6: ["F_squared_meas", "F_squared_sigma", "F_calc", "phase_calc"],
+    }[code]
+    lines = []
+    for h, k, index, value, sigma in ROWS:
+        measured = {
+            3: f"{abs(value) ** 0.5} {sigma} 1.0 -2.0",
+            4: f"99.9 {value} {sigma} o",
+            6: f"{value} {sigma} 10.0 180.0",
+        }[code]
+        lines.append(f"{h} {k} {index} {measured}")
+    tags = [f"_refln_index_{index}" for index in "hkl"] + [f"_refln_{column}" for column in columns]
+    data = read_reflections(write(tmp_path, "a.fcf", "\n".join([head, "loop_", *tags, *lines]) + "\n"))
+    if code == 3:
+        np.testing.assert_allclose(data.intensity, [abs(row[3]) for row in ROWS], rtol=1e-6)
+    else:
+        assert_rows(data)
+
+
+def test_reflections_that_a_cif_marks_as_unreliable_are_left_out(tmp_path: Path) -> None:
+    loop = cif_loop("_refln_", "F_squared_meas", "F_squared_sigma")
+    loop = loop.replace("_refln_F_squared_sigma\n", "_refln_F_squared_sigma\n_refln_observed_status\n")
+    for place, status in enumerate("o<xo"):
+        row = " ".join(map(str, ROWS[place]))
+        loop = loop.replace(row, f"{row} {status}")
+    data = read_reflections(write(tmp_path, "a.cif", CIF_HEAD + loop))
+    assert_rows(data, [ROWS[0], ROWS[1], ROWS[3]])
+    assert data.warnings == ("1 of 4 rows were left out: the status x marks them as unreliable",)
+
+
+def test_an_embedded_list_is_read_by_its_own_instructions(tmp_path: Path) -> None:
+    res = INS.replace("HKLF 4", "HKLF 4 0.5").replace("0.71073", "0.5")
+    text = f"{CIF_HEAD}_shelx_res_file\n;\n{res}\n;\n_shelx_res_checksum 1234\n"
+    text += f"_shelx_hkl_file\n;\n{hklf()}  text after the end\n;\n_shelx_hkl_checksum 99999\n"
+    data = read_reflections(write(tmp_path, "a.cif", text + cif_loop("_refln_", "F_meas", "F_sigma")))
+    assert_rows(data, [(*row[:3], row[3] / 2, row[4] / 2) for row in ROWS])
+    # The CIF's own statement is newer than the one of the instructions.
+    assert data.experiment.wavelength == 0.71073
+
+
+def test_the_block_with_reflections_is_found_and_others_complete_it(tmp_path: Path) -> None:
+    reflections = "data_refl\n" + cif_loop("_refln_", "F_squared_meas", "F_squared_sigma")
+    path = write(tmp_path, "a.cif", f"data_global\n_journal_year 2026\n{reflections}\n{CIF_HEAD}")
+    data = read_reflections(path)
+    assert_rows(data)
+    assert (data.experiment.cell, data.experiment.contents["C"]) == (CELL, 16)
+
+
+def test_of_two_blocks_with_reflections_one_must_be_named(tmp_path: Path) -> None:
+    loop = cif_loop("_refln_", "F_squared_meas", "F_squared_sigma")
+    other = CIF_HEAD.replace("data_crystal", "data_warm").replace("6.1000(12)", "6.2")
+    path = write(tmp_path, "a.cif", CIF_HEAD + loop + other + loop)
+    with pytest.raises(UserError, match="data blocks with reflections: crystal, warm; block=NAME takes one"):
+        read_reflections(path)
+    assert read_reflections(path, block="warm").experiment.cell[0] == 6.2
+    with pytest.raises(UserError, match="data blocks with reflections named cold: none"):
+        read_reflections(path, block="cold")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("6.1000(12)", "6.1O", "the cell ‘6.1O 7.2000(14) 8.3000(16) 90 104.50(3) 90’ of data_crystal cannot be read"),
+        ("_cell_length_a 6.1000(12)\n", "", "the cell ‘? 7.2000(14)"),
+        ("104.50(3)", "184.50(3)", "an angle outside of 0 to 180°"),
+    ],
+)
+def test_a_cell_that_cannot_be_read_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:
+    text = CIF_HEAD.replace(old, new) + cif_loop("_refln_", "F_squared_meas", "F_squared_sigma")
+    with pytest.raises(UserError, match=re.escape(told)):
+        read_reflections(write(tmp_path, "a.cif", text))
+
+
+@pytest.mark.parametrize("name", ["I 41/a m d:2", "I 1 2/a 1", "F d -3 m:2", "P n n n:2", "R -3 m:H"])
+def test_the_operations_of_unusual_settings_are_those_of_the_file(tmp_path: Path, name: str) -> None:
+    operations = [operation.triplet() for operation in gemmi.SpaceGroup(name).operations()]
+    head = CIF_HEAD[: CIF_HEAD.index("'x, y, z'")] + "\n".join(f"'{one}'" for one in operations) + "\n"
+    text = head + cif_loop("_refln_", "F_squared_meas", "F_squared_sigma")
+    found = read_reflections(write(tmp_path, "a.cif", text)).experiment.operations
+    assert set(found) == set(operations)
+
+
+@pytest.mark.parametrize("missing", ["-1", "-1.0", "?", "."])
+def test_what_was_not_measured_is_left_out(tmp_path: Path, missing: str) -> None:
+    rows = [*ROWS, (3, 0, 1, 0, 0)]
+    loop = cif_loop("_refln_", "F_squared_meas", "F_squared_sigma", rows).replace(
+        "3 0 1 0 0", f"3 0 1 {missing} {missing}"
+    )
+    data = read_reflections(write(tmp_path, "a.cif", CIF_HEAD + loop))
+    assert_rows(data)
+    assert "1 of 5 rows were left out" in data.warnings[0]
+
+
+def test_bracketed_uncertainties_are_sigma(tmp_path: Path) -> None:
+    loop = "loop_\n_refln_index_h\n_refln_index_k\n_refln_index_l\n_refln_F_squared_meas\n"
+    path = write(tmp_path, "a.cif", CIF_HEAD + loop + "1 0 0 12.34(56)\n2 0 0 123(4)\n0 1 1 -0.5(6)\n")
+    assert_rows(read_reflections(path), [(1, 0, 0, 12.34, 0.56), (2, 0, 0, 123, 4), (0, 1, 1, -0.5, 0.6)])
+
+
+def mtz_table() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return (np.array([row[index] for row in ROWS]) for index in (slice(0, 3), 3, 4))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("names", [("I", "SIGI"), ("IMEAN", "SIGIMEAN"), ("IOBS", "SIGIOBS"), ("J_crystal", "sd")])
+def test_intensities_of_an_mtz(tmp_path: Path, names: tuple[str, str]) -> None:
+    hkl, value, sigma = mtz_table()
+    columns = {"FC": ("F", value), names[0]: ("J", value), names[1]: ("Q", sigma), "FREE": ("I", sigma)}
+    data = read_reflections(write_mtz(tmp_path / "a.mtz", hkl, columns))
+    assert_rows(data)
+    assert data.experiment.cell == pytest.approx(CELL)
+    assert data.experiment.wavelength == pytest.approx(0.71073)
+    group = gemmi.GroupOps([gemmi.Op(one) for one in data.experiment.operations])
+    assert gemmi.find_spacegroup_by_ops(group).xhm() == "P 1 21/c 1"
+
+
+def test_friedel_mates_and_missing_values_of_an_mtz(tmp_path: Path) -> None:
+    hkl, value, sigma = mtz_table()
+    other = value + 1
+    other[1] = np.nan
+    columns = {"I(+)": ("K", value), "SIGI(+)": ("M", sigma), "I(-)": ("K", other), "SIGI(-)": ("M", sigma)}
+    data = read_reflections(write_mtz(tmp_path / "a.mtz", hkl, columns))
+    np.testing.assert_array_equal(data.hkl, np.concatenate((hkl, -hkl[[0, 2, 3]])))
+    np.testing.assert_allclose(data.intensity, np.concatenate((value, other[[0, 2, 3]])), rtol=1e-6)
+
+
+def test_amplitudes_of_an_mtz(tmp_path: Path) -> None:
+    hkl, value, sigma = mtz_table()
+    columns = {"FP": ("F", np.sqrt(np.abs(value))), "SIGFP": ("Q", sigma), "FC": ("F", value), "PHIC": ("P", value)}
+    data = read_reflections(write_mtz(tmp_path / "a.mtz", hkl, columns))
+    np.testing.assert_allclose(data.intensity, np.abs(value), rtol=1e-5)
+
+
+def test_an_unmerged_mtz_has_its_own_indices_back(tmp_path: Path) -> None:
+    names = ("ZD", "RLP", "PEAK", "CORR", "MAXC", "PSI")
+    items = "".join(f"!ITEM_{name}={place}\n" for place, name in enumerate(names, 8))
+    header = XDS.replace("RECORD=7", "RECORD=13").replace("!END_OF_HEADER", f"{items}!END_OF_HEADER")
+    path = write(tmp_path, "XDS_ASCII.HKL", header + xds_rows("1.5 2.5 3.5 0.01 100 50 10 20") + "!END_OF_DATA\n")
+    mtz = gemmi.read_xds_ascii(str(path)).to_mtz()
+    mtz.write_to_file(str(tmp_path / "a.mtz"))
+    data = read_reflections(tmp_path / "a.mtz")
+    assert "unmerged" in data.source
+    found = {tuple(row): value for row, value in zip(data.hkl.tolist(), data.intensity, strict=True)}
+    assert found == pytest.approx({row[:3]: row[3] for row in ROWS}, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: whole[:200],
+        lambda whole: whole.replace(b"NCOL ", b"NCOL 9").replace(b"NCOL 9    ", b"NCOL 99999"),
+        lambda whole: whole[:4] + b"\xff\xff\xff\x7f" + whole[8:],
+        lambda whole: whole[: len(whole) // 2],
+    ],
+    ids=["cut off", "columns that are not there", "header beyond the end", "half"],
+)
+def test_a_damaged_mtz_is_one_line(tmp_path: Path, damage) -> None:
+    hkl, value, sigma = mtz_table()
+    path = write_mtz(
+        tmp_path / "a.mtz", np.tile(hkl, (50, 1)), {"I": ("J", np.tile(value, 50)), "SIGI": ("Q", np.tile(sigma, 50))}
+    )
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(UserError, match=r"a\.mtz: the MTZ"):
+        read_reflections(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        XDS + xds_rows() + "!END_OF_DATA\n 1 1 1 5 5 5 5\n",
+        XDS.replace("!FORMAT=XDS_ASCII    ", "!FORMAT=XDS_ASCII ").replace("MERGE=FALSE", "MERGE=TRUE") + xds_rows(),
+        XDS.replace("!", "!  ").replace("=   ", "= ") + xds_rows(),
+        XDS.replace("IOBS)=5", "IOBS)=6").replace("XD=6", "XD=5")
+        + "\n".join(f"{' '.join(map(str, row[:4]))} 7.5 {row[4]} 2.5" for row in ROWS),
+        XDS.replace("!ITEM_XD=6\n", "").replace("\n", "\r\n") + xds_rows("").replace("\n", "\r\n"),
+    ],
+    ids=["end of data", "merged", "blanks", "other columns", "CRLF"],
+)
+def test_dialects_of_xds(tmp_path: Path, text: str) -> None:
+    data = read_reflections(write(tmp_path, "XDS_ASCII.HKL", text))
+    assert_rows(data)
+    assert data.experiment.cell == CELL
+    assert data.experiment.wavelength == 0.71073
+    assert len(data.experiment.operations) == 4
+
+
+def test_what_xds_rejected_is_left_out(tmp_path: Path) -> None:
+    data = read_reflections(write(tmp_path, "a.HKL", XDS + xds_rows() + " 3 0 1 500.0 -20.0 1.5 2.5\n"))
+    assert_rows(data)
+    assert data.warnings == ("1 of 5 rows were left out: XDS rejected them (σ < 0)",)
+
+
+@pytest.mark.parametrize(
+    ("names", "separator"),
+    [("h,k,l,I,sigma", ","), ("H;K;L;Intensity;SigI", ";"), ("h k l Iobs esd", "  "), ("h\tk\tl\tFo2\tsu", "\t")],
+)
+def test_tables_with_names(tmp_path: Path, names: str, separator: str) -> None:
+    lines = [separator.join(map(str, row)) for row in ROWS]
+    path = write(tmp_path, "a.csv", "# from a colleague\n" + "\n".join([names, *lines]) + "\n")
+    assert_rows(read_reflections(path, cell=CELL))
+
+
+def test_a_table_without_sigma_or_intensity(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, "a.csv", "h,k,l,F\n" + "\n".join(f"{h},{k},{index},{abs(v) ** 0.5}" for h, k, index, v, _ in ROWS)
+    )
+    data = read_reflections(path, cell=CELL)
+    np.testing.assert_allclose(data.intensity, [abs(row[3]) for row in ROWS])
+    assert "σ of 4 of 4 reflections is not known" in data.warnings[0]
+    with pytest.raises(UserError, match="no column of intensities or amplitudes among ‘h, k, l, phase’"):
+        read_reflections(write(tmp_path, "b.csv", "h,k,l,phase\n1,0,0,1\n"), cell=CELL)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "an empty file"),
+        ("once upon a time\n", "a format that is not known"),
+        (INS, "instructions, no reflections"),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        read_reflections(write(tmp_path, "a.txt", text))
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"No such file or directory: .*absent\.hkl"):
+        read_reflections(tmp_path / "absent.hkl")
+    with pytest.raises(UserError, match="a folder; name a file of reflections"):
+        read_reflections(tmp_path)
