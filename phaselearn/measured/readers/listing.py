@@ -1,4 +1,4 @@
-"""What a reader takes from a file, before it is checked: rows of reflections, and what is stated of the crystal."""
+"""Rows and statements that a reader takes from a file, before they are checked."""
 
 from __future__ import annotations
 
