@@ -143,7 +143,7 @@ def test_the_command_is_noted_once_and_without_the_folder(tmp_path):
 
 
 def test_no_folder_is_one_line(tmp_path):
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         find_runs(tmp_path / "nothing")
 
 
