@@ -73,7 +73,7 @@ def select(batch: Batch, names: Collection[str] | None) -> Batch:
     """Return the named parts of a batch, those that it holds; None for all."""
     if names is None:
         return batch
-    # A dictionary made in a loop is no TypedDict to a type checker; its keys are some of the batch's own.
+    # A dictionary made in a loop is not a TypedDict to a type checker; its keys are some of the batch's own.
     return cast(Batch, {name: values for name, values in batch.items() if name in names})
 
 

@@ -66,7 +66,7 @@ class LeftOut:
 
 
 class Unusable(Exception):
-    """Raised for an entry that is no ordered crystal; the message is the reason of its `LeftOut`."""
+    """Raised for an entry that is not an ordered crystal; the message is the reason of its `LeftOut`."""
 
 
 def unreadable(error: Exception, file: Path | None = None) -> Unusable:

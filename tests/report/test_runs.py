@@ -77,7 +77,7 @@ def write_run(folder: Path, model: str, rate: float, scores: list[float], crysta
 
 @pytest.fixture
 def outputs(tmp_path: Path) -> Path:
-    """Two finished runs, one of them in a multirun, and one that is under way; beside them what is no run."""
+    """Two finished runs, one of them in a multirun, and one that is under way; beside them what is not a run."""
     folder = tmp_path / "outputs"
     write_run(folder / "first", "cnn.CNN", 0.1, [0.5, 0.7, 0.6], CORRELATIONS["first"])
     write_run(folder / "sweep" / "0", "mlp.MLP", 0.1, [0.8], CORRELATIONS["second"])

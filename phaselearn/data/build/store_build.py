@@ -63,7 +63,7 @@ def build_store(
         workers: number of processes; None for one a core where it is worth it. The store does not depend on it.
 
     Raises:
-        UserError: something is at `path` already or, with `overwrite`, something that is no store of ours; or the
+        UserError: something is at `path` already or, with `overwrite`, something that is not a store of ours; or the
             source has no usable crystal.
         OSError: a file cannot be read or written; what is done is kept, and the same call goes on.
     """
@@ -79,7 +79,7 @@ def build_store(
             return PairStore(path)
         if not overwrite:
             _check_free(storage, is_there(path))
-        # Nothing is deleted in, nor written beside, a folder that is no store.
+        # Nothing is deleted in, nor written beside, a folder that is not a store.
         for place in (storage, storage.beside()):
             check_removable(place)
         _build(storage, source, definition, recipe, workers)
@@ -186,6 +186,6 @@ def write_card(storage: Storage) -> Entry:
 
 
 def _remove_rest(partial: Storage) -> None:
-    """Remove all files that are no part of the store."""
+    """Remove all files that are not part of the store."""
     manifest = require_manifest(partial)
     partial.delete(partial.sizes().keys() - manifest.files.keys() - {MANIFEST})

@@ -60,7 +60,7 @@ class MixedObservation:
                 rows.append(chosen)
         place = torch.cat(rows).argsort()
         joined = {name: torch.cat([_of(part, name) for part in parts])[place] for name in parts[0]}
-        # Made in a loop, it is no TypedDict to a type checker; its keys are those of a batch.
+        # Made in a loop, it is not a TypedDict to a type checker; its keys are those of a batch.
         return cast(Batch, joined)
 
 

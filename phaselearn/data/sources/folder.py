@@ -54,7 +54,7 @@ class Folder(Source):
             found = [self.path] if self.path.is_file() else sorted(self.path.glob(pattern))
         except (ValueError, NotImplementedError) as error:
             raise UserError(
-                f"source.pattern={pattern} is no pattern within a folder: e.g. source.pattern='**/*.cif'"
+                f"source.pattern={pattern} is not a pattern within a folder: e.g. source.pattern='**/*.cif'"
             ) from error
         # Every file holds at least one entry, so no more than `count` files are needed.
         self.files = [file for file in found if file.is_file() and not self._is_hidden(file)][:count]

@@ -190,7 +190,7 @@ def _changed_store_is_refused(
     change(store)
     seal(store)
     line = refused("data", "info", f"data.store={store}")
-    assert "small.zarr is no store that this package has written" in line
+    assert "small.zarr is not a store that this package has written" in line
     assert told in line
 
 

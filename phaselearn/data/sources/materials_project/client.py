@@ -94,7 +94,7 @@ class Client:
         """Return an identifier in the form that the service uses; a material may have an old and a new one.
 
         Raises:
-            UserError: the text is no identifier.
+            UserError: the text is not an identifier.
         """
         from mp_api.client.core.utils import validate_ids
 
@@ -102,7 +102,7 @@ class Client:
             return validate_ids([identifier])[0]
         except ValueError as error:
             raise UserError(
-                f"{identifier} is no identifier of the Materials Project: give e.g. "
+                f"{identifier} is not an identifier of the Materials Project: give e.g. "
                 "source.filters.ids=[mp-149,mp-22862]"
             ) from error
 

@@ -30,7 +30,7 @@ _EXAMPLES = {
 
 @dataclass(frozen=True)
 class Filters:
-    """Conditions that a material must fulfil, all of them; None is no condition.
+    """Conditions that a material must fulfil, all of them; None means no condition.
 
     Values are sorted, so that their order makes no difference.
 
@@ -129,7 +129,7 @@ def _check_words(name: str, values: Sequence[str]) -> None:
 
 def _check_symbol(name: str, symbol: str) -> None:
     if not Element.is_valid_symbol(symbol):
-        raise UserError(f"{_KEY}.{name}: {symbol} is no element: give e.g. {_example(name)}")
+        raise UserError(f"{_KEY}.{name}: {symbol} is not an element: give e.g. {_example(name)}")
 
 
 def _parts(system: str) -> list[str]:
