@@ -42,7 +42,7 @@ class File(Source):
             smallest SHA-256, so that smaller choices lie within larger ones.
         licence: licence of the structures.
         attribution: whom to cite for the structures.
-        cell: which cell each crystal gets: `as_given`, `primitive` (Niggli-reduced) or `conventional`.
+        cell: the cell that each crystal gets: `as_given`, `primitive` (Niggli-reduced) or `conventional`.
 
     Raises:
         UserError: there is no such file, the count is below 1, or the cell is unknown.

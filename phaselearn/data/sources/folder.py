@@ -28,7 +28,7 @@ class Folder(Source):
         path: a folder, which is searched with its folders, or a file; names that begin with a dot are passed over.
         pattern: pattern of the files in the folder, e.g. `**/*.cif`.
         count: largest number of entries; the first ones are taken. None for all.
-        cell: which cell each crystal gets: `primitive` (Niggli-reduced), `conventional` or `as_given`.
+        cell: the cell that each crystal gets: `primitive` (Niggli-reduced), `conventional` or `as_given`.
         licence: licence of the structures.
         attribution: whom to cite for the structures.
 

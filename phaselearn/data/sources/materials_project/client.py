@@ -58,7 +58,7 @@ class Client:
         """Return the ids on a page (from 1) of the sorted materials that fulfil the filters, and their total number.
 
         Raises:
-            UserError: see `database_version`.
+            UserError: the service cannot be reached, refuses, keeps failing, or answers in another form.
         """
 
         def ask() -> tuple[list[str], int]:
@@ -76,7 +76,7 @@ class Client:
         """Return {id: document} of at most 100 materials, without those that the service does not give.
 
         Raises:
-            UserError: see `database_version`.
+            UserError: the service cannot be reached, refuses, keeps failing, or answers in another form.
         """
 
         def ask() -> dict[str, dict[str, Any]]:

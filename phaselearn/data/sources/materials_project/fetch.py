@@ -47,8 +47,8 @@ def fetch(folder: Path, wanted: Filters, client: Client) -> Snapshot:
     If another process is fetching it, this call waits.
 
     Raises:
-        UserError: see `Client`; or nothing fulfils the filters; or the begun snapshot has other filters or is of
-            another version of the database.
+        UserError: the service fails, nothing fulfils the filters, or the begun snapshot has other filters or another
+            version of the database.
     """
     with held(folder.with_name(folder.name + ".lock"), f"fetches {folder}"):
         if not folder.exists():

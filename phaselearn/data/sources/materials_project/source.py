@@ -31,7 +31,7 @@ class MaterialsProject(Source):
     Args:
         filters: conditions that the materials fulfil.
         count: number of materials, see `Filters`; null for all.
-        cell: which cell each crystal gets: `as_given`, `primitive` (Niggli-reduced) or `conventional`.
+        cell: the cell that each crystal gets: `as_given`, `primitive` (Niggli-reduced) or `conventional`.
         snapshot: folder of the snapshot; null for one under `snapshot_folder` that is named after the filters. One that
             is named and is there needs no filters.
         snapshot_folder: where snapshots that are not named lie.
