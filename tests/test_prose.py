@@ -29,7 +29,8 @@ FAULTS = {
         "Ends a training whose loss is not finite",
     ),
     "per unit: write `one per sample`": (
-        r"\b(value|row|line|batch|entry|process|factor) a (sample|crystal|line|core|job)\b",
+        r"\b(one|once|values?|crystals?|seeds?|rows?|pairs?|factors?|eV|s|ms|seconds) an? "
+        r"(core|crystal|sample|row|line|chunk|start|process|job|worker|epoch|atom|axis)\b",
         "every one gives a value a sample",
     ),
     "an argument without its noun": (

@@ -45,7 +45,7 @@ COLUMNS = (
     "failed",
 )
 
-_HEADINGS = ("regime", "method", "n", "solved %", "strict %", "median CC", "gain", "phase error °", "s a crystal")
+_HEADINGS = ("regime", "method", "n", "solved %", "strict %", "median CC", "gain", "phase error °", "s per crystal")
 
 Row = dict[str, str | float]
 

@@ -16,17 +16,17 @@ from phaselearn.quoting import command, setting
 
 
 def repair_command(storage: Storage) -> str:
-    """Return the command that mends a store."""
+    """Return the command that repairs a store."""
     return prepare_command(storage.path, "repair=true")
 
 
 def prepare_command(path: Path | str, *words: str) -> str:
-    """Return the command that builds or mends the store of a name."""
+    """Return the command that builds or repairs the store of this name."""
     return command("phaselearn prepare", setting("data.store", path), *words)
 
 
 def damaged(storage: Storage, key: str, why: str) -> UserError:
-    """Return the error that names a damaged file and the command that mends it."""
+    """Return the error that names a damaged file and the command that repairs it."""
     return UserError(f"{storage.path} is damaged: {key} ({why}): mend it with `{repair_command(storage)}`")
 
 

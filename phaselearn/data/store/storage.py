@@ -62,7 +62,7 @@ class Storage(ABC):
         All paths and links to the place share one lock.
 
         Args:
-            doing: what the holder does, which those who wait are told, as in "builds pairs.zarr".
+            doing: the holder's work, which is shown to those who wait, as in "builds pairs.zarr".
         """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Fetches a snapshot piece by piece, so that a fetch that is stopped at any moment can go on.
+"""Fetches a snapshot piece by piece, so that a fetch can be stopped at any moment and continued.
 
 A snapshot under way is a folder `….partial` with `plan.json`, the pages of ids that fulfil the filters in `listing/`,
 and the structures in `batches/`. Each file is written in one step. At the end the folder becomes the snapshot.
