@@ -1,4 +1,4 @@
-"""Files of a stranger's store: nothing in them runs, leaks, or leads out of the store."""
+"""Stores that somebody else has made: nothing in them runs, leaks, or leads out of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,127 @@ import numpy as np
 import pytest
 import zarr
 
+from phaselearn.data.build.store_build import build_store
+from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.data.store.manifest import MANIFEST, Entry, Manifest, read_manifest
+from phaselearn.data.store.recipe import config_hash
 from phaselearn.data.store.storage import LocalStorage
 from tests.cli.inside import call
-from tests.data.store.strange.forging import edit, seal
-from tests.hostile import Canary, one_minute_at_most
+from tests.conftest import OCTANT
+from tests.hostile import (
+    SECRET,
+    VARIABLE,
+    Canary,
+    assert_harmless,
+    one_minute_at_most,
+    the_one_line,
+    write_pickle,
+)
+
+PROTOTYPES = {"_target_": "phaselearn.data.sources.prototypes.Prototypes", "count": 20, "seed": 0, "cell": "primitive"}
+LEAK = "${oc.env:" + VARIABLE + "}"
+SOURCES = {
+    "os.system": {"_target_": "os.system", "command": "touch canary"},
+    "numpy.load": {"_target_": "numpy.load", "file": "evil.pkl", "allow_pickle": True},
+    "pandas.read_pickle": {"_target_": "pandas.read_pickle", "filepath_or_buffer": "evil.pkl"},
+    "phaselearn.files.os.system": {"_target_": "phaselearn.files.os.system", "command": "touch canary"},
+    "joblib.load": {**PROTOTYPES, "seed": {"_target_": "joblib.load", "filename": "evil.pkl"}},
+    "phaselearn.models.phase_zero.PhaseZero": {"_target_": "phaselearn.models.phase_zero.PhaseZero"},
+    "_args_": {**PROTOTYPES, "_args_": [1]},
+    LEAK: {"_target_": "phaselearn.data.sources.file.File", "path": LEAK},
+    "snapshot=../made": {
+        "_target_": "phaselearn.data.sources.materials_project.source.MaterialsProject",
+        "snapshot": "../made",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of twenty crystals."""
+    path = tmp_path_factory.mktemp("built") / "small.zarr"
+    build_store(Prototypes(20, 0, "primitive"), OCTANT, path, longest_edge=30.0, source_config=PROTOTYPES)
+    return path
+
+
+@pytest.fixture
+def store(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, with a pickle beside; a secret is in the environment."""
+    place = tmp_path / "place"
+    shutil.copytree(built, place / "small.zarr")
+    write_pickle(place)
+    monkeypatch.chdir(place)
+    monkeypatch.setenv(VARIABLE, SECRET)
+    return Path("small.zarr")
+
+
+@pytest.fixture
+def refused(store: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command that must refuse in one line, without harm; return the line."""
+
+    def run(*arguments: str) -> str:
+        capfd.readouterr()
+        assert call(*arguments) == 2
+        printed = capfd.readouterr()
+        assert_harmless(Path.cwd(), printed.out + printed.err)
+        return the_one_line(printed.err)
+
+    return run
+
+
+def seal(store: Path, source: dict[str, Any] | None = None) -> None:
+    """Write a manifest that fits what the store holds, as whoever forges one would."""
+    storage = LocalStorage(store)
+    recipe = read_manifest(storage).recipe
+    if source is not None:
+        recipe["source"]["config"] = source
+        recipe["config_hash"] = config_hash(recipe["definition"], recipe["longest_edge"], source)
+    files = [path for path in store.rglob("*") if path.is_file() and path.name != MANIFEST]
+    Manifest(recipe, {path.relative_to(store).as_posix(): Entry.of(path.read_bytes()) for path in files}).write(storage)
+
+
+def edit(file: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change a JSON file."""
+    document = json.loads(file.read_text())
+    change(document)
+    file.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize("named", SOURCES)
+def test_repair_builds_known_sources_alone(store: Path, refused: Callable[..., str], named: str) -> None:
+    seal(store, SOURCES[named])
+    (store / "lattice" / "zarr.json").write_text("{}")  # so that all of it must be built again
+    line = refused("prepare", f"data.store={store}", "repair=true")
+    assert named in line
+    assert "`phaselearn prepare data.store=small.zarr repair=true trust=true`" in line
+    assert store.exists()
+
+
+def test_a_user_may_trust_the_source(store: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path.cwd()))
+    Path("own_source.py").write_text("from phaselearn.data.sources.prototypes import Prototypes as Own\n")
+    seal(store, {**PROTOTYPES, "_target_": "own_source.Own"})
+    (store / "lattice" / "zarr.json").write_text("{}")
+    assert "own_source.Own" in refused("prepare", f"data.store={store}", "repair=true")
+    assert "own_source" not in sys.modules
+    assert call("prepare", f"data.store={store}", "repair=true", "trust=true") == 0
+    assert call("prepare", f"data.store={store}", "verify=true") == 0
+
+
+def test_a_known_source_is_built(store: Path, built: Path) -> None:
+    (store / "lattice" / "zarr.json").write_text("{}")
+    assert call("prepare", f"data.store={store}", "repair=true") == 0
+    assert (store / MANIFEST).read_bytes() == (built / MANIFEST).read_bytes()
+
+
+@pytest.mark.parametrize("broken", ["definition", "source", "longest_edge", "everything"])
+def test_a_recipe_that_is_none(store: Path, refused: Callable[..., str], broken: str) -> None:
+    storage = LocalStorage(store)
+    manifest = read_manifest(storage)
+    recipe = {} if broken == "everything" else {**manifest.recipe, broken: {"more": "of it"}}
+    Manifest(recipe, manifest.files).write(storage)
+    (store / "zarr.json").write_text("{}")
+    refused("prepare", f"data.store={store}", "repair=true")
 
 
 def _version_2(store: Path) -> None:
@@ -73,7 +190,7 @@ def _changed_store_is_refused(
     change(store)
     seal(store)
     line = refused("data", "info", f"data.store={store}")
-    assert "small.zarr is not a store that this package has written" in line
+    assert "small.zarr is no store that this package has written" in line
     assert told in line
 
 

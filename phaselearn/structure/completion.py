@@ -1,0 +1,170 @@
+"""A structure completed from the peaks of its first map: refined, corrected, searched for what is missing, refined.
+
+Scattering powers, the occupancies of a refinement times f, tell elements better than the heights of peaks do, which
+displacement and phase errors blur. Every change stands only if R1, with the number of parameters allowed for, falls.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phaselearn.structure.asymmetric_unit import SitePeak, site_peaks
+from phaselearn.structure.calculated import Calculator
+from phaselearn.structure.composition import Composition
+from phaselearn.structure.difference_map import DifferenceMap
+from phaselearn.structure.least_squares import Refined, judged, refine
+from phaselearn.structure.model import Model
+from phaselearn.structure.sites import Site, images_of
+
+_FIRST_U = 0.03  # Å²
+_FIRST_CYCLES, _CYCLES, _POWER_CYCLES = 4, 3, 2
+_ROUNDS = 5
+_GHOST = 0.4  # of the scattering power of the lightest element, below which a site holds no atom
+_GHOST_U = 0.25  # Å²
+_MISSING = 0.6  # of the same, from which a peak of the difference map is an atom
+_SWAPS = 6  # pairs of atoms that are tried
+_CLOSE = 0.35  # relative difference of scattering powers within which a swap is tried
+
+
+class Completion:
+    """The completion of one structure in one space group."""
+
+    def __init__(
+        self, calculator: Calculator, lattice: NDArray[np.float64], composition: Composition, deadline: float
+    ) -> None:
+        """Prepare.
+
+        Args:
+            calculator: structure factors at the reflections of the group.
+            lattice: (3, 3), rows in Å.
+            composition: what the cell may hold.
+            deadline: `time.monotonic()` after which no change is tried any more.
+        """
+        self.calculator, self.lattice, self.composition, self.deadline = calculator, lattice, composition, deadline
+        self.weights = {symbol: calculator.peak_weight(symbol, _FIRST_U) for symbol in composition.elements}
+        self.lightest = min(abs(weight) for weight in self.weights.values())
+
+    def begun(self, peaks: Sequence[SitePeak]) -> Refined | None:
+        """Return the best of the first models: peaks of the map with elements by height; None without any peak."""
+        multiplicity = np.array([peak.site.multiplicity for peak in peaks], dtype=np.int64)
+        heights = np.array([peak.height for peak in peaks])
+        kept = self._first_count(heights, multiplicity)
+        trials = []
+        for elements in self.composition.assigned(heights[:kept], multiplicity[:kept], self.weights):
+            chosen = [(peak.site, element) for peak, element in zip(peaks, elements, strict=False) if element]
+            if chosen:
+                sites, symbols = zip(*chosen, strict=True)
+                trials.append(refine(Model.of_sites(sites, symbols, _FIRST_U), self.calculator, _FIRST_CYCLES))
+        return min(trials, key=self.figure, default=None)
+
+    def completed(self, first: Refined) -> Refined:
+        """Return the structure with its elements corrected, ghosts removed and missing atoms added."""
+        best = current = first
+        for _ in range(_ROUNDS):
+            changed = self._corrected(current)
+            changed = self._with_missing(changed)
+            current = refine(changed, self.calculator, _CYCLES)
+            same = current.model.elements == best.model.elements
+            if self.figure(current) < self.figure(best):
+                best = current
+            if same or self._is_late():
+                break
+        best = self._swapped(best)
+        return best
+
+    def figure(self, refined: Refined) -> float:
+        """Return R1 of all reflections with the number of parameters allowed for; the lower, the better."""
+        count = len(self.calculator.reflections)
+        freedom = max(count - refined.parameters, 1)
+        return refined.r1_all * math.sqrt(count / freedom)
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self.deadline
+
+    def _first_count(self, heights: NDArray[np.float64], multiplicity: NDArray[np.int64]) -> int:
+        """Return how many of the highest peaks are taken for atoms at first."""
+        if self.composition.budget:
+            return len(heights)  # those too many get no element
+        volume = abs(float(np.linalg.det(self.lattice)))
+        filled = multiplicity.cumsum()
+        least, most = np.searchsorted(filled, volume / 45), np.searchsorted(filled, volume / 9)
+        falls = heights[:-1] / np.maximum(heights[1:], 1e-9)
+        falls = falls[least : most + 1]
+        return int(least + falls.argmax() + 1) if len(falls) else len(heights)
+
+    def _corrected(self, refined: Refined) -> Model:
+        """Return the atoms without ghosts, and with the elements that their scattering powers suggest."""
+        free = refine(refined.model, self.calculator, _POWER_CYCLES, with_occupancy=True).model
+        own = np.array([self.weights[symbol] for symbol in free.elements])
+        powers = free.occupancy * own
+        powers = powers * (own.sum() / max(powers.sum(), 1e-9)) if not self.composition.budget else powers
+        real = (powers > _GHOST * self.lightest) & (refined.model.u_iso < _GHOST_U)
+        if not real.any():
+            return refined.model
+        model, powers = refined.model.selected(real), powers[real]
+        return self._best_named(model, powers)
+
+    def _best_named(self, model: Model, powers: NDArray[np.float64]) -> Model:
+        trials = []
+        for elements in self.composition.assigned(powers, model.multiplicity, self.weights):
+            kept = np.array([symbol is not None for symbol in elements])
+            if kept.any():
+                trials.append(model.selected(kept).with_elements([symbol for symbol in elements if symbol]))
+        if len(trials) < 2:
+            return trials[0] if trials else model
+        return min((refine(trial, self.calculator, 2) for trial in trials), key=self.figure).model
+
+    def _with_missing(self, model: Model) -> Model:
+        """Return the atoms with those added that the difference map shows."""
+        refined = judged(model, self.calculator)
+        difference = DifferenceMap.of(refined, self.calculator, self.lattice)
+        taken = images_of(model.positions, self.calculator.group).reshape(-1, 3)
+        left = self.composition.atoms() - float(model.multiplicity.sum())
+        peaks = site_peaks(difference.density, self.calculator.group, self.lattice, 30, taken)
+        added: list[tuple[Site, str]] = []
+        for peak in peaks:
+            power = difference.power(peak.height, self.calculator)
+            if power < _MISSING * self.lightest:
+                break
+            if self.composition.budget and left < peak.site.multiplicity - 0.5:
+                continue
+            left -= peak.site.multiplicity
+            gaps = {abs(weight - power): symbol for symbol, weight in self.weights.items()}
+            added.append((peak.site, gaps[min(gaps)]))
+        if not added:
+            return model
+        sites, symbols = zip(*added, strict=True)
+        u_iso = float(np.median(model.u_iso)) if len(model) else _FIRST_U
+        return model.joined(Model.of_sites(sites, symbols, max(u_iso, 0.01)))
+
+    def _swapped(self, best: Refined) -> Refined:
+        """Return the structure with the elements of two sites exchanged wherever R1 falls."""
+        if not self.composition.budget:
+            return best
+        for first, second in self._doubtful_pairs(best.model):
+            if self._is_late():
+                break
+            elements = list(best.model.elements)
+            elements[first], elements[second] = elements[second], elements[first]
+            trial = refine(best.model.with_elements(elements), self.calculator, _CYCLES)
+            if self.figure(trial) < self.figure(best):
+                best = trial
+        return best
+
+    def _doubtful_pairs(self, model: Model) -> list[tuple[int, int]]:
+        """Return pairs of atoms that could change places: of two elements, the atoms that are nearest to each other."""
+        free = refine(model, self.calculator, _POWER_CYCLES, with_occupancy=True).model
+        powers = free.occupancy * np.array([self.weights[symbol] for symbol in model.elements])
+        nearest: dict[frozenset[str], tuple[float, int, int]] = {}
+        for first, second in combinations(range(len(model)), 2):
+            kinds = frozenset((model.elements[first], model.elements[second]))
+            if len(kinds) == 2 and model.multiplicity[first] == model.multiplicity[second]:
+                gap = abs(powers[first] - powers[second]) / max(powers[first], powers[second])
+                nearest[kinds] = min(nearest.get(kinds, (np.inf, 0, 0)), (float(gap), first, second))
+        return [(first, second) for gap, first, second in sorted(nearest.values())[:_SWAPS] if gap < _CLOSE]

@@ -1,0 +1,138 @@
+"""The atoms that a cell may hold, and which element each site gets by how strongly it scatters."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import gemmi
+import numpy as np
+from numpy.typing import NDArray
+
+HYDROGEN = ("H", "D")
+# Elements that are guessed where none is stated: those of most crystals.
+COMMON = (
+    *("C", "N", "O", "F", "Na", "Mg", "Al", "Si", "P", "S", "Cl", "K", "Ca", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni"),
+    *("Cu", "Zn", "Ge", "As", "Se", "Br", "Sr", "Zr", "Mo", "Ru", "Pd", "Ag", "Cd", "Sn", "I", "Cs", "Ba", "La"),
+    *("W", "Pt", "Au", "Hg", "Pb", "Bi", "U"),
+)
+_LEAST_VOLUME, _MOST_VOLUME = 5.0, 60.0  # Å³ for an atom but hydrogen; stated numbers beyond are not believed
+_TRIALS = 3  # of the unit of strength, where no numbers are stated
+
+
+@dataclass(frozen=True, eq=False)
+class Composition:
+    """The elements of a cell but hydrogen, with their numbers where these are stated.
+
+    Attributes:
+        budget: atoms in the cell of each element; empty where the numbers are unknown.
+        elements: symbols that are allowed.
+        hydrogen: stated number of hydrogen atoms in the cell.
+        is_guess: whether nothing was stated.
+    """
+
+    budget: Mapping[str, float]
+    elements: tuple[str, ...]
+    hydrogen: float
+    is_guess: bool
+
+    @classmethod
+    def of(cls, contents: Mapping[str, float], volume: float) -> Composition:
+        """Return the composition that was stated.
+
+        Args:
+            contents: {symbol: atoms in the cell}, 0 for an element of unknown number; empty for nothing.
+            volume: of the cell in Å³. Numbers that do not fit into it are not believed, but the elements are.
+        """
+        hydrogen = sum(contents.get(symbol, 0.0) for symbol in HYDROGEN)
+        others = {symbol: float(amount) for symbol, amount in contents.items() if symbol not in HYDROGEN}
+        if not others:
+            return cls({}, COMMON, hydrogen, True)
+        total = sum(others.values())
+        believed = min(others.values()) > 0 and _LEAST_VOLUME <= volume / total <= _MOST_VOLUME
+        return cls(others if believed else {}, tuple(others), hydrogen, False)
+
+    def atoms(self) -> float:
+        """Return the number of atoms in the cell but hydrogen; 0 where it is unknown."""
+        return sum(self.budget.values())
+
+    def assigned(
+        self, strengths: NDArray[np.float64], multiplicity: NDArray[np.int64], weights: Mapping[str, float]
+    ) -> list[list[str | None]]:
+        """Return one or more ways to give sites their elements, the likeliest first; None for a site too many.
+
+        With numbers, the strongest sites get the heaviest elements until these are used up. Without, the unit of the
+        strengths is unknown: those units are tried with which the sites come nearest to allowed elements.
+
+        Args:
+            strengths: (A,) height or scattering power of sites, in any unit.
+            multiplicity: (A,) images of each in the cell.
+            weights: how strongly each element scatters.
+        """
+        if self.budget:
+            return [self._within_budget(strengths, multiplicity, weights)]
+        names = sorted(self.elements, key=lambda symbol: weights[symbol])
+        scale = np.log([max(abs(weights[symbol]), 1e-3) for symbol in names])
+        own = np.log(np.maximum(strengths, 1e-6 * strengths.max(initial=1e-300)))
+        trials = []
+        for shift in self._shifts(own, scale):
+            nearest = np.abs(own[:, None] + shift - scale).argmin(1)
+            misfit = float((multiplicity * np.square(own + shift - scale[nearest])).sum())
+            trials.append((misfit, [names[place] for place in nearest]))
+        trials.sort(key=lambda trial: trial[0])
+        unique = [list(way) for way, _ in itertools.groupby([way for _, way in trials])]
+        return [list[str | None](way) for way in unique[:_TRIALS]]
+
+    def _shifts(self, own: NDArray[np.float64], scale: NDArray[np.float64]) -> list[float]:
+        """Return logarithms of units of strength that are tried."""
+        if self.is_guess:
+            # The weaker half of the sites of most crystals are carbon, nitrogen and oxygen.
+            light = float(np.median(own[own <= np.median(own)]))
+            return [float(scale[place]) - light for place in (0, 2)]
+        ends = (own.max(), own.min(), np.median(own))
+        return [float(target - end) for target in scale for end in ends]
+
+    def _within_budget(
+        self, strengths: NDArray[np.float64], multiplicity: NDArray[np.int64], weights: Mapping[str, float]
+    ) -> list[str | None]:
+        left = dict(self.budget)
+        heaviest_first = sorted(left, key=lambda symbol: -abs(weights[symbol]))
+        result: list[str | None] = [None] * len(strengths)
+        for place in np.argsort(-strengths, kind="stable").tolist():
+            needed = float(multiplicity[place])
+            for symbol in heaviest_first:
+                if left[symbol] >= needed - 0.5:
+                    left[symbol] -= needed
+                    result[place] = symbol
+                    break
+        return result
+
+
+def formula_of(contents: Mapping[str, float]) -> tuple[str, int]:
+    """Return the formula of a formula unit in Hill's order, and the number of units in the cell.
+
+    Args:
+        contents: atoms in the cell of each element.
+    """
+    counts = {symbol: round(amount, 2) for symbol, amount in contents.items() if amount > 0.005}
+    whole = [round(amount) for amount in counts.values()]
+    is_whole = all(abs(amount - value) < 0.02 for amount, value in zip(counts.values(), whole, strict=True))
+    units = math.gcd(*whole) if is_whole and whole else 1
+    return " ".join(f"{symbol}{_written(counts[symbol] / units)}" for symbol in _hill(counts)), max(units, 1)
+
+
+def _written(amount: float) -> str:
+    return "" if abs(amount - 1) < 1e-6 else f"{amount:.6g}"
+
+
+def _hill(symbols: Sequence[str] | Mapping[str, float]) -> list[str]:
+    """Return symbols with carbon first, hydrogen next, others by the alphabet; all by the alphabet without carbon."""
+    first = ("C", "H", "D") if "C" in symbols else ()
+    return sorted(symbols, key=lambda symbol: (first.index(symbol) if symbol in first else len(first), symbol))
+
+
+def number_of(element: str) -> int:
+    """Return the atomic number of a symbol."""
+    return int(gemmi.Element(element).atomic_number)

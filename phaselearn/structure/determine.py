@@ -1,0 +1,209 @@
+"""From phased structure factors of P1 to ranked structures."""
+
+from __future__ import annotations
+
+import math
+import string
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from phaselearn.measured.merging import Merged
+from phaselearn.structure.asymmetric_unit import SitePeak, site_peaks
+from phaselearn.structure.calculated import Calculator
+from phaselearn.structure.candidate import Atom, Candidate, Cell, FitFigures, ReflectionTable
+from phaselearn.structure.completion import Completion
+from phaselearn.structure.composition import Composition, formula_of
+from phaselearn.structure.difference_map import DifferenceMap
+from phaselearn.structure.geometry import lattice_of
+from phaselearn.structure.least_squares import WEIGHT_A, Refined, refine
+from phaselearn.structure.model import Model
+from phaselearn.structure.phased import PhasedFactors
+from phaselearn.structure.reflections import Reflections
+from phaselearn.structure.space_groups import Hypothesis, hypotheses
+
+_SPACING = 0.25  # Å, of voxels of the map whose peaks are atoms
+_LAST_CYCLES = 15
+_PEAKS = 1.6  # looked for, for each atom expected
+_ATOM_VOLUME = 9.0  # Å³, least one where nothing is stated
+_MOST_PEAKS = 1200
+_SECONDS = 60.0
+_WORSE = 1.2  # a group of more operations stands if its figure is not worse by more than this factor
+# Figures from which on lower groups are tried, whether their phases agree better or not.
+_DOUBTFUL, _DOUBTFUL_FOR_TRIVIAL = 0.08, 0.15
+_NOTABLE = 0.05  # more agreement, for which a lower group is tried anyway
+
+
+@dataclass(frozen=True, eq=False)
+class _Solved:
+    """A hypothesis with its refined structure."""
+
+    hypothesis: Hypothesis
+    calculator: Calculator
+    refined: Refined
+    figure: float
+
+
+def determine(
+    factors: torch.Tensor,
+    cell: Cell,
+    merged: Merged,
+    contents: Mapping[str, float],
+    probe: str = "xray",
+    wavelength: float | None = None,
+    *,
+    seconds: float | None = None,
+) -> list[Candidate]:
+    """Find space group and atoms.
+
+    Args:
+        factors: FFT box (n₁, n₂, n₃) of phased structure factors of P1, Hermitian, about any origin and of either
+            hand; amplitudes as of atoms that are nearly points.
+        cell: a, b, c in Å, α, β, γ in degrees.
+        merged: intensities with the rotations of their Laue group.
+        contents: {symbol: atoms in the cell}; 0 where only the element is known, empty where nothing is.
+        probe: `xray`, `electron` or `neutron`.
+        wavelength: in Å, for dispersion; None where it is not known.
+        seconds: wall seconds after which no further group and no further change is tried; None for 60.
+
+    Returns:
+        The candidates, the best first; none where no map shows an atom.
+    """
+    deadline = time.monotonic() + (_SECONDS if seconds is None else seconds)
+    lattice = lattice_of(cell)
+    phased = PhasedFactors.of_box(factors)
+    if not len(phased.hkl):
+        return []
+    composition = Composition.of(contents, abs(float(np.linalg.det(lattice))))
+    solved: list[_Solved] = []
+    for hypothesis in hypotheses(phased, merged, lattice):
+        if solved and (time.monotonic() > deadline or not _is_worth_trying(hypothesis, solved)):
+            continue
+        reflections = Reflections.of(merged, hypothesis.group, lattice)
+        calculator = Calculator(reflections, hypothesis.group, probe, wavelength)
+        completion = Completion(calculator, lattice, composition, deadline)
+        first = completion.begun(_peaks(phased, hypothesis, lattice, composition))
+        if first is not None:
+            refined = refine(completion.completed(first).model, calculator, _LAST_CYCLES)
+            solved.append(_Solved(hypothesis, calculator, refined, completion.figure(refined)))
+    ranked = _ranked(solved)
+    return [
+        _candidate(name, each, cell, composition, probe, wavelength)
+        for name, each in zip(string.ascii_lowercase, ranked, strict=False)
+    ]
+
+
+def _peaks(
+    phased: PhasedFactors, hypothesis: Hypothesis, lattice: NDArray[np.float64], composition: Composition
+) -> list[SitePeak]:
+    volume = abs(float(np.linalg.det(lattice)))
+    averaged = phased.moved(hypothesis.origin).averaged(hypothesis.group)
+    density = averaged.density(volume, (_SPACING / np.linalg.norm(lattice, axis=1)).tolist())
+    expected = composition.atoms() or volume / _ATOM_VOLUME
+    count = min(math.ceil(_PEAKS * expected) + 20, _MOST_PEAKS)
+    return site_peaks(density, hypothesis.group, lattice, count)
+
+
+def _is_worth_trying(hypothesis: Hypothesis, solved: list[_Solved]) -> bool:
+    """Return whether a lower group may be better than what is solved already."""
+    best = min(solved, key=lambda each: each.figure)
+    if len(hypothesis.group.primitive) == 1:
+        return best.figure > _DOUBTFUL_FOR_TRIVIAL
+    gain = hypothesis.evidence.agreement - best.hypothesis.evidence.agreement
+    return best.figure > _DOUBTFUL or gain > _NOTABLE
+
+
+def _ranked(solved: list[_Solved]) -> list[_Solved]:
+    """Return the best first: of groups that explain the data about as well, the one of most operations."""
+    left = list(solved)
+    ranked = []
+    while left:
+        best = min(each.figure for each in left)
+        good = [each for each in left if each.figure <= best * _WORSE]
+        chosen = max(good, key=lambda each: (each.hypothesis.group.order, -each.figure))
+        ranked.append(chosen)
+        left.remove(chosen)
+    return ranked
+
+
+def _candidate(
+    name: str, solved: _Solved, cell: Cell, composition: Composition, probe: str, wavelength: float | None
+) -> Candidate:
+    refined, calculator, group = solved.refined, solved.calculator, solved.hypothesis.group
+    x, y, z = solved.hypothesis.origin.tolist()
+    difference = DifferenceMap.of(refined, calculator, lattice_of(cell))
+    contents = refined.model.contents()
+    if composition.hydrogen:
+        contents["H"] = composition.hydrogen
+    formula, units = formula_of(contents)
+    notes = []
+    if composition.hydrogen:
+        notes.append(f"hydrogen was not located: {composition.hydrogen:g} atoms in the cell as stated")
+    if composition.is_guess:
+        notes.append("elements are guessed from relative scattering powers: nothing was stated")
+    if not group.is_tabulated:
+        notes.append(f"{group.symbol} is the symbol of the standard setting; these axes are not tabulated")
+    return Candidate(
+        name=name,
+        cell=cell,
+        space_group=group,
+        origin=(x, y, z),
+        atoms=_atoms(refined.model),
+        fit=FitFigures(
+            r1=refined.r1,
+            r1_all=refined.r1_all,
+            wr2=refined.wr2,
+            goodness=refined.goodness,
+            parameters=refined.parameters,
+            reflections=len(calculator.reflections),
+            strong=refined.strong,
+            weight_a=WEIGHT_A,
+            weight_b=0.0,
+            largest_peak=float(difference.density.max()),
+            deepest_hole=float(difference.density.min()),
+        ),
+        symmetry=solved.hypothesis.evidence,
+        formula=formula,
+        units=units,
+        scale=refined.scale,
+        probe=probe,
+        wavelength=wavelength,
+        hand="centrosymmetric" if group.is_centrosymmetric else "not determined",
+        flack=None,
+        notes=tuple(notes),
+        reflections=ReflectionTable(
+            hkl=calculator.reflections.hkl.astype(np.int32),
+            intensity=calculator.reflections.intensity / refined.scale,
+            sigma=calculator.reflections.sigma / refined.scale,
+            calculated=refined.calculated,
+        ),
+    )
+
+
+def _atoms(model: Model) -> tuple[Atom, ...]:
+    """Return the atoms with labels, heavy elements first, numbered by element."""
+    import gemmi
+
+    order = sorted(range(len(model)), key=lambda place: -gemmi.Element(model.elements[place]).atomic_number)
+    counted: Counter[str] = Counter()
+    atoms = []
+    for place in order:
+        element = model.elements[place]
+        counted[element] += 1
+        x, y, z = (float(value) for value in model.positions[place])
+        atoms.append(
+            Atom(
+                label=f"{element}{counted[element]}",
+                element=element,
+                xyz=(x, y, z),
+                multiplicity=int(model.multiplicity[place]),
+                occupancy=float(model.occupancy[place]),
+                u_iso=float(model.u_iso[place]),
+            )
+        )
+    return tuple(atoms)

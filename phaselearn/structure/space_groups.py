@@ -1,0 +1,121 @@
+"""The space groups that phased structure factors may have, the likeliest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phaselearn.measured.merging import Merged
+from phaselearn.structure.absences import absences, centring_of
+from phaselearn.structure.candidate import SymmetryEvidence
+from phaselearn.structure.exact_groups import ExactGroup, exact_group
+from phaselearn.structure.phased import PhasedFactors
+from phaselearn.structure.point_groups import PointGroup
+from phaselearn.structure.reflections import is_forbidden
+from phaselearn.structure.settings import in_setting
+from phaselearn.structure.space_group import SpaceGroup
+from phaselearn.structure.symmetry import Agreement
+
+_HALF_WAY = 0.5  # of the best agreement, below which an operation is none
+_NOTABLE = 0.03  # more agreement that makes a lower group worth a trial
+_VIOLATED = 0.1  # share of the mean intensity that forbidden reflections must not have
+_SIGNIFICANT = 3.0  # I/σ
+
+
+@dataclass(frozen=True, eq=False)
+class Hypothesis:
+    """A space group that the phases may have.
+
+    Attributes:
+        group: about its standard origin.
+        origin: (3,) this origin in the coordinates of the phased factors.
+        evidence: what speaks for it.
+    """
+
+    group: SpaceGroup
+    origin: NDArray[np.float64]
+    evidence: SymmetryEvidence
+
+
+def hypotheses(phased: PhasedFactors, merged: Merged, lattice: NDArray[np.float64]) -> list[Hypothesis]:
+    """Return the groups worth a refinement, those of more operations first; P1, or its centred form, is the last.
+
+    Every subgroup of the Laue group of the data is looked at. One is left out if a group of as many or more
+    operations agrees as well, or if reflections that it forbids are there.
+
+    Args:
+        phased: structure factors of P1.
+        merged: intensities with the rotations of their Laue group.
+        lattice: (3, 3), rows in Å.
+    """
+    points = PointGroup.with_inversion(merged.rotations)
+    agreement = Agreement.of(phased, points.rotations, lattice)
+    found = []
+    for group in _worthwhile(_closing(points, agreement, centring_of(merged))):
+        hypothesis = _in_standard_origin(group, merged, lattice, agreement.background)
+        if hypothesis is not None and not _is_refuted(hypothesis.evidence):
+            found.append(hypothesis)
+    return found
+
+
+def _closing(points: PointGroup, agreement: Agreement, centrings: NDArray[np.float64]) -> list[ExactGroup]:
+    """Return all exact groups of operations that hold at least half-way, large ones first."""
+    highest = np.array([heights[0] if len(heights) else 0.0 for _, heights in agreement.peaks])
+    least = max(_HALF_WAY * highest[1:].max(initial=0.0), agreement.background)
+    allowed = np.flatnonzero(highest >= least).tolist()
+    groups: list[ExactGroup] = []
+    for members in sorted(points.subgroups(allowed), key=len, reverse=True):
+        above = next((group for group in groups if members < group.members), None)
+        group = _part(above, members) if above is not None else exact_group(members, points, agreement, centrings)
+        if group is not None and group.weakest >= least:
+            groups.append(group)
+    return groups
+
+
+def _part(group: ExactGroup, members: frozenset[int]) -> ExactGroup:
+    """Return a subgroup, with the translations of the group."""
+    kept = np.array([number in members for number in sorted(group.members)])
+    return replace(
+        group,
+        members=members,
+        rotations=group.rotations[kept],
+        translations=group.translations[kept],
+        agreements=group.agreements[kept],
+    )
+
+
+def _worthwhile(groups: Iterable[ExactGroup]) -> list[ExactGroup]:
+    """Return the groups, large ones first, that agree notably better than every larger one; the trivial one stays."""
+    kept: list[ExactGroup] = []
+    best = -1.0
+    for group in sorted(groups, key=lambda group: (-len(group.members), -group.agreement)):
+        if len(group.members) == 1 or group.agreement > best + _NOTABLE:
+            kept.append(group)
+            best = max(best, group.agreement)
+    return kept
+
+
+def _in_standard_origin(
+    group: ExactGroup, merged: Merged, lattice: NDArray[np.float64], background: float
+) -> Hypothesis | None:
+    found = in_setting(group.rotations, group.translations, group.centrings, lattice)
+    if found is None:
+        return None
+    setting, shift = found
+    absent = absences(merged, is_forbidden(merged.hkl, setting))
+    evidence = SymmetryEvidence(
+        agreement=group.agreement,
+        weakest=group.weakest,
+        background=background,
+        absent=absent.count,
+        absent_over_sigma=absent.over_sigma,
+        absent_share=absent.share,
+    )
+    return Hypothesis(setting, group.origin + shift, evidence)
+
+
+def _is_refuted(evidence: SymmetryEvidence) -> bool:
+    return evidence.absent_share > _VIOLATED and evidence.absent_over_sigma > _SIGNIFICANT

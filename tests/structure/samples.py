@@ -1,0 +1,173 @@
+"""Calculated crystals: their atoms, merged intensities, and disturbed phases about any origin, of either hand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import gemmi
+import numpy as np
+import torch
+
+from phaselearn.measured.merging import Merged, MergingStatistics
+
+_U = 0.02  # Å²
+
+
+@dataclass(frozen=True)
+class Crystal:
+    """A crystal by gemmi's operations, with no help of the package under test."""
+
+    symbol: str
+    cell: tuple[float, float, float, float, float, float]
+    elements: tuple[str, ...]
+    sites: np.ndarray  # (A, 3)
+
+    @property
+    def operations(self) -> list[gemmi.Op]:
+        return list(gemmi.find_spacegroup_by_name(self.symbol).operations())
+
+    @property
+    def lattice(self) -> np.ndarray:
+        return np.array(gemmi.UnitCell(*self.cell).orth.mat.tolist()).T
+
+    @property
+    def rotations(self) -> np.ndarray:
+        own = np.array([operation.rot for operation in self.operations]) // gemmi.Op.DEN
+        return np.unique(np.concatenate((own, -own)), axis=0)
+
+    def atoms(self) -> tuple[list[str], np.ndarray]:
+        """Elements and positions (N, 3) of all atoms of the cell."""
+        elements, positions = [], []
+        for element, site in zip(self.elements, self.sites, strict=True):
+            images: list[np.ndarray] = []
+            for operation in self.operations:
+                image = np.array(operation.apply_to_xyz(site.tolist()))
+                if all(np.abs((image - other) - np.round(image - other)).max() > 1e-3 for other in images):
+                    images.append(image)
+            elements += [element] * len(images)
+            positions += images
+        return elements, np.array(positions)
+
+    def contents(self) -> dict[str, float]:
+        elements, _ = self.atoms()
+        return {element: float(elements.count(element)) for element in self.elements}
+
+    def factors(self, hkl: np.ndarray) -> np.ndarray:
+        """F (M,) by a sum over all atoms with gemmi's tables."""
+        square = np.square(hkl @ np.linalg.inv(self.lattice).T).sum(1)
+        total = np.zeros(len(hkl), dtype=complex)
+        for element, position in zip(*self.atoms(), strict=True):
+            table = gemmi.Element(element).it92
+            form = sum(a * np.exp(-b * square / 4) for a, b in zip(table.a, table.b, strict=True)) + table.c
+            total += form * np.exp(-2 * math.pi**2 * _U * square + 2j * math.pi * hkl @ position)
+        return total
+
+    def reflections(self, d_min: float) -> np.ndarray:
+        """All hkl (M, 3) but 000."""
+        most = (np.linalg.norm(self.lattice, axis=1) / d_min).astype(int)
+        axes = [np.arange(-limit, limit + 1) for limit in most]
+        hkl = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+        return hkl[(np.square(hkl @ np.linalg.inv(self.lattice).T).sum(1) <= d_min**-2) & hkl.any(1)]
+
+    def merged(self, d_min: float, noise: float, seed: int) -> Merged:
+        """One of each set of equivalents, on some scale, with normal errors of `noise`·I and of a little more."""
+        hkl = self.reflections(d_min)
+        orbits = np.einsum("mi,gij->mgj", hkl, self.rotations)
+        code = ((orbits[..., 0] * 1000) + orbits[..., 1]) * 1000 + orbits[..., 2]
+        hkl = hkl[(code == code.max(1, keepdims=True))[:, (self.rotations == np.eye(3)).all((1, 2))][:, 0]]
+        intensity = 3.7 * np.abs(self.factors(hkl)) ** 2
+        sigma = noise * intensity + 0.002 * intensity.mean() + 1e-6
+        noisy = intensity + sigma * np.random.default_rng(seed).normal(size=len(hkl))
+        statistics = MergingStatistics(
+            r_int=noise,
+            r_pim=noise,
+            cc_half=1.0,
+            completeness=1.0,
+            redundancy=1.0,
+            mean_i_over_sigma=float((noisy / sigma).mean()),
+            d_min=d_min,
+            d_max=max(self.cell[:3]),
+            measured=len(hkl),
+            unique=len(hkl),
+            repeated=0,
+        )
+        return Merged(
+            hkl=hkl.astype(np.int32),
+            intensity=noisy,
+            sigma=sigma,
+            multiplicity=np.ones(len(hkl), dtype=np.int64),
+            rotations=self.rotations,
+            cell=self.cell,
+            statistics=statistics,
+        )
+
+    def phased(self, d_min: float, error: float, seed: int) -> torch.Tensor:
+        """An FFT box of F, sharpened, with phases that are wrong by `error` degrees on average, origin and hand random.
+
+        Errors are those of P1: equivalents have errors of their own.
+        """
+        generator = np.random.default_rng(seed)
+        hkl = self.reflections(d_min)
+        hkl = hkl[[tuple(row) > (0, 0, 0) for row in hkl.tolist()]]
+        square = np.square(hkl @ np.linalg.inv(self.lattice).T).sum(1)
+        values = self.factors(hkl) * np.exp(2 * math.pi**2 * _U * square) * np.exp(-0.5 * square)
+        spread = np.deg2rad(error) * math.sqrt(math.pi / 2)
+        values = values * np.exp(1j * spread * generator.normal(size=len(hkl)))
+        values = values * np.exp(2j * math.pi * hkl @ generator.random(3))
+        if generator.random() < 0.5:
+            values = values.conj()
+        shape = 2 * np.abs(hkl).max(0) + 2
+        box = np.zeros(shape, dtype=complex)
+        box[tuple((hkl % shape).T)] = values
+        box[tuple((-hkl % shape).T)] = values.conj()
+        return torch.from_numpy(box)
+
+    def found(self, elements: list[str], positions: np.ndarray, tolerance: float) -> float:
+        """Share of the atoms of the cell with one of the same element within `tolerance` Å, origin and hand free."""
+        own, places = self.atoms()
+        best = 0.0
+        anchor = int(np.argmax([gemmi.Element(element).atomic_number for element in own]))
+        for sign in (1, -1):
+            for element, position in zip(elements, positions, strict=True):
+                if element != own[anchor]:
+                    continue
+                difference = places[:, None] - sign * positions - (places[anchor] - sign * position)
+                difference -= np.round(difference)
+                near = np.linalg.norm(difference @ self.lattice, axis=-1) < tolerance
+                same = np.array(own)[:, None] == np.array(elements)
+                best = max(best, float((near & same).any(1).mean()))
+        return best
+
+
+def random_crystal(
+    symbol: str,
+    cell: tuple[float, float, float, float, float, float],
+    elements: tuple[str, ...],
+    seed: int,
+    special: dict[str, tuple[float, float, float]] | None = None,
+) -> Crystal:
+    """A crystal of atoms at random general positions, no two of them closer than 1.4 Å, after those at given places.
+
+    Args:
+        symbol: of the setting, as gemmi knows it.
+        cell: lengths in Å and angles in degrees.
+        elements: of the atoms in general positions.
+        seed: of the positions.
+        special: places of further atoms, {element: position}.
+    """
+    generator = np.random.default_rng(seed)
+    names, sites = list(special or {}), [np.array(place) for place in (special or {}).values()]
+    lattice = np.array(gemmi.UnitCell(*cell).orth.mat.tolist()).T
+    for element in elements:
+        while True:
+            trial = Crystal(symbol, cell, (*names, element), np.array([*sites, generator.random(3)]))
+            _, positions = trial.atoms()
+            difference = positions[:, None] - positions
+            difference -= np.round(difference)
+            distance = np.linalg.norm(difference @ lattice, axis=-1)
+            if distance[~np.eye(len(distance), dtype=bool)].min(initial=9.0) > 1.4:
+                names.append(element)
+                sites.append(trial.sites[-1])
+                break
+    return Crystal(symbol, cell, tuple(names), np.array(sites))
