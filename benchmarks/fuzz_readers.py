@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mutations import SOUND, mutant
+from mutations import mutant
 from pymatgen.core import Composition, Element, Lattice
+from sound_files import SOUND
 
 _WORKER = Path(__file__).with_name("fuzz_worker.py")
 _LIMIT = 60.0  # seconds a file

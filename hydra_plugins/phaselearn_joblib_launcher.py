@@ -26,8 +26,8 @@ _KILLED = (
 class JoblibLauncher(Launcher):
     """Hydra's launcher of joblib, whose other jobs run when the process of one is killed.
 
-    A killed process takes with it all jobs that run or wait. They are launched again, each alone, and go on from their
-    checkpoints. A job whose process is killed again has failed, and a note in its folder says so.
+    A killed process takes with it all jobs that run or wait. They are launched again, each alone, and continue from
+    their checkpoints. A job whose process is killed again has failed, and a note in its folder says so.
 
     Args:
         options: arguments of `joblib.Parallel`.

@@ -55,7 +55,7 @@ def command(program: str, *words: str | Path) -> str:
 
 
 def _shell_word(word: str | Path) -> str:
-    # A path that begins with a dash is no flag.
+    # A path that begins with a dash is not a flag.
     text = os.path.join(".", word) if isinstance(word, Path) and str(word).startswith("-") else str(word)
     if _NO_QUOTES.fullmatch(text):
         return text

@@ -1,7 +1,7 @@
 """Charge flipping by cctbx, in a process of its own: `python cctbx_worker.py INPUT.npz OUTPUT.npz`.
 
-Started as a script: importing this package's neighbours would bring pymatgen and gemmi into one process with cctbx,
-which crashes.
+It is started as a script: importing this package would load pymatgen and gemmi into the same process as cctbx, which
+crashes.
 
 INPUT holds `cell` (B, 6) in Å and degrees, `offset` (B + 1,), `hkl` (m, 3) one of each Friedel pair, `amplitude`
 (m,), `seed` (B,), and `time_limit` in seconds of processor time for each crystal. OUTPUT holds `factor` (m,) complex,
@@ -21,7 +21,7 @@ _SETTLING, _POLISHING = 20, 10  # cycles
 
 
 class GrowingInteger(int):
-    """An int that stays one when cctbx multiplies its largest number of iterations by 1.5."""
+    """An int that remains an int when cctbx multiplies its largest number of iterations by 1.5."""
 
     def __mul__(self, factor: float) -> "GrowingInteger":
         return GrowingInteger(int(int(self) * factor))
@@ -43,8 +43,8 @@ def solve(cell: np.ndarray, hkl: np.ndarray, amplitude: np.ndarray, seed: int, t
     for _ in solving:
         if solving.state is solving.finished or time.process_time() > deadline:
             break
-    # cctbx stops at the phase transition, with a fifth of the phases shifted by π/2: right, but rough. Further cycles
-    # let it settle and polish it, as cctbx's own evaluation does.
+    # cctbx stops at the phase transition, with a fifth of the phases shifted by π/2: the map is right, but rough.
+    # Further cycles let it settle and polish it, as cctbx's own evaluation does.
     for _ in range(_SETTLING):
         next(flipping)
     polishing = charge_flipping.low_density_elimination_iterator(constant_rho_c=None)

@@ -1,4 +1,4 @@
-"""Our methods beside an outside program, on the same crystals."""
+"""Our methods compared with an outside program, on the same crystals."""
 
 from __future__ import annotations
 

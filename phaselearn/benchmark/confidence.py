@@ -42,11 +42,11 @@ def features(records: Sequence[CrystalRecord]) -> np.ndarray:
 
 
 class Confidence:
-    """A random forest on the figures of merit: the share solved of the crystals in the same leaves.
+    """A random forest on the figures of merit; the confidence is the share of solved crystals in the same leaves.
 
     Args:
-        records: records of crystals with a known truth. Crystals that are not counted are left out. So are those of
-            which the method gave no map, since they are known to be unsolved.
+        records: records of crystals with a known truth. Crystals that are not counted are left out, and so are those
+            for which the method gave no map, since they are known to be unsolved.
     """
 
     def __init__(self, records: Sequence[CrystalRecord]) -> None:
@@ -60,7 +60,7 @@ class Confidence:
             self._always = float((solved.sum() + 1) / (len(solved) + 2))
             return
         table = features(counted)
-        # Figures that the method does not have are left out.
+        # Figures that the method lacks are left out.
         self._known = ~np.isnan(table).all(0)
         self._model = RandomForestClassifier(_TREES, min_samples_leaf=_LEAF, random_state=0)
         self._model.fit(table[:, self._known], solved)
@@ -82,9 +82,9 @@ class Calibration:
         regime, method: names of the regime and the method.
         fitted, checked: numbers of crystals that the confidence was fitted on and checked on.
         expected_error: expected calibration error over ten bins of equally many crystals.
-        auc: area under the ROC curve; NaN where all crystals are alike.
-        precision: share of solved among the most confident, down to the confidence at which 80 % of the solved are
-            found; NaN where none is solved.
+        auc: area under the ROC curve; NaN if all crystals are solved or none is.
+        precision: share of solved crystals among the most confident ones, at the confidence down to which 80 % of the
+            solved crystals are found; NaN if none is solved.
         stated, found: mean probability and share solved of each bin, for the reliability diagram.
     """
 
@@ -147,14 +147,14 @@ def check(fitted: Sequence[CrystalRecord], checked: Sequence[CrystalRecord]) -> 
 
 
 def area_under_curve(score: np.ndarray, positive: np.ndarray) -> float:
-    """Return the area under the ROC curve; NaN without both kinds."""
+    """Return the area under the ROC curve; NaN without both positives and negatives."""
     from sklearn.metrics import roc_auc_score
 
     return float(roc_auc_score(positive, score)) if positive.any() and not positive.all() else float("nan")
 
 
 def precision_at_recall(score: np.ndarray, positive: np.ndarray, recall: float) -> float:
-    """Return the share of positives among those that score highest, just enough of them for the recall."""
+    """Return the share of positives among the highest scores, at the highest threshold that reaches the recall."""
     from sklearn.metrics import precision_recall_curve
 
     if not positive.any():

@@ -48,7 +48,7 @@ def regime_from(folder: Path, name: str, meanings: Mapping[str, Mapping[str, str
     for group, path in paths.items():
         if not path.exists() or path.name.startswith("_"):
             raise UserError(
-                f"regime.{name}.{group}={meaning[group]} is no option of conf/{group}: "
+                f"regime.{name}.{group}={meaning[group]} is not an option of conf/{group}: "
                 "see `phaselearn benchmark --help`"
             )
     base, chosen = (read_plain(path)["definition"] for path in (folder / "data" / "_base.yaml", paths["data"]))
@@ -56,15 +56,15 @@ def regime_from(folder: Path, name: str, meanings: Mapping[str, Mapping[str, str
 
 
 def _observation(folder: Path, option: str) -> ObservationModel:
-    """Return what an option of conf/observation measures; options build on each other, as Hydra composes them."""
-    # Within a command Hydra knows the folder already, and does not begin twice.
+    """Return the observation of an option of conf/observation; Hydra composes it, since options build on each other."""
+    # Within a command, Hydra knows the folder already and cannot be initialised twice.
     begun = GlobalHydra.instance().is_initialized()
     with nullcontext() if begun else initialize_config_dir(str(folder), version_base="1.3"):
         return instantiate(compose(overrides=[f"+observation={option}"]).observation)
 
 
 def parameter_free(name: str, config: DictConfig, build: Builder, device: str) -> ModelContender:
-    """Return a contender that reads any regime.
+    """Return a contender that can read any regime.
 
     Args:
         name: option of conf/model.
@@ -119,5 +119,5 @@ def trained(
 
 
 def _arguments(node: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return the arguments of a node of the configuration; keys that begin with a line, as `_target_`, are Hydra's."""
+    """Return the arguments of a node of the configuration; those that begin with an underscore are Hydra's."""
     return {str(key): value for key, value in node.items() if not str(key).startswith("_")}

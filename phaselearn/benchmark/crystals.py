@@ -19,7 +19,7 @@ class BenchmarkSet:
 
     Attributes:
         tested: tested crystals, the same for every method.
-        training: crystals of the training split; empty where these are tested, too.
+        training: crystals of the training split; empty if these are tested themselves.
     """
 
     tested: tuple[Crystal, ...]
@@ -40,7 +40,7 @@ def crystals_of_store(path: str) -> list[Crystal]:
 
 
 def choose_crystals(crystals: Sequence[Crystal], split: str, count: int | None, seed: int) -> BenchmarkSet:
-    """Choose the crystals to be tested; a smaller choice lies within a larger one.
+    """Choose the crystals to be tested; a smaller choice is a subset of a larger one.
 
     Args:
         crystals: all crystals of the source or store.

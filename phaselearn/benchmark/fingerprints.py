@@ -15,7 +15,7 @@ from phaselearn.data.structures import Crystal
 
 _CRYSTALS_AT_ONCE = 64
 _BINS = 96
-_LARGEST = 3.0  # of s·V^(1/3), inside what a 10³ box holds of all but very long cells
+_LARGEST = 3.0  # largest s·V^(1/3), which a 10³ box holds for all but very long cells
 DEFINITION = PairDefinition(10, "full", "atomic_number", 0.0, "atomic_number", 0.225, "fractional", "band_limited")
 
 
@@ -30,7 +30,7 @@ def amplitudes(crystals: Sequence[Crystal]) -> Iterator[tuple[Tensor, Tensor]]:
 def fingerprints(crystals: Sequence[Crystal]) -> np.ndarray:
     """Return the powder patterns on the axis s·V^(1/3), as unit vectors (n, 96).
 
-    The axis does not change when a cell grows isotropically, so a crystal at two temperatures is alike.
+    The axis does not change when a cell grows isotropically, so a crystal has like patterns at different temperatures.
     """
     blocks = [_powder(amplitude, lattice) for amplitude, lattice in amplitudes(crystals)]
     return torch.cat(blocks).numpy() if blocks else np.zeros((0, _BINS), np.float32)
@@ -45,11 +45,11 @@ def _powder(amplitude: Tensor, lattice: Tensor) -> Tensor:
     weight = (amplitude.square() * inside).flatten(1)
     low = place.clamp_max(_BINS - 2).long().flatten(1)
     share = place.flatten(1) - low
-    # Two bins share each line, so that a line near their border does not jump.
+    # Two bins share each line, so that a line near their border does not jump from one to the other.
     pattern = torch.zeros(len(amplitude), _BINS)
     pattern.scatter_add_(1, low, weight * (1 - share).clamp(0, 1))
     pattern.scatter_add_(1, low + 1, weight * share.clamp(0, 1))
-    # Roots, so that weak lines count too.
+    # With square roots, weak lines count, too.
     pattern = pattern.sqrt()
     return pattern / pattern.norm(dim=1, keepdim=True).clamp_min(1e-12)
 

@@ -45,12 +45,12 @@ class HomometricPair:
 
 
 def homometric_pairs(crystals: Sequence[Crystal], epsilon: float, correlation: float = 0.9) -> list[HomometricPair]:
-    """Return the pairs of crystals with |F| that agree within ε although their maps do not.
+    """Return the pairs of crystals whose |F| agree within ε although their maps do not.
 
     Args:
         crystals: the set, in reduced cells.
         epsilon: largest R of the two sets of amplitudes.
-        correlation: map correlation from which two crystals are one structure.
+        correlation: map correlation from which two crystals count as one structure.
     """
     patterns = fingerprints(crystals)
     blocks = [amplitude for amplitude, _ in amplitudes(crystals)]
@@ -70,7 +70,7 @@ def homometric_pairs(crystals: Sequence[Crystal], epsilon: float, correlation: f
 def _best_setting(
     first: Crystal, second: Crystal, first_amplitude: Tensor, second_amplitude: Tensor
 ) -> tuple[np.ndarray | None, float]:
-    """Return the change of axes of the second that brings |F| closest to the first's, and the R that is left."""
+    """Return the change of axes that brings the |F| of the second closest to the first's, and the R that remains."""
     metrics = [crystal.lattice @ crystal.lattice.T for crystal in (first, second)]
     scaled = metrics[1] * (np.linalg.det(metrics[0]) / np.linalg.det(metrics[1])) ** (1 / 3)
     best, best_r = None, np.inf

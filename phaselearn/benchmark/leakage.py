@@ -1,4 +1,4 @@
-"""Overlap of training and test: formulas, structure types, near-duplicate |F|."""
+"""Overlap of the training and test sets: formulas, structure types and near-duplicate |F|."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Leakage:
         if not self.training:
             return "no training set: every crystal of the set is tested"
         return (
-            f"of {self.tested} tested crystals {self.formulas} share their formula with the {self.training} of "
-            f"training, {self.prototypes} their structure type, {self.patterns} have a near-duplicate |F| there "
-            f"(powder patterns with a cosine of at least {SIMILARITY})"
+            f"of {self.tested} tested crystals, {self.formulas} share the formula and {self.prototypes} the structure "
+            f"type of one of the {self.training} training crystals, and {self.patterns} have a near-duplicate |F| "
+            f"among them (powder patterns with a cosine of at least {SIMILARITY})"
         )
 
 

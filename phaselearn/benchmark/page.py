@@ -18,7 +18,7 @@ PAGE_FILE = "benchmark.html"
 
 _RESOLUTION = {"full20": 0.0, "d1.0": 1.0, "d1.5": 1.5, "d2.0": 2.0}
 _SIZES = {"atoms_1_8": "1–8", "atoms_9_20": "9–20", "atoms_21_40": "21–40", "atoms_41_up": "> 40"}
-_HEADINGS = ("regime, method", "n", "solved %", "strict %", "median CC", "gain", "phase error °", "s a crystal")
+_HEADINGS = ("regime, method", "n", "solved %", "strict %", "median CC", "gain", "phase error °", "s per crystal")
 _NOTE = (
     "Solved: map correlation CC ≥ 0.90 over all origins and both hands; strict: and 90 % of the atoms within 0.5 Å of "
     "one of the n highest peaks. Gain = (CC − CC₀)/(1 − CC₀) with CC₀ of the phase-zero map. Brackets: 95 % bootstrap "
@@ -120,7 +120,7 @@ def _against_atoms(rows: Sequence[Row]) -> list[go.Figure]:
 
 
 def _against_time(rows: Sequence[Row]) -> go.Figure:
-    figure = _figure("Solved against time", "seconds a crystal")
+    figure = _figure("Solved against time", "seconds per crystal")
     figure.update_xaxes(type="log")
     for method in _methods(rows):
         chosen = [row for row in rows if row["method"] == method and row["subset"] == "all"]

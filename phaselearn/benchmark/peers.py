@@ -30,7 +30,7 @@ _NEGLIGIBLE = 1e-2  # of the largest amplitude
 class Cctbx:
     """`smtbx.ab_initio.charge_flipping` in P1 with its own defaults.
 
-    It gets the amplitudes that the other methods flip, |F|·exp(−B s²/4) with the map's B.
+    It gets the amplitudes that the other methods flip, |F|·exp(−B s²/4) with B = 4 Å².
 
     Attributes:
         time_limit: seconds of processor time for each crystal.

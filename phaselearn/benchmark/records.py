@@ -13,17 +13,17 @@ from phaselearn.files import write_csv
 
 @dataclass(frozen=True)
 class CrystalRecord:
-    """One crystal under one method in one regime; floats are NaN where a value does not exist.
+    """One crystal under one method in one regime; missing values are NaN.
 
     Attributes:
         method, regime: names of the method and of the regime.
         id, formula, prototype, space_group, atoms: facts of the crystal; `atoms` is the number in its cell.
         prototype_seen: whether training saw its structure type.
-        correlation, floor, gain, phase_error, solved, atoms_found, strict, hard, counted, failed: see `Judgement`.
+        correlation, floor, gain, phase_error, solved, atoms_found, strict, hard, counted, failed: the `Judgement`.
         seconds: time of the batch on the processor or the GPU, divided by its number of crystals.
         reflections, volume: number of unique reflections observed; volume of the cell in Å³.
-        r_factor, skewness, peakiness, symmetry, inversion: figures of merit of the map, see `phaselearn.phasing`.
-        agreement, cycles, expected_correlation: the method's own figures, see `Solution`.
+        r_factor, skewness, peakiness, symmetry, inversion: figures of merit of the map, from `phaselearn.phasing`.
+        agreement, cycles, expected_correlation: the method's own figures of merit, as in `Solution`.
     """
 
     method: str
@@ -61,12 +61,12 @@ _READ: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "float": float
 
 
 def write_records(path: Path, records: Sequence[CrystalRecord]) -> None:
-    """Write records in one step: a file that exists is whole."""
+    """Write records in one step: a file that exists is complete."""
     write_csv(path, [asdict(record) for record in records], [field.name for field in fields(CrystalRecord)])
 
 
 def read_records(path: Path) -> list[CrystalRecord]:
-    """Read what `write_records` wrote."""
+    """Read records written by `write_records`."""
     return [
         CrystalRecord(**{field.name: _READ[str(field.type)](row[field.name]) for field in fields(CrystalRecord)})
         for row in read_rows(path)
@@ -74,6 +74,6 @@ def read_records(path: Path) -> list[CrystalRecord]:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Read what `write_csv` wrote, values as text."""
+    """Read the rows of a CSV file, with values as text."""
     with open(path, newline="") as file:
         return list(csv.DictReader(file))

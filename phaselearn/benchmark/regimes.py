@@ -39,7 +39,7 @@ class Regime:
 
 @dataclass(frozen=True)
 class InputPreparation:
-    """The form of the intensities that a network reads; see `phaselearn.data.preparation.transforms`."""
+    """The form of the intensities that a network reads, by the names of `phaselearn.data.preparation.transforms`."""
 
     transform: str = "amplitude"
     scaling: str = "deviation"

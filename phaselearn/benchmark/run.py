@@ -37,7 +37,7 @@ class BenchmarkPlan:
         peer_count: largest number of crystals for outside programs.
         confidence: names of the methods with a calibrated confidence.
         confidence_count: number of training crystals that the confidence is fitted on; 0 for no calibration.
-        homometry: largest R at which |F| of two crystals agree; None for no search of such pairs.
+        homometry: largest R at which |F| of two crystals agree; None to skip the search for such pairs.
     """
 
     settings: RunSettings
@@ -59,8 +59,8 @@ def run_benchmark(
 ) -> list[Row]:
     """Run what has not been run yet and write everything.
 
-    A method that cannot read a regime has no row in it. Outside programs are slow, so they get fewer crystals, and the
-    methods are compared with them on these alone.
+    A method that cannot read a regime has no row in it. Outside programs are slow, so they get fewer crystals, and are
+    compared with the methods on these crystals alone.
 
     Args:
         folder: run folder.

@@ -1,4 +1,4 @@
-"""Run a method on the crystals of a regime and judge it, unless its records are there already."""
+"""Run a method on the crystals of a regime and judge it, unless its records exist already."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Outcome:
     """The result of a method on a batch.
 
     Attributes:
-        solution: phases, and the method's own figures of them.
+        solution: phases, and the method's own figures of merit.
         seconds: time of the whole batch: processor time of all cores together, or wall time with a GPU.
     """
 
@@ -49,7 +49,7 @@ class Contender(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name in the tables."""
+        """The method's name in the tables."""
 
     @property
     def preparation(self) -> InputPreparation:
@@ -110,7 +110,7 @@ class ModelContender:
         return Outcome(solution, self._clock() - start)
 
     def _clock(self) -> float:
-        """Return processor time of all cores, which other programs do not lengthen; with a GPU, wall time."""
+        """Return the processor time of all cores, which other programs do not affect; with a GPU, the wall time."""
         if not self.device.startswith("cuda"):
             return time.process_time()
         torch.cuda.synchronize()
@@ -147,7 +147,7 @@ def run_contender(
     if path.exists():
         return read_records(path)
     records: list[CrystalRecord] = []
-    # Crystals of like size share a batch, so that little of it is padding.
+    # Crystals of similar size share a batch, so that little of it is padding.
     ordered = sorted(crystals, key=lambda crystal: len(crystal.numbers))
     parts = batches(ordered, regime, contender.preparation, seen, settings.batch_size, settings.seed)
     count = -(-len(ordered) // settings.batch_size)

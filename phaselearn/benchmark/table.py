@@ -45,7 +45,7 @@ COLUMNS = (
     "failed",
 )
 
-_HEADINGS = ("regime", "method", "n", "solved %", "strict %", "median CC", "gain", "phase error °", "s a crystal")
+_HEADINGS = ("regime", "method", "n", "solved %", "strict %", "median CC", "gain", "phase error °", "s per crystal")
 
 Row = dict[str, str | float]
 
@@ -59,9 +59,9 @@ def is_centrosymmetric(space_group: int) -> bool:
 def summarise_records(records: Sequence[CrystalRecord], resamples: int) -> list[Row]:
     """Return the rows of the table, in the order of the records.
 
-    Crystals with fewer than 20 unique observed reflections are left out and counted. `failed` counts the crystals of
-    which the method gave no map; they are unsolved. A subset without crystals has no row, and neither has
-    `unseen_prototype` if it holds all crystals.
+    Crystals with fewer than 20 unique observed reflections are left out, and their number is given. `failed` is the
+    number of crystals for which the method gave no map; they are unsolved. A subset without crystals has no row, nor
+    has `unseen_prototype` if it holds all crystals.
 
     Args:
         records: records of all methods and regimes.
@@ -104,7 +104,7 @@ def write_table(folder: Path, rows: Iterable[Row]) -> Path:
 
 
 def benchmark_table(rows: Sequence[Row], subset: str = "all") -> str:
-    """Return the rows of a subset in Markdown, intervals in brackets, with a note on predictions that are no maps."""
+    """Return the rows of a subset in Markdown, with intervals in brackets and a note on predictions without phases."""
     chosen = [row for row in rows if row["subset"] == subset]
     cells = [
         [
@@ -124,7 +124,7 @@ def benchmark_table(rows: Sequence[Row], subset: str = "all") -> str:
 
 
 def failed_note(rows: Sequence[Row]) -> str:
-    """Return a sentence on the predictions that are no maps; empty without any."""
+    """Return a sentence on the predictions that are not maps; empty if there are none."""
     failed = [f"{row['failed']} of {row['n']} by {row['method']} in {row['regime']}" for row in rows if row["failed"]]
     return f"Not a number or without phases, and counted as unsolved: {', '.join(failed)}." if failed else ""
 

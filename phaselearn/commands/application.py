@@ -1,4 +1,4 @@
-"""Run a Hydra application: a user's mistake is one line and exit code 2, and an earlier run can go on."""
+"""Run a Hydra application: a user's mistake gives one line and exit code 2, and an earlier run can be resumed."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def run_application(name: str, task: Callable[[DictConfig], Any]) -> None:
 
 
 def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callable[[DictConfig], Any]:
-    """Return the task, which leaves by SystemExit on a user's mistake: Hydra adds a line to any other exception.
+    """Return the task, changed to raise SystemExit on a user's mistake: Hydra adds a line to any other exception.
 
     A job of a multirun leaves a note in its folder instead, and the other jobs run.
     """
@@ -118,14 +118,14 @@ def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callab
 
 
 def _told(error: Exception, name: str, folder: Path) -> str | None:
-    """Return the line about an error that a user can mend; None for any other error."""
+    """Return the line about an error that a user can correct; None for any other error."""
     if isinstance(error, UserError | HydraException | OmegaConfBaseException):
         return explain(error, name)
     if isinstance(error, OSError) and error.errno is not None:  # an OSError without a number comes from a library
         resumable = name == "train" and os.access(folder / CONFIG_FILE, os.R_OK)
         go_on = command("python train.py", setting("resume", folder))
         return f"{told_of(error)}, then go on with {f'`{go_on}`' if resumable else 'the same command'}"
-    if isinstance(error, RuntimeError | MemoryError) and _is_want_of_memory(error):
+    if isinstance(error, RuntimeError | MemoryError) and _is_out_of_memory(error):
         said = next(iter(str(error).strip().splitlines()), "MemoryError")
         return (
             f"there is not enough memory ({said}): take smaller batches, e.g. data.batch_size=8, a smaller model, "
@@ -134,13 +134,13 @@ def _told(error: Exception, name: str, folder: Path) -> str | None:
     return None
 
 
-def _is_want_of_memory(error: Exception) -> bool:
-    # torch has no class of its own for want of memory on a CPU.
+def _is_out_of_memory(error: Exception) -> bool:
+    # torch has no exception class for running out of memory on a CPU.
     return isinstance(error, MemoryError) or re.search("can't allocate memory|out of memory", str(error)) is not None
 
 
 def fail(message: str, code: int = 2) -> NoReturn:
-    """Leave with one line on stderr."""
+    """Exit with one line on stderr."""
     print(f"error: {one_line(message)}", file=sys.stderr)
     raise SystemExit(code)
 
@@ -149,7 +149,7 @@ def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Return Hydra's flags, with their values, and the overrides, in whichever order they were given.
 
     Raises:
-        UserError: a flag that Hydra does not have, or flags that exclude each other.
+        UserError: Hydra does not have a flag, or flags exclude each other.
     """
     parser = _Flags(add_help=False, parents=[get_args_parser()])
     parsed = parser.parse_intermixed_args(arguments)
@@ -172,7 +172,7 @@ class _Flags(argparse.ArgumentParser):
 
 
 def _earlier_run(name: str, flags: list[str], overrides: list[str]) -> Path | None:
-    """Return the run folder that the command line names, checked."""
+    """Return the run folder that the command line names, after checking it; None if it names none."""
     key = {"train": "resume", "evaluate": "run"}.get(name)
     given = [override for override in overrides if override.partition("=")[0] == key]
     named = value_of(given[-1]) if given else None
@@ -187,16 +187,16 @@ def _earlier_run(name: str, flags: list[str], overrides: list[str]) -> Path | No
         hint = f"for the newest run here, `{newest}`" if known else "there is none in outputs/; start with `make run`"
         raise UserError(f"{key}={folder} is not a run folder (it has no {CONFIG_FILE}): {hint}")
     if "-m" in flags or "--multirun" in flags:
-        raise UserError(f"-m varies a new run, but {key}={folder} is one that is there: leave one of them out")
+        raise UserError(f"-m varies a new run, but {key}={folder} is an earlier one: leave one of them out")
     return folder
 
 
 def _continue_overrides(name: str, folder: Path, flags: list[str], overrides: list[str]) -> list[str]:
-    """Return the overrides on top of an earlier run's configuration, which Hydra then finds as `_EARLIER`.
+    """Return the overrides of an earlier run's configuration, which Hydra then finds as `_EARLIER`.
 
     That configuration has no defaults list, so options of groups are appended to it instead of chosen.
     """
-    # An option of the evaluation may be newer than the run, whose configuration does not have it then.
+    # An option of the evaluation may be newer than the run, so that the run's configuration lacks it.
     newer = {f"evaluation.{option}" for option in read_config(config_directory() / "train.yaml").evaluation}
     groups = option_groups()
     result = []
@@ -219,14 +219,14 @@ def _continue_overrides(name: str, folder: Path, flags: list[str], overrides: li
                 f"`{command('phaselearn evaluate', setting('run', folder))}`"
             )
         if key in EVALUATED:
-            # The whole node is replaced: a key that only the run's own option has would be wrong in the other.
+            # The whole node is replaced: a key that only the run's own option has would be wrong in the new one.
             chosen.add(key)
             override = f"+{override}"
         elif key in newer:
             override = f"++{override}"
         result.append(override)
     if name == "evaluate":
-        chosen.add("logger")  # only a training needs loggers, and their packages may be missing here
+        chosen.add("logger")  # only training needs loggers, and their packages may be missing here
     stranger = _stranger(name, folder, flags, result)
     ConfigStore.instance().store(_EARLIER, read_run_config(folder, stranger, trusted, without=chosen))
     where = folder if name == "train" else folder / "evaluations" / time.strftime("%Y-%m-%d_%H-%M-%S")

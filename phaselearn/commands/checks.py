@@ -27,8 +27,8 @@ def check_config(config: DictConfig, defaults: Mapping[str, Any], command: str) 
         command: the command that shows the configuration, such as `python train.py`, for the errors.
 
     Raises:
-        UserError: a class that cannot be imported (with the real reason), an argument that it does not take, a
-            value of another type.
+        UserError: a class cannot be imported (the message gives the real reason) or does not take an argument, or a
+            value has another type.
     """
     try:
         plain = plain_values(config)
@@ -147,7 +147,7 @@ def _fits(value: Any, annotation: Any) -> bool:
     if isinstance(value, list) and container in (list, Sequence) and typing.get_args(annotation):
         return all(_fits(element, typing.get_args(annotation)[0]) for element in value)
     if isinstance(container, type) and isinstance(value, str | int | float | bool | None.__class__):
-        # A plain value where a structure is needed; anything else is for the class itself to judge.
+        # This is a plain value where a structure is needed; anything else is left to the class itself.
         return not issubclass(container, Sequence | Mapping | set | frozenset)
     return True
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from phaselearn.commands.application import run_application
 
-_APPLICATIONS = {"config": "train", "evaluate": "train"}  # commands that take the keys of another
+_APPLICATIONS = {"config": "train", "evaluate": "train"}  # commands that take the keys of another command
 
 
 def complete(commands: Iterable[str]) -> None:

@@ -72,7 +72,7 @@ def _explain(overrides: list[str]) -> None:
 
 
 def _store(store: ConfiguredStore) -> str:
-    """Return where the store is. A bucket is not asked, and a hash of the source is not computed: a run does that."""
+    """Return where the store is. Only a run asks a bucket, or computes the hash of the source."""
     if store.place is None:
         named = f"{os.path.join(store.folder, store.name)}_….zarr"
         return f"{named} (its name holds a hash of the source; built if it is not there)"
@@ -122,7 +122,7 @@ def _values_table(config: DictConfig, choices: dict[str, str], overrides: list[s
         for group, option in choices.items()
         if group not in ("experiment", "sweep")
     ]
-    # A value that must be given is ??? here.
+    # Here, a value that must be given is ???.
     plain = _flat(plain_values(_without_hydra(_composed(groups))))
     given = _given(overrides)
     by = "experiment" if "experiment" in choices else "follows from another"

@@ -7,7 +7,7 @@ import warnings
 
 
 def quiet_libraries() -> None:
-    """Silence advertisements and hints of libraries that do not concern the run; other warnings stay."""
+    """Silence advertisements and hints of libraries that do not concern the run; other warnings are kept."""
     for name in ("pytorch_lightning", "lightning_fabric"):
         for module in ("", ".utilities.rank_zero", ".accelerators.cuda"):
             logging.getLogger(name + module).setLevel(logging.WARNING)

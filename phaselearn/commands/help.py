@@ -40,7 +40,7 @@ def print_help(name: str) -> None:
     blocks.pop("hydra", None)
     values = "".join(blocks.values()).strip()
     if values:
-        print(f"\nvalues (those of the options, too, are set by key=value)\n{_indented(values)}")
+        print(f"\nvalues (set by key=value, as are those of the options)\n{_indented(values)}")
     print(f"\n{_FLAGS}")
 
 

@@ -23,7 +23,7 @@ Keys = tuple[str, ...]
 TARGET = "_target_"
 SPECIAL = frozenset({TARGET, "_partial_", "_recursive_", "_convert_", "_args_"})
 WHOLE = ""  # the owner of the outermost classes
-# The user chooses the names of the entries of these keys, so a name does not say which class it may have.
+# The user chooses the names of the entries of these keys, so a name does not determine the class.
 _NAMED_FREELY = frozenset({"callbacks", "logger", "options", "terms"})
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the fast one in C, if PyYAML has it
 _PACKAGE = re.compile(r"^\s*#\s*@package\s+(\S+)", re.MULTILINE)
@@ -59,7 +59,7 @@ class KnownClasses:
     special: Mapping[str, frozenset[tuple[str, Any]]]
 
     def at(self, owner: str, path: Keys) -> frozenset[str]:
-        """Return the classes that an argument of a class may have; none where no option names one."""
+        """Return the classes that an argument of a class may have; none if no option names one."""
         return self.places.get((owner, path), frozenset())
 
 
@@ -90,7 +90,7 @@ def known_classes(*more: Path) -> KnownClasses:
 
 
 def _kinds(groups: Iterable[set[str]]) -> list[frozenset[str]]:
-    """Return the sets with those that overlap joined."""
+    """Return the sets, with overlapping ones joined."""
     kinds: list[frozenset[str]] = []
     for group in groups:
         joined = frozenset(group).union(*(kind for kind in kinds if kind & group))
@@ -136,7 +136,7 @@ def _own(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _included(content: Mapping[str, Any], file: Path) -> Iterator[tuple[Keys, dict[str, Any]]]:
-    """Yield what an option takes over from others of its group into nodes of its own (`option@node`), with the node."""
+    """Yield each node that an option fills from another option of its group (`option@node`): its keys and content."""
     for entry in content.get("defaults", []):
         option, at, package = str(entry).partition("@")
         if isinstance(entry, str) and at:
@@ -144,8 +144,8 @@ def _included(content: Mapping[str, Any], file: Path) -> Iterator[tuple[Keys, di
 
 
 def _with_defaults(file: Path) -> dict[str, Any]:
-    """Return the keys of an option, those of the options of its group that it builds on included."""
-    if not file.is_file():  # `_self_`, or an option of another package, whose own file is read for itself
+    """Return the content of an option, including that of the options of its group that it builds on."""
+    if not file.is_file():  # `_self_`, or an option of another package, which is read on its own
         return {}
     content = yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER) or {}
     whole: dict[str, Any] = {}

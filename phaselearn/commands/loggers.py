@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def build_loggers(config: DictConfig, folder: Path) -> list[Logger]:
-    """Return the loggers of the configuration, which write into the run folder; none has started.
+    """Return the loggers of the configuration, which write into the run folder; none is started yet.
 
     Raises:
         UserError: a package is missing, or W&B would take the jobs of a multirun for one run.
@@ -26,7 +26,7 @@ def build_loggers(config: DictConfig, folder: Path) -> list[Logger]:
     from hydra.utils import instantiate
 
     _group_jobs(config)
-    # The one of metrics.csv comes first: Lightning asks the first logger where the run lies.
+    # The logger of metrics.csv comes first: Lightning asks the first logger for the place of the run.
     return [instantiate(config.logger[name], save_dir=str(folder)) for name in sorted(config.logger)]
 
 
@@ -48,7 +48,7 @@ def _group_jobs(config: DictConfig) -> None:
 
 
 def run_facts(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the resolved configuration with the commit and the chosen options (a resumed run has chosen none)."""
+    """Return the resolved configuration with the commit and the chosen options (a resumed run has none)."""
     from hydra.core.hydra_config import HydraConfig
 
     from phaselearn.report.run import git_commit

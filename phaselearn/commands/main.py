@@ -9,7 +9,7 @@ from phaselearn.errors import closest
 
 COMMANDS = {
     "train": "train a network (the same as python train.py)",
-    "config": "what a training would run, and why",
+    "config": "what `train` would run, and why",
     "prepare": "build a store of pairs; verify or repair one",
     "data": "what is in a store: `phaselearn data info data.store=PATH`",
     "evaluate": "test a finished run again, on any data or observation",

@@ -11,11 +11,11 @@ _KEPT = 1 << 30  # bytes
 
 
 def keep_freed_memory() -> None:
-    """Keep freed blocks of up to 1 GiB in the process; nothing where the C library is another than glibc.
+    """Keep freed blocks of up to 1 GiB in the process; with a C library other than glibc, nothing is done.
 
-    By default glibc maps each block above 32 MiB, and many below, from the kernel and gives it back: the page faults
-    cost a network of large and few layers a fifth of its time. All threads share one heap: each of those that read
-    a store would keep a heap of its own.
+    By default, glibc requests each block above 32 MiB, and many smaller ones, from the kernel and returns it when it is
+    freed. The page faults cost a network of few and large layers a fifth of its time. All threads share one heap here,
+    since each thread that reads a store would otherwise keep its own.
     """
     if not sys.platform.startswith("linux"):
         return

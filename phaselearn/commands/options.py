@@ -1,6 +1,6 @@
-"""The options of the config groups: those of conf/, and those of installed packages that bring a conf/ of their own.
+"""The options of the config groups: those of conf/, and those of installed packages with a conf/ of their own.
 
-A package says so in its pyproject.toml:
+A package declares its conf/ in its pyproject.toml:
 
     [project.entry-points."phaselearn.conf"]
     my_phasing = "my_phasing.conf"
@@ -33,7 +33,7 @@ def config_directory() -> Path:
 
 @cache
 def config_directories() -> dict[str, Path]:
-    """Return conf/ and those of other packages, by the package's name; Hydra takes an option from the first.
+    """Return conf/ and its counterparts in other packages, by package name; Hydra takes an option from the first.
 
     Raises:
         UserError: a package names a folder that it does not have, or an option by a name that is taken.
@@ -54,7 +54,7 @@ def config_directories() -> dict[str, Path]:
 
 
 def option_file(group: str, option: str) -> Path | None:
-    """Return the YAML file of an option, or None where there is no such option; the name of one is no path."""
+    """Return the YAML file of an option; None if there is no such option, or if the name is a path."""
     if option != Path(option).name:
         return None
     files = (folder / group / f"{option}.yaml" for folder in config_directories().values())
@@ -67,7 +67,7 @@ def option_groups() -> set[str]:
 
 
 def options_of(group: str, package: str | None = None) -> list[str]:
-    """Return the options of a config group; a file whose name begins with an underscore is none.
+    """Return the options of a config group; files whose names begin with an underscore are not options.
 
     Args:
         group: the group, such as model or loss.
@@ -87,15 +87,15 @@ def first_comment(group: str, option: str) -> str:
 
 
 def _folder(point: EntryPoint) -> Path:
-    """Return the folder that an entry point names, without importing the package, which may take long."""
+    """Return the folder that an entry point names, without importing the package, which may be slow."""
     root, *inner = point.value.split(".")
     spec = find_spec(root)
     for place in (spec.submodule_search_locations or []) if spec else []:
         if (folder := Path(place).joinpath(*inner)).is_dir():
             return folder
     raise UserError(
-        f"the installed package {point.name} says that options of its own are in {point.value}, but that is no folder "
-        f"(entry point {ENTRY_POINTS}): mend its pyproject.toml, or `pip uninstall {point.name}`"
+        f"the installed package {point.name} says that options of its own are in {point.value}, but that is not a "
+        f"folder (entry point {ENTRY_POINTS}): correct its pyproject.toml, or `pip uninstall {point.name}`"
     )
 
 
@@ -103,7 +103,7 @@ class OptionsOfPackages(SearchPathPlugin):
     """Hydra plugin: lets every command find the options of other packages."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Append their folders behind conf/."""
+        """Append their folders after conf/."""
         for name, folder in config_directories().items():
             if name != OWN:
                 search_path.append(provider=name, path=f"file://{folder}")

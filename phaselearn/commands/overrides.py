@@ -21,7 +21,7 @@ NEEDED = ("source", "data", "trainer", "model", "loss", "optim")
 
 
 def check_choices(overrides: Sequence[str]) -> None:
-    """Check that each config group is chosen once, and one of its options.
+    """Check that each config group is chosen at most once, as one of its options.
 
     Raises:
         UserError: a group is chosen twice (Hydra would take the last), is set to nothing, or is removed although a
@@ -43,7 +43,7 @@ def check_choices(overrides: Sequence[str]) -> None:
                 f"{override} chooses nothing: allowed are {', '.join(options_of(group))}; leave it out for the default"
             )
         if isinstance(OverridesParser.create().parse_override(override).value(), int | float):
-            raise unknown(group, option, options_of(group))  # Hydra, which knows names alone, would raise a ValueError
+            raise unknown(group, option, options_of(group))  # Hydra, which knows only names, would raise a ValueError
         chosen[group] = override
 
 
@@ -60,7 +60,7 @@ def path_as_written(override: str) -> str:
 
 
 def value_of(override: str) -> Any:
-    """Return the value of an override, as a run gets it.
+    """Return the value of an override as a run receives it.
 
     Raises:
         HydraException: Hydra cannot read it.

@@ -15,7 +15,7 @@ def plain_values(config: DictConfig, resolve: bool = True) -> dict[str, Any]:
 
     Args:
         config: a configuration.
-        resolve: put the values of interpolations in their place; they stay texts otherwise.
+        resolve: whether to replace interpolations by their values; otherwise they stay text.
 
     Raises:
         OmegaConfBaseException: an interpolation cannot be resolved.
@@ -30,7 +30,7 @@ def read_config(path: Path) -> DictConfig:
     """Return a YAML file of conf/, or of a folder like it.
 
     Raises:
-        UserError: it holds a list, not keys.
+        UserError: the file holds a list instead of keys.
     """
     config = OmegaConf.load(path)
     if not isinstance(config, DictConfig):

@@ -1,4 +1,4 @@
-"""The precision in which a processor trains fastest, for configurations that leave it open: `${cpu_precision:}`."""
+"""The precision in which this processor trains fastest, for configurations that leave it open: `${cpu_precision:}`."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def _prepare(config: DictConfig) -> None:
     if len(asked) > 1:
         raise UserError(f"{' and '.join(f'{name}=true' for name in asked)}: one at a time, e.g. {asked[-1]}=true")
     if config.verify or config.repair:
-        # A store says by itself how it was built. Its source may be gone, and is read only if a repair needs it.
+        # A store records how it was built. Its source may be gone, and is read only if a repair needs it.
         if config.data.store is None:
             raise UserError(f"{asked[0]}=true needs a store: `phaselearn prepare data.store=PATH {asked[0]}=true`")
         path = store_path(config.data.store)
@@ -86,4 +86,4 @@ def _repair(path: Path | str, workers: int | None, trusted: bool) -> None:
         print(f"{printable(path)}: every file is sound")
         return
     more = f" and {len(repaired) - _MOST_NAMED} more" if len(repaired) > _MOST_NAMED else ""
-    print(printable(f"{path}: made again: {', '.join(repaired[:_MOST_NAMED])}{more}"))
+    print(printable(f"{path}: rebuilt {', '.join(repaired[:_MOST_NAMED])}{more}"))

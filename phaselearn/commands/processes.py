@@ -1,4 +1,4 @@
-"""Processes that train together: they start, share a run folder, and part."""
+"""Processes that train together: they start, share a run folder, and separate."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 
 from phaselearn.errors import UserError
 
-# Lightning sets them for the processes that it starts, and would misread them in the next job of a multirun.
+# Lightning sets these for the processes that it starts, and would misread them in the next job of a multirun.
 _VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
 
 
 def check_started(arguments: list[str]) -> None:
-    """Refuse a training that torchrun or srun starts as several processes without one folder for all of them.
+    """Refuse to train if torchrun or srun has started several processes without one folder for all of them.
 
     The default name of a run folder holds the time, and the processes do not start at the same time.
 
     Raises:
-        UserError: no `run=` and no `resume=`, or a multirun.
+        UserError: neither `run=` nor `resume=` is given, or this is a multirun.
     """
     processes = max(int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS"))
     keys = {argument.partition("=")[0] for argument in arguments}
@@ -38,14 +38,15 @@ def check_started(arguments: list[str]) -> None:
 
 @contextmanager
 def together(words: Sequence[str]) -> Iterator[None]:
-    """Let this process train together with those that Lightning starts, and part from them afterwards.
+    """Let this process train together with those that Lightning starts, and separate from them afterwards.
 
-    Lightning starts them with this process's arguments and the folder `hydra.run.dir`. By now Hydra's arguments stand
-    there, which say nothing of the run that is resumed; in a multirun those of all jobs. Afterwards the first process
-    judges alone, and may train the next job.
+    Lightning starts the others with `sys.argv` and the folder `hydra.run.dir`. By now `sys.argv` holds the arguments
+    for Hydra, which do not name a resumed run, and which in a multirun are those of all jobs. So the words that were
+    typed for this run stand in `sys.argv` meanwhile. Afterwards the first process judges alone, and may train the next
+    job.
 
     Args:
-        words: the arguments that this run was started with, and that the others need.
+        words: the arguments that this run was started with, which the other processes need.
     """
     import torch
     from hydra.core.hydra_config import HydraConfig

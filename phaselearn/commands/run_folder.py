@@ -22,17 +22,17 @@ _MISSING = object()
 
 @contextmanager
 def own_folder(folder: Path, config: DictConfig | None, going_on: str) -> Iterator[None]:
-    """Hold a run folder; nothing is written in it before.
+    """Hold a run folder; nothing is written to it before it is held.
 
     Args:
         folder: the run's folder; it need not exist.
-        config: the run's configuration, without the keys that say where the run lies. A configuration in the folder
-            must be the same. None for a run that goes on, whatever has changed.
-        going_on: how to go on with the run in the folder, for the error.
+        config: the run's configuration, without the keys that name its place. A configuration in the folder must be
+            the same. None for a resumed run, whose configuration may have changed.
+        going_on: how to resume the run in the folder, for the error.
 
     Raises:
         UserError: another process holds the folder, or it holds another run.
-        OSError: it cannot be written.
+        OSError: the folder cannot be written to.
     """
     if config is not None:
         _check_same(folder, config, going_on)

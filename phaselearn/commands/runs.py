@@ -30,11 +30,11 @@ class MultirunPage(Callback):
     """Hydra callback that lists the runs of a multirun in a table and on a page, and says which have failed."""
 
     def on_multirun_start(self, config: DictConfig, **more: Any) -> None:
-        """Remember the failures that are in the folder already, since a search may go on in it."""
+        """Remember the failures that are in the folder already, since a search may continue in it."""
         self._earlier = _failures(Path(config.hydra.sweep.dir))
 
     def on_multirun_end(self, config: DictConfig, **more: Any) -> None:
-        """Write the page; leave with code 2 where a job has failed."""
+        """Write the page; exit with code 2 if a job has failed."""
         folder = Path(config.hydra.sweep.dir)
         page = folder / MULTIRUN_PAGE
         try:

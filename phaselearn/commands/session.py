@@ -22,10 +22,10 @@ TRAINING_SET_FILE = "training_set.json"
 
 
 def build_data(config: DictConfig, seen: frozenset[str] | None = None) -> PairDataModule:
-    """Return the data module; its store may not be there yet.
+    """Return the data module; its store need not exist yet.
 
     Args:
-        config: the configuration. Its keys of `data` that stand beside the nodes are handed to the nodes here.
+        config: the configuration. Keys at the top of `data` are handed to its nodes here.
         seen: structure types that count as seen in training; None for those of the training crystals.
     """
     from hydra.utils import instantiate
@@ -62,10 +62,10 @@ def build_data(config: DictConfig, seen: frozenset[str] | None = None) -> PairDa
 
 
 def _build(node: DictConfig, **handed: Any) -> Any:
-    """Build a node of the configuration from its own keys and from what is handed to it.
+    """Build a node of the configuration from its own keys and the arguments that are handed to it.
 
     Raises:
-        UserError: the node has a key for something that is handed to it.
+        UserError: the node has a key for an argument that is handed to it.
     """
     from hydra.utils import instantiate
 
@@ -75,12 +75,12 @@ def _build(node: DictConfig, **handed: Any) -> Any:
                 f"{key}={node[key]} is set within a node of {node._target_}, which gets it from another key: leave it "
                 "out, and see `python train.py --cfg job`"
             )
-    # As ordinary arguments: Hydra would turn a dataclass among them into a configuration.
+    # They are passed as ordinary arguments: Hydra would turn a dataclass among them into a configuration.
     return instantiate(node, _partial_=True)(**handed)
 
 
 def build_model(config: DictConfig, data: PairDataModule) -> DensityModel:
-    """Return the model with its loss and optimiser, weights fresh."""
+    """Return the model with its loss and optimiser, and with new weights."""
     from hydra.utils import instantiate
 
     optim = instantiate(config.optim)
@@ -98,11 +98,11 @@ def check_trains(option: str | None, model: DensityModel) -> None:
     """Refuse to train a model without parameters.
 
     Args:
-        option: the option of conf/model that was chosen; None in a run that goes on, which chooses none.
+        option: the option of conf/model that was chosen; None in a resumed run, which chooses none.
         model: the model.
 
     Raises:
-        UserError: no parameter of the model is trained; the error says how the model is judged instead.
+        UserError: the model has no parameter to train; the message says how to judge it instead.
     """
     if any(parameter.requires_grad for parameter in model.parameters()):
         return
@@ -119,7 +119,7 @@ def check_trains(option: str | None, model: DensityModel) -> None:
 
 
 def _check_optimizer(optimizer: Callable[..., Any]) -> None:
-    """Try the optimiser's settings on one weight, before the data are built, which may take long."""
+    """Try the optimiser's settings on one weight before the data are built, which may take long."""
     import torch
 
     try:
@@ -135,9 +135,8 @@ def build_method(name: str, data: PairDataModule) -> DensityModel:
     """Return a parameter-free model of conf/model.
 
     Raises:
-        UserError: no such option.
+        UserError: there is no such option, or its model has weights.
     """
-
     from phaselearn.losses.mse import MeanSquaredError
 
     path = option_file("model", name)
@@ -156,7 +155,7 @@ def checkpoint_path(folder: Path, which: str) -> Path:
     """Return best.ckpt or last.ckpt of a run folder.
 
     Raises:
-        UserError: there is none.
+        UserError: the folder has no such checkpoint.
     """
     path = folder / f"{which}.ckpt"
     if not path.exists():
@@ -171,7 +170,7 @@ def read_training_set(folder: Path) -> dict[str, list[str]]:
     """Return the `formulas` and `prototypes` that a run was trained on.
 
     Raises:
-        UserError: they cannot be read.
+        UserError: the file cannot be read.
     """
     path = folder / TRAINING_SET_FILE
     try:
@@ -189,7 +188,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """Return the weights, epoch and step of a checkpoint; no code in it is run.
 
     Raises:
-        UserError: it is unreadable.
+        UserError: the file is not a readable checkpoint.
     """
     import torch
 
@@ -212,7 +211,7 @@ def load_weights(model: DensityModel, path: Path) -> None:
     """Load a checkpoint's weights.
 
     Raises:
-        UserError: the file is unreadable, or of another model or grid.
+        UserError: the file is unreadable, or its weights are those of another model or grid.
     """
     state = read_checkpoint(path)["state_dict"]
     own = model.state_dict()

@@ -12,7 +12,15 @@ from phaselearn.errors import UserError, choose
 
 
 def check(config: DictConfig, name: str) -> None:
-    """Check a configuration before anything is built; `name` is the file in conf/ with the defaults."""
+    """Check a configuration before anything is built.
+
+    Args:
+        config: the configuration.
+        name: name of the file in conf/ with the defaults, such as `train`.
+
+    Raises:
+        UserError: a class, an argument or a value is not allowed.
+    """
     defaults = read_config(config_directory() / f"{name}.yaml")
     if "_target_" in (config.get("logger") or {}):
         raise UserError(
@@ -47,7 +55,7 @@ def _check_objective(metric: str, direction: str) -> None:
 
 
 def _check_clipping(config: DictConfig) -> None:
-    """Refuse to clip gradients that a fused optimiser unscales later; Lightning would refuse it at the first step."""
+    """Refuse to clip gradients that a fused optimiser unscales later; Lightning would refuse only at the first step."""
     clips = config.trainer.get("gradient_clip_val")
     mixed = str(config.trainer.get("precision", "")).endswith("mixed")
     if clips and mixed and config.optim.optimizer.get("fused"):
@@ -77,7 +85,7 @@ def _check_evaluation(given: DictConfig, defaults: DictConfig) -> None:
 
 
 def _check_named(config: DictConfig) -> None:
-    """Read the structures of `evaluation.also_shown`: a mistake in them shows before a long training, not after."""
+    """Read the structures of `evaluation.also_shown`, so that a mistake in them shows before training, not after."""
     names = config.evaluation.get("also_shown") or []
     if names:
         from phaselearn.data.sources.named import Named

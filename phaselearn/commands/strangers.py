@@ -1,7 +1,7 @@
 """Configurations that somebody else may have written: those of a run folder, an artifact or a store.
 
 They may hold plain values, and name a class where an option names it (`phaselearn.commands.known_classes`). Everything
-is checked before anything is imported. See SECURITY.md.
+is checked before anything is imported. SECURITY.md describes the rules.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from phaselearn.quoting import command
 CONFIG_FILE = "config.yaml"
 # These keys tell Hydra what to compose and to run; no run writes them into its configuration.
 _OF_HYDRA = ("hydra", "defaults")
-# Paths that are only read, and paths that are made if they do not exist. Any other path or URL says where to write or
-# which server to ask.
+# Paths that are only read, and paths that are created if they do not exist. Any other path or URL says where to write
+# or which server to ask.
 _READ = (("source", "path"), ("evaluation", "also_shown", "*"))
 _READ_ANYWHERE = ("weights",)
 _MADE = (("data", "store"), ("source", "snapshot"))
@@ -43,7 +43,7 @@ class Stranger:
         file: the file or store that holds it.
         command: the command by which a user takes responsibility for it.
         replaced: keys whose single values the command line replaces.
-        removed: keys whose nodes it removes.
+        removed: keys whose nodes the command line removes.
         options: folders like conf/ that the command line names.
     """
 
@@ -54,21 +54,21 @@ class Stranger:
     options: Collection[Path] = ()
 
     def refuse(self, what: str) -> UserError:
-        """Return the error: what is wrong with the configuration, and how to use it all the same."""
+        """Return the error, which says what is wrong with the configuration and how to use it all the same."""
         return UserError(f"{self.file}: {what}. If you trust whoever wrote it: `{self.command}`")
 
 
 def read_run_config(folder: Path, stranger: Stranger, trusted: bool, without: Collection[str] = ()) -> DictConfig:
-    """Return the configuration of a run folder, checked.
+    """Return the configuration of a run folder, after checking it.
 
     Args:
         folder: the run folder.
         stranger: the origin of the configuration.
-        trusted: skip the check, and let interpolations be resolved.
+        trusted: whether to skip the check and allow interpolations.
         without: top-level keys to leave out.
 
     Raises:
-        UserError: it cannot be read, or it is refused.
+        UserError: the configuration cannot be read, or it is refused.
     """
     try:
         content = read_plain(folder / CONFIG_FILE)
@@ -95,13 +95,13 @@ def check_stranger(config: Mapping[Any, Any], stranger: Stranger, at: str | None
     """Check a configuration of plain values.
 
     Args:
-        config: the whole, or a part of one.
-        stranger: its origin.
-        at: the top-level key of the part; None for the whole.
+        config: a whole configuration, or a part of one.
+        stranger: the origin of the configuration.
+        at: the top-level key of the part; None for a whole configuration.
 
     Raises:
-        UserError: it has a setting of Hydra, a class that may not stand in its place, an interpolation, or a path or
-            URL that would be written or asked.
+        UserError: the configuration has a setting of Hydra's, a class that may not stand in its place, an
+            interpolation, a path that would be written to, or a URL that would be asked.
     """
     known = known_classes(*stranger.options)
     keys = (at,) if at else ()

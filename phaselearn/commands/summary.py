@@ -33,15 +33,15 @@ def print_summary(folder: Path, rows: Sequence[ResultRow], quiet: bool) -> None:
 def print_training(
     folder: Path, weights: str, objective: Objective, trained: str, seconds: float, more_epochs: int
 ) -> None:
-    """Print the result and the cost of a training, and the commands that go on from it.
+    """Print the result and the cost of training, and the commands that continue from it.
 
     Args:
         folder: the run folder.
         weights: the weights that were judged, such as best.ckpt.
         objective: the metric by which the run was judged while it trained.
-        trained: epochs, crystals and time of the training.
+        trained: epochs, crystals and time of training.
         seconds: the time that judging and the page took.
-        more_epochs: `trainer.max_epochs` of the printed command that trains on.
+        more_epochs: `trainer.max_epochs` in the printed command that continues training.
     """
     from phaselearn.callbacks.peak_memory import peak_memory
 

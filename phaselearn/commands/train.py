@@ -71,7 +71,7 @@ def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
 
 
 def _owned(folder: Path, plain: DictConfig, is_new: bool) -> AbstractContextManager[None]:
-    """Hold the run folder; if several processes train together, the first one holds it for all."""
+    """Hold the run folder; if several processes train together, the first one holds it for all of them."""
     from pytorch_lightning.utilities import rank_zero_only
 
     if getattr(rank_zero_only, "rank", 0) != 0:  # Lightning keeps the rank as an attribute of this function
@@ -119,8 +119,8 @@ def _fit_and_judge(
     trainer = build_trainer(config, folder, callbacks, loggers)
 
     if trainer.is_global_zero:
-        (folder / PRUNED_FILE).unlink(missing_ok=True)  # a run that was given up may go on
-        # In one step: a run with a part of it could not be resumed.
+        (folder / PRUNED_FILE).unlink(missing_ok=True)  # a run that was given up may be resumed
+        # The file is written in one step: a run with half a configuration could not be resumed.
         write_whole(folder / CONFIG_FILE, OmegaConf.to_yaml(plain, resolve=True).encode())
         write_training_set(folder / TRAINING_SET_FILE, data)
         write_command(folder / COMMAND_FILE, HydraConfig.get().overrides.task)
@@ -139,7 +139,7 @@ def _fit_and_judge(
     except Requeued:
         raise
     except SystemExit as stop:
-        # Lightning exits so on Ctrl-C and on SIGTERM, on SIGTERM with the code of success.
+        # Lightning exits in this way on Ctrl-C and on SIGTERM, and on SIGTERM with the code of success.
         stopped, code = ("SIGTERM", 143) if isinstance(stop, SIGTERMException) else ("Ctrl-C", 130)
         go_on = command("python train.py", setting("resume", folder))
         again = f"`{go_on}`" if trial is None else "the same command"
@@ -172,7 +172,7 @@ def _fit_and_judge(
 
 
 def _without_paths(config: DictConfig) -> DictConfig:
-    """Return the configuration without the keys that say where the run lies, since a folder may be moved."""
+    """Return the configuration without the keys that name the run's place, since a folder may be moved."""
     from omegaconf import OmegaConf
 
     values = plain_values(config)

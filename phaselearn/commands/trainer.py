@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def build_trainer(config: DictConfig, folder: Path, callbacks: list[Callback], loggers: list[Logger]) -> Trainer:
-    """Return the trainer, which keeps all that it writes in the run folder."""
+    """Return the trainer, which keeps everything that it writes in the run folder."""
     from hydra.utils import instantiate
     from pytorch_lightning.callbacks import ModelCheckpoint, ModelSummary, ProgressBar
 
@@ -38,7 +38,7 @@ def build_trainer(config: DictConfig, folder: Path, callbacks: list[Callback], l
         for switch in ("enable_model_summary", "enable_progress_bar")
     )
     bar = progress and is_watched()
-    # Lightning refuses a callback whose switch is off, or lets it print all the same.
+    # Lightning refuses a callback whose switch is off, or lets it print nevertheless.
     off = tuple(
         kind for kind, shown in ((ModelSummary, summary), (ProgressLines, progress), (ProgressBar, bar)) if not shown
     )
@@ -62,7 +62,7 @@ def compile_forward(model: DensityModel, backend: str) -> None:
     """Let `torch.compile` compile the model's forward pass at its first call; weights and their names stay.
 
     Raises:
-        UserError: no such backend, or the compiler that it needs is not here.
+        UserError: there is no such backend, or the compiler that it needs is missing.
     """
     import torch
 

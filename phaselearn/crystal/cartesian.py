@@ -42,7 +42,7 @@ def cartesian_gaussian_density(
         margin = CUTOFF_IN_SIGMA * sigma
         images, owner = _images_in_box(cell, where[heights > 0].to(cell), corner - margin, corner + edge + margin)
         grid = corner[:, None] + edge[:, None] * torch.arange(size, device=cell.device) / size
-        # On an orthogonal grid a Gaussian has one factor an axis, so the sum over images is one matrix product.
+        # On an orthogonal grid a Gaussian has one factor per axis, so the sum over images is one matrix product.
         x, y, z = torch.exp(-((grid[None] - images[:, :, None]) ** 2) / (2 * sigma**2)).unbind(1)
         in_xy = (x * heights[heights > 0][owner, None])[:, :, None] * y[:, None, :]
         maps.append((in_xy.flatten(1).mT @ z).unflatten(0, (size, size)))

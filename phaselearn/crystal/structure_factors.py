@@ -71,7 +71,7 @@ def geometric_sum(weights: Tensor, positions: Tensor, indices: Tensor | Indices)
         positions: (B, A, 3) fractional.
         indices: Miller indices along the axes, as in `structure_factors`.
     """
-    # exp(2πi h·x) is a product with one factor an axis, so the sum over atoms is one matrix product:
+    # exp(2πi h·x) is a product with one factor per axis, so the sum over atoms is one matrix product:
     # (n₁n₂ reflections in h and k) × (atoms) × (n₃ reflections in l).
     h, k, l = box = along_axes(indices, positions.device)  # noqa: E741
     atoms_at_once = max(1, _VALUES_AT_ONCE // (len(weights) * len(h) * len(k)))

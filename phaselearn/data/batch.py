@@ -1,4 +1,4 @@
-"""The batch: the tensors that models, losses and judgements read of some crystals, and how they are put together."""
+"""The batch: the tensors of some crystals that models, losses and judgements read, and how they are put together."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor
 class Batch(TypedDict, total=False):
     """B crystals on grids of N³ points, as a dictionary of tensors, which Lightning moves between devices as it is.
 
-    A is the number of atoms of the largest crystal in the batch. A part may be missing: training batches hold only
-    what the model and its loss read, the benchmark's have no density.
+    A is the number of atoms of the largest crystal in the batch. A part may be missing: training batches hold only the
+    parts that the model and its loss read, and those of the benchmark have no density.
     """
 
     input: Tensor
@@ -73,7 +73,7 @@ def select(batch: Batch, names: Collection[str] | None) -> Batch:
     """Return the named parts of a batch, those that it holds; None for all."""
     if names is None:
         return batch
-    # A dictionary made in a loop is no TypedDict to a type checker; its keys are some of the batch's own.
+    # A dictionary made in a loop is not a TypedDict to a type checker; its keys are some of the batch's own.
     return cast(Batch, {name: values for name, values in batch.items() if name in names})
 
 

@@ -23,16 +23,16 @@ class PairDataModule(pl.LightningDataModule):
     `training_needs` that names some (see `phaselearn.models.base.DensityModel`).
 
     Args:
-        store: where the pairs lie, and how they are made if they are not there.
-        preparation: preparation of the crystals that validate and test.
-        training: preparation of the crystals that train: with augmentation, and perhaps another observation.
+        store: the store of the pairs, which may still have to be built.
+        preparation: preparation of the validation and test crystals.
+        training: preparation of the training crystals, with augmentation and perhaps another observation.
         loading: batches, loader processes and memory.
-        train_size: number of training crystals, smaller sets within larger ones; None for all.
-        endless: number of new crystals a training epoch, made on the fly in place of the store's; None for the store's.
+        train_size: number of training crystals; smaller sets are subsets of larger ones. None for all.
+        endless: number of new crystals per training epoch, made on the fly; None for the crystals of the store.
         seen: structure types that count as seen in training; None for those of this store's training crystals.
 
     Raises:
-        UserError: a number that is not allowed, or an augmentation that the voxels cannot express.
+        UserError: a number is not allowed, or the voxels cannot express an augmentation.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class PairDataModule(pl.LightningDataModule):
         return len(self.rows("train")) if self.endless is None else self.endless
 
     def check_trainable(self) -> None:
-        """Refuse to train if no crystal trains or validates.
+        """Refuse to train without training or validation crystals.
 
         Raises:
             UserError: a split is empty.
@@ -188,10 +188,10 @@ class PairDataModule(pl.LightningDataModule):
         return EndlessLoader(pairs, self._epoch, self.loading.num_workers)
 
     def _epoch(self) -> int:
-        """Return which epoch of the training begins; 0 without a trainer."""
+        """Return the number of the training epoch that begins; 0 without a trainer."""
         if self.trainer is None:
             return 0
-        # Not `trainer.current_epoch`, which lags behind when a stopped run goes on.
+        # Not `trainer.current_epoch`, which lags behind when a stopped run continues.
         progress = self.trainer.fit_loop.epoch_progress.current
         return int(progress.processed)  # type: ignore[attr-defined]  # Lightning declares a base class of what it is
 

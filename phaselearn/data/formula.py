@@ -44,7 +44,7 @@ def read_formula(text: str) -> dict[str, float]:
     which there are 0 atoms is not.
 
     Raises:
-        ValueError: the text is no formula.
+        ValueError: the text is not a formula.
     """
     if len(text) > _LONGEST:
         raise ValueError("too long for a formula")
@@ -74,7 +74,7 @@ def _added_up(text: str) -> dict[str, float]:
 def contradicts(stated: str, numbers: np.ndarray) -> bool:
     """Return whether a stated formula, in whatever unit, disagrees with the atoms; D and T count as hydrogen.
 
-    A text that is no formula, such as a name, contradicts nothing.
+    A text that is not a formula, such as a name, contradicts nothing.
 
     Args:
         stated: the formula, e.g. `NaCl`, `Na1 Cl1` or `Na4Cl4`.

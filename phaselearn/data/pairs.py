@@ -42,7 +42,7 @@ class PairDefinition:
         sampling: how the density is sampled, `point` or `band_limited`.
 
     Raises:
-        UserError: a value that is not allowed.
+        UserError: a value is not allowed.
     """
 
     size: int

@@ -31,7 +31,7 @@ def worker_context() -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    # torch takes seconds to import: once in the server, not once a worker.
+    # torch takes seconds to import: once in the server, not once per worker.
     context.set_forkserver_preload(["phaselearn.data.build.store_build", "phaselearn.data.loading.dataset"])
     return context
 
@@ -42,12 +42,12 @@ def cores() -> int:
 
 
 def in_processes(function: Callable[[Task], Result], tasks: Iterable[Task], workers: int | None) -> Iterator[Result]:
-    """Yield function(task) for each task, in the order of the tasks, on one thread a process.
+    """Yield function(task) for each task, in the order of the tasks, on one thread per process.
 
     Args:
         function: the function; it is pickled once for each process.
         tasks: the tasks; they are read as they are needed, and few are under way at a time.
-        workers: number of processes; 1 for this process alone, None for one a core as soon as the work has taken this
+        workers: number of processes; 1 for this process alone, None for one per core as soon as the work has taken this
             process some seconds.
 
     Raises:

@@ -49,7 +49,7 @@ def screen(
 
 
 def _blocks(sizes: Mapping[int, int]) -> Iterator[list[int]]:
-    """Yield the places of crystals that are worked on together: little padding, and not too many pairs of atoms.
+    """Yield the places of crystals that are processed together, with little padding and not too many pairs of atoms.
 
     Args:
         sizes: {place: atoms in the cell}.

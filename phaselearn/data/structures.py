@@ -66,7 +66,7 @@ class LeftOut:
 
 
 class Unusable(Exception):
-    """Raised for an entry that is no ordered crystal; the message is the reason of its `LeftOut`."""
+    """Raised for an entry that is not an ordered crystal; the message is the reason of its `LeftOut`."""
 
 
 def unreadable(error: Exception, file: Path | None = None) -> Unusable:
@@ -90,8 +90,8 @@ def unreadable(error: Exception, file: Path | None = None) -> Unusable:
 class Source(ABC):
     """An iterable of crystals with its provenance.
 
-    A source yields a `LeftOut` for each entry that it cannot use, and goes on. It raises `phaselearn.errors.UserError`
-    only if nothing at all can be read.
+    A source yields a `LeftOut` for each entry that it cannot use, and continues. It raises
+    `phaselearn.errors.UserError` only if nothing at all can be read.
 
     Attributes:
         rules: a number in the fingerprint; whoever changes which crystals a configuration yields, raises it.

@@ -89,8 +89,8 @@ def _schedule(name: str, weight: Weight) -> list[tuple[int, float]]:
     )
     if not points or not good:
         raise UserError(
-            f"loss.terms.{name}.weight={weight} is no weight: give a number of at least 0, or such numbers by epoch, "
-            f"e.g. 'loss.terms.{name}.weight={{0: 1.0, 20: 0.1}}'"
+            f"loss.terms.{name}.weight={weight} is not a weight: give a number of at least 0, or such numbers by "
+            f"epoch, e.g. 'loss.terms.{name}.weight={{0: 1.0, 20: 0.1}}'"
         )
     return sorted((epoch, float(value)) for epoch, value in points.items())
 

@@ -14,7 +14,7 @@ VIEW = {"elev": 18, "azim": -67}
 
 
 def frame_cell(axes: Any, crystal: ShownCrystal, zoom: float = 0.95) -> None:
-    """Draw the edges of the cell, with axes in Å about it that share one scale."""
+    """Draw the edges of the cell in axes in Å, with equal scales along all axes."""
     edges = cell_edges(crystal.lattice)
     axes.add_collection3d(Line3DCollection(edges, colors="#9AA3AC", linewidths=0.8))
     corners = np.concatenate(edges)

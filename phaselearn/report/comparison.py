@@ -23,9 +23,9 @@ class Symmetry:
     Attributes:
         operations: the G operations, without the identity.
         prediction: map correlations (G,) of the prediction with its moved copies.
-        truth: map correlations (G,) of the true map with its moved copies; voxels are too coarse for exactly 1.
-        chance: map correlations (G,) of a map with the prediction's amplitudes and random phases. Any map reaches
-            them by the choice of the best origin.
+        truth: map correlations (G,) of the true map with its moved copies; voxels are too coarse to give exactly 1.
+        chance: map correlations (G,) of a map with the prediction's amplitudes and random phases. The choice of the
+            best origin gives any map such values.
     """
 
     operations: tuple[Operation, ...]

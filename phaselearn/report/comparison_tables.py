@@ -28,7 +28,7 @@ REPORT_HEADINGS = ("the report’s F₂ at 20³, true", "predicted", "Δ / voxel
 SYMMETRY_HEADINGS = ("operation", "prediction", "truth", "random phases")
 VECTOR_NOTE = (
     "Table 1 of the 2021 report: vectors between atoms against vectors between predicted maxima, matched one to one. "
-    "Each is the shortest of its periodic images, and v is the same as −v: differences know neither origin nor hand. "
+    "Each is the shortest of its periodic images, and v is the same as −v: origin and hand do not matter. "
     "Maxima are groups of the most intense 1 % of the voxels (the report’s 80 of 20³), and peaks between the voxels: "
     "as many as there are atoms."
 )
@@ -41,7 +41,7 @@ MOST_ROWS = 12  # vectors in a table on the page; the files hold all of them
 
 
 def vector_cells(crystal: ShownCrystal) -> list[list[str]]:
-    """Return Table 1, the shortest vectors first, the means last; empty where a crystal has no such table."""
+    """Return Table 1 with the shortest vectors first and the means last; empty if a crystal has no such table."""
     voxels, peaks = crystal.comparison.from_voxels, crystal.comparison.from_peaks
     if voxels is None or peaks is None:
         return []
@@ -144,7 +144,7 @@ def _vector(vector: np.ndarray) -> str:
     if not np.isfinite(vector).all():
         return "–"
     digits = 0 if np.allclose(vector, np.round(vector), atol=1e-6) else 1
-    # Rounded first, and + 0 makes −0 a 0.
+    # Components are rounded first; adding 0 turns −0 into 0.
     return f"({', '.join(number(component, digits) for component in np.round(vector, digits) + 0.0)})"
 
 

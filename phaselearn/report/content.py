@@ -116,7 +116,7 @@ class ShownCrystal:
 
     @property
     def file_stem(self) -> str:
-        """The beginning of the names of its files; no other crystal, of any source, has the same."""
+        """The beginning of the names of its files, which no other crystal of any source shares."""
         return file_stem(f"{self.formula}_{self.id}", self.lattice.tobytes(), self.positions.tobytes())
 
     @property

@@ -1,4 +1,4 @@
-"""Training curves out of Lightning's metrics.csv, in which each row fills only some of the columns."""
+"""Training curves from Lightning's metrics.csv, in which each row fills only some of the columns."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def read_curves(path: Path) -> Curves:
             quantity. A cell without a value is empty.
 
     Returns:
-        Every quantity epoch by epoch; of several values in an epoch the last counts.
+        Every quantity epoch by epoch; if an epoch has several values, the last counts.
 
     Raises:
         UserError: the file cannot be read as such a table.

@@ -36,7 +36,7 @@ from phaselearn.report.voxels import voxel_figure
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
 
-# Okabe and Ito's colours, told apart by colour-blind readers; the page uses the same.
+# Okabe and Ito's colours, which colour-blind readers can tell apart; the page uses the same.
 TRUTH, PREDICTION, FLOOR = "#0072B2", "#D55E00", "#7A828A"
 STYLE: dict[RcKeyType, Any] = {
     "font.size": 10,
@@ -50,7 +50,7 @@ STYLE: dict[RcKeyType, Any] = {
     "savefig.dpi": 150,
 }
 NEAR_PLANE = 0.4  # Å, largest distance from a slice of the atoms that are marked in it
-OF_A_CRYSTAL = ("crystal", "voxels", "pattern")  # kinds of which each shown crystal has a figure
+OF_A_CRYSTAL = ("crystal", "voxels", "pattern")  # kinds of figures that each shown crystal has
 HALO = withStroke(linewidth=2, foreground="#1B1F24")
 
 
@@ -60,8 +60,8 @@ def write_figures(
     """Write loss_curves.png, correlation.png, and for each shown crystal its maps, its voxels and its pattern.
 
     Args:
-        folder: folder for the files, which is made if it is missing.
-        curves: curves of the training; None where there was none.
+        folder: folder for the files, which is created if it is missing.
+        curves: training curves; None if there was no training.
         crystals: the network's judgements crystal by crystal, arrays (or CPU tensors) of equal length under
             `correlation`, `floor`, `prototype_seen` and `counted`.
         shown: crystals with their densities.

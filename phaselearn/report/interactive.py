@@ -1,4 +1,4 @@
-"""Truth and prediction of a crystal as a plotly figure: two surfaces side by side, which can be turned."""
+"""Truth and prediction of a crystal as a plotly figure: two surfaces side by side, which can be rotated."""
 
 from __future__ import annotations
 

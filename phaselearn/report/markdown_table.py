@@ -10,8 +10,8 @@ def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], texts
 
     Args:
         headings: headings of the columns.
-        rows: rows of cells, one cell for each column. Cells may hold markup; a name that anybody may have chosen is
-            to be escaped before (`phaselearn.quoting.markdown_text`).
+        rows: rows of cells, one cell for each column. Cells may hold markup; a name that anybody may have chosen must
+            be escaped first (`phaselearn.quoting.markdown_text`).
         texts: number of columns, from the left, that hold text. The others hold numbers and are aligned to the right.
     """
     rule = ["---"] * texts + ["---:"] * (len(headings) - texts)

@@ -1,4 +1,4 @@
-"""Crystals that a run shows by name, beside those of its split: prepared as the run's own data are."""
+"""Crystals that a run shows by name, beside those of its split; they are prepared like the run's own data."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from phaselearn.data.sources.named import Named
 
 
 def cell_of_named(source_cell: str | None) -> str:
-    """Return the cell that named crystals take, given `source.cell` of the training data (None: it has none).
+    """Return the cell for named crystals, from `source.cell` of the training data (None if it has no such key).
 
-    Data that are taken as given are primitive as a rule, while a CIF as given holds a conventional cell.
+    Data that are taken as given usually have primitive cells, while a CIF usually has a conventional one.
     """
     return "conventional" if source_cell == "conventional" else "primitive"
 

@@ -29,7 +29,7 @@ from phaselearn.report.patterns import displayed_pattern
 from phaselearn.report.surfaces import THRESHOLD, atoms_in_cell, drawing_shape
 from phaselearn.report.terminal import LEGEND, by_subset, cells, counting_note, number, percent
 
-# In the order in which they need each other.
+# Each script may need those before it.
 SCRIPTS = (
     "maps.js",
     "page.js",
@@ -62,7 +62,7 @@ def write_page(
         title: heading of the page.
         facts: further facts about the run by name, in order.
         table: results of each method on each subset of the test crystals.
-        curves: curves of the training; None where there was none.
+        curves: training curves; None if there was no training.
         crystals: crystals to show; the page links to the files of their maps in maps/ beside it.
         config_text: text of config.yaml.
     """
@@ -89,7 +89,7 @@ def write_page(
 
 
 def _tiles(table: Sequence[ResultRow], judged_on: str) -> list[tuple[str, str, str]]:
-    """Return (name, value, note) of the network's main numbers; the note is the floor, where there is one."""
+    """Return (name, value, note) of the network's main numbers; the note is the floor if there is one."""
     network = {row.subset: row for row in table if not row.is_parameter_free}
     floor = {row.subset: row for row in table if row.method == FLOOR_METHOD}
     if "all" not in network:

@@ -18,7 +18,7 @@ class PlainTable(Table):
     Args:
         title: text above the table.
         caption: text below the table.
-        options: see `rich.table.Table`.
+        options: the arguments of `rich.table.Table`.
     """
 
     def __init__(self, title: str | None = None, caption: str | None = None, **options: Any) -> None:

@@ -1,7 +1,7 @@
 """Pages in one HTML file without network, rendered from the templates beside the code.
 
-Names may be anybody's. Whatever a template shows is escaped, and its control characters are spelled; only `Markup` is
-taken for HTML.
+Anybody may have chosen the names. Whatever a template shows is escaped, and its control characters are spelled out;
+only `Markup` is taken as HTML.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from plotly.offline import get_plotlyjs
 from phaselearn.files import write_whole
 from phaselearn.quoting import link_target, printable
 
-# Okabe and Ito's colours, which the colour-blind can tell apart on light and on dark ground.
+# Okabe and Ito's colours, which colour-blind readers can tell apart on light and on dark backgrounds.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8d969f")
-_READ_AS_MARKUP = ("name", "text", "label")  # by plotly, which knows a kind of HTML
+_READ_AS_MARKUP = ("name", "text", "label")  # by plotly, which understands some HTML
 
 
 def write_page(path: Path, template: str, **content: Any) -> None:
@@ -32,13 +32,13 @@ def write_page(path: Path, template: str, **content: Any) -> None:
     Args:
         path: the HTML file.
         template: its path inside the package, such as `report/runs.html`; it extends `report/page_shell.html`.
-        content: values that the template names. Text is shown as it is; `Markup` is taken for HTML.
+        content: values that the template names. Text is shown as it is; `Markup` is taken as HTML.
 
     Raises:
         jinja2.UndefinedError: the template names a value that is not given.
     """
     page = _environment().get_template(template).render(content)
-    # Names of files may hold what UTF-8 cannot.
+    # File names may hold what UTF-8 cannot encode.
     write_whole(Path(path), page.encode(errors="backslashreplace"))
 
 
@@ -48,7 +48,7 @@ def link(text: str, path: str | Path) -> Markup:
 
 
 def drawable(figures: Sequence[go.Figure]) -> list[dict[str, Any]]:
-    """Return plots as the macro `figures` takes them, each with its caption and its data for plotly.
+    """Return plots in the form that the macro `figures` takes: each with its caption and its data for plotly.
 
     Plots without data are left out.
     """
@@ -75,7 +75,7 @@ def _as_text(part: Any) -> Any:
 def _escaped(value: Any) -> Any:
     if isinstance(value, list):
         return [_escaped(each) for each in value]
-    # Plotly knows no entities of quotes.
+    # Plotly does not decode the entities of quotes.
     return str(escape(value)).replace("&#34;", '"').replace("&#39;", "'") if isinstance(value, str) else _as_text(value)
 
 
@@ -100,7 +100,7 @@ def _shown(value: object) -> object:
 
 
 def _printable_lines(text: str) -> Markup:
-    """Return a text of several lines, each printable."""
+    """Return a text of several lines, each made printable."""
     return Markup("\n").join(map(printable, text.split("\n")))
 
 

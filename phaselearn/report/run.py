@@ -91,8 +91,8 @@ def write_run(
 ) -> list[ResultRow]:
     """Judge, and write the tables, figures/, maps/ and report.html.
 
-    The crystals of `evaluation.also_shown` are shown first and judged by themselves (also_shown.csv): a crystal that
-    was chosen says nothing of the split.
+    The crystals of `evaluation.also_shown` are shown first and judged separately (also_shown.csv): a chosen crystal
+    says nothing about the split.
 
     Args:
         folder: run folder.
@@ -100,7 +100,7 @@ def write_run(
         data: data module of the run.
         model: the trained network.
         methods: parameter-free models by name, which are judged on the same crystals.
-        curves_from: metrics.csv of the training.
+        curves_from: metrics.csv of the training run.
         facts: further facts for the page by name.
 
     Returns:
@@ -171,7 +171,7 @@ def _split_with_crystals(data: PairDataModule, split: str) -> tuple[str, dict[st
 
 
 def write_training_set(path: Path, data: PairDataModule) -> None:
-    """Write the formulas and structure types of the training set, so that later tests can tell seen from unseen."""
+    """Write the formulas and structure types of the training set, by which later tests tell seen from unseen ones."""
     store, rows = data.store(), data.rows("train")
     seen = {
         "crystals": len(rows),
@@ -182,7 +182,7 @@ def write_training_set(path: Path, data: PairDataModule) -> None:
 
 
 def write_command(path: Path, overrides: Sequence[str]) -> None:
-    """Write the command that trains the same again, without the run folder; a resumed run keeps its first command."""
+    """Write the command that repeats the training, without the run folder; a resumed run keeps its first command."""
     if not path.exists():
         kept = [override for override in overrides if override.partition("=")[0] != "run"]
         write_whole(path, f"{command('python train.py', *kept)}\n".encode())

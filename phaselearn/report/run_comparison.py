@@ -20,7 +20,7 @@ from phaselearn.report.run_folders import crystals_of
 from phaselearn.report.run_records import RunRecord, differing_settings
 from phaselearn.report.terminal import COLUMNS, LEGEND, cells, number
 
-_MOST_CRYSTALS = 20  # listed, those that differ most in either direction
+_MOST_CRYSTALS = 20  # that are listed: those that differ most in either direction
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ComparedCrystal:
 
     @property
     def difference(self) -> float:
-        """The map correlation of the second run less that of the first."""
+        """The map correlation of the second run minus that of the first."""
         return self.second - self.first
 
 

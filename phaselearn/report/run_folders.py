@@ -36,12 +36,12 @@ def find_runs(folder: Path) -> tuple[list[RunRecord], list[BrokenRun]]:
         UserError: there is no such folder.
     """
     if not folder.is_dir():
-        raise UserError(f"folder={folder} is no folder: give the one that holds your runs, e.g. folder=outputs")
+        raise UserError(f"folder={folder} is not a folder: give the one that holds your runs, e.g. folder=outputs")
     found: list[RunRecord] = []
     broken: list[BrokenRun] = []
     for root, folders, files in os.walk(folder):
         if FAILED_FILE in files or (CONFIG_FILE in files and METRICS_FILE in files):
-            folders.clear()  # what lies in a run are its evaluations and maps
+            folders.clear()  # folders in a run are its evaluations and maps
             name = Path(root).relative_to(folder)
             run = read_run(Path(root), name.as_posix() if name.parts else folder.name)
             if isinstance(run, RunRecord):
@@ -56,11 +56,11 @@ def find_runs(folder: Path) -> tuple[list[RunRecord], list[BrokenRun]]:
 
 
 def read_run(folder: Path, name: str) -> RunRecord | BrokenRun:
-    """Return the run in a folder, or why it cannot be shown.
+    """Return the run in a folder, or the reason why it cannot be shown.
 
     Args:
-        folder: the run folder. It may be anybody's, so any exception that reading it raises is a reason.
-        name: the run's name; what a terminal would obey in it is replaced.
+        folder: the run folder. It may come from anybody, so any exception while reading it is such a reason.
+        name: the run's name; control characters in it are replaced.
     """
     try:
         return _read(folder, printable(name))
@@ -113,7 +113,7 @@ def _curves(folder: Path) -> Curves:
 def _results(folder: Path) -> list[ResultRow]:
     kinds: dict[str, Callable[[str], Any]] = {"str": printable, "int": int, "float": float}
     rows = _rows(folder / RESULTS_FILE)
-    # A run that is older than the last column lacks it.
+    # Runs older than the last column lack it.
     lacking = [name for row in rows[:1] for name in _COLUMNS if name not in row and name != "failed"]
     if lacking:
         raise UserError(f"{RESULTS_FILE} has no column {', '.join(lacking)}")
@@ -156,10 +156,10 @@ def _check_file(path: Path) -> None:
     """Refuse a file that a reader would wait for, or that would fill the memory.
 
     Raises:
-        UserError: it is no regular file, or too large.
+        UserError: the file is not a regular one, or it is too large.
     """
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
-        raise UserError(f"{path.name} is no regular file")
+        raise UserError(f"{path.name} is not a regular file")
     if found.st_size > _MOST_BYTES.get(path.name, _MOST_OF_OTHERS):
         raise UserError(f"{path.name} has {found.st_size:,} bytes: no run writes a file of this size")

@@ -1,4 +1,4 @@
-"""Runs as their folders tell them, and the settings in which they differ."""
+"""Runs as recorded in their folders, and the settings in which they differ."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from phaselearn.quoting import printable
 from phaselearn.report.content import FLOOR_METHOD, ResultRow
 from phaselearn.report.curves import Curves
 
-# They say nothing of what was trained, or repeat what another key says.
+# These keys say nothing about what was trained, or repeat another key.
 _NOT_SETTINGS = ("data.name", "data.seed", "data.store", "data.build.folder", "evaluation", "logger")
 
 
@@ -25,15 +25,15 @@ class RunRecord:
 
     Attributes:
         folder: the run folder.
-        name: its path below the folder in which it was looked for.
+        name: its path below the folder that was searched for runs.
         config: config.yaml as nested dictionaries.
-        curves: curves of the training; empty where nothing was logged yet.
+        curves: training curves; empty if nothing was logged yet.
         results: table of the test; empty for a run that was not tested yet.
         command: the command that trains it again.
-        failure: the failure that a job of a multirun left; None for any other run.
+        failure: the note of a failed job of a multirun; None for any other run.
         is_pruned: whether a search has given it up.
-        page: its report; None before there is one.
-        last_change: when its files last changed, in seconds since 1970.
+        page: its report; None before it is written.
+        last_change: time of the last change of its files, in seconds since 1970.
     """
 
     folder: Path
@@ -76,7 +76,7 @@ class RunRecord:
 
     @property
     def data_name(self) -> str:
-        """The name of its data configuration; a dash where it has none."""
+        """The name of its data configuration; a dash if it has none."""
         node = self.config.get("data")
         return printable(node.get("name", "–") if isinstance(node, dict) else "–")
 
@@ -97,8 +97,8 @@ class BrokenRun:
 
     Attributes:
         name: its name, as in `RunRecord`.
-        reason: why it cannot be shown, on one line.
-        last_change: when its files last changed, in seconds since 1970.
+        reason: the reason why it cannot be shown, on one line.
+        last_change: time of the last change of its files, in seconds since 1970.
     """
 
     name: str
@@ -107,9 +107,10 @@ class BrokenRun:
 
 
 def differing_settings(runs: Sequence[RunRecord]) -> dict[str, list[str]]:
-    """Return the settings in which runs differ: {dotted key: its value in each run, "–" where it has none}.
+    """Return the settings in which runs differ: {dotted key: its value in each run, "–" if it has none}.
 
-    Where the class of a part differs, the part itself stands for its options, but for those that a command gave.
+    If the class of a part differs, the part is listed instead of its settings, except for settings that a run's command
+    names.
     """
     flat = [settings_of(run.config) for run in runs]
     keys = dict.fromkeys(key for settings in flat for key in settings)

@@ -22,7 +22,7 @@ RESULTS = ("epochs", "val. CC", "CC", "floor", "solved", "hard", "gain")
 _MOST_CURVES = 12  # as many as an eye can follow
 _MOST_SETTINGS = 8  # columns and axes
 _AXIS = 130  # pixels for an axis and its labels
-_SCALE = ((0.0, "#56b4e9"), (0.5, "#8d969f"), (1.0, "#d55e00"))  # seen on light and on dark ground
+_SCALE = ((0.0, "#56b4e9"), (0.5, "#8d969f"), (1.0, "#d55e00"))  # visible on light and on dark backgrounds
 _NOTE = (
     f"{LEGEND} Val. CC: the best median of a validation, origins searched on the voxels only. Floor: median CC of the "
     "phase-zero map on the same test crystals; hard: solved of those with CC₀ < 0.9. A heading sorts."
@@ -30,7 +30,7 @@ _NOTE = (
 
 
 def terminal_table(runs: Sequence[RunRecord]) -> PlainTable:
-    """Return the table for a terminal of 80 columns; names of folders usually tell the model and the data."""
+    """Return the table for a terminal of 80 columns; the names of folders usually give the model and the data."""
     table = PlainTable(caption=LEGEND, padding=(0, 1, 0, 0))
     table.add_column("run", overflow="fold", min_width=24)
     for column in RESULTS:
@@ -41,7 +41,7 @@ def terminal_table(runs: Sequence[RunRecord]) -> PlainTable:
 
 
 def problems_table(runs: Sequence[RunRecord], broken: Sequence[BrokenRun]) -> PlainTable | None:
-    """Return the table of the runs that failed or cannot be read, with the reasons; None where there is none."""
+    """Return the table of the runs that failed or cannot be read, with the reasons; None if there are none."""
     problems = _problems(runs, broken)
     if not problems:
         return None
@@ -106,7 +106,7 @@ def write_runs_page(path: Path, title: str, runs: Sequence[RunRecord], broken: S
 
 
 def best_run(runs: Sequence[RunRecord]) -> RunRecord | None:
-    """Return the run with the best validation; None where none was validated."""
+    """Return the run with the best validation; None if none was validated."""
     judged = [run for run in runs if math.isfinite(_score(run, runs))]
     better = {"max": max, "min": min}[objective(runs)[1]]
     return better(judged, key=lambda run: _score(run, runs), default=None)
@@ -150,7 +150,7 @@ def _short_results(run: RunRecord, runs: Sequence[RunRecord]) -> list[str]:
 
 
 def _state(run: RunRecord) -> str:
-    """Return what became of a run that was not tested."""
+    """Return the state of a run that was not tested."""
     return "failed" if run.failure is not None else "pruned" if run.is_pruned else "–"
 
 
@@ -159,7 +159,7 @@ def _link(run: RunRecord, folder: Path) -> str | Markup:
 
 
 def _parallel_coordinates(runs: Sequence[RunRecord], settings: dict[str, list[str]]) -> go.Figure:
-    """Draw a line for each validated run: through its settings, and at the end its result."""
+    """Draw a line for each validated run, through its settings to its result."""
     places = [place for place, run in enumerate(runs) if math.isfinite(_score(run, runs))]
     if len(places) < 2:
         return go.Figure()
@@ -167,8 +167,8 @@ def _parallel_coordinates(runs: Sequence[RunRecord], settings: dict[str, list[st
     axes = [_axis(name, [values[place] for place in places]) for name, values in settings.items()]
     axes.append({"label": objective(runs)[0], "values": scores})
     lines = {"color": scores, "colorscale": _SCALE, "showscale": True}
-    figure = go.Figure(go.Parcoords(dimensions=axes, line=lines), layout={"title": "Settings and what came of them"})
-    # On a phone it is scrolled: axes any closer would write over each other.
+    figure = go.Figure(go.Parcoords(dimensions=axes, line=lines), layout={"title": "Settings and results"})
+    # On a phone the plot is scrolled: the labels of axes any closer would overlap.
     return figure.update_layout(margin={"t": 60, "l": 140}, meta={"narrowest": 240 + _AXIS * len(axes)})
 
 

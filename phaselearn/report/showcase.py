@@ -1,4 +1,4 @@
-"""The crystals that a report shows: chosen by rank, so that good and bad are both seen."""
+"""The crystals that a report shows, chosen by rank so that both good and bad ones are seen."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def choose_by_rank(crystals: dict[str, Tensor], count: int) -> list[int]:
 def show_crystals(
     model: DensityModel, dataset: PairDataset, crystals: dict[str, Tensor], places: list[int]
 ) -> list[ShownCrystal]:
-    """Predict the chosen crystals and lay each prediction on the truth.
+    """Predict the chosen crystals and superimpose each prediction on the truth.
 
     Args:
         model: the network.

@@ -1,6 +1,6 @@
 """Isosurfaces of periodic maps in any cell: Fourier interpolation, marching cubes, then the lattice.
 
-`maps.js` does the same in the page, so that figures and page draw the same surfaces.
+`maps.js` does the same in the page, so figures and page draw the same surfaces.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Surface:
 
 
 def drawing_shape(shape: tuple[int, ...], lattice: np.ndarray) -> tuple[int, ...]:
-    """Return the shape of the grid, as fine or finer, on which a map of a shape is drawn."""
+    """Return the shape of the grid on which a map of this shape is drawn; it is at least as fine."""
     wanted = np.ceil(np.linalg.norm(lattice, axis=1) / FINEST_SPACING).astype(int)
     return tuple(max(size, min(int(want), MOST_VOXELS)) for size, want in zip(shape, wanted, strict=True))
 
@@ -47,7 +47,7 @@ def isosurface(density: np.ndarray, lattice: np.ndarray, share: float = THRESHOL
     """Return the surface of one cell where a periodic map equals a share of its maximum.
 
     Args:
-        density: map (N, M, K), voxel (i, j, k) at (i/N, j/M, k/K). It is drawn as it is, so `interpolate` it before.
+        density: map (N, M, K), voxel (i, j, k) at (i/N, j/M, k/K). It is drawn as it is, so `interpolate` it first.
         lattice: lattice vectors (3, 3), rows a, b, c in Å.
         share: share of the maximum at which the surface lies, 0 … 1.
 

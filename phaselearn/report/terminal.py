@@ -15,12 +15,12 @@ LEGEND = "CC, gain, Δφ: medians. Solved: CC ≥ 0.90; strict: and the atoms fo
 
 
 def percent(share: float) -> str:
-    """Return a share 0 … 1 in per cent, or a dash where there is none."""
+    """Return a share 0 … 1 in per cent, or a dash if it is not finite."""
     return f"{100 * share:.0f} %" if math.isfinite(share) else "–"
 
 
 def number(value: float, digits: int = 3, unit: str = "") -> str:
-    """Return a number with its unit, or a dash where there is none; a minus sign is a minus sign."""
+    """Return a number with its unit and a true minus sign, or a dash if it is not finite."""
     return f"{value:.{digits}f}{unit}".replace("-", "−") if math.isfinite(value) else "–"
 
 
@@ -38,7 +38,7 @@ def cells(row: ResultRow) -> list[str]:
 
 
 def counting_note(rows: Sequence[ResultRow]) -> str:
-    """Return sentences on crystals that could not be judged and predictions that are no maps; empty without either."""
+    """Return sentences on crystals that could not be judged and on predictions without phases; empty without either."""
     sentences = []
     left_out = max((row.left_out for row in rows), default=0)
     if left_out:
@@ -63,7 +63,7 @@ def by_subset(rows: Sequence[ResultRow]) -> dict[str, list[ResultRow]]:
 
 
 def results_table(rows: Sequence[ResultRow]) -> PlainTable:
-    """Return the table for a terminal, at most 80 columns wide: a block a subset, the network in bold.
+    """Return the table for a terminal, at most 80 columns wide: a block for each subset, the network in bold.
 
     It shows all crystals and the hard ones; the page has the whole table, which would fill the screen.
     """

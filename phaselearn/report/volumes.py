@@ -17,7 +17,7 @@ def write_ccp4(path: Path, density: np.ndarray, lattice: np.ndarray) -> None:
     """Write a CCP4 map of the unit cell in P1.
 
     The file holds the lengths and angles of the cell, and readers put a along x and b into the xy plane. So a viewer
-    shows the map turned with respect to `lattice`, never mirrored.
+    may show the map rotated with respect to `lattice`, but never mirrored.
 
     Args:
         path: file to write.
@@ -36,7 +36,7 @@ def write_ccp4(path: Path, density: np.ndarray, lattice: np.ndarray) -> None:
     ccp4 = gemmi.Ccp4Map()
     ccp4.grid = grid
     ccp4.update_ccp4_header()
-    # gemmi writes into a file only, and not in one step.
+    # gemmi writes only to a file, and not in one step.
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder, "map.ccp4")
         ccp4.write_ccp4_map(str(written))
@@ -66,7 +66,7 @@ def write_cube(
     ]
     values = np.asarray(density, dtype=np.float64) * BOHR**3
     for row in values.reshape(-1, density.shape[2]):
-        # The format wants a new line after each run along the last axis, too.
+        # The format also requires a new line after each run along the last axis.
         lines += ["".join(f"{value:13.5E}" for value in row[start : start + 6]) for start in range(0, len(row), 6)]
     write_whole(path, ("\n".join(lines) + "\n").encode())
 

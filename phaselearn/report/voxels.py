@@ -39,7 +39,7 @@ def _draw_voxels(axes: Any, density: np.ndarray, crystal: ShownCrystal, least: f
     share = density / highest if highest > 0 else np.zeros_like(density)
     chosen = np.argwhere(share > least)
     values = share[tuple(chosen.T)]
-    # The densest last, since matplotlib draws in this order.
+    # The densest voxels come last, since matplotlib draws in this order.
     order = values.argsort()
     places = (chosen[order] / density.shape) @ crystal.lattice
     return axes.scatter(

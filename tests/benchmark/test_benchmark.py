@@ -134,7 +134,7 @@ def test_every_option_of_conf_observation_makes_a_regime():
 
 @pytest.mark.parametrize("meaning", [{"data": "_base", "observation": "ideal"}, {"data": "hkl10", "observation": "d0"}])
 def test_a_regime_of_no_option_is_refused(meaning):
-    with pytest.raises(UserError, match="is no option of conf/"):
+    with pytest.raises(UserError, match="is not an option of conf/"):
         regime_from(config_directory(), "mine", {"mine": meaning})
 
 

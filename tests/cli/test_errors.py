@@ -171,7 +171,7 @@ DATA = [
     ("train source=folder source.path=empty", ["empty"]),
     ("train source=folder source.path=garbage", ["no usable structure"]),
     ("train source=folder source.path=missing", ["missing"]),
-    ("train source=file source.path=missing.jsonl", ["missing.jsonl", "is no file"]),
+    ("train source=file source.path=missing.jsonl", ["missing.jsonl", "is not a file"]),
     ("train source=file source.path=garbage.jsonl", ["no usable structure"]),
     ("train data.store=other.zarr", ["schema other version 3", "overwrite=true"]),
     ("train data.store=half.zarr.partial data=hkl10", ["half built", "finish it with the command that began it"]),

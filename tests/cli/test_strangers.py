@@ -60,7 +60,7 @@ HOSTILE: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"loss": {"_target_": "phaselearn.models.mlp.MultilayerPerceptron"}},
         ["loss._target_=phaselearn.models.mlp.MultilayerPerceptron"],
     ),
-    "a class that is no text": ({"loss._target_": ["os.system"]}, ["loss._target_=['os.system']"]),
+    "a class that is not a text": ({"loss._target_": ["os.system"]}, ["loss._target_=['os.system']"]),
     "a class put together": ({"loss._target_": "${join:os,system}"}, ["loss._target_=${join:os,system}"]),
     "a class from the environment": ({"loss._target_": LEAK}, [f"loss._target_={LEAK}"]),
     "a variable of the environment": ({"evaluation.split": LEAK}, [f"evaluation.split={LEAK}", "is not resolved"]),

@@ -44,7 +44,7 @@ def test_a_crystal_has_its_operations_wherever_its_origin_is(number: int) -> Non
 
 
 def test_glides_and_screws_and_centring_are_told_from_what_lacks_them() -> None:
-    """A mirror is no glide, a twofold axis no screw axis, and a primitive cell not centred."""
+    """A mirror is not a glide, a twofold axis is not a screw axis, and a primitive cell is not centred."""
     where = np.array([0.11, 0.17, 0.23])
     for without, with_, operation in ((6, 7, 0), (3, 4, 0), (1, 5, 1)):
         lattice = lattice_of(7)

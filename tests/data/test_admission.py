@@ -83,7 +83,7 @@ def test_lattices_of_edges_and_angles_are_those_of_pymatgen() -> None:
         try:
             lattice = lattice_of(tuple(lengths), tuple(angles))
         except Unusable:
-            # pymatgen clips the cosine of what is no angle.
+            # pymatgen clips the cosine of what is not an angle.
             a, b, c = np.sort(angles)
             assert a + b - c < 0.5 or a + b + c > 359.5
             continue

@@ -77,7 +77,7 @@ def write_run(folder: Path, model: str, rate: float, scores: list[float], crysta
 
 @pytest.fixture
 def outputs(tmp_path: Path) -> Path:
-    """Two finished runs, one of them in a multirun, and one that is under way; beside them what is no run."""
+    """Two finished runs, one of them in a multirun, and one that is under way; beside them what is not a run."""
     folder = tmp_path / "outputs"
     write_run(folder / "first", "cnn.CNN", 0.1, [0.5, 0.7, 0.6], CORRELATIONS["first"])
     write_run(folder / "sweep" / "0", "mlp.MLP", 0.1, [0.8], CORRELATIONS["second"])
@@ -143,7 +143,7 @@ def test_the_command_is_noted_once_and_without_the_folder(tmp_path):
 
 
 def test_no_folder_is_one_line(tmp_path):
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         find_runs(tmp_path / "nothing")
 
 

@@ -187,5 +187,5 @@ def test_a_job_that_failed_is_told_and_says_what_it_was(outputs: Path) -> None:
 
 
 def test_a_folder_that_is_none_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         find_runs(tmp_path / "nothing")

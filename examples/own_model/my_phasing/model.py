@@ -15,7 +15,7 @@ class Bottleneck(DensityModel):
 
     Args:
         width: number of values between the layers.
-        options: see `DensityModel`: loss, optimiser, definition of the pairs.
+        options: the arguments of `DensityModel`: loss, optimiser, definition of the pairs.
     """
 
     needs = frozenset({"input"})  # what it reads of a batch

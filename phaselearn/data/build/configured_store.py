@@ -27,9 +27,9 @@ class ConfiguredStore:
         source_config: configuration of the source, for the store's name and provenance.
         place: a path, or `s3://BUCKET/FOLDER`; None for a folder that is named after the configuration.
         name: name of the data configuration, with which such a folder's name begins.
-        folder: where such folders lie.
+        folder: the folder in which such folders lie.
         longest_edge: crystals with a longer cell edge (Å) are left out.
-        workers: number of processes that build it; None for one a core where it is worth it.
+        workers: number of processes that build it; None for one per core where it is worth it.
     """
 
     definition: PairDefinition

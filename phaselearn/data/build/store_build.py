@@ -34,7 +34,7 @@ from phaselearn.data.structures import Source
 from phaselearn.errors import UserError
 
 _FILES_AT_ONCE = 8
-_BLOCKS = "256 entries"  # part of a half-built store's recipe: a build with other blocks does not go on with it
+_BLOCKS = "256 entries"  # part of a half-built store's recipe: a build with other blocks does not continue it
 
 
 def build_store(
@@ -60,15 +60,15 @@ def build_store(
         longest_edge: crystals with a longer cell edge (Å) are left out.
         source_config: configuration of the source, for the provenance.
         overwrite: whether to replace a store that is at `path`.
-        workers: number of processes; None for one a core where it is worth it. The store does not depend on it.
+        workers: number of processes; None for one per core where it is worth it. The store does not depend on it.
 
     Raises:
-        UserError: something is at `path` already or, with `overwrite`, something that is no store of ours; or the
+        UserError: something is at `path` already or, with `overwrite`, something that is not a store of ours; or the
             source has no usable crystal.
-        OSError: a file cannot be read or written; what is done is kept, and the same call goes on.
+        OSError: a file cannot be read or written; what is done is kept, and the same call continues.
     """
     if workers is not None and workers < 1:
-        raise UserError(f"data.build.workers={workers}: at least 1 is needed, or null for one a core")
+        raise UserError(f"data.build.workers={workers}: at least 1 is needed, or null for one per core")
     storage = open_storage(path)
     was_there = is_there(path)
     if not overwrite:
@@ -79,7 +79,7 @@ def build_store(
             return PairStore(path)
         if not overwrite:
             _check_free(storage, is_there(path))
-        # Nothing is deleted in, nor written beside, a folder that is no store.
+        # Nothing is deleted in, nor written beside, a folder that is not a store.
         for place in (storage, storage.beside()):
             check_removable(place)
         _build(storage, source, definition, recipe, workers)
@@ -186,6 +186,6 @@ def write_card(storage: Storage) -> Entry:
 
 
 def _remove_rest(partial: Storage) -> None:
-    """Remove all files that are no part of the store."""
+    """Remove all files that are not part of the store."""
     manifest = require_manifest(partial)
     partial.delete(partial.sizes().keys() - manifest.files.keys() - {MANIFEST})

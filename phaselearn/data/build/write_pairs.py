@@ -105,8 +105,8 @@ def compute_pairs(crystals: Sequence[Crystal], definition: PairDefinition) -> tu
     """Return the intensities and densities (k, N, N, N) of crystals, float32."""
     shape = (len(crystals), *(definition.size,) * 3)
     intensity, density = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    # Crystals of like size share a batch, so that little of it is padding. Gaussians at the voxels need no padding, and
-    # are faster the more atoms are spread at once.
+    # Crystals of similar size share a batch, so that little of it is padding. Gaussians at the voxels need no padding,
+    # and are faster the more atoms are spread at once.
     order = np.argsort([len(crystal.numbers) for crystal in crystals], kind="stable")
     spread = definition.sampling == "point" and definition.frame == "fractional"
     for make, result, at_once in (

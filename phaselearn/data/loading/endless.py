@@ -29,8 +29,8 @@ class TrainingStream:
     Attributes:
         source: makes a crystal of any number.
         longest_edge: crystals with a longer cell edge (Å) are passed over.
-        held_out: structure types that validate or test and are to stay unseen; formulas that validate or test are
-            passed over, too.
+        held_out: structure types of validation and test, which stay unseen; formulas of validation and test are passed
+            over, too.
     """
 
     source: EndlessSource
@@ -55,14 +55,14 @@ class EndlessPairs(IterableDataset[Batch]):
     """Batches of fresh pairs, as `PairDataset` gives them.
 
     Training crystal k depends on the stream and k alone, and batch b begins with crystal b · `batch_size`; each epoch
-    goes on where the last one ended. Batches are dealt to processes and workers in turn. So all processes together
+    continues where the last one ended. Batches are dealt to processes and workers in turn. So all processes together
     give the batches of a single one, whose order does not depend on its number of workers.
 
     Attributes:
         stream: the crystals.
         definition: definition of the pairs.
         preparation: what is done to a batch.
-        crystals: number of crystals an epoch, rounded up to whole batches, as many for each process.
+        crystals: number of crystals per epoch, rounded up to whole batches, as many for each process.
         batch_size: number of crystals in a batch.
         num_replicas: number of processes that train together.
         rank: number of this process among them, from 0.
@@ -142,20 +142,20 @@ class EndlessLoader(DataLoader[Batch]):
         return {"batch": self._yielded, "batches": len(self)}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on with the next batch of an epoch that was stopped within it."""
+        """Continue with the next batch of an epoch within which training was stopped."""
         self._first = state["batch"] if state["batch"] < state["batches"] else 0
 
 
 def endless_source(crystals: int, source: Source | None, batching: str) -> EndlessSource:
-    """Return a source if training can go on without end; it is asked before a store is built, which may take long.
+    """Return a source that can feed training without end; it is checked before a store is built, which may take long.
 
     Args:
-        crystals: number of crystals an epoch, `data.endless`.
+        crystals: number of crystals per epoch, `data.endless`.
         source: source of the crystals.
         batching: `data.batching`.
 
     Raises:
-        UserError: a source that ends, or batches of like cells, which need all crystals at once.
+        UserError: the source ends, or batches of similar cells are asked for, which need all crystals at once.
     """
     if not isinstance(source, EndlessSource):
         raise UserError(

@@ -18,7 +18,7 @@ from phaselearn.errors import UserError
 class PairLoader(DataLoader[Batch]):
     """Yields whole batches of a data set.
 
-    Lightning keeps the loader's state in checkpoints, so that a run that was stopped within an epoch goes on with the
+    Lightning keeps the loader's state in checkpoints, so that a run that was stopped within an epoch continues with the
     next batch.
 
     Args:
@@ -53,7 +53,7 @@ class PairLoader(DataLoader[Batch]):
         }
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on in the middle of an epoch; the number of workers may be another.
+        """Continue in the middle of an epoch; the number of workers may differ.
 
         Raises:
             UserError: the epoch had another number of batches or of processes.

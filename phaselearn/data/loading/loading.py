@@ -20,14 +20,14 @@ class Loading:
 
     Attributes:
         batch_size: number of crystals in a batch.
-        batching: `random`, or `cell` for training batches of crystals with like cells.
+        batching: `random`, or `cell` for training batches of crystals with similar cells.
         num_workers: number of loader processes; 0 to load in the main process.
         cache: `ram` holds the pairs in memory, `none` streams them from the store, `auto` decides by `cache_limit`.
         cache_limit: share of the free memory that the pairs of a split may take under `auto`.
-        shuffle_buffer: about so many crystals are shuffled together while they are streamed; from memory, all are.
+        shuffle_buffer: about this many crystals are shuffled together while they are streamed; from memory, all are.
 
     Raises:
-        UserError: a setting that is not allowed.
+        UserError: a setting is not allowed.
     """
 
     batch_size: int

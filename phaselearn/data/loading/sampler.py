@@ -34,12 +34,12 @@ class EpochBatches(Sampler[list[Key]]):
         batch_size: largest number of crystals in a batch, except that a batch may hold two instead of one for the sake
             of equal numbers of batches. With `lattice`, a crystal above 400 Å³ counts as its volume over 400 Å³.
         seed: seed of the order; None for the order of the places.
-        buffer: about so many crystals are shuffled together by a process; its streams share them.
+        buffer: about this many crystals are shuffled together by a process; its streams share them.
         streams: number of streams, one for each loader worker: batches i, i + streams, i + 2 · streams, … read shards
             of their own.
         num_replicas: number of processes that train together.
         rank: number of this process among them, from 0.
-        lattice: lattices (n, 3, 3) in Å, for batches of crystals with like cells; None for random batches.
+        lattice: lattices (n, 3, 3) in Å, for batches of crystals with similar cells; None for random batches.
 
     Raises:
         UserError: there are fewer crystals than processes.

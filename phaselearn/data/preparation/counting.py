@@ -16,8 +16,8 @@ from phaselearn.data.preparation.draws import Range, check_range, generators, re
 class Counting:
     """Errors of counted intensities: σ² = I + b + (p I)², I and the background b in counts.
 
-    More than about ten counts are normally distributed, so normal errors are drawn. An intensity may come out below
-    zero. The σ that is stated is that of the intensity that was found, since nobody knows the true one.
+    More than about ten counts are nearly normally distributed, so normal errors are drawn. An intensity may come out
+    below zero. The stated σ is that of the measured intensity, since an experiment does not know the true one.
 
     Attributes:
         counts: counts of a reflection of mean intensity, or a range [low, high], uniform in its logarithm.
@@ -42,7 +42,7 @@ class Counting:
             intensity: (B, n₁, n₂, n₃) on any scale.
             mask: (B, n₁, n₂, n₃) bool, the reflections that are measured; their mean sets the scale.
             layout: layout of both.
-            seeds: B seeds, one a crystal.
+            seeds: B seeds, one for each crystal.
 
         Returns:
             Intensities and their σ as stated, both (B, n₁, n₂, n₃) in counts.

@@ -33,7 +33,7 @@ def check_range(key: str, value: Range, least: float, most: float, example: str)
         example: values that are right, for the error.
 
     Raises:
-        UserError: it does not, or it is no range.
+        UserError: the value is not a range, or not within the bounds.
     """
     try:
         low, high = limits(value)

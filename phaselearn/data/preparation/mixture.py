@@ -21,8 +21,8 @@ class MixedObservation:
     """A draw over several observations for each crystal, all as likely.
 
     Attributes:
-        options: the observations by name. All state what scatters, or none; all count, or none: a batch has σ for all
-            of its crystals or for none.
+        options: the observations by name. Either all of them have a sample or none has, and all count or none does: a
+            batch has σ for all of its crystals or for none.
     """
 
     options: Mapping[str, Observation]
@@ -60,7 +60,7 @@ class MixedObservation:
                 rows.append(chosen)
         place = torch.cat(rows).argsort()
         joined = {name: torch.cat([_of(part, name) for part in parts])[place] for name in parts[0]}
-        # Made in a loop, it is no TypedDict to a type checker; its keys are those of a batch.
+        # Made in a loop, it is not a TypedDict to a type checker; its keys are those of a batch.
         return cast(Batch, joined)
 
 

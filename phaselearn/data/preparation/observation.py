@@ -1,7 +1,7 @@
 """The observation model: what an experiment would have measured of ideal intensities.
 
-Applied when data are loaded, so that one store serves every regime. What is drawn at random depends on a seed for
-each crystal alone: never on the batch, the worker or the order.
+It is applied when data are loaded, so that one store serves every regime. Random draws depend only on a seed for each
+crystal, never on the batch, the worker or the order.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SAME = 1e-4  # relative; intensities that differ by less are equivalents
 
 
 class ObservationModel(Protocol):
-    """An experiment on crystals: all that the rest of the project asks of one."""
+    """An experiment on crystals, in the form that the rest of the project requires."""
 
     @property
     def is_random(self) -> bool:
@@ -38,7 +38,7 @@ class ObservationModel(Protocol):
         """Whether intensities are calculated from the atoms."""
 
     def apply(self, ideal: Batch, layout: str, seeds: Sequence[int]) -> Batch:
-        """Measure a batch; see `Observation.apply`."""
+        """Measure a batch; arguments and result are those of `Observation.apply`."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Observation:
             which it is drawn for each crystal.
         noise: standard deviation of the error of |F|, relative to |F|; or a range.
         b_iso: additional isotropic displacement parameter in Å², damping |F| by exp(−B s²/4).
-        sample: what scatters, from which the intensities are calculated; null for those of the store. F(000), which no
-            experiment sees, is then unmeasured.
-        region: what of reciprocal space is reached; null for all.
+        sample: the probe and the displacements, from which intensities are calculated; null for those of the store.
+            With a sample, F(000) is unmeasured, since no experiment sees it.
+        region: the part of reciprocal space that is reached; null for all.
         counting: counting statistics; null for none. The intensities are then in counts, with their σ.
         overloaded: share of the measured reflections that are lost because they are the strongest; or a range.
     """
@@ -98,7 +98,7 @@ class Observation:
             ideal: `intensity` and `lattice`; where there is a sample `numbers` and `positions`, too, and `u_iso` where
                 the structures give it.
             layout: layout of the intensities.
-            seeds: B seeds, one a crystal.
+            seeds: B seeds, one for each crystal.
 
         Returns:
             The batch with its `intensity` as measured, the unmeasured at zero, and the measured in `observed`. An

@@ -30,7 +30,7 @@ class Preparation:
         seed: seed of everything that is drawn.
 
     Raises:
-        UserError: a word that is none of those.
+        UserError: a word is not one of these.
     """
 
     observation: ObservationModel

@@ -23,9 +23,9 @@ class Region(Protocol):
 
 @dataclass(frozen=True)
 class TiltSeries:
-    """Electron diffraction of a crystal that is tilted about one axis; what lies within a wedge is never reached.
+    """Electron diffraction of a crystal that is tilted about one axis; a wedge of reciprocal space is never reached.
 
-    The wave length is so short that at each tilt a plane through the origin diffracts, at right angles to the beam.
+    The wavelength is so short that at each tilt a plane through the origin diffracts, at right angles to the beam.
     Planes from −tilt to +tilt leave out a double wedge of 180° − 2·tilt, whose edge is the axis.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""The sample: what scatters in it, and how far its atoms are displaced; its intensities come from its atoms."""
+"""The sample: the probe, and how far its atoms are displaced. Its intensities are calculated from its atoms."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Sample:
     """The probe, and the displacements of the atoms.
 
     A crystal's mean U is drawn, uniform in its logarithm. The elements deviate from it at random, and atoms in crowded
-    places move less, so that symmetry-equivalent atoms have the same U: nothing that is drawn breaks the space group.
+    places move less. Symmetry-equivalent atoms have the same U, so no draw breaks the space group.
 
     Attributes:
         scattering: `atomic_number`, `xray`, `electron` or `neutron`.
@@ -55,7 +55,7 @@ class Sample:
             lattice: (B, 3, 3) in Å.
             numbers: (B, A) atomic numbers, 0 for padding.
             positions: (B, A, 3) fractional.
-            seeds: B seeds, one a crystal.
+            seeds: B seeds, one for each crystal.
             known: (B, A) U of the structures in Å², NaN where they give none; None where none gives any.
         """
         low, high = limits(self.u_iso)

@@ -29,7 +29,7 @@ from phaselearn.quoting import command, setting
 
 MOST_BYTES_A_LINE = 16 << 20
 _LONGEST_SYMBOL = 40  # characters of a space group
-# The first line of a list, or of one object over many lines: these are no JSON lines.
+# The first line of a list, or of one object over many lines: these are not JSON lines.
 _ONE_DOCUMENT = re.compile(rb"\s*(\[\s*(\{|$)|\{\s*$)")
 
 
@@ -42,7 +42,7 @@ class File(Source):
             smallest SHA-256, so that smaller choices lie within larger ones.
         licence: licence of the structures.
         attribution: whom to cite for the structures.
-        cell: which cell each crystal gets: `as_given`, `primitive` (Niggli-reduced) or `conventional`.
+        cell: the cell that each crystal gets: `as_given`, `primitive` (Niggli-reduced) or `conventional`.
 
     Raises:
         UserError: there is no such file, the count is below 1, or the cell is unknown.
@@ -56,7 +56,7 @@ class File(Source):
         self.path = Path(path)
         if not self.path.is_file():
             raise UserError(
-                f"source.path={path} is no file: a JSON-lines file (.jsonl or .jsonl.gz) is needed; "
+                f"source.path={path} is not a file: a JSON-lines file (.jsonl or .jsonl.gz) is needed; "
                 "without one, try `python train.py source=prototypes`"
             )
         if count is not None:
@@ -171,14 +171,14 @@ def _stated_type(row: dict[str, Any]) -> tuple[str, int] | None:
     tolerance, and others choose larger ones.
 
     Raises:
-        Unusable: there is no such space group, or the prototype is no name or names another group.
+        Unusable: there is no such space group, or the prototype is not a name or names another group.
     """
     prototype, given = row.get("prototype"), row.get("spacegroup")
     number = None if given is None else _space_group(given)
     if not prototype:
         return None
     if not isinstance(prototype, str) or storable(prototype) != prototype:
-        raise Unusable("a prototype that is no name")
+        raise Unusable("a prototype that is not a name")
     named = re.fullmatch(r"[A-Za-z0-9]+_(\d{1,3})_[A-Za-z_]+", prototype)
     if number and named and int(named[1]) != number:
         raise Unusable(f"prototype and space group that do not agree ({prototype:.40}, {number})")

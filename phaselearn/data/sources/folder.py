@@ -28,7 +28,7 @@ class Folder(Source):
         path: a folder, which is searched with its folders, or a file; names that begin with a dot are passed over.
         pattern: pattern of the files in the folder, e.g. `**/*.cif`.
         count: largest number of entries; the first ones are taken. None for all.
-        cell: which cell each crystal gets: `primitive` (Niggli-reduced), `conventional` or `as_given`.
+        cell: the cell that each crystal gets: `primitive` (Niggli-reduced), `conventional` or `as_given`.
         licence: licence of the structures.
         attribution: whom to cite for the structures.
 
@@ -54,7 +54,7 @@ class Folder(Source):
             found = [self.path] if self.path.is_file() else sorted(self.path.glob(pattern))
         except (ValueError, NotImplementedError) as error:
             raise UserError(
-                f"source.pattern={pattern} is no pattern within a folder: e.g. source.pattern='**/*.cif'"
+                f"source.pattern={pattern} is not a pattern within a folder: e.g. source.pattern='**/*.cif'"
             ) from error
         # Every file holds at least one entry, so no more than `count` files are needed.
         self.files = [file for file in found if file.is_file() and not self._is_hidden(file)][:count]

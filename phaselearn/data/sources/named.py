@@ -25,7 +25,7 @@ class Named(Source):
 
     Args:
         names: paths of structure files, or names from `shipped_names`.
-        cell: which cell each crystal gets: `primitive`, `conventional` or `as_given`, see `Folder`.
+        cell: the cell that each crystal gets: `primitive`, `conventional` or `as_given`.
         longest_edge: longest cell edge that is allowed, in Å.
 
     Raises:

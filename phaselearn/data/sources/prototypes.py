@@ -74,7 +74,7 @@ class Prototypes(Source):
     Args:
         count: number of crystals.
         seed: seed of the choice and the strain.
-        cell: which cell each crystal gets: `primitive` (Niggli-reduced) or `conventional`.
+        cell: the cell that each crystal gets: `primitive` (Niggli-reduced) or `conventional`.
 
     Raises:
         UserError: the count is below 1 or too large, the seed is below 0, or the cell is unknown.

@@ -152,7 +152,7 @@ def crystal_of(identifier: str, cell: Cell, kind: str, stated_type: tuple[str, i
     Args:
         identifier: id of the crystal.
         cell: the cell as it was read.
-        kind: which cell the crystal gets: `primitive` (Niggli-reduced), `conventional` or `as_given`.
+        kind: the cell that the crystal gets: `primitive` (Niggli-reduced), `conventional` or `as_given`.
         stated_type: prototype and space group; None to work them out.
 
     Raises:

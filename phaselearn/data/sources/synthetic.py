@@ -39,7 +39,7 @@ class Synthetic(EndlessSource):
     Args:
         count: number of crystals in a store; endless training takes no notice of it.
         seed: seed of everything that is drawn.
-        cell: which cell each crystal gets: `primitive` (Niggli-reduced) or `conventional`.
+        cell: the cell that each crystal gets: `primitive` (Niggli-reduced) or `conventional`.
         space_groups: frequencies of the space groups: `inorganic` (as in known inorganic crystals) or `uniform`.
         atoms: least and largest number of atoms in the primitive cell; space groups whose orbits are all larger are
             not drawn.

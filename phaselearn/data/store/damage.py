@@ -16,24 +16,24 @@ from phaselearn.quoting import command, setting
 
 
 def repair_command(storage: Storage) -> str:
-    """Return the command that mends a store."""
+    """Return the command that repairs a store."""
     return prepare_command(storage.path, "repair=true")
 
 
 def prepare_command(path: Path | str, *words: str) -> str:
-    """Return the command that builds or mends the store of a name."""
+    """Return the command that builds or repairs the store of this name."""
     return command("phaselearn prepare", setting("data.store", path), *words)
 
 
 def damaged(storage: Storage, key: str, why: str) -> UserError:
-    """Return the error that names a damaged file and the command that mends it."""
+    """Return the error that names a damaged file and the command that repairs it."""
     return UserError(f"{storage.path} is damaged: {key} ({why}): mend it with `{repair_command(storage)}`")
 
 
 def not_ours(storage: Storage, key: str, why: str) -> UserError:
     """Return the error that names a file whose content no build writes."""
     return UserError(
-        f"{storage.path} is no store that this package has written: {key}: {why}. Build one from its source with "
+        f"{storage.path} is not a store that this package has written: {key}: {why}. Build one from its source with "
         f"`{prepare_command(storage.path, 'source=…', 'overwrite=true')}`"
     )
 
@@ -44,7 +44,7 @@ def wrong_size(found: int | None, expected: int) -> str:
 
 
 def check_schema(storage: Storage) -> None:
-    """Refuse what is no store of this version, when its manifest is missing or damaged.
+    """Refuse what is not a store of this version, when its manifest is missing or damaged.
 
     Raises:
         UserError: there is nothing, no zarr group, a store of another schema or version, or a half-built store.

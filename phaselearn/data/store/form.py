@@ -1,7 +1,7 @@
-"""Whether a store is one at all: what it says of its source, the shapes of its arrays, the crystals in them.
+"""Checks that a store is one that a build can have written: its attributes, the shapes of its arrays, its crystals.
 
-A store may come from a stranger, whose manifest fits whatever they wrote: no build writes 10¹² rows, or atoms of no
-element.
+A store may come from a stranger, whose manifest fits whatever they wrote. No build writes 10¹² rows, or atoms that are
+not elements.
 """
 
 from __future__ import annotations

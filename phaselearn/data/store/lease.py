@@ -34,7 +34,7 @@ class _Lease:
 
     Args:
         place: the object.
-        doing: what the holder does, which those who wait are told.
+        doing: the holder's work, which is shown to those who wait.
     """
 
     def __init__(self, place: LockObject, doing: str) -> None:
@@ -91,7 +91,7 @@ def leased(place: LockObject, doing: str) -> Iterator[bool]:
 
     Args:
         place: the object.
-        doing: what the holder does, which those who wait are told, as in "builds s3://crystals/pairs.zarr".
+        doing: the holder's work, which is shown to those who wait, as in "builds s3://crystals/pairs.zarr".
 
     Yields:
         Whether another process held it first.

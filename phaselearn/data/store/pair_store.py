@@ -1,6 +1,6 @@
 """The store: one zarr v3 group with the pairs and the crystals that they came from.
 
-    intensity, density   (n, N, N, N) float32    one pair a chunk, sharded, blosc-lz4 + crc32c
+    intensity, density   (n, N, N, N) float32    one pair per chunk, sharded, blosc-lz4 + crc32c
     lattice              (n, 3, 3) float64       rows are the cell vectors in Å
     atom_offset          (n + 1,) int64          atoms of row i are atom_offset[i] … atom_offset[i + 1]
     atom_number          (m,) int64

@@ -28,10 +28,10 @@ _UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.partial$")
 
 
 def check_removable(storage: Storage) -> None:
-    """Refuse to replace a folder that is no store.
+    """Refuse to replace a folder that is not a store.
 
     Raises:
-        UserError: it holds files that are no part of a store, or no file names our schema.
+        UserError: it holds files that are not part of a store, or no file names our schema.
     """
     # Files that a killed process was writing; there may be no others.
     keys = {key for key in storage.sizes() if not _UNFINISHED.search(key)}
@@ -41,7 +41,7 @@ def check_removable(storage: Storage) -> None:
     if foreign or not any(_is_marked(storage, key) for key in keys.intersection(_MARKED)):
         found = f"it holds {foreign[0]}" if foreign else f"nothing in it names {SCHEMA}"
         raise UserError(
-            f"{storage.path} is no store of PhaseLearn ({found}), and only such a store is replaced: choose another "
+            f"{storage.path} is not a store of PhaseLearn ({found}), and only such a store is replaced: choose another "
             f"data.store, or see what it is with `{command('ls', storage.path)}` and move it away"
         )
 

@@ -62,7 +62,7 @@ class Storage(ABC):
         All paths and links to the place share one lock.
 
         Args:
-            doing: what the holder does, which those who wait are told, as in "builds pairs.zarr".
+            doing: the holder's work, which is shown to those who wait, as in "builds pairs.zarr".
         """
 
     @abstractmethod
@@ -98,7 +98,7 @@ class LocalStorage(Storage):
         self._place = Path(os.path.realpath(path))
         if not self._place.name or (self._place.exists() and not self._place.is_dir()):
             raise UserError(
-                f"data.store={path} is no folder, which a store is: name one, e.g. data.store=stores/pairs.zarr"
+                f"data.store={path} is not a folder, as a store is: name one, e.g. data.store=stores/pairs.zarr"
             )
 
     def read(self, key: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Two that build one store: one waits and takes it, whatever is killed, and nothing that is no store is replaced."""
+"""Two that build one store: one waits and takes it, whatever is killed, and nothing that is not a store is replaced."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_a_file_of_the_users_in_a_store_is_never_deleted(tmp_path: Path, place: 
 
 def test_a_file_is_no_place_for_a_store(tmp_path: Path) -> None:
     (tmp_path / "a.zarr").write_text("…")
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         _built(tmp_path / "a.zarr", overwrite=True)
 
 

@@ -97,7 +97,7 @@ BAD_ROWS = {
     "no such space group ('\\ud800')": ROCK_SALT | {"spacegroup": "\ud800"},
     "no such space group (225.5)": ROCK_SALT | {"spacegroup": 225.5},
     "prototype and space group that do not agree (AB_225_a_b, 221)": ROCK_SALT | {"spacegroup": 221},
-    "a prototype that is no name": ROCK_SALT | {"prototype": ["AB"]},
+    "a prototype that is not a name": ROCK_SALT | {"prototype": ["AB"]},
     "not finite (lattice)": ROCK_SALT | {"lattice": [[float("nan"), 0, 0], [0, 4, 0], [0, 0, 4]]},
     "position more than 10,000 cells from the origin (1e+20)": ROCK_SALT | {"frac_coords": [[0, 0, 0], [0.5, 1e20, 0]]},
 }
@@ -158,7 +158,7 @@ def test_smaller_choices_lie_within_larger_ones(tmp_path: Path) -> None:
 
 
 def test_wrong_settings(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is no file"):
+    with pytest.raises(UserError, match="is not a file"):
         read(tmp_path / "none.jsonl")
     with pytest.raises(UserError, match="at least 1"):
         read(write(tmp_path / "a.jsonl", [ROCK_SALT]), 0)

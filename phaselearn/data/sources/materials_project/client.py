@@ -58,7 +58,7 @@ class Client:
         """Return the ids on a page (from 1) of the sorted materials that fulfil the filters, and their total number.
 
         Raises:
-            UserError: see `database_version`.
+            UserError: the service cannot be reached, refuses, keeps failing, or answers in another form.
         """
 
         def ask() -> tuple[list[str], int]:
@@ -76,7 +76,7 @@ class Client:
         """Return {id: document} of at most 100 materials, without those that the service does not give.
 
         Raises:
-            UserError: see `database_version`.
+            UserError: the service cannot be reached, refuses, keeps failing, or answers in another form.
         """
 
         def ask() -> dict[str, dict[str, Any]]:
@@ -94,7 +94,7 @@ class Client:
         """Return an identifier in the form that the service uses; a material may have an old and a new one.
 
         Raises:
-            UserError: the text is no identifier.
+            UserError: the text is not an identifier.
         """
         from mp_api.client.core.utils import validate_ids
 
@@ -102,7 +102,7 @@ class Client:
             return validate_ids([identifier])[0]
         except ValueError as error:
             raise UserError(
-                f"{identifier} is no identifier of the Materials Project: give e.g. "
+                f"{identifier} is not an identifier of the Materials Project: give e.g. "
                 "source.filters.ids=[mp-149,mp-22862]"
             ) from error
 

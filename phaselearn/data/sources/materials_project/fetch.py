@@ -1,4 +1,4 @@
-"""Fetches a snapshot piece by piece, so that a fetch that is stopped at any moment can go on.
+"""Fetches a snapshot piece by piece, so that a fetch can be stopped at any moment and continued.
 
 A snapshot under way is a folder `….partial` with `plan.json`, the pages of ids that fulfil the filters in `listing/`,
 and the structures in `batches/`. Each file is written in one step. At the end the folder becomes the snapshot.
@@ -47,8 +47,8 @@ def fetch(folder: Path, wanted: Filters, client: Client) -> Snapshot:
     If another process is fetching it, this call waits.
 
     Raises:
-        UserError: see `Client`; or nothing fulfils the filters; or the begun snapshot has other filters or is of
-            another version of the database.
+        UserError: the service fails, nothing fulfils the filters, or the begun snapshot has other filters or another
+            version of the database.
     """
     with held(folder.with_name(folder.name + ".lock"), f"fetches {folder}"):
         if not folder.exists():

@@ -30,7 +30,7 @@ _EXAMPLES = {
 
 @dataclass(frozen=True)
 class Filters:
-    """Conditions that a material must fulfil, all of them; None is no condition.
+    """Conditions that a material must fulfil, all of them; None means no condition.
 
     Values are sorted, so that their order makes no difference.
 
@@ -39,13 +39,13 @@ class Filters:
         chemsys: chemical systems, e.g. `Si-O`; the material must have exactly the elements of one of them. `*` stands
             for any element.
         nsites: least and largest number of atoms in the primitive cell.
-        energy_above_hull: least and largest energy above the convex hull, in eV an atom.
-        theoretical: true for materials that nobody has made, false for those that are known from experiment.
+        energy_above_hull: least and largest energy above the convex hull, in eV per atom.
+        theoretical: true for materials that have never been made, false for those known from experiment.
         ids: identifiers, one of which the material must have.
         count: number of materials, chosen among those that fulfil the other conditions by the SHA-256 of their ids.
 
     Raises:
-        UserError: an unknown element, an empty list, an invalid range, or a count below 1.
+        UserError: an element is unknown, a list is empty, a range is invalid, or the count is below 1.
     """
 
     elements: Sequence[str] | None = None
@@ -129,7 +129,7 @@ def _check_words(name: str, values: Sequence[str]) -> None:
 
 def _check_symbol(name: str, symbol: str) -> None:
     if not Element.is_valid_symbol(symbol):
-        raise UserError(f"{_KEY}.{name}: {symbol} is no element: give e.g. {_example(name)}")
+        raise UserError(f"{_KEY}.{name}: {symbol} is not an element: give e.g. {_example(name)}")
 
 
 def _parts(system: str) -> list[str]:

@@ -52,7 +52,7 @@ def problem_of(error: Exception, answer: Any, endpoint: str) -> Problem:
     if answer is not None and answer.status_code != 200:
         return _refusal(answer)
     if isinstance(error, CutShortError | json.JSONDecodeError | exceptions.JSONDecodeError):
-        return Problem(f"{endpoint} gives answers that break off or are no JSON ({name}); {_GO_ON}", True)
+        return Problem(f"{endpoint} gives answers that break off or are not JSON ({name}); {_GO_ON}", True)
     if isinstance(error, MPRestError) or isinstance(cause, exceptions.RequestException):
         return Problem(f"the client of the Materials Project refuses: {_one_line(str(error))}", False)
     return Problem(

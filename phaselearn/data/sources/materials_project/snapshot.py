@@ -67,7 +67,7 @@ class Snapshot:
         """
         if not (folder / MANIFEST).is_file():
             raise UserError(
-                f"{folder} is no snapshot of the Materials Project, it has no {MANIFEST}: choose another "
+                f"{folder} is not a snapshot of the Materials Project, it has no {MANIFEST}: choose another "
                 "source.snapshot, or leave it out"
             )
         try:

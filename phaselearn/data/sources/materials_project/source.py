@@ -25,13 +25,13 @@ class MaterialsProject(Source):
     """The materials that fulfil some filters, in the order of their ids.
 
     If the snapshot is there, it is read, and neither network, key nor client is needed. If it is not, it is fetched
-    when the first of its crystals or its fingerprint is asked for; a fetch that was stopped goes on. Entries of GNoME,
-    which are under another licence, are not fetched.
+    when the first of its crystals or its fingerprint is asked for; a fetch that was stopped continues. Entries of
+    GNoME, which are under another licence, are not fetched.
 
     Args:
         filters: conditions that the materials fulfil.
-        count: number of materials, see `Filters`; null for all.
-        cell: which cell each crystal gets: `as_given`, `primitive` (Niggli-reduced) or `conventional`.
+        count: number of materials, chosen as in `Filters`; null for all.
+        cell: the cell that each crystal gets: `as_given`, `primitive` (Niggli-reduced) or `conventional`.
         snapshot: folder of the snapshot; null for one under `snapshot_folder` that is named after the filters. One that
             is named and is there needs no filters.
         snapshot_folder: where snapshots that are not named lie.
@@ -85,7 +85,7 @@ class MaterialsProject(Source):
         """Return the snapshot, fetched if it is not there.
 
         Raises:
-            UserError: no key, or see `phaselearn.data.sources.materials_project.fetch.fetch`.
+            UserError: there is no key, or fetching fails.
         """
         if self._snapshot is None:
             return self._open(fetch(self.folder, self.filters, Client(self._key(), self.endpoint)))

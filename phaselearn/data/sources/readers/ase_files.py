@@ -98,7 +98,7 @@ def read_database(path: Path) -> Iterator[tuple[str, Cell | Unusable]]:
     """Yield the rows of a database (SQLite or JSON) under their own numbers.
 
     Raises:
-        Unusable: it is no database of ASE.
+        Unusable: it is not a database of ASE.
     """
     require_ase()
     from ase.db import connect
@@ -138,7 +138,7 @@ def cell_of(atoms: Any) -> Cell:
 
     Raises:
         Unusable: it is not periodic in three directions, its lattice is rejected, a site is partially occupied, or an
-            atom is no element.
+            atom is not an element.
     """
     lattice = np.array(atoms.cell, dtype=np.float64)
     if not np.all(atoms.pbc) or not lattice.any(1).all():

@@ -10,7 +10,7 @@ _CHARGE = re.compile(r"\d*\.?\d*[+-]|[+-]\d*\.?\d*")
 
 
 def atomic_number(symbol: str) -> int | None:
-    """Return the atomic number of a symbol such as `Na`, `Na+`, `Fe2.5+` or `O-2`; None if it is no element's."""
+    """Return the atomic number of a symbol such as `Na`, `Na+`, `Fe2.5+` or `O-2`; None if it is not an element's."""
     if len(symbol) > LONGEST:
         return None
     for letters in (symbol[:2], symbol[:1]):

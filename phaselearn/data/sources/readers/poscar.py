@@ -27,7 +27,7 @@ def read(path: Path) -> Iterator[tuple[str, Cell]]:
     """Yield the structure.
 
     Raises:
-        Unusable: the file is no POSCAR, or does not name its elements.
+        Unusable: the file is not a POSCAR, or does not name its elements.
     """
     lines = _lines(path)
     scale = _scale(lines[1])
@@ -98,7 +98,7 @@ def _content(lines: Sequence[str]) -> tuple[list[str], list[int], int]:
     """Return the symbols (none in files of VASP 4), the number of atoms of each, and the number of the next line.
 
     Raises:
-        Unusable: symbols and numbers do not fit together, there are too many atoms, or a symbol is no element's.
+        Unusable: symbols and numbers do not fit together, there are too many atoms, or a symbol is not an element's.
     """
     symbols: list[str] = []
     amounts: list[int] = []

@@ -32,7 +32,7 @@ def read(path: Path) -> Iterator[tuple[str, Cell | Unusable]]:
     this field is taken.
 
     Raises:
-        Unusable: the file is no valid JSON, or too large.
+        Unusable: the file is not valid JSON, or too large.
         UserError: the file is a database of ASE, and ASE is missing.
     """
     try:
@@ -49,7 +49,7 @@ def read_yaml(path: Path) -> Iterator[tuple[str, Cell | Unusable]]:
     """Yield every structure of a YAML file, labelled as those of JSON are.
 
     Raises:
-        Unusable: the file is no valid YAML, or too large.
+        Unusable: the file is not valid YAML, or too large.
     """
     try:
         content = yaml.load(_content(path, _MOST_BYTES_OF_YAML), getattr(yaml, "CSafeLoader", yaml.SafeLoader))

@@ -21,7 +21,7 @@ def cell_of_row(row: Mapping[str, Any]) -> Cell:
     """Return lattice, positions and atomic numbers.
 
     Raises:
-        Unusable: fields are missing or do not fit together, or it is no ordered crystal.
+        Unusable: fields are missing or do not fit together, or it is not an ordered crystal.
     """
     missing = [field for field in FIELDS if field not in row]
     if missing:

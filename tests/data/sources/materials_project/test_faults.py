@@ -65,7 +65,7 @@ LASTING: dict[str, tuple[Fault, list[str]]] = {
     "internal error": (("status", (500, b"Internal Server Error", {})), ["500", "status.materialsproject.org"]),
     "cut": (("cut", 0.5), ["no connection", "network"]),
     "dropped": (("drop", None), ["no connection", "network"]),
-    "no JSON": (("body", b"<html></html>"), ["no JSON"]),
+    "no JSON": (("body", b"<html></html>"), ["not JSON"]),
     "query refused": (("status", (422, b'{"detail": "no such thing"}', {})), ["422", "no such thing", "mp-api"]),
     "no data": (("change", lambda answer: {"items": answer["data"]}), ["another form", "pip install -U mp-api"]),
     "no total": (("change", lambda answer: {"data": answer["data"]}), ["another form", "meta"]),

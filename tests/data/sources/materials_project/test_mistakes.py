@@ -97,10 +97,10 @@ def test_nothing_fulfils_the_filters(make: Make) -> None:
         ({}, "the whole database"),
         ({"count": 5}, "the whole database"),
         ({"snapshot": "missing"}, "source.snapshot=missing is not there"),
-        ({"elements": ["Si", "Qq"]}, "Qq is no element"),
+        ({"elements": ["Si", "Qq"]}, "Qq is not an element"),
         ({"elements": [False]}, "a list of words"),
         ({"elements": []}, "is empty"),
-        ({"chemsys": "Si-Oxygen"}, "Oxygen is no element"),
+        ({"chemsys": "Si-Oxygen"}, "Oxygen is not an element"),
         ({"nsites": [20, 1]}, "the least and the largest"),
         ({"nsites": [20]}, "the least and the largest"),
         ({"elements": ["Si"], "count": 0}, "source.count=0"),
@@ -113,7 +113,7 @@ def test_a_mistake_shows_at_once(make: Make, options: dict[str, Any], told: str)
 
 
 def test_an_identifier_that_is_none(make: Make) -> None:
-    with pytest.raises(UserError, match="a/b is no identifier"):
+    with pytest.raises(UserError, match="a/b is not an identifier"):
         make(ids=["a/b"]).fingerprint()
 
 

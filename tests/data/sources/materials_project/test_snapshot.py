@@ -165,7 +165,7 @@ def test_a_damaged_snapshot_is_named(make: Make) -> None:
 
 
 def test_a_folder_of_something_else_is_no_snapshot(make: Make, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"is no snapshot .* no manifest.json") as refused:
+    with pytest.raises(UserError, match=r"is not a snapshot .* no manifest.json") as refused:
         make(snapshot=str(tmp_path))
     # Whoever mistook a folder is not told to remove it.
     assert "rm " not in str(refused.value)

@@ -131,7 +131,7 @@ BAD_BLOCKS = {
 def test_a_bad_block_takes_no_other_along(tmp_path: Path, change: str) -> None:
     bad = written("b").replace(*change.split("|"))
     assert bad != written("b")
-    note = "_note\n;\ndata_c is no block\n;\n"
+    note = "_note\n;\ndata_c is not a block\n;\n"
     text = written("a", more=note) + bad + written("a", sites="K1 K 0 0 0\nCl1 Cl .5 .5 .5", more=note)
     assert said(tmp_path, text) == ["NaCl", BAD_BLOCKS[change], "KCl"]
 

@@ -17,7 +17,7 @@ from tests.cli.folders import REPO
 sys.path.insert(0, str(REPO / "benchmarks"))
 import fuzz_readers
 from fuzz_readers import Reader, faults, impossible
-from mutations import SOUND
+from sound_files import SOUND
 
 SALT = {
     "lattice": (5.64 * np.eye(3)).tolist(),

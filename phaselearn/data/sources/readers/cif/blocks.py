@@ -65,7 +65,7 @@ def blocks(text: str) -> Iterator[Block | Unusable]:
 
 
 def number(text: str | None) -> float:
-    """Return the value of `1.5`, `1.50(2)` or `2/3`; NaN if the text is no number."""
+    """Return the value of `1.5`, `1.50(2)` or `2/3`; NaN if the text is not a number."""
     if text is None:
         return math.nan
     fraction = _FRACTION.fullmatch(text)
@@ -80,7 +80,7 @@ def _one_by_one(text: str) -> Iterator[Block | Unusable]:
         starts, ends = [0, *starts], [starts[0] if starts else len(text), *ends]
     place = 0
     while place < len(starts):
-        # A line `data_…` within a text field is no header: a piece with half of such a field goes on.
+        # A line `data_…` within a text field is not a header: a piece with half of such a field continues.
         last, marks = place, len(_TEXT_MARK.findall(text[starts[place] : ends[place]]))
         while marks % 2 and last + 1 < len(starts):
             last += 1

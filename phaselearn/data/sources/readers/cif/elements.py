@@ -32,7 +32,7 @@ def atomic_number(symbol: str, label: str, formula: Container[str] | None) -> in
         formula: elements of the stated formula, or None: they tell whether CA1 is calcium or a carbon atom.
 
     Raises:
-        Unusable: it is no element, or may be one of several.
+        Unusable: it is not an element, or may be one of several.
     """
     symbol = "".join(symbol.split())
     plain = of_plain_symbol(symbol)
@@ -95,7 +95,7 @@ def _of_label(label: str) -> set[str]:
     word = letters[0]
     if not re.match("[A-Z][a-z]", word):
         return _elements(word[:2]) | _elements(word[0])
-    # Ow is an oxygen atom of water; but Wat is no tungsten, Du no deuterium, and Va a vacancy.
+    # Ow is an oxygen atom of water; but Wat is not tungsten, Du is not deuterium, and Va is a vacancy.
     if re.match("[A-Z][a-z]{2}|Du|Va", word):
         return set()
     return _elements(word[:2]) or _elements(word[0])
