@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import gcd
 from types import MappingProxyType
 
@@ -72,19 +72,20 @@ class LaueClass:
             axes += [written_axis(rotation_axis(one)) for one in self.proper if rotation_order(one) == 2][:1]
         return f"{self.symbol} along {', '.join(sorted(set(axes), key=axes.index))}"
 
-    def contains(self, other: LaueClass) -> bool:
-        """Return whether every rotation of another class is one of this."""
-        own = {rotation.tobytes() for rotation in self.rotations}
-        return all(rotation.tobytes() in own for rotation in other.rotations)
+    def is_same(self, other: LaueClass) -> bool:
+        """Return whether another class has the same rotations."""
+        own, others = ({rotation.tobytes() for rotation in one.rotations} for one in (self, other))
+        return own == others
 
 
-def laue_candidates(cell: Cell) -> list[LaueClass]:
+@lru_cache(maxsize=16)
+def laue_candidates(cell: Cell) -> tuple[LaueClass, ...]:
     """Return all Laue classes that the lattice of a cell allows, each in every orientation, the smallest first.
 
     The last is the symmetry of the lattice itself. Rotations that need fractional numbers in these axes, as some of a
     centred cell do, are not among them.
     """
-    return [LaueClass.of_proper(group) for group in subgroups(lattice_rotations(cell))]
+    return tuple(LaueClass.of_proper(group) for group in subgroups(lattice_rotations(cell)))
 
 
 def laue_class_of(rotations: NDArray[np.int64]) -> LaueClass:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from phaselearn.measured.cells import Cell, inverse_d_squared, metric, volume
-from phaselearn.measured.centring import allowed_by, allowed_share, conditions_of
+from phaselearn.measured.cells import Cell, inverse_d_squared
+from phaselearn.measured.centring import conditions_of
+from phaselearn.measured.possible import possible_reflections
 from phaselearn.measured.reflection_data import ReflectionData
 
 Indices = NDArray[np.int32]
@@ -22,7 +23,7 @@ Values = NDArray[np.float64]
 Rotations = NDArray[np.int64]
 
 _BASE = 1 << 20  # of the number that stands for three indices; larger than twice any index; three fit into 64 bits
-_MOST_COUNTED = 20_000_000  # reflections in the box of a count; more are estimated from the volume
+_WEIGHTS = np.array([1, _BASE, _BASE**2], dtype=np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +111,7 @@ def expanded(merged: Merged) -> tuple[Indices, Values, Values]:
     """Return indices (N, 3), intensities (N,) and σ (N,) of all equivalents, each once: the data in P1."""
     count = len(merged.rotations)
     hkl = np.concatenate([merged.hkl @ rotation for rotation in merged.rotations])
-    _, first = np.unique(_code(hkl), return_index=True)
+    _, first = np.unique(code_of(hkl), return_index=True)
     owner = np.tile(np.arange(len(merged)), count)[first]
     return hkl[first].astype(np.int32), merged.intensity[owner], merged.sigma[owner]
 
@@ -121,27 +122,6 @@ def orbits(hkl: NDArray[np.integer], rotations: Rotations) -> tuple[Indices, NDA
     return _decoded(codes), owner, count
 
 
-def possible_reflections(cell: Cell, d_min: float, rotations: Rotations, hkl: NDArray[np.integer]) -> int:
-    """Return the number of unique reflections up to a resolution in Å, of those that the centring of a list allows.
-
-    The centring is that of the indices alone: the conditions I, A, B, C, F and R that all of them (M, 3) obey.
-    """
-    conditions = conditions_of(hkl)
-    limits = np.floor(np.sqrt(np.diag(metric(cell))) / d_min + 1e-6).astype(int)
-    if np.prod(2.0 * limits + 1) > _MOST_COUNTED:
-        sphere = 4 / 3 * np.pi / d_min**3 * volume(cell)
-        return max(1, round(sphere * allowed_share(conditions) / len(rotations)))
-    count = 0
-    ranges = [np.arange(-limit, limit + 1) for limit in limits]
-    for h in ranges[0]:
-        plane = np.stack(np.meshgrid([h], ranges[1], ranges[2], indexing="ij"), -1).reshape(-1, 3)
-        square = inverse_d_squared(plane, cell)
-        plane = plane[(square > 0) & (square <= (1 + 1e-6) / d_min**2)]
-        plane = plane[allowed_by(conditions, plane)]
-        count += int((_code(plane) == _greatest(plane, rotations)).sum())
-    return max(1, count)
-
-
 def _statistics(
     data: ReflectionData, mean: Values, sigma: Values, owner: NDArray[np.int64], unique: Indices, rotations: Rotations
 ) -> MergingStatistics:
@@ -149,17 +129,19 @@ def _statistics(
     repeated = count > 1
     deviation = np.bincount(owner, np.abs(data.intensity - mean[owner]))[repeated]
     total = np.bincount(owner, data.intensity)[repeated].sum()
-    square = inverse_d_squared(unique, data.experiment.cell)
-    d_min = float(1 / np.sqrt(square.max()))
+    cell = data.experiment.cell
+    square = inverse_d_squared(data.hkl, cell)
+    d_min, d_max = (float(1 / np.sqrt(extreme)) for extreme in (square.max(), square.min()))
+    possible = possible_reflections(cell, d_min, rotations, conditions_of(data.hkl))
     return MergingStatistics(
         r_int=_ratio(deviation.sum(), total),
         r_pim=_ratio((deviation / np.sqrt(count[repeated] - 1)).sum(), total),
         cc_half=_cc_half(data.intensity, owner),
-        completeness=len(unique) / possible_reflections(data.experiment.cell, d_min, rotations, data.hkl),
+        completeness=len(unique) / possible,
         redundancy=len(data) / len(unique),
         mean_i_over_sigma=float((mean / sigma).mean()),
         d_min=d_min,
-        d_max=float(1 / np.sqrt(square.min())),
+        d_max=d_max,
         measured=len(data),
         unique=len(unique),
         repeated=int(repeated.sum()),
@@ -187,16 +169,15 @@ def _ratio(part: float, whole: float) -> float:
 def _greatest(hkl: NDArray[np.integer], rotations: Rotations) -> NDArray[np.int64]:
     """Return the greatest number (M,) among those of the equivalents of reflections (M, 3)."""
     indices = np.asarray(hkl, dtype=np.int64)
-    greatest = _code(indices)
+    greatest = code_of(indices)
     for rotation in rotations:
-        np.maximum(greatest, _code(indices @ rotation), out=greatest)
+        np.maximum(greatest, indices @ (rotation @ _WEIGHTS), out=greatest)
     return greatest
 
 
-def _code(hkl: NDArray[np.integer]) -> NDArray[np.int64]:
+def code_of(hkl: NDArray[np.integer]) -> NDArray[np.int64]:
     """Return a number (M,) for each reflection (M, 3), ordered as l, then k, then h."""
-    h, k, l = np.asarray(hkl, dtype=np.int64).T  # noqa: E741
-    return (l * _BASE + k) * _BASE + h
+    return np.asarray(hkl, dtype=np.int64) @ _WEIGHTS
 
 
 def _decoded(codes: NDArray[np.int64]) -> Indices:

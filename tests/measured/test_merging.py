@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from phaselearn.measured.cells import Cell
-from phaselearn.measured.merging import expanded, merge, possible_reflections
+from phaselearn.measured.centring import conditions_of
+from phaselearn.measured.merging import expanded, merge
+from phaselearn.measured.possible import possible_reflections
 from phaselearn.measured.reflection_data import ReflectionData
 from tests.measured.samples import intensities, observed, point_group, reflections_within, selected
 
@@ -101,7 +103,7 @@ def test_completeness_counts_what_gemmi_counts(space_group: str, cell: Cell) -> 
     centred = group.operations().derive_symmorphic()
     hkl = reflections_within(cell, 0.91)
     listed = hkl[[not centred.is_systematically_absent(row) for row in hkl.tolist()]]
-    possible = possible_reflections(cell, 0.91, point_group(space_group), listed)
+    possible = possible_reflections(cell, 0.91, point_group(space_group), conditions_of(listed))
     unique = gemmi.make_miller_array(gemmi.UnitCell(*cell), group, 0.91, 0, unique=True)
     peer = gemmi.make_miller_array(gemmi.UnitCell(*cell), gemmi.SpaceGroup("P 1"), 0.91, 0, unique=True)
     assert len(peer) * 2 == len(hkl)
@@ -117,3 +119,10 @@ def test_what_was_measured_once_has_no_agreement() -> None:
     statistics = merge(observed(half, np.ones(len(half)), cell), point_group("P -1")).statistics
     assert np.isnan([statistics.r_int, statistics.r_pim, statistics.cc_half]).all()
     assert (statistics.completeness, statistics.redundancy, statistics.repeated) == (1.0, 1.0, 0)
+
+
+def test_a_large_cell_is_counted_by_its_volume() -> None:
+    cell = (60.0, 60.0, 60.0, 90, 90, 90)
+    group = point_group("P m -3 m")
+    exact = len(gemmi.make_miller_array(gemmi.UnitCell(*cell), gemmi.SpaceGroup("P m -3 m"), 0.7, 0, unique=True))
+    assert possible_reflections(cell, 0.7, group) == pytest.approx(exact, rel=0.08)
