@@ -109,7 +109,7 @@ def held_alone(file: Path, doing: str, advice: str) -> Iterator[None]:
     Args:
         file: the lock file. Its folder is created, and the file is removed at the end.
         doing: the holder's work, shown to those who ask for the lock meanwhile.
-        advice: what to do if another process holds the lock.
+        advice: a way out if another process holds the lock, for the error.
 
     Raises:
         UserError: another process holds the lock.

@@ -34,7 +34,7 @@ FAULTS = {
         "every one gives a value a sample",
     ),
     "an argument without its noun": (
-        r"^ {8,}[A-Za-z_]+(, [A-Za-z_]+)*: (of|in|by|to|that|with|for|from|whose|which|see|as in) ",
+        r"^ {8,}[A-Za-z_]+(, [A-Za-z_]+)*: (of|in|by|to|that|with|for|from|whose|which|what|see|as in) ",
         "        crystals: of the batch.",
     ),
 }

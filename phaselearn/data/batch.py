@@ -35,7 +35,7 @@ class Batch(TypedDict, total=False):
     u_iso: Tensor
     """(B, A) float32: displacement parameters U in Å²; missing where the atoms are at rest."""
     probe: Tensor
-    """(B,) int64: what was scattered, a place in `SCATTERING`; missing where it is that of the pairs' definition."""
+    """(B,) int64: the probe, an index in `SCATTERING`; missing if it is that of the pairs' definition."""
     prototype_seen: Tensor
     """(B,) bool: whether a training crystal has the same structure type."""
     row: Tensor

@@ -40,8 +40,8 @@ class DensityModel(pl.LightningModule):
         UserError: the loss wraps maps around their edges, and the maps are not in the fractional frame.
 
     Attributes:
-        needs: the parts of a batch that the model reads while it trains; None for all. Training batches hold only what
-            the model or its loss needs: gathering the rest would cost a small network a fifth of its time.
+        needs: the parts of a batch that the model reads in training; None for all. Training batches hold only the
+            parts that the model or its loss needs: gathering the rest would cost a small network a fifth of its time.
         chaotic: whether rounding errors, which depend on the batch, may grow until they change the result.
     """
 

@@ -28,7 +28,7 @@ class PairDataset(Dataset[Batch]):
     Args:
         store: an open store.
         rows: the rows (k,) of the data set in the store.
-        preparation: what is done to a batch.
+        preparation: the preparation of a batch.
         seen: structure types of the training crystals.
         in_memory: whether to hold the pairs in memory, so that they are read once.
         held: largest number of pairs that a process keeps, encoded, of the shards that it is reading.

@@ -61,7 +61,7 @@ class EndlessPairs(IterableDataset[Batch]):
     Attributes:
         stream: the crystals.
         definition: definition of the pairs.
-        preparation: what is done to a batch.
+        preparation: the preparation of a batch.
         crystals: number of crystals per epoch, rounded up to whole batches, as many for each process.
         batch_size: number of crystals in a batch.
         num_replicas: number of processes that train together.

@@ -16,7 +16,7 @@ CACHES = ("auto", "ram", "none")
 
 @dataclass(frozen=True, kw_only=True)
 class Loading:
-    """Settings of the loaders, and what makes a loader of a data set.
+    """Settings of the loaders, which make a loader of a data set.
 
     Attributes:
         batch_size: number of crystals in a batch.

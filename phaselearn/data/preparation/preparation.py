@@ -21,11 +21,11 @@ class Preparation:
     What is drawn depends on the seed, the crystal and the epoch alone.
 
     Attributes:
-        observation: what is measured of each crystal.
-        augmentation: what is changed at random before it is measured.
+        observation: the measurement of each crystal.
+        augmentation: the random changes of each crystal before it is measured.
         input_transform: transform of the intensities: `raw`, `amplitude`, `log` or `patterson`.
-        input_scaling: what each transformed sample is divided by: `none`, `max`, `mean` or `deviation`.
-        target_scaling: what each density is divided by: the same words.
+        input_scaling: the divisor of each transformed sample: `none`, `max`, `mean` or `deviation`.
+        target_scaling: the divisor of each density, by the same words.
         layout: layout of the intensities, `octant` or `full`.
         seed: seed of everything that is drawn.
 
@@ -82,7 +82,7 @@ def measured_batch(
 
     Args:
         ideal: a batch with what the observation reads, at least `intensity` and `lattice`.
-        observation: what is measured.
+        observation: the measurement of each crystal.
         layout: layout of the intensities, `octant` or `full`.
         seeds: B seeds of random draws, one for each crystal.
         input_transform: transform of the intensities, see `transform_input`.

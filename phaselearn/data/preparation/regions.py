@@ -96,5 +96,5 @@ def _like(values: Tensor, field: Tensor) -> Tensor:
 
 
 def _rounding(vectors: Tensor) -> float:
-    """Return what a component may be wrong by, so that a reflection on the axis is reached."""
+    """Return the largest rounding error of a component, which lets a reflection on the axis be reached."""
     return 10 * torch.finfo(vectors.dtype).eps

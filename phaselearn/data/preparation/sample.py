@@ -17,7 +17,7 @@ from phaselearn.errors import choose
 
 _ELEMENT_SPREAD = 0.25  # standard deviation of ln U between the elements of a crystal
 _CROWDING = 1.0  # fall of ln U with the relative density of a site's neighbours
-_REACH = 2.0  # Å, of what counts as a neighbour
+_REACH = 2.0  # Å, standard deviation of the Gaussian by which neighbours count the less the farther they are
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def choose_cell(cell: Cell, kind: str) -> Cell:
 
 
 def symmetry_of(cell: Cell) -> spglib.SpglibDataset:
-    """Return what spglib finds of the symmetry of a cell.
+    """Return the symmetry of a cell, as spglib finds it.
 
     Raises:
         ValueError: spglib finds no symmetry.

@@ -114,7 +114,7 @@ def check_values(name: str, values: np.ndarray) -> np.ndarray:
 
 
 def _grid(key: str, content: bytes) -> dict[str, Any]:
-    """Return what the metadata of an array say of its shape and chunks, those within a shard as well."""
+    """Return the shape and the chunks that the metadata of an array state, those within a shard as well."""
     try:
         document = json.loads(content)
         inner = [codec.get("configuration", {}).get("chunk_shape") for codec in document["codecs"]]

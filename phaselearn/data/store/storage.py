@@ -82,7 +82,7 @@ class Storage(ABC):
         """Return whether a file is there."""
 
     def not_damage(self, error: BaseException) -> UserError | None:
-        """Return the user's error if the way to the storage is at fault, None if what it holds is."""
+        """Return the user's error if the connection to the storage is at fault; None if its content is."""
         return None
 
 
