@@ -269,7 +269,7 @@ def test_runs_are_listed_and_compared(workplace: Path, trained: tuple[Path, str]
     compared = command(workplace, *PHASELEARN, "runs", "compare=[outputs/trained,outputs/whole]").stdout
     assert "data.augmentation.axes" in compared
     assert (workplace / "outputs" / "comparison_trained_whole.html").exists()
-    for wrong, said in (("compare=[outputs/trained]", "two run folders"), ("folder=nowhere", "no folder")):
+    for wrong, said in (("compare=[outputs/trained]", "two run folders"), ("folder=nowhere", "not a folder")):
         failed = command(workplace, *PHASELEARN, "runs", wrong, succeeds=False)
         assert failed.returncode == 2
         assert said in failed.stderr

@@ -17,5 +17,5 @@ def test_no_sentence_on_an_option_is_cut(monkeypatch: pytest.MonkeyPatch, capsys
     assert max(map(len, shown)) <= COLUMNS
     text = " ".join(options.split())
     # The comment of the first ends on its second line, and that of the second is longer than a line of the terminal.
-    assert "draws the losses, suggests a rate, and ends" in text
+    assert "plots the losses, suggests a rate, and ends" in text
     assert "a running mean of the weights is validated, kept and judged instead of the last weights" in text

@@ -165,7 +165,7 @@ def test_a_folder_that_is_no_store_is_never_replaced(tmp_path: Path, place: str,
         file.parent.mkdir(parents=True)
         file.write_text(text)
     before = files_of(tmp_path)
-    with pytest.raises(UserError, match=r"no store of PhaseLearn.*data\.store"):
+    with pytest.raises(UserError, match=r"not a store of PhaseLearn.*data\.store"):
         _built(tmp_path / "a.zarr", overwrite=True)
     assert files_of(tmp_path) == before
 

@@ -136,8 +136,8 @@ def test_wrong_settings(folder: Path) -> None:
         (lambda: source(folder / "none"), "is not there"),
         (lambda: source(folder / "empty"), "no file that fits"),
         (lambda: source(folder, "*.pdb"), "no file that fits"),
-        (lambda: source(folder, "/etc/*"), "no pattern"),
-        (lambda: source(folder, ""), "no pattern"),
+        (lambda: source(folder, "/etc/*"), "not a pattern"),
+        (lambda: source(folder, ""), "not a pattern"),
         (lambda: source(folder, count=-1), "at least 1"),
         (lambda: source(folder, cell="reduced"), "allowed are primitive"),
     ):
