@@ -73,15 +73,15 @@ def _real_rows(listing: Listing, path: Path) -> Listing:
         UserError: a number is out of range.
     """
     listing = listing.kept(~np.isnan(listing.value), "they have no value")
-    listing = listing.kept(~np.isnan(listing.hkl.sum(axis=1)), "they have no indices")
+    listing = listing.kept(~np.isnan(listing.hkl.min(axis=1, initial=0.0)), "they have no indices")
+    largest = np.abs(listing.hkl).max(initial=0.0)
+    if largest > LARGEST_INDEX:
+        helps = f"up to {LARGEST_INDEX:,} are read: look at the columns of h, k, l"
+        raise fault(path, f"an index of {largest:g}", helps)
     whole = np.abs(listing.hkl - np.round(listing.hkl)).max(axis=1, initial=0.0) <= _WHOLE
     listing = listing.kept(whole, "their indices are no whole numbers")
     listing = replace(listing, hkl=np.round(listing.hkl))
     listing = listing.kept(np.any(listing.hkl != 0, axis=1), "the reflection 0 0 0 is not measured")
-    largest = np.abs(listing.hkl).max(initial=0.0)
-    if largest > LARGEST_INDEX:
-        helps = f"up to {LARGEST_INDEX:,} are read: look at the columns of h, k, l"
-        raise fault(path, f"an index of {largest:.0f}", helps)
     highest = max(np.abs(listing.value).max(initial=0.0), np.abs(np.nan_to_num(listing.sigma)).max(initial=0.0))
     if listing.amplitudes:
         highest = highest**2 if highest < 1e100 else np.inf

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phaselearn.measured.readers.instructions import Instructions
-from phaselearn.measured.readers.listing import LARGEST_INDEX, MOST_REFLECTIONS, Listing, fault, quoted, too_many
+from phaselearn.measured.readers.listing import MOST_REFLECTIONS, Listing, fault, quoted, too_many
 from phaselearn.measured.readers.text import TextSource
 
 _WIDTH = 32  # characters that are read; direction cosines follow
 _COLUMNS = ((0, 4), (4, 8), (8, 12), (12, 20), (20, 28))
 _BATCH = (28, 32)
+_LONGEST_INDEX = 5  # characters
 _END = [b"0", b"0", b"0"]
 _TRIED = 200  # lines that tell fixed columns from free ones
 _HELPS = "needed are h, k, l, intensity and σ in the columns of HKLF 4 (3I4, 2F8.2), or separated by blanks"
@@ -151,9 +152,9 @@ def _free_block(lines: list[bytes]) -> _Rows:
     table = np.array([line.split(None, 6)[:6] for line in lines])  # rows of unequal lengths are refused
     if table.ndim != 2 or table.shape[1] < len(_COLUMNS):
         raise ValueError
+    if np.char.str_len(table[:, :3]).max() > _LONGEST_INDEX:
+        raise ValueError  # an index and the value touch
     hkl = table[:, :3].astype(np.int64).astype(np.float64)
-    if np.abs(hkl).max(initial=0) > LARGEST_INDEX:
-        raise ValueError  # indices and the value touch
     numbers = table[:, 3:].astype(np.float64)
     batch = numbers[:, 2] if numbers.shape[1] > 2 else np.ones(len(table))
     return _Rows(hkl, numbers[:, 0], numbers[:, 1], batch)

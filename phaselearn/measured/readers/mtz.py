@@ -47,9 +47,13 @@ def read_mtz(path: Path) -> Listing:
     """
     _check_size(path)
     try:
-        mtz = gemmi.read_mtz_file(str(path))
+        return _read(path)
     except (RuntimeError, ValueError, MemoryError, OSError) as error:
         raise fault(path, f"the MTZ cannot be read ({error})", _HELPS) from error
+
+
+def _read(path: Path) -> Listing:
+    mtz = gemmi.read_mtz_file(str(path))
     if mtz.batches and not mtz.switch_to_original_hkl():
         raise fault(path, "an unmerged MTZ without the column M/ISYM", _HELPS)
     columns = _measured_columns(mtz, path)

@@ -38,7 +38,7 @@ class TextSource:
         Raises:
             UserError: the file cannot be read.
         """
-        return next(self._pieces(_HEAD), b"")
+        return next(self._pieces(_HEAD, MOST_BYTES), b"")
 
     def whole(self, most: int = MOST_BYTES) -> bytes:
         """Return all bytes.
@@ -55,7 +55,7 @@ class TextSource:
             UserError: the file cannot be read, or it is too large.
         """
         number, rest = 1, b""
-        for piece in self._pieces(_PIECE):
+        for piece in self._pieces(_PIECE, MOST_BYTES):
             *lines, rest = (rest + piece).replace(b"\r\n", b"\n").split(b"\n")
             if lines:
                 yield number, lines
@@ -63,7 +63,7 @@ class TextSource:
         if rest:
             yield number, [rest.rstrip(b"\r")]
 
-    def _pieces(self, size: int, most: int = MOST_BYTES) -> Iterator[bytes]:
+    def _pieces(self, size: int, most: int) -> Iterator[bytes]:
         total = 0
         try:
             with self._opened() as file:
