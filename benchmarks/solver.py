@@ -95,7 +95,8 @@ def main() -> None:
     tested = tested_crystals(given.structures, given.count)
     for regime in named_regimes(given.regimes):
         print(
-            f"\n| {regime.name} | crystals | solved % | hard | solved % | s a crystal |\n|---|---:|---:|---:|---:|---:|"
+            f"\n| {regime.name} | crystals | solved % | hard | solved % | s per crystal |\n"
+            "|---|---:|---:|---:|---:|---:|"
         )
         for variant in given.variants:
             with tempfile.TemporaryDirectory() as folder:

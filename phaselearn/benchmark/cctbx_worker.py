@@ -80,7 +80,7 @@ def main() -> None:
                 float(given["time_limit"]),
             )
         except Exception as error:
-            # cctbx raises on some small cells: such a crystal counts as unsolved, and the benchmark goes on.
+            # cctbx raises on some small cells: such a crystal counts as unsolved, and the benchmark continues.
             print(f"crystal {place}: {error}", file=sys.stderr)
         seconds[place] = time.process_time() - start
     np.savez(sys.argv[2], factor=factor, seconds=seconds)

@@ -60,7 +60,7 @@ class FiniteLoss(pl.Callback):
         unfused = ["optim.optimizer.fused=false"] if options.get("fused") else []
         go_on = command("python train.py", setting("resume", folder), "trainer.gradient_clip_val=1.0", *unfused)
         kept = (
-            f"{folder / 'last.ckpt'} holds the last validated epoch, go on from it with `{go_on}`, or "
+            f"{folder / 'last.ckpt'} holds the last validated epoch, continue from it with `{go_on}`, or "
             if (folder / "last.ckpt").exists()
             else ""
         )

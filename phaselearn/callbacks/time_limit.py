@@ -53,4 +53,4 @@ class TimeLimit(Timer):
         super().on_train_end(trainer, pl_module)
         remaining = self.time_remaining()
         if trainer.should_stop and remaining is not None and remaining <= 0 and trainer.is_global_zero:
-            announce(f"trainer.max_time is over at step {trainer.global_step}: resume= goes on for as long again")
+            announce(f"trainer.max_time is over at step {trainer.global_step}: resume= continues for as long again")

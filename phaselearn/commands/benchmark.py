@@ -74,7 +74,7 @@ def _benchmark(config: DictConfig) -> None:
         "commit": git_commit(),
         "command": typed_command("benchmark"),
     }
-    with own_folder(folder, own, "give the command that began it to go on with it"):
+    with own_folder(folder, own, "give the command that began it to continue it"):
         write_whole(folder / CONFIG_FILE, OmegaConf.to_yaml(own).encode())
         rows = run_benchmark(folder, chosen, regimes, contenders, peers, plan, facts)
     print(benchmark_table(rows))

@@ -63,7 +63,7 @@ def _verify(path: Path | str) -> None:
         raise UserError(
             f"{path} is damaged: {problems[0].file} ({problems[0].what})"
             + (f" and {len(problems) - 1} more" if len(problems) > 1 else "")
-            + f": mend it with `{repair_command(open_storage(path))}`"
+            + f": repair it with `{repair_command(open_storage(path))}`"
         )
     print(f"{printable(path)}: every file is sound, the arrays fit together, and the pairs of a sample are as defined")
 

@@ -161,7 +161,7 @@ def checkpoint_path(folder: Path, which: str) -> Path:
     if not path.exists():
         raise UserError(
             f"{folder} has no {which}.ckpt: its first epoch was not finished; "
-            f"go on with `{command('python train.py', setting('resume', folder))}`"
+            f"continue with `{command('python train.py', setting('resume', folder))}`"
         )
     return path
 

@@ -77,7 +77,7 @@ def _owned(folder: Path, plain: DictConfig, is_new: bool) -> AbstractContextMana
     if getattr(rank_zero_only, "rank", 0) != 0:  # Lightning keeps the rank as an attribute of this function
         return nullcontext()
     go_on = command("python train.py", setting("resume", folder))
-    return own_folder(folder, plain if is_new else None, f"go on with it by `{go_on}`")
+    return own_folder(folder, plain if is_new else None, f"resume it with `{go_on}`")
 
 
 def _fit_and_judge(
@@ -143,7 +143,7 @@ def _fit_and_judge(
         stopped, code = ("SIGTERM", 143) if isinstance(stop, SIGTERMException) else ("Ctrl-C", 130)
         go_on = command("python train.py", setting("resume", folder))
         again = f"`{go_on}`" if trial is None else "the same command"
-        fail(f"stopped by {stopped}: go on with {again}", code)
+        fail(f"stopped by {stopped}: continue with {again}", code)
     seconds = time.monotonic() - start
     if not trainer.is_global_zero:
         return None

@@ -93,7 +93,7 @@ def _shared(function: Callable[[Task], Result], tasks: Iterator[Task], workers: 
             yield running.popleft().result()
     except BrokenProcessPool as error:
         raise UserError(
-            "a worker process was killed, perhaps for want of memory: give the same command again to go on where it "
+            "a worker process was killed, perhaps for lack of memory: give the same command again to continue where it "
             "stopped, with fewer processes, e.g. data.build.workers=1"
         ) from error
     finally:

@@ -158,7 +158,7 @@ class _Search:
         return Solution(self.measurement.full_box(best), self.agreement, self.cycles)
 
     def _round(self, number: int, crystals: Tensor) -> None:
-        """Start afresh with some crystals (K,) and go on until each is finished or its trajectories have settled."""
+        """Start afresh with some crystals (K,) and continue until each is finished or its trajectories have settled."""
         plan, restarts, polishing = self.plan, self.plan.restarts, self.plan.polishing
         owner = torch.arange(len(crystals), device=crystals.device).repeat_interleave(restarts)
         names = [self.crystals[row] for row in crystals[owner].tolist()]

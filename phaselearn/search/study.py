@@ -31,7 +31,7 @@ def alone(folder: Path) -> AbstractContextManager[None]:
         UserError: another process is continuing it.
     """
     advice = "wait for it, or search in another folder with `hydra.sweep.dir=outputs/NAME`"
-    return held_alone(folder / "search.lock", f"goes on with the search in {folder}", advice)
+    return held_alone(folder / "search.lock", f"continues the search in {folder}", advice)
 
 
 def storage_of(given: str | None, folder: Path) -> RDBStorage | str:

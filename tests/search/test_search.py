@@ -144,7 +144,7 @@ def test_a_mistake_is_one_line(
 
 
 def test_one_process_at_a_time_goes_on_with_a_search(tmp_path: Path) -> None:
-    with alone(tmp_path), pytest.raises(UserError, match="goes on with the search"), alone(tmp_path):
+    with alone(tmp_path), pytest.raises(UserError, match="continues the search"), alone(tmp_path):
         pass
     with alone(tmp_path):
         pass

@@ -114,7 +114,7 @@ def _rebuild(
     source = make_source(source_config)
     if source.fingerprint() != recipe["source"]["fingerprint"]:
         raise UserError(
-            f"{storage.path} cannot be mended: its source '{source.name}' no longer gives the structures that it was "
+            f"{storage.path} cannot be repaired: its source '{source.name}' no longer gives the structures that it was "
             f"built from, or by another version of a library; build it from what there is now with `{anew}`"
         )
     store = build_store(

@@ -64,8 +64,8 @@ class PairLoader(DataLoader[Batch]):
         if (state["batches"], state["processes"]) != (len(batches), batches.num_replicas):
             raise UserError(
                 f"the run was stopped within an epoch of {state['batches']} batches on {state['processes']} processes, "
-                f"and now has {len(batches)} on {batches.num_replicas}: go on with the same data, data.batch_size and "
-                f"`trainer.devices={state['processes']}`"
+                f"and now has {len(batches)} on {batches.num_replicas}: continue with the same data, data.batch_size "
+                f"and `trainer.devices={state['processes']}`"
             )
         batches.epoch, batches.start, batches.streams = state["epoch"], state["batch"], state["streams"]
 

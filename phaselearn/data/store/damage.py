@@ -27,7 +27,7 @@ def prepare_command(path: Path | str, *words: str) -> str:
 
 def damaged(storage: Storage, key: str, why: str) -> UserError:
     """Return the error that names a damaged file and the command that repairs it."""
-    return UserError(f"{storage.path} is damaged: {key} ({why}): mend it with `{repair_command(storage)}`")
+    return UserError(f"{storage.path} is damaged: {key} ({why}): repair it with `{repair_command(storage)}`")
 
 
 def not_ours(storage: Storage, key: str, why: str) -> UserError:

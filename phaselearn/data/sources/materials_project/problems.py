@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-_GO_ON = "what was fetched is kept, and the same command goes on"
+_GO_ON = "what was fetched is kept, and the same command continues"
 _STATUS_PAGE = "https://status.materialsproject.org"
 
 

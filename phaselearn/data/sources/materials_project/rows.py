@@ -38,7 +38,7 @@ def rows_of(
         raise UserError(
             f"no document of the Materials Project has a structure that can be read, e.g. {name}, with the fields "
             f"{', '.join(sorted(documents[name])) or 'none'}: `pip install -U mp-api pymatgen`; what was fetched is "
-            "kept, and the same command goes on"
+            "kept, and the same command continues"
         )
     return rows, left_out
 
