@@ -18,7 +18,8 @@ from phaselearn.structure.asymmetric_unit import SitePeak, site_peaks
 from phaselearn.structure.calculated import Calculator
 from phaselearn.structure.composition import Composition
 from phaselearn.structure.difference_map import DifferenceMap
-from phaselearn.structure.least_squares import Refined, judged, refine
+from phaselearn.structure.geometry import distances
+from phaselearn.structure.least_squares import Refined, refine
 from phaselearn.structure.model import Model
 from phaselearn.structure.sites import Site, images_of
 
@@ -26,9 +27,12 @@ _FIRST_U = 0.03  # Å²
 _FIRST_CYCLES, _CYCLES, _POWER_CYCLES = 4, 3, 2
 _ROUNDS = 5
 _GHOST = 0.4  # of the scattering power of the lightest element, below which a site holds no atom
-_GHOST_U = 0.25  # Å²
+# U in Å² of atoms that are taken out: always, never, and otherwise as a multiple of the median. The difference map
+# then shows them again, or two atoms beside an element of symmetry in the place of one on it.
+_LARGEST_U, _SMALLEST_LARGE_U, _TIMES_MEDIAN = 0.25, 0.08, 5.0
 _MISSING = 0.6  # of the same, from which a peak of the difference map is an atom
 _SWAPS = 6  # pairs of atoms that are tried
+_CLOSE_BY = 0.3  # Å, of an atom before and after a round
 _CLOSE = 0.35  # relative difference of scattering powers within which a swap is tried
 
 
@@ -64,19 +68,22 @@ class Completion:
         return min(trials, key=self.figure, default=None)
 
     def completed(self, first: Refined) -> Refined:
-        """Return the structure with its elements corrected, ghosts removed and missing atoms added."""
+        """Return the structure with missing atoms added, ghosts removed and elements corrected.
+
+        Atoms are added beyond the stated numbers, too: those that scatter most are kept.
+        """
         best = current = first
         for _ in range(_ROUNDS):
-            changed = self._corrected(current)
-            changed = self._with_missing(changed)
-            current = refine(changed, self.calculator, _CYCLES)
-            same = current.model.elements == best.model.elements
+            before = current.model
+            added = self._with_missing(current)
+            if len(added) > len(before):
+                current = refine(added, self.calculator, _CYCLES)
+            current = refine(self._corrected(current), self.calculator, _CYCLES)
             if self.figure(current) < self.figure(best):
                 best = current
-            if same or self._is_late():
+            if self._is_late() or _is_same(current.model, before, self.lattice):
                 break
-        best = self._swapped(best)
-        return best
+        return self._swapped(best)
 
     def figure(self, refined: Refined) -> float:
         """Return R1 of all reflections with the number of parameters allowed for; the lower, the better."""
@@ -104,7 +111,9 @@ class Completion:
         own = np.array([self.weights[symbol] for symbol in free.elements])
         powers = free.occupancy * own
         powers = powers * (own.sum() / max(powers.sum(), 1e-9)) if not self.composition.budget else powers
-        real = (powers > _GHOST * self.lightest) & (refined.model.u_iso < _GHOST_U)
+        u_iso = refined.model.u_iso
+        blurred = u_iso > min(_LARGEST_U, max(_SMALLEST_LARGE_U, _TIMES_MEDIAN * float(np.median(u_iso))))
+        real = (powers > _GHOST * self.lightest) & ~blurred
         if not real.any():
             return refined.model
         model, powers = refined.model.selected(real), powers[real]
@@ -120,21 +129,17 @@ class Completion:
             return trials[0] if trials else model
         return min((refine(trial, self.calculator, 2) for trial in trials), key=self.figure).model
 
-    def _with_missing(self, model: Model) -> Model:
+    def _with_missing(self, refined: Refined) -> Model:
         """Return the atoms with those added that the difference map shows."""
-        refined = judged(model, self.calculator)
+        model = refined.model
         difference = DifferenceMap.of(refined, self.calculator, self.lattice)
         taken = images_of(model.positions, self.calculator.group).reshape(-1, 3)
-        left = self.composition.atoms() - float(model.multiplicity.sum())
         peaks = site_peaks(difference.density, self.calculator.group, self.lattice, 30, taken)
         added: list[tuple[Site, str]] = []
         for peak in peaks:
             power = difference.power(peak.height, self.calculator)
             if power < _MISSING * self.lightest:
                 break
-            if self.composition.budget and left < peak.site.multiplicity - 0.5:
-                continue
-            left -= peak.site.multiplicity
             gaps = {abs(weight - power): symbol for symbol, weight in self.weights.items()}
             added.append((peak.site, gaps[min(gaps)]))
         if not added:
@@ -168,3 +173,10 @@ class Completion:
                 gap = abs(powers[first] - powers[second]) / max(powers[first], powers[second])
                 nearest[kinds] = min(nearest.get(kinds, (np.inf, 0, 0)), (float(gap), first, second))
         return [(first, second) for gap, first, second in sorted(nearest.values())[:_SWAPS] if gap < _CLOSE]
+
+
+def _is_same(first: Model, second: Model, lattice: NDArray[np.float64]) -> bool:
+    """Return whether two models have the same elements at the same places, in the same order."""
+    if first.elements != second.elements:
+        return False
+    return bool((distances(first.positions - second.positions, lattice) < _CLOSE_BY).all())

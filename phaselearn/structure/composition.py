@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import gemmi
 import numpy as np
@@ -19,6 +19,7 @@ COMMON = (
     *("W", "Pt", "Au", "Hg", "Pb", "Bi", "U"),
 )
 _LEAST_VOLUME, _MOST_VOLUME = 5.0, 60.0  # Å³ for an atom but hydrogen; stated numbers beyond are not believed
+_LIGHT = ("C", "N", "O", "Na", "Si", "Cl", "Ca")  # that the weaker half of the sites may be, where nothing is stated
 _TRIALS = 3  # of the unit of strength, where no numbers are stated
 
 
@@ -54,6 +55,10 @@ class Composition:
         believed = min(others.values()) > 0 and _LEAST_VOLUME <= volume / total <= _MOST_VOLUME
         return cls(others if believed else {}, tuple(others), hydrogen, False)
 
+    def without_numbers(self) -> Composition:
+        """Return the same elements, in numbers that are unknown."""
+        return replace(self, budget={})
+
     def atoms(self) -> float:
         """Return the number of atoms in the cell but hydrogen; 0 where it is unknown."""
         return sum(self.budget.values())
@@ -77,37 +82,55 @@ class Composition:
         scale = np.log([max(abs(weights[symbol]), 1e-3) for symbol in names])
         own = np.log(np.maximum(strengths, 1e-6 * strengths.max(initial=1e-300)))
         trials = []
-        for shift in self._shifts(own, scale):
+        for shift in self._shifts(own, scale, weights):
             nearest = np.abs(own[:, None] + shift - scale).argmin(1)
             misfit = float((multiplicity * np.square(own + shift - scale[nearest])).sum())
             trials.append((misfit, [names[place] for place in nearest]))
         trials.sort(key=lambda trial: trial[0])
         unique = [list(way) for way, _ in itertools.groupby([way for _, way in trials])]
-        return [list[str | None](way) for way in unique[:_TRIALS]]
+        return [list[str | None](way) for way in (unique if self.is_guess else unique[:_TRIALS])]
 
-    def _shifts(self, own: NDArray[np.float64], scale: NDArray[np.float64]) -> list[float]:
+    def _shifts(
+        self, own: NDArray[np.float64], scale: NDArray[np.float64], weights: Mapping[str, float]
+    ) -> list[float]:
         """Return logarithms of units of strength that are tried."""
         if self.is_guess:
-            # The weaker half of the sites of most crystals are carbon, nitrogen and oxygen.
             light = float(np.median(own[own <= np.median(own)]))
-            return [float(scale[place]) - light for place in (0, 2)]
+            return [math.log(abs(weights[symbol])) - light for symbol in _LIGHT]
         ends = (own.max(), own.min(), np.median(own))
         return [float(target - end) for target in scale for end in ends]
 
     def _within_budget(
         self, strengths: NDArray[np.float64], multiplicity: NDArray[np.int64], weights: Mapping[str, float]
     ) -> list[str | None]:
+        order = np.argsort(-strengths, kind="stable").tolist()
+        result, left = self._filled(order, multiplicity, weights)
+        # A site too many can take the room of others: of the sites that got an element, one may have to go.
+        for place in reversed(order):
+            if left < 0.5:
+                break
+            if result[place] is not None:
+                others = [other for other in order if other != place]
+                trial, trial_left = self._filled(others, multiplicity, weights)
+                if trial_left < left:
+                    result, left = trial, trial_left
+        return result
+
+    def _filled(
+        self, order: Sequence[int], multiplicity: NDArray[np.int64], weights: Mapping[str, float]
+    ) -> tuple[list[str | None], float]:
+        """Return the elements of all sites, and how many atoms are left when those in order have got theirs."""
         left = dict(self.budget)
         heaviest_first = sorted(left, key=lambda symbol: -abs(weights[symbol]))
-        result: list[str | None] = [None] * len(strengths)
-        for place in np.argsort(-strengths, kind="stable").tolist():
+        result: list[str | None] = [None] * len(multiplicity)
+        for place in order:
             needed = float(multiplicity[place])
             for symbol in heaviest_first:
                 if left[symbol] >= needed - 0.5:
                     left[symbol] -= needed
                     result[place] = symbol
                     break
-        return result
+        return result, sum(left.values())
 
 
 def formula_of(contents: Mapping[str, float]) -> tuple[str, int]:

@@ -36,15 +36,15 @@ class PhasedFactors:
         first, second, third = values.shape
         indices = np.stack(np.meshgrid(*(np.fft.fftfreq(n, 1 / n) for n in values.shape), indexing="ij"), -1)
         hkl, flat = np.rint(indices).astype(np.int64).reshape(-1, 3), values.ravel()
-        inside = (2 * np.abs(hkl) < values.shape).all(1) & hkl.any(1)
-        kept = np.flatnonzero(inside & (flat != 0) & np.isfinite(flat))
+        limits = np.array(values.shape)
+        kept = np.flatnonzero((2 * np.abs(hkl) < limits).all(1) & hkl.any(1) & (flat != 0) & np.isfinite(flat))
         return cls(hkl[kept], flat[kept], (first, second, third))
 
     def at(self, hkl: NDArray[np.int64]) -> NDArray[np.complex128]:
         """Return F (...) of reflections (..., 3); 0 for those that are not held."""
         table = np.zeros(self.size, dtype=np.complex128)
         table[tuple(self.hkl.T)] = self.values
-        inside = (2 * np.abs(hkl) < self.size).all(-1)
+        inside = np.asarray(np.all(2 * np.abs(hkl) < np.array(self.size), axis=-1))
         h, k, l = np.moveaxis(np.where(inside[..., None], hkl, 0), -1, 0)  # noqa: E741
         found: NDArray[np.complex128] = np.where(inside, table[h, k, l], 0)
         return found

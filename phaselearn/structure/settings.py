@@ -18,8 +18,10 @@ from phaselearn.structure.space_group import DENOMINATOR, SpaceGroup
 
 _TOLERANCE = 1e-3  # of a translation
 # Points of a crystal in general position, each of its own kind, so that it has no more symmetry than its operations.
-_POINTS = np.array(((0.137, 0.211, 0.343), (0.419, 0.071, 0.177), (0.283, 0.467, 0.059), (0.061, 0.329, 0.431)))
-_PRECISION = 1e-3  # Å
+_POINTS = np.array(
+    ((0.1371, 0.2213, 0.3479), (0.4193, 0.0717, 0.1781), (0.2839, 0.4651, 0.0593), (0.0613, 0.3307, 0.4327))
+)
+_PRECISION = 1e-4  # Å
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,11 +80,15 @@ def standard_setting(group: SpaceGroup, lattice: NDArray[np.float64]) -> Standar
     lattice = symmetrised(lattice, group.rotations[group.primitive])
     positions = (np.einsum("gij,pj->pgi", group.rotations, _POINTS) + group.translations).reshape(-1, 3) % 1.0
     kinds = np.repeat(np.arange(len(_POINTS)), group.order)
-    found = spglib.get_symmetry_dataset((lattice.tolist(), positions.tolist(), kinds.tolist()), symprec=_PRECISION)
-    if found is None:
+    crystal = (lattice.tolist(), positions.tolist(), kinds.tolist())
+    found = spglib.get_symmetry_dataset(crystal, symprec=_PRECISION)
+    hall = spglib.get_spacegroup_type(found.hall_number) if found is not None else None
+    if found is not None and hall is not None and hall.choice == "1":  # the next entry has the inversion at the origin
+        found = spglib.get_symmetry_dataset(crystal, symprec=_PRECISION, hall_number=found.hall_number + 1)
+        hall = spglib.get_spacegroup_type(found.hall_number) if found is not None else None
+    if found is None or hall is None:
         return None
-    hall = spglib.get_spacegroup_type(found.hall_number)
-    reference = gemmi.find_spacegroup_by_ops(gemmi.symops_from_hall(hall.hall_symbol)) if hall else None
+    reference = gemmi.find_spacegroup_by_ops(gemmi.symops_from_hall(hall.hall_symbol))
     if reference is None:
         return None
     matrix, shift = np.array(found.transformation_matrix), np.array(found.origin_shift)
