@@ -49,7 +49,7 @@ class LaueCandidate:
             before.
         delta: the worst δ of its rotations; NaN where none was tested.
         pairs: pairs of reflections that were compared for that rotation.
-        statistics: the data merged in this class.
+        statistics: the data merged in this class, without the rejection of outliers.
     """
 
     laue_class: LaueClass
@@ -169,7 +169,7 @@ def choose_laue_class(data: ReflectionData) -> LaueChoice:
                 verdict=verdict,
                 delta=np.nan if worst is None else worst.delta,
                 pairs=0 if worst is None else worst.pairs,
-                statistics=merge(data, one.rotations).statistics,
+                statistics=merge(data, one.rotations, reject=False).statistics,
             )
         )
     allowed = [one for one in candidates if one.verdict in (AGREES, REDUCED)]
@@ -260,5 +260,7 @@ def _reason(chosen: LaueCandidate, candidates: Sequence[LaueCandidate], largest:
         best = min(refused, key=lambda one: one.delta)
         text += f"; of those above it, {best.laue_class.name} comes nearest (δ = {best.delta:.3f})"
     if untested:
-        text += f"; {', '.join(one.laue_class.name for one in untested)} could not be tested"
+        named = untested[-1].laue_class.name
+        others = f" and {len(untested) - 1} more" if len(untested) > 1 else ""
+        text += f"; {named}{others} could not be tested"
     return text

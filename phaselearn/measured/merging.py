@@ -8,13 +8,14 @@ J. Appl. Cryst. 49 (2016) 1021).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phaselearn.measured.cells import Cell, inverse_d_squared
 from phaselearn.measured.centring import conditions_of
+from phaselearn.measured.outliers import sound_measurements
 from phaselearn.measured.possible import possible_reflections
 from phaselearn.measured.reflection_data import ReflectionData
 
@@ -39,6 +40,7 @@ class MergingStatistics:
         mean_i_over_sigma: mean of ⟨I⟩/σ.
         d_min, d_max: range of resolution in Å.
         measured, unique, repeated: number of measurements, of unique reflections, and of those measured more than once.
+        rejected: number of outliers, which are not among the measurements.
     """
 
     r_int: float
@@ -52,6 +54,7 @@ class MergingStatistics:
     measured: int
     unique: int
     repeated: int
+    rejected: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,20 +85,27 @@ class Merged:
         return len(self.hkl)
 
 
-def merge(data: ReflectionData, rotations: Rotations) -> Merged:
+def merge(data: ReflectionData, rotations: Rotations, reject: bool = True) -> Merged:
     """Merge reflections that a group makes equivalent.
 
     Args:
         data: measured reflections.
         rotations: (R, 3, 3) all matrices of the group. A Laue group merges Friedel mates; the point group of a space
             group without inversion keeps them apart.
+        reject: leave out outliers. Where the group may be wrong its equivalents may well differ, and all of them should
+            count.
     """
+    measured = len(data)
     unique, owner, multiplicity = orbits(data.hkl, rotations)
+    if reject:
+        sound = sound_measurements(data, owner)
+        data = replace(data, hkl=data.hkl[sound], intensity=data.intensity[sound], sigma=data.sigma[sound])
+        owner, multiplicity = owner[sound], np.bincount(owner[sound])
     weight = 1 / np.square(data.sigma)
     total = np.bincount(owner, weight)
     mean = np.bincount(owner, weight * data.intensity) / total
     sigma = 1 / np.sqrt(total)
-    statistics = _statistics(data, mean, sigma, owner, unique, rotations)
+    statistics = _statistics(data, mean, sigma, owner, measured - len(data), rotations)
     return Merged(
         hkl=unique,
         intensity=mean,
@@ -123,7 +133,7 @@ def orbits(hkl: NDArray[np.integer], rotations: Rotations) -> tuple[Indices, NDA
 
 
 def _statistics(
-    data: ReflectionData, mean: Values, sigma: Values, owner: NDArray[np.int64], unique: Indices, rotations: Rotations
+    data: ReflectionData, mean: Values, sigma: Values, owner: NDArray[np.int64], rejected: int, rotations: Rotations
 ) -> MergingStatistics:
     count = np.bincount(owner)
     repeated = count > 1
@@ -137,14 +147,15 @@ def _statistics(
         r_int=_ratio(deviation.sum(), total),
         r_pim=_ratio((deviation / np.sqrt(count[repeated] - 1)).sum(), total),
         cc_half=_cc_half(data.intensity, owner),
-        completeness=len(unique) / possible,
-        redundancy=len(data) / len(unique),
+        completeness=len(mean) / possible,
+        redundancy=len(data) / len(mean),
         mean_i_over_sigma=float((mean / sigma).mean()),
         d_min=d_min,
         d_max=d_max,
         measured=len(data),
-        unique=len(unique),
+        unique=len(mean),
         repeated=int(repeated.sum()),
+        rejected=rejected,
     )
 
 

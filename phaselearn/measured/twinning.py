@@ -22,7 +22,7 @@ from phaselearn.measured.merging import Indices, Merged, code_of, orbits
 # Padilla and Yeates's values: of a single crystal, and of a twin of two equal parts.
 UNTWINNED_L, TWINNED_L = 0.5, 0.375
 _NEIGHBOURS = np.array([(2, 0, 0), (0, 2, 0), (0, 0, 2), (2, 2, 0), (2, 0, 2), (0, 2, 2)])
-_STRONG = 3.0  # I/σ of reflections that show a twin
+_STRONG = 5.0  # ⟨I⟩/σ at resolutions that show a twin
 _FEWEST = 50  # reflections
 _SUSPECT_FRACTION = 0.08
 _SUSPECT_L = (UNTWINNED_L + 2 * TWINNED_L) / 3  # absences and pseudo-translations raise ⟨|L|⟩, twins lower it
@@ -122,15 +122,17 @@ def _keeps(rotation: NDArray[np.int64], present: Indices, absent: Indices) -> bo
 
 def _fraction(merged: Merged, allowed: NDArray[np.bool_], rotation: NDArray[np.int64]) -> tuple[float, int]:
     """Return α by Yeates's H of strong reflections and of their twins, and the number of pairs."""
-    strong = allowed & (merged.intensity > _STRONG * merged.sigma)
+    # The mean at its resolution tells whether a reflection is measured well: its own intensity would choose alike ones.
+    strong = allowed & (mean_intensity(merged) > _STRONG * merged.sigma)
     place = _places(merged, merged.hkl @ rotation)
     one = np.arange(len(merged))
     both = (one < place) & strong & strong[place]
     one, other = one[both], place[both]
     if len(one) < _FEWEST:
         return float("nan"), len(one)
-    first, second = merged.intensity[one], merged.intensity[other]
-    return float(np.clip(0.5 - (np.abs(first - second) / (first + second)).mean(), 0, 0.5)), len(one)
+    first, second = (np.maximum(merged.intensity[some], 0) for some in (one, other))
+    total = np.maximum(first + second, np.finfo(np.float64).tiny)
+    return float(np.clip(0.5 - (np.abs(first - second) / total).mean(), 0, 0.5)), len(one)
 
 
 def _places(merged: Merged, hkl: Indices) -> NDArray[np.int64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import gemmi
 import numpy as np
 import pytest
@@ -126,3 +128,32 @@ def test_a_large_cell_is_counted_by_its_volume() -> None:
     group = point_group("P m -3 m")
     exact = len(gemmi.make_miller_array(gemmi.UnitCell(*cell), gemmi.SpaceGroup("P m -3 m"), 0.7, 0, unique=True))
     assert possible_reflections(cell, 0.7, group) == pytest.approx(exact, rel=0.08)
+
+
+def test_a_shadowed_measurement_does_not_outweigh_its_equivalents() -> None:
+    cell = GROUPS["P 21 21 2"]
+    hkl = np.repeat(reflections_within(cell, 1.5), 2, axis=0)
+    true = intensities(hkl, cell, "P 21 21 2")
+    data = observed(hkl, true, cell)
+    strong = np.flatnonzero((hkl != 0).all(1) & (true > 2 * true.mean()))[::7]
+    intensity, sigma = data.intensity.copy(), data.sigma.copy()
+    intensity[strong], sigma[strong] = 0.01, 0.02  # the beam stop's shadow
+    shadowed = replace(data, intensity=intensity, sigma=sigma)
+    group = point_group("P 21 21 2")
+    clean, robust, naive = merge(data, group), merge(shadowed, group), merge(shadowed, group, reject=False)
+    assert clean.statistics.rejected == naive.statistics.rejected == 0
+    assert robust.statistics.rejected == len(strong)
+    assert robust.statistics.r_int == pytest.approx(clean.statistics.r_int, rel=0.1)
+    np.testing.assert_allclose(robust.intensity, clean.intensity, atol=0.1 * true.mean())
+    assert np.abs(naive.intensity - clean.intensity).max() > true.mean()
+
+
+def test_of_halves_that_differ_neither_is_an_outlier() -> None:
+    cell = GROUPS["P -1"]
+    hkl = np.array([[1, 2, 3]] * 2 + [[2, 0, 1], [2, 0, 1], [-2, 0, -1]] + [[0, 1, 1]] * 4, dtype=np.int32)
+    data = observed(hkl, np.ones(9), cell)
+    intensity = np.array([0.0, 100.0, 50.0, 52.0, 0.5, 0.0, 0.0, 80.0, 80.0])
+    values = replace(data, intensity=intensity, sigma=np.ones(9))
+    merged = merge(values, point_group("P -1"))
+    assert sorted(merged.intensity.tolist()) == [40.0, 50.0, 51.0]
+    assert sorted(merged.multiplicity.tolist()) == [2, 2, 4]

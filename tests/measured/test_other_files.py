@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from pathlib import Path
 
@@ -305,3 +306,18 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
         read_reflections(tmp_path / "absent.hkl")
     with pytest.raises(UserError, match="a folder; name a file of reflections"):
         read_reflections(tmp_path)
+
+
+def test_a_cif_with_long_comments_and_instructions_in_it_is_a_cif(tmp_path: Path) -> None:
+    text = "# a line that a journal put here\n" * 40 + CIF_HEAD + f"_shelx_res_file\n;\n{INS};\n"
+    text += f"_shelx_hkl_file\n;\n{hklf()};\n"
+    assert_rows(read_reflections(write(tmp_path, "a.cif", text)))
+
+
+def test_a_packed_mtz_says_how_to_unpack_it(tmp_path: Path) -> None:
+    hkl, value, sigma = mtz_table()
+    path = write_mtz(tmp_path / "a.mtz", hkl, {"I": ("J", value), "SIGI": ("Q", sigma)})
+    packed = tmp_path / "a.mtz.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(UserError, match=r"a packed MTZ; unpack it with `gunzip -k .*a\.mtz\.gz`"):
+        read_reflections(packed)

@@ -88,13 +88,13 @@ def read_cif(source: TextSource, block: str | None = None) -> Listing:
     document = _document(source)
     listings = _blocks_with_reflections(document, source.path)
     if block is not None:
-        listings = {name: found for name, found in listings.items() if name.lower() == block.lower()}
+        listings = [(name, found) for name, found in listings if name.lower() == block.lower()]
     if len(listings) != 1:
-        named = ", ".join(sorted(listings)) or "none"
+        named = ", ".join(sorted(name for name, _ in listings)) or "none"
         allowed = "block=NAME takes one" if listings else "a CIF with a list of reflections is needed, such as the .fcf"
         what = f"data blocks with reflections{f' named {block}' if block else ''}: {named}"
         raise fault(source.path, what, allowed)
-    [(name, listing)] = listings.items()
+    [(name, listing)] = listings
     stated = listing.stated
     for other in document:
         stated = stated.or_else(_stated(other, source.path)) if other.name != name else stated
@@ -116,20 +116,21 @@ def stated_in_cif(source: TextSource) -> Stated:
 def _document(source: TextSource) -> cif.Document:
     content = source.whole(MOST_BYTES)
     try:
-        return cif.read_string(content.decode("utf-8", "replace"))
+        # Faults outside of the reflections, such as a tag without a value, are passed over.
+        return cif.read_string(content.decode("utf-8", "replace"), check_level=0)
     except (ValueError, RuntimeError) as error:
         helps = "mend it, or check it with `gemmi validate FILE`"
         raise fault(source.path, f"it is no CIF: {str(error).removeprefix('string:')}", helps) from error
 
 
-def _blocks_with_reflections(document: cif.Document, path: Path) -> dict[str, Listing]:
-    found: dict[str, Listing] = {}
+def _blocks_with_reflections(document: cif.Document, path: Path) -> list[tuple[str, Listing]]:
+    found = []
     for block in document:
         listing = _embedded(block, path) or _loops(block, path)
         if listing is not None:
-            own = listing.stated.or_else(_stated(block, path))
             # What the CIF says for itself is newer than the instructions in it.
-            found[block.name] = replace(listing, stated=_stated(block, path).or_else(own))
+            stated = _stated(block, path).or_else(listing.stated)
+            found.append((block.name, replace(listing, stated=stated)))
     return found
 
 

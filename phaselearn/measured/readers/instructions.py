@@ -54,7 +54,8 @@ class Instructions:
 
 def is_instructions(head: bytes) -> bool:
     """Return whether a file that begins so holds instructions."""
-    return re.search(rb"(?im)^CELL\s+[\d.]+\s+[\d.]+\s", head) is not None and b"data_" not in head[:200]
+    found = re.search(rb"(?im)^(CELL\s+[\d.]+\s+[\d.]+\s|data_\S)", head)
+    return found is not None and not found[0].lower().startswith(b"data_")  # a CIF may hold instructions
 
 
 def read_instructions(text: str, path: Path) -> Instructions:

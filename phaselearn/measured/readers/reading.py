@@ -19,6 +19,7 @@ from phaselearn.measured.readers.table import is_table, read_table
 from phaselearn.measured.readers.text import TextSource
 from phaselearn.measured.readers.xds import is_xds, read_xds
 from phaselearn.measured.reflection_data import PROBES, ReflectionData
+from phaselearn.quoting import command
 
 _BESIDE = (".ins", ".res", ".INS", ".RES")
 _MOST_INSTRUCTIONS = 16 << 20  # bytes
@@ -113,6 +114,8 @@ def _listing(source: TextSource, instructions: Instructions, block: str | None) 
     if not head.strip():
         raise fault(source.path, "an empty file", _READ)
     if is_mtz(head):
+        if source.is_packed:
+            raise fault(source.path, "a packed MTZ", f"unpack it with `{command('gunzip', '-k', source.path)}`")
         return read_mtz(source.path)
     if is_xds(head):
         return read_xds(source)

@@ -32,6 +32,12 @@ class TextSource:
     path: Path
     content: bytes | None = None
 
+    @property
+    def is_packed(self) -> bool:
+        """Whether the file is gzipped."""
+        with self._opened() as file:
+            return isinstance(file, gzip.GzipFile)
+
     def head(self) -> bytes:
         """Return the first bytes.
 
