@@ -102,7 +102,7 @@ def form_factors(numbers: Tensor, probes: Tensor, inverse_d_squared: Tensor) -> 
 
 
 def point_weights(numbers: Tensor, scattering: Scattering, dtype: torch.dtype) -> Tensor | None:
-    """Return the scattering factors (B, A) of atoms, 0 for padding; None where they depend on s.
+    """Return the scattering factors (B, A) of atoms, 0 for padding; None if they depend on s.
 
     Args:
         numbers: (B, A) atomic numbers, 0 for padding.
