@@ -28,8 +28,8 @@ from phaselearn.measured.stated_symmetry import rotations_of
 
 AGREES, CONTRADICTED, UNTESTED, REDUCED = "agrees", "contradicted", "untested", "one of each"
 _FEWEST_PAIRS = 6  # unrelated intensities are as similar once in some thousand trials
-_LARGEST_DELTA = 0.05  # relative errors of 16 % in I, or R_int of 0.09 beyond the noise
-_WORST_DELTA = 0.15  # the same, of data whose own repetitions agree no better
+_LARGEST_DELTA = 0.08  # without repetitions to judge by: relative errors of 20 % in I, R_int of 0.12
+_WORST_DELTA = 0.25  # of data whose own repetitions agree no better: R_int of 0.25
 _FACTOR, _TERM = 4.0, 0.03  # δ of a symmetry may reach this factor of that of repetitions, and this more
 _MOST_OF_SPREAD = 0.5  # of the spread of unrelated intensities, noise included
 _WORST_PAIR = 2.0  # in the same units: an outlier counts no more than this

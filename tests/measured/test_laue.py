@@ -80,6 +80,15 @@ def test_poor_data_show_the_same_class(space_group: str, errors: dict[str, float
         assert rotations_in(chosen.laue_class.rotations) == expected_class(space_group)
 
 
+def test_electron_diffraction_with_equivalents_that_agree_badly_shows_the_class() -> None:
+    cell = CRYSTALS["P 21 21 21"]
+    hkl = np.repeat(reflections_within(cell, 0.9), 2, axis=0)
+    data = observed(hkl, intensities(hkl, cell, "P 21 21 21", atoms=4), cell, error=0.3)
+    choice = choose_laue_class(selected(data, np.random.default_rng(0).random(len(hkl)) < 0.6))
+    assert choice.candidates[0].statistics.r_int > 0.15
+    assert choice.chosen.laue_class.symbol == "mmm"
+
+
 @pytest.mark.parametrize("space_group", CRYSTALS)
 def test_data_that_were_merged_before_keep_their_class(space_group: str) -> None:
     data = sample(space_group, CRYSTALS[space_group], d_min=0.83)
