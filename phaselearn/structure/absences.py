@@ -1,56 +1,34 @@
-"""Systematic absences: how strong the reflections are that a group or a centring forbids."""
+"""The centring of a cell in any axes: vectors whose forbidden reflections are absent, or were never listed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
+from phaselearn.measured.absences import Absences, absence_table
 from phaselearn.measured.merging import Merged
 from phaselearn.structure.lattice_points import closed
 
-_ABSENT_SHARE = 0.003  # of the mean intensity, whatever their σ: half the wavelength makes as much
-_ABSENT_OVER_SIGMA = 1.5
-_FEWEST = 8  # measured or missing reflections that a centring must forbid
-
-
-@dataclass(frozen=True)
-class Absences:
-    """Forbidden reflections that were measured: their number, mean I/σ, and mean I over that of the others."""
-
-    count: int
-    over_sigma: float
-    share: float
-
-
-def absences(merged: Merged, forbidden: NDArray[np.bool_]) -> Absences:
-    """Return how strong forbidden reflections (M,) are."""
-    if not forbidden.any():
-        return Absences(0, 0.0, 0.0)
-    ratio = merged.intensity / np.maximum(merged.sigma, 1e-9)
-    allowed = float(merged.intensity[~forbidden].mean()) if (~forbidden).any() else 0.0
-    share = float(merged.intensity[forbidden].mean()) / allowed if allowed > 0 else 1.0
-    return Absences(int(forbidden.sum()), float(ratio[forbidden].mean()), share)
+_DENOMINATORS = (2, 3, 4)
+_FEWEST = 3  # forbidden reflections, none of which is significant
+_ABSENT = 0.03  # of the mean intensity of the others
+_UNLISTED = 1e-4  # probability that no forbidden reflection is listed by accident
 
 
 def centring_of(merged: Merged) -> NDArray[np.float64]:
     """Return (C, 3) the centring vectors whose forbidden reflections are all absent, zero first."""
-    found = [vector for vector in _possible() if _is_absent(merged, vector)]
+    vectors = [np.array(vector) / size for size in _DENOMINATORS for vector in product(range(size), repeat=3)]
+    vectors = [vector for vector in vectors if vector.any()]
+    table = absence_table(merged, [(np.eye(3, dtype=np.int64), vector) for vector in vectors])
+    found = [vector for vector, absences in zip(vectors, table, strict=True) if _is_centring(absences)]
     return closed(np.array([np.zeros(3), *found]))
 
 
-def _possible() -> list[NDArray[np.float64]]:
-    vectors = [np.array(vector) / size for size in (2, 3, 4) for vector in product(range(size), repeat=3)]
-    return [vector for vector in vectors if vector.any()]
-
-
-def _is_absent(merged: Merged, vector: NDArray[np.float64]) -> bool:
-    phase = merged.hkl @ vector
-    forbidden = np.abs(phase - np.round(phase)) > 1e-6
-    measured = absences(merged, forbidden)
-    if measured.count < _FEWEST:
-        # A list without them was made by a program that left them out.
-        return measured.count == 0 and len(merged.hkl) >= _FEWEST
-    return measured.over_sigma < _ABSENT_OVER_SIGMA or measured.share < _ABSENT_SHARE
+def _is_centring(absences: Absences) -> bool:
+    # A centring forbids at least half of all reflections. Programs often leave the forbidden ones out.
+    unlisted = absences.forbidden == 0 and 0.5**absences.allowed < _UNLISTED
+    if absences.obeyed is None and absences.forbidden >= _FEWEST:  # too few for a judgement by their numbers
+        return absences.significant == 0 and absences.forbidden_intensity < _ABSENT * absences.allowed_intensity
+    return unlisted or bool(absences.obeyed)

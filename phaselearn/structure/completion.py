@@ -32,6 +32,7 @@ _GHOST = 0.4  # of the scattering power of the lightest element, below which a s
 _LARGEST_U, _SMALLEST_LARGE_U, _TIMES_MEDIAN = 0.25, 0.08, 5.0
 _MISSING = 0.6  # of the same, from which a peak of the difference map is an atom
 _SWAPS = 6  # pairs of atoms that are tried
+_RENAMES = 8  # atoms that are tried as another element, where numbers are not stated
 _CLOSE_BY = 0.3  # Å, of an atom before and after a round
 _CLOSE = 0.35  # relative difference of scattering powers within which a swap is tried
 
@@ -83,11 +84,11 @@ class Completion:
                 best = current
             if self._is_late() or _is_same(current.model, before, self.lattice):
                 break
-        return self._swapped(best)
+        return self._swapped(best) if self.composition.budget else self._renamed(best)
 
     def figure(self, refined: Refined) -> float:
         """Return R1 of all reflections with the number of parameters allowed for; the lower, the better."""
-        count = len(self.calculator.reflections)
+        count = self.calculator.reflections.independent
         freedom = max(count - refined.parameters, 1)
         return refined.r1_all * math.sqrt(count / freedom)
 
@@ -150,13 +151,27 @@ class Completion:
 
     def _swapped(self, best: Refined) -> Refined:
         """Return the structure with the elements of two sites exchanged wherever R1 falls."""
-        if not self.composition.budget:
-            return best
         for first, second in self._doubtful_pairs(best.model):
             if self._is_late():
                 break
             elements = list(best.model.elements)
             elements[first], elements[second] = elements[second], elements[first]
+            trial = refine(best.model.with_elements(elements), self.calculator, _CYCLES)
+            if self.figure(trial) < self.figure(best):
+                best = trial
+        return best
+
+    def _renamed(self, best: Refined) -> Refined:
+        """Return the structure with sites as the next heavier or lighter element wherever R1 falls."""
+        order = sorted(self.weights, key=lambda symbol: self.weights[symbol])
+        free = refine(best.model, self.calculator, _POWER_CYCLES, with_occupancy=True).model
+        misfit = np.log(free.occupancy / np.median(free.occupancy))
+        for atom in np.argsort(-np.abs(misfit))[:_RENAMES].tolist():
+            place = order.index(best.model.elements[atom]) + (1 if misfit[atom] > 0 else -1)
+            if self._is_late() or not 0 <= place < len(order):
+                continue
+            elements = list(best.model.elements)
+            elements[atom] = order[place]
             trial = refine(best.model.with_elements(elements), self.calculator, _CYCLES)
             if self.figure(trial) < self.figure(best):
                 best = trial

@@ -20,7 +20,7 @@ COMMON = (
 )
 _LEAST_VOLUME, _MOST_VOLUME = 5.0, 60.0  # Å³ for an atom but hydrogen; stated numbers beyond are not believed
 _LIGHT = ("C", "N", "O", "Na", "Si", "Cl", "Ca")  # that the weaker half of the sites may be, where nothing is stated
-_TRIALS = 3  # of the unit of strength, where no numbers are stated
+_TRIALS = 6  # of the unit of strength, where no numbers are stated
 
 
 @dataclass(frozen=True, eq=False)

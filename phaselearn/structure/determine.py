@@ -36,6 +36,8 @@ _SECONDS = 60.0
 _WORSE = 1.2  # a group of more operations stands if its figure is not worse by more than this factor
 # Figures from which on lower groups are tried, whether their phases agree better or not.
 _DOUBTFUL, _DOUBTFUL_FOR_TRIVIAL = 0.08, 0.15
+# A figure from which on the stated numbers of atoms are doubted, and how much better it must be without them.
+_UNFIT, _BETTER = 0.25, 0.7
 _NOTABLE = 0.05  # more agreement, for which a lower group is tried anyway
 
 
@@ -86,16 +88,30 @@ def determine(
             continue
         reflections = Reflections.of(merged, hypothesis.group, lattice)
         calculator = Calculator(reflections, hypothesis.group, probe, wavelength)
-        completion = Completion(calculator, lattice, composition, deadline)
-        first = completion.begun(_peaks(phased, hypothesis, lattice, composition))
-        if first is not None:
-            refined = refine(completion.completed(first).model, calculator, _LAST_CYCLES)
-            solved.append(_Solved(hypothesis, calculator, refined, completion.figure(refined)))
+        peaks = _peaks(phased, hypothesis, lattice, composition)
+        found = _solved(hypothesis, calculator, Completion(calculator, lattice, composition, deadline), peaks)
+        if composition.budget and (found is None or found.figure > _UNFIT):
+            free = Completion(calculator, lattice, composition.without_numbers(), deadline)
+            other = _solved(hypothesis, calculator, free, peaks)
+            if other is not None and (found is None or other.figure < _BETTER * found.figure):
+                found = other
+        if found is not None:
+            solved.append(found)
     ranked = _ranked(solved)
     return [
         _candidate(name, each, cell, composition, probe, wavelength)
         for name, each in zip(string.ascii_lowercase, ranked, strict=False)
     ]
+
+
+def _solved(
+    hypothesis: Hypothesis, calculator: Calculator, completion: Completion, peaks: list[SitePeak]
+) -> _Solved | None:
+    first = completion.begun(peaks)
+    if first is None:
+        return None
+    refined = refine(completion.completed(first).model, calculator, _LAST_CYCLES)
+    return _Solved(hypothesis, calculator, refined, completion.figure(refined))
 
 
 def _peaks(

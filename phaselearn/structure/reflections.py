@@ -23,6 +23,8 @@ class Reflections:
         sigma: (M,) standard deviations, above zero.
         inverse_d_squared: (M,) in 1/Å².
         repeats: (M,) number of equivalents of each, Friedel mates included.
+        independent: number of measured reflections behind them; fewer than M where the data were merged under more
+            symmetry.
     """
 
     hkl: NDArray[np.int64]
@@ -30,6 +32,7 @@ class Reflections:
     sigma: NDArray[np.float64]
     inverse_d_squared: NDArray[np.float64]
     repeats: NDArray[np.int64]
+    independent: int
 
     @classmethod
     def of(cls, merged: Merged, group: SpaceGroup, lattice: NDArray[np.float64]) -> Self:
@@ -52,7 +55,8 @@ class Reflections:
         hkl = hkl[kept]
         orbit = np.sort(_codes(np.einsum("mi,gij->mgj", hkl, rotations)), axis=1)
         repeats = 1 + (np.diff(orbit, axis=1) != 0).sum(1)
-        return cls(hkl, intensity, total[kept] ** -0.5, inverse_d_squared(hkl, lattice), repeats)
+        independent = len(np.unique(source[kept[place]]))
+        return cls(hkl, intensity, total[kept] ** -0.5, inverse_d_squared(hkl, lattice), repeats, independent)
 
     def __len__(self) -> int:
         """Return M."""

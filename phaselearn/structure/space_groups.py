@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from phaselearn.measured.absences import Absences
 from phaselearn.measured.merging import Merged
-from phaselearn.structure.absences import absences, centring_of
+from phaselearn.structure.absences import centring_of
 from phaselearn.structure.candidate import SymmetryEvidence
 from phaselearn.structure.exact_groups import ExactGroup, exact_group
 from phaselearn.structure.phased import PhasedFactors
@@ -21,8 +22,6 @@ from phaselearn.structure.symmetry import Agreement
 
 _HALF_WAY = 0.5  # of the best agreement, below which an operation is none
 _NOTABLE = 0.03  # more agreement that makes a lower group worth a trial
-_VIOLATED = 0.1  # share of the mean intensity that forbidden reflections must not have
-_SIGNIFICANT = 3.0  # I/σ
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +55,7 @@ def hypotheses(phased: PhasedFactors, merged: Merged, lattice: NDArray[np.float6
     found = []
     for group in _worthwhile(_closing(points, agreement, centring_of(merged))):
         hypothesis = _in_standard_origin(group, merged, lattice, agreement.background)
-        if hypothesis is not None and not _is_refuted(hypothesis.evidence):
+        if hypothesis is not None:
             found.append(hypothesis)
     return found
 
@@ -101,21 +100,21 @@ def _worthwhile(groups: Iterable[ExactGroup]) -> list[ExactGroup]:
 def _in_standard_origin(
     group: ExactGroup, merged: Merged, lattice: NDArray[np.float64], background: float
 ) -> Hypothesis | None:
+    """Return the group about a standard origin; None if reflections that it forbids are there."""
     found = in_setting(group.rotations, group.translations, group.centrings, lattice)
     if found is None:
         return None
     setting, shift = found
-    absent = absences(merged, is_forbidden(merged.hkl, setting))
+    forbidden = is_forbidden(merged.hkl, setting)
+    absences = Absences.of(merged.intensity, merged.sigma, forbidden, ~forbidden)
+    if absences.obeyed is False:
+        return None
     evidence = SymmetryEvidence(
         agreement=group.agreement,
         weakest=group.weakest,
         background=background,
-        absent=absent.count,
-        absent_over_sigma=absent.over_sigma,
-        absent_share=absent.share,
+        absent=absences.forbidden,
+        absent_over_sigma=absences.forbidden_i_over_sigma if absences.forbidden else 0.0,
+        absent_share=absences.forbidden_intensity / absences.allowed_intensity if absences.forbidden else 0.0,
     )
     return Hypothesis(setting, group.origin + shift, evidence)
-
-
-def _is_refuted(evidence: SymmetryEvidence) -> bool:
-    return evidence.absent_share > _VIOLATED and evidence.absent_over_sigma > _SIGNIFICANT

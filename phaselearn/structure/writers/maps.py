@@ -25,7 +25,9 @@ def map_bytes(candidate: Candidate) -> bytes:
     phases = np.exp(1j * np.angle(table.calculated))
     observed = np.sqrt(np.maximum(table.intensity, 0))
     square = inverse_d_squared(table.hkl, lattice)
-    unique = Reflections(table.hkl.astype(np.int64), table.intensity, table.sigma, square, np.ones(len(square), int))
+    unique = Reflections(
+        table.hkl.astype(np.int64), table.intensity, table.sigma, square, np.ones(len(square), int), len(square)
+    )
     hkl, values = whole_sphere(unique, observed * phases, candidate.space_group)
     density = synthesis(hkl, values, (_SPACING / np.linalg.norm(lattice, axis=1)).tolist())
     ccp4 = gemmi.Ccp4Map()
