@@ -17,6 +17,7 @@ _FEWEST = 6  # forbidden reflections that say something
 _SIGNIFICANT = 3.0  # I/σ
 _MOST_SIGNIFICANT = 0.1  # share of the forbidden reflections: noise, λ/2 and Renninger's effect
 _MOST_INTENSITY = 0.03  # of the mean intensity of those allowed
+_NEXT_TO_NOTHING = 0.002  # of the mean intensity of those allowed, whatever σ says: so much is λ/2 or rounding
 _WEAKEST = 0.2  # of the mean I/σ of those allowed
 _UNLISTED = 1e-4  # probability that forbidden reflections are missing by accident
 
@@ -59,6 +60,8 @@ class Absences:
         """Whether the forbidden reflections are absent; None where too few of them were measured."""
         if self.forbidden < _FEWEST or not self.allowed:
             return None
+        if self.forbidden_intensity <= _NEXT_TO_NOTHING * self.allowed_intensity:
+            return True
         return (
             self.significant <= max(1, _MOST_SIGNIFICANT * self.forbidden)
             and self.forbidden_intensity <= _MOST_INTENSITY * self.allowed_intensity

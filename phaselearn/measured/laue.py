@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phaselearn.measured.cells import inverse_d_squared, metric
-from phaselearn.measured.lattice_symmetry import IDENTITY
 from phaselearn.measured.laue_classes import LaueClass, laue_candidates, laue_class_of, rotation_order
 from phaselearn.measured.merging import Merged, MergingStatistics, Values, code_of, merge, orbits
 from phaselearn.measured.reflection_data import ReflectionData
@@ -153,7 +152,7 @@ def choose_laue_class(data: ReflectionData) -> LaueChoice:
     before = _merged_before(triclinic, tests, classes, data)
     if before is not lowest:
         tests = _tests(merge(data, before.rotations), highest)
-    largest = _largest_delta(data, tests.values())
+    largest = _largest_delta(data, triclinic, tests.values())
     own = {rotation.tobytes() for rotation in before.proper}
     candidates = []
     for one in classes:
@@ -230,16 +229,15 @@ def _tests(merged: Merged, highest: LaueClass) -> dict[bytes, _Comparison]:
     return tests
 
 
-def _largest_delta(data: ReflectionData, tests: Iterable[_Comparison]) -> float:
+def _largest_delta(data: ReflectionData, triclinic: Merged, tests: Iterable[_Comparison]) -> float:
     """Return the largest δ of a symmetry: that of repeated measurements sets it, else that of the best rotation."""
-    merged = merge(data, LaueClass.of_proper(IDENTITY[None]).rotations)
-    _, owner, count = orbits(data.hkl, merged.rotations)
+    _, owner, count = orbits(data.hkl, triclinic.rotations)
     repeated = np.flatnonzero(count > 1)
     if len(repeated) >= _REFERENCE:
         mean = np.bincount(owner, data.intensity) / count
         variance = np.bincount(owner, np.square(data.intensity - mean[owner]))[repeated] / (count[repeated] - 1)
         noise = np.bincount(owner, np.square(data.sigma))[repeated] / count[repeated]
-        reference = _Spread.of(merged).compared(repeated, 2 * variance, 2 * noise).delta
+        reference = _Spread.of(triclinic).compared(repeated, 2 * variance, 2 * noise).delta
         return float(np.clip(_FACTOR * np.nan_to_num(reference) + _TERM, _TERM, _WORST_DELTA))
     best = min((test.delta for test in tests if test.pairs >= _REFERENCE and not np.isnan(test.delta)), default=0.0)
     return float(np.clip(_FACTOR * best + _TERM, _TERM, _LARGEST_DELTA))

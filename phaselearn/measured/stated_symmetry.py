@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 def rotations_of(triplets: Iterable[str]) -> NDArray[np.int64]:
     """Return the rotations (G, 3, 3) of triplets such as `-x,y+1/2,-z`, as often as they are stated.
 
-    A rotation that needs fractional numbers in these axes is rounded to none of the lattice's.
+    Those that need fractional numbers in these axes are left out.
     """
-    return np.array([gemmi.Op(triplet).rot for triplet in triplets], dtype=np.int64) // gemmi.Op.DEN
+    scaled = np.array([gemmi.Op(triplet).rot for triplet in triplets], dtype=np.int64).reshape(-1, 3, 3)
+    whole = scaled[(scaled % gemmi.Op.DEN == 0).all((1, 2))]
+    return whole // gemmi.Op.DEN

@@ -74,10 +74,9 @@ def look_for_twins(merged: Merged, conditions: tuple[Condition, ...] = ()) -> Tw
     laws = sorted(_laws(merged, allowed), key=lambda law: -np.nan_to_num(law.fraction, nan=-1.0))
     e_squared = merged.intensity / mean_intensity(merged)
     usable = allowed & ~is_centric(merged.hkl, laue_class_of(merged.rotations).proper)
-    usable &= merged.intensity / merged.sigma > -_STRONG
-    strong_shells = usable & (mean_intensity(merged) > _STRONG * merged.sigma)
-    moment = float(np.abs(e_squared[strong_shells] - 1).mean()) if strong_shells.sum() >= _FEWEST else float("nan")
-    mean_l = _mean_l(merged, strong_shells)
+    usable &= mean_intensity(merged) > _STRONG * merged.sigma
+    moment = float(np.abs(e_squared[usable] - 1).mean()) if usable.sum() >= _FEWEST else float("nan")
+    mean_l = _mean_l(merged, usable)
     warnings = []
     suspects = [law for law in laws if law.fraction >= _SUSPECT_FRACTION]
     if suspects:

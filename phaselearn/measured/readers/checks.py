@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from phaselearn.errors import UserError
 from phaselearn.measured.cells import Cell, inverse_d_squared
 from phaselearn.measured.readers.listing import LARGEST_INDEX, Listing, Stated, fault
 from phaselearn.measured.reflection_data import Experiment, ReflectionData, probe_of
@@ -36,6 +37,8 @@ def checked(listing: Listing, stated: Stated, path: Path) -> ReflectionData:
         UserError: the cell is unknown, a number is out of range, or nothing remains.
     """
     if stated.cell is None:
+        if stated.cell_fault:
+            raise UserError(stated.cell_fault)
         helps = "give it: `cell=[a,b,c,α,β,γ]` in Å and degrees, or `ins=FILE.ins`"
         raise fault(path, "the cell is not known", helps)
     wavelength = stated.wavelength

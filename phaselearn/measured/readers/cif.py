@@ -17,11 +17,10 @@ from gemmi import cif
 from numpy.typing import NDArray
 
 from phaselearn.errors import UserError
-from phaselearn.measured.cells import Cell, checked_cell
 from phaselearn.measured.composition import contents_of_formula
 from phaselearn.measured.readers.hklf import read_hklf
 from phaselearn.measured.readers.instructions import Instructions, parsed_operation, read_instructions
-from phaselearn.measured.readers.listing import MOST_REFLECTIONS, Listing, Stated, fault, quoted, too_many
+from phaselearn.measured.readers.listing import MOST_REFLECTIONS, Listing, Stated, fault, quoted, stated_cell, too_many
 from phaselearn.measured.readers.text import TextSource
 
 MOST_BYTES = 100 << 20  # gemmi needs about eight times as much memory
@@ -157,40 +156,41 @@ def _loops(block: cif.Block, path: Path) -> Listing | None:
 
 
 def _loop(block: cif.Block, prefix: str, path: Path) -> Listing | None:
-    indices = [block.find_loop(f"{prefix}index_{index}") for index in "hkl"]
-    loop = indices[0].get_loop()
-    if loop is None or not all(len(column) for column in indices):
+    loop = block.find_loop(f"{prefix}index_h").get_loop()
+    if loop is None:
         return None
-    tags = {tag.lower(): place for place, tag in enumerate(loop.tags)}
-    known = [one for one in _QUANTITIES if f"{prefix}{one.value}".lower() in tags]
     if loop.length() > MOST_REFLECTIONS:
         raise too_many(path)
-    for quantity in known:
-        texts = _texts(block, f"{prefix}{quantity.value}")
+    values = loop.values
+    columns = {tag.lower(): values[place :: loop.width()] for place, tag in enumerate(loop.tags)}
+
+    def column(name: str) -> list[str] | None:
+        return columns.get(f"{prefix}{name}".lower())
+
+    indices = [column(f"index_{index}") for index in "hkl"]
+    for quantity in _QUANTITIES:
+        texts = column(quantity.value)
+        if texts is None:
+            continue
         value, bracket = _numbers(texts)
         if np.isfinite(value).any():
             break
     else:
         return None
-    names = [f"{prefix}{name}" for name in quantity.sigmas if f"{prefix}{name}".lower() in tags]
-    sigma = _numbers(_texts(block, names[0]))[0] if names else bracket
-    hkl = np.stack([_numbers(list(column))[0] for column in indices], 1)
+    stated = next((found for name in quantity.sigmas if (found := column(name)) is not None), None)
     listing = Listing(
-        hkl=hkl,
+        hkl=np.stack([_numbers(index if index is not None else ["?"] * loop.length())[0] for index in indices], 1),
         value=value,
-        sigma=sigma,
+        sigma=bracket if stated is None else _numbers(stated)[0],
         amplitudes=quantity.amplitudes,
         kind=f"CIF, {prefix}{quantity.value}",
     )
     for name in ("observed_status", "include_status", "status"):
-        if f"{prefix}{name}".lower() in tags:
-            excluded = np.array([text.strip("'\"").lower() == "x" for text in _texts(block, f"{prefix}{name}")])
-            listing = listing.kept(~excluded, "the status x marks them as unreliable")
+        marks = column(name)
+        if marks is not None:
+            excluded = np.array([text.strip("'\"").lower() == "x" for text in marks])
+            return listing.kept(~excluded, "the status x marks them as unreliable")
     return listing
-
-
-def _texts(block: cif.Block, tag: str) -> list[str]:
-    return list(block.find_loop(tag))
 
 
 def _numbers(texts: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -214,8 +214,10 @@ def _number(text: str) -> tuple[float, float]:
 def _stated(block: cif.Block, path: Path) -> Stated:
     result = next((cif.as_string(value) for tag in _RESULTS if (value := block.find_value(tag))), "")
     by_instructions = read_instructions(result, path).stated if result else Stated()
+    cell = _cell(block, path)
     own = Stated(
-        cell=_cell(block, path),
+        cell=cell.cell,
+        cell_fault=cell.cell_fault,
         wavelength=_wavelength(block),
         probe=_probe(block),
         contents=_contents(block),
@@ -233,16 +235,17 @@ def _value(block: cif.Block, *tags: str) -> str:
     return ""
 
 
-def _cell(block: cif.Block, path: Path) -> Cell | None:
+def _cell(block: cif.Block, path: Path) -> Stated:
     texts = [_value(block, f"_cell_{name}", f"_cell.{name}") for name in _CELL]
     if not any(texts):
-        return None
+        return Stated()
     numbers = tuple(_number(text)[0] for text in texts)
     if np.isnan(numbers).any():
         written = " ".join(text or "?" for text in texts)
         helps = "mend it, or give the cell: `cell=[a,b,c,α,β,γ]` in Å and degrees"
-        raise fault(path, f"the cell {quoted(written)} of data_{block.name} cannot be read", helps)
-    return checked_cell(numbers, f"{path}, data_{block.name}")
+        what = f"the cell {quoted(written)} of data_{block.name} cannot be read"
+        return Stated(cell_fault=str(fault(path, what, helps)))
+    return stated_cell(numbers, f"{path}, data_{block.name}")
 
 
 def _wavelength(block: cif.Block) -> float | None:

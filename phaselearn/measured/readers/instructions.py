@@ -15,8 +15,8 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
-from phaselearn.measured.cells import checked_cell
-from phaselearn.measured.readers.listing import Stated, fault, quoted
+from phaselearn.errors import UserError
+from phaselearn.measured.readers.listing import Stated, fault, quoted, stated_cell
 
 _CENTRINGS = {
     1: (),
@@ -84,12 +84,15 @@ def read_instructions(text: str, path: Path) -> Instructions:
             found.setdefault(word, (number, rest))
         elif word == "END":
             break
-    wavelength, cell, warnings = None, None, []
+    wavelength, cell, warnings = None, Stated(), []
     if "CELL" in found:
         number, rest = found["CELL"]
-        values = _numbers(rest, "CELL", path, number)
-        wavelength = values[0] if values else None
-        cell = checked_cell(tuple(values[1:7]), f"{path}, line {number}")
+        try:
+            values = _numbers(rest, "CELL", path, number)
+            wavelength = values[0] if values else None
+            cell = stated_cell(tuple(values[1:7]), f"{path}, line {number}")
+        except UserError as error:
+            cell = Stated(cell_fault=str(error))
     contents, told = _contents(elements, found.get("UNIT"), path)
     warnings += told
     operations: tuple[str, ...] = ()
@@ -99,7 +102,8 @@ def read_instructions(text: str, path: Path) -> Instructions:
         warnings += told
     hklf, scale, matrix = _how_to_read(found.get("HKLF"), path)
     stated = Stated(
-        cell=cell,
+        cell=cell.cell,
+        cell_fault=cell.cell_fault,
         wavelength=wavelength,
         probe="neutron" if neutrons else None,
         contents=contents,

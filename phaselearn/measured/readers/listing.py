@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phaselearn.errors import UserError
-from phaselearn.measured.cells import Cell
+from phaselearn.measured.cells import Cell, checked_cell
 from phaselearn.quoting import one_line
 
 LARGEST_INDEX = 2000
@@ -24,6 +24,7 @@ class Stated:
 
     Attributes:
         cell: a, b, c in Å, α, β, γ in degrees.
+        cell_fault: the error of a stated cell that is none. It counts only if no cell is given from outside.
         wavelength: in Å.
         probe: one of "xray", "electron", "neutron".
         contents: {element: number of atoms in the cell}, 0 where only the element is stated.
@@ -31,15 +32,21 @@ class Stated:
     """
 
     cell: Cell | None = None
+    cell_fault: str = ""
     wavelength: float | None = None
     probe: str | None = None
     contents: Mapping[str, float] = field(default_factory=dict)
     operations: tuple[str, ...] = ()
 
     def or_else(self, other: Stated) -> Stated:
-        """Return the same, with what is not stated taken from other statements."""
+        """Return the same, with what is not stated taken from other statements.
+
+        A cell with a fault stays one: another cell in the same files may be that of another crystal.
+        """
+        own_cell = self.cell is not None or self.cell_fault
         return Stated(
-            cell=self.cell or other.cell,
+            cell=self.cell if own_cell else other.cell,
+            cell_fault=self.cell_fault if own_cell else other.cell_fault,
             wavelength=self.wavelength or other.wavelength,
             probe=self.probe or other.probe,
             contents=self.contents or other.contents,
@@ -82,6 +89,19 @@ class Listing:
             sigma=self.sigma[mask],
             warnings=(*self.warnings, warning),
         )
+
+
+def stated_cell(numbers: tuple[float, ...], where: str) -> Stated:
+    """Return the statement of a cell, or of its fault.
+
+    Args:
+        numbers: a, b, c in Å, α, β, γ in degrees.
+        where: file and line.
+    """
+    try:
+        return Stated(cell=checked_cell(numbers, where))
+    except UserError as error:
+        return Stated(cell_fault=str(error))
 
 
 def fault(path: Path, what: str, helps: str, line: int | None = None) -> UserError:

@@ -12,8 +12,7 @@ import numpy as np
 
 from phaselearn.errors import UserError
 from phaselearn.files import told_of
-from phaselearn.measured.cells import checked_cell
-from phaselearn.measured.readers.listing import MOST_REFLECTIONS, Listing, Stated, fault, too_many
+from phaselearn.measured.readers.listing import MOST_REFLECTIONS, Listing, Stated, fault, stated_cell, too_many
 
 _WORD = 4  # bytes
 _HEADER_LINE = 80  # characters
@@ -133,8 +132,10 @@ def _sigma_of(mtz: gemmi.Mtz, label: str) -> str:
 def _stated(mtz: gemmi.Mtz, path: Path) -> Stated:
     wavelengths = [dataset.wavelength for dataset in mtz.datasets if dataset.wavelength > 0]
     operations = mtz.spacegroup.operations() if mtz.spacegroup is not None else ()
+    cell = stated_cell(tuple(mtz.cell.parameters), str(path))
     return Stated(
-        cell=checked_cell(tuple(mtz.cell.parameters), str(path)),
+        cell=cell.cell,
+        cell_fault=cell.cell_fault,
         wavelength=wavelengths[-1] if wavelengths else None,
         operations=tuple(operation.triplet() for operation in operations),
     )

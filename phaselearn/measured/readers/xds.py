@@ -10,8 +10,7 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
-from phaselearn.measured.cells import checked_cell
-from phaselearn.measured.readers.listing import MOST_REFLECTIONS, Listing, Stated, fault, quoted, too_many
+from phaselearn.measured.readers.listing import MOST_REFLECTIONS, Listing, Stated, fault, quoted, stated_cell, too_many
 from phaselearn.measured.readers.text import TextSource
 
 _HELPS = "a file as XDS or XSCALE write it is needed"
@@ -90,15 +89,18 @@ def _numbers(rows: list[tuple[int, bytes]], columns: list[int], path: Path) -> N
 
 def _stated(header: Mapping[str, str], path: Path) -> Stated:
     written = header.get("UNIT_CELL_CONSTANTS")
-    try:
-        numbers = None if written is None else tuple(float(word) for word in written.split())
-    except ValueError:
-        raise fault(path, f"UNIT_CELL_CONSTANTS={quoted(written or '')} is no cell", _HELPS) from None
+    cell = Stated()
+    if written is not None:
+        try:
+            cell = stated_cell(tuple(float(word) for word in written.split()), str(path))
+        except ValueError:
+            cell = Stated(cell_fault=str(fault(path, f"UNIT_CELL_CONSTANTS={quoted(written)} is no cell", _HELPS)))
     found = re.match(r"[\d.]+", header.get("X-RAY_WAVELENGTH", ""))
     number = header.get("SPACE_GROUP_NUMBER", "")
     group = gemmi.find_spacegroup_by_number(int(number)) if re.fullmatch(r"\d{1,3}", number) else None
     return Stated(
-        cell=None if numbers is None else checked_cell(numbers, str(path)),
+        cell=cell.cell,
+        cell_fault=cell.cell_fault,
         wavelength=float(found[0]) if found and found[0].count(".") < 2 and float(found[0]) > 0 else None,
         operations=tuple(operation.triplet() for operation in group.operations()) if group is not None else (),
     )
