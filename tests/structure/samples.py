@@ -9,7 +9,8 @@ import gemmi
 import numpy as np
 import torch
 
-from phaselearn.measured.merging import Merged, MergingStatistics
+from phaselearn.measured.merging import Merged, merge
+from phaselearn.measured.reflection_data import Experiment, ReflectionData
 
 _U = 0.02  # Å²
 
@@ -71,36 +72,18 @@ class Crystal:
         return hkl[(np.square(hkl @ np.linalg.inv(self.lattice).T).sum(1) <= d_min**-2) & hkl.any(1)]
 
     def merged(self, d_min: float, noise: float, seed: int) -> Merged:
-        """One of each set of equivalents, on some scale, with normal errors of `noise`·I and of a little more."""
+        """Merged intensities on some scale; each equivalent has normal errors of `noise`·I and of a little more."""
         hkl = self.reflections(d_min)
-        orbits = np.einsum("mi,gij->mgj", hkl, self.rotations)
-        code = ((orbits[..., 0] * 1000) + orbits[..., 1]) * 1000 + orbits[..., 2]
-        hkl = hkl[(code == code.max(1, keepdims=True))[:, (self.rotations == np.eye(3)).all((1, 2))][:, 0]]
         intensity = 3.7 * np.abs(self.factors(hkl)) ** 2
         sigma = noise * intensity + 0.002 * intensity.mean() + 1e-6
-        noisy = intensity + sigma * np.random.default_rng(seed).normal(size=len(hkl))
-        statistics = MergingStatistics(
-            r_int=noise,
-            r_pim=noise,
-            cc_half=1.0,
-            completeness=1.0,
-            redundancy=1.0,
-            mean_i_over_sigma=float((noisy / sigma).mean()),
-            d_min=d_min,
-            d_max=max(self.cell[:3]),
-            measured=len(hkl),
-            unique=len(hkl),
-            repeated=0,
-        )
-        return Merged(
+        data = ReflectionData(
             hkl=hkl.astype(np.int32),
-            intensity=noisy,
+            intensity=intensity + sigma * np.random.default_rng(seed).normal(size=len(hkl)),
             sigma=sigma,
-            multiplicity=np.ones(len(hkl), dtype=np.int64),
-            rotations=self.rotations,
-            cell=self.cell,
-            statistics=statistics,
+            experiment=Experiment(cell=self.cell),
+            source="calculated",
         )
+        return merge(data, self.rotations)
 
     def phased(self, d_min: float, error: float, seed: int) -> torch.Tensor:
         """An FFT box of F, sharpened, with phases that are wrong by `error` degrees on average, origin and hand random.
