@@ -66,6 +66,20 @@ class Calculator:
         parts = [(self._waves(model, rows)[0] * self._weights(model, rows)).sum(1) for rows in self._parts(model)]
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.complex128)
 
+    def difference(self, model: Model) -> NDArray[np.float64]:
+        """Return |F(h)|² − |F(−h)|² (M,) that f″ makes, in a group without inversion.
+
+        With F(±h) = A + iB of the real and the imaginary parts of the factors, at −h both A and B are conjugate.
+        """
+        imaginary = np.array([dispersion(element, self.probe, self.wavelength)[1] for element in model.elements])
+        parts = []
+        for rows in self._parts(model):
+            waves, weights = self._waves(model, rows)[0], self._weights(model, rows)
+            real_factors = np.stack([self._factors(element)[rows] for element in model.elements], 1)
+            a, b = (waves * weights).sum(1), (waves * weights / real_factors * imaginary).sum(1)
+            parts.append(4 * (a.conj() * 1j * b).real)
+        return np.concatenate(parts)
+
     def derivatives(self, model: Model) -> Iterator[Derivatives]:
         """Yield F and its derivatives, some reflections at a time."""
         for rows in self._parts(model):

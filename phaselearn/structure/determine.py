@@ -7,13 +7,14 @@ import string
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from phaselearn.measured.merging import Merged
+from phaselearn.measured.reflection_data import ReflectionData
 from phaselearn.structure.asymmetric_unit import SitePeak, site_peaks
 from phaselearn.structure.calculated import Calculator
 from phaselearn.structure.candidate import Atom, Candidate, Cell, FitFigures, ReflectionTable
@@ -21,7 +22,8 @@ from phaselearn.structure.completion import Completion
 from phaselearn.structure.composition import Composition, formula_of
 from phaselearn.structure.difference_map import DifferenceMap
 from phaselearn.structure.geometry import lattice_of
-from phaselearn.structure.least_squares import WEIGHT_A, Refined, refine
+from phaselearn.structure.hand import Hand, hand_of, inverted
+from phaselearn.structure.least_squares import WEIGHT_A, Refined, judged, refine
 from phaselearn.structure.model import Model
 from phaselearn.structure.phased import PhasedFactors
 from phaselearn.structure.reflections import Reflections
@@ -59,6 +61,7 @@ def determine(
     probe: str = "xray",
     wavelength: float | None = None,
     *,
+    unmerged: ReflectionData | None = None,
     seconds: float | None = None,
 ) -> list[Candidate]:
     """Find space group and atoms.
@@ -71,6 +74,7 @@ def determine(
         contents: {symbol: atoms in the cell}; 0 where only the element is known, empty where nothing is.
         probe: `xray`, `electron` or `neutron`.
         wavelength: in Å, for dispersion; None where it is not known.
+        unmerged: reflections as listed, Friedel mates apart, for the hand; None where they are not known.
         seconds: wall seconds after which no further group and no further change is tried; None for 60.
 
     Returns:
@@ -98,10 +102,13 @@ def determine(
         if found is not None:
             solved.append(found)
     ranked = _ranked(solved)
-    return [
-        _candidate(name, each, cell, composition, probe, wavelength)
-        for name, each in zip(string.ascii_lowercase, ranked, strict=False)
-    ]
+    candidates = []
+    for name, each in zip(string.ascii_lowercase, ranked, strict=False):
+        hand = hand_of(each.refined, each.calculator, unmerged, lattice) if unmerged is not None else None
+        right = _turned(each, lattice) if hand is not None and hand.is_wrong else each
+        hand = hand.of_the_other if hand is not None and hand.is_wrong else hand
+        candidates.append(_candidate(name, right, cell, composition, hand))
+    return candidates
 
 
 def _solved(
@@ -147,9 +154,16 @@ def _ranked(solved: list[_Solved]) -> list[_Solved]:
     return ranked
 
 
-def _candidate(
-    name: str, solved: _Solved, cell: Cell, composition: Composition, probe: str, wavelength: float | None
-) -> Candidate:
+def _turned(solved: _Solved, lattice: NDArray[np.float64]) -> _Solved:
+    """Return the mirror image, about its standard origin."""
+    model, group, centre = inverted(solved.refined.model, solved.hypothesis.group, lattice)
+    old = solved.calculator
+    calculator = Calculator(old.reflections, group, old.probe, old.wavelength)
+    hypothesis = replace(solved.hypothesis, group=group, origin=solved.hypothesis.origin + 2 * centre)
+    return _Solved(hypothesis, calculator, judged(model, calculator, solved.refined.scale), solved.figure)
+
+
+def _candidate(name: str, solved: _Solved, cell: Cell, composition: Composition, hand: Hand | None) -> Candidate:
     refined, calculator, group = solved.refined, solved.calculator, solved.hypothesis.group
     x, y, z = solved.hypothesis.origin.tolist()
     difference = DifferenceMap.of(refined, calculator, lattice_of(cell))
@@ -187,10 +201,10 @@ def _candidate(
         formula=formula,
         units=units,
         scale=refined.scale,
-        probe=probe,
-        wavelength=wavelength,
-        hand="centrosymmetric" if group.is_centrosymmetric else "not determined",
-        flack=None,
+        probe=calculator.probe,
+        wavelength=calculator.wavelength,
+        hand="centrosymmetric" if group.is_centrosymmetric else hand.note if hand is not None else "not determined",
+        flack=(hand.flack, hand.error) if hand is not None else None,
         notes=tuple(notes),
         reflections=ReflectionTable(
             hkl=calculator.reflections.hkl.astype(np.int32),

@@ -54,13 +54,16 @@ class Crystal:
         elements, _ = self.atoms()
         return {element: float(elements.count(element)) for element in self.elements}
 
-    def factors(self, hkl: np.ndarray) -> np.ndarray:
-        """F (M,) by a sum over all atoms with gemmi's tables."""
+    def factors(self, hkl: np.ndarray, wavelength: float | None = None) -> np.ndarray:
+        """F (M,) by a sum over all atoms with gemmi's tables, f′ + if″ included where there is a wavelength in Å."""
         square = np.square(hkl @ np.linalg.inv(self.lattice).T).sum(1)
         total = np.zeros(len(hkl), dtype=complex)
         for element, position in zip(*self.atoms(), strict=True):
             table = gemmi.Element(element).it92
             form = sum(a * np.exp(-b * square / 4) for a, b in zip(table.a, table.b, strict=True)) + table.c
+            if wavelength:
+                element_number = gemmi.Element(element).atomic_number
+                form = form + complex(*gemmi.cromer_liberman(z=element_number, energy=12398.42 / wavelength))
             total += form * np.exp(-2 * math.pi**2 * _U * square + 2j * math.pi * hkl @ position)
         return total
 
@@ -106,12 +109,14 @@ class Crystal:
         box[tuple((-hkl % shape).T)] = values.conj()
         return torch.from_numpy(box)
 
-    def found(self, elements: list[str], positions: np.ndarray, tolerance: float) -> float:
+    def found(
+        self, elements: list[str], positions: np.ndarray, tolerance: float, hands: tuple[int, ...] = (1, -1)
+    ) -> float:
         """Share of the atoms of the cell with one of the same element within `tolerance` Å, origin and hand free."""
         own, places = self.atoms()
         best = 0.0
         anchor = int(np.argmax([gemmi.Element(element).atomic_number for element in own]))
-        for sign in (1, -1):
+        for sign in hands:
             for element, position in zip(elements, positions, strict=True):
                 if element != own[anchor]:
                     continue
