@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phaselearn.measured.cells import inverse_d_squared, metric
+from phaselearn.measured.centring import allowed_by, conditions_of
 from phaselearn.measured.laue_classes import LaueClass, laue_candidates, laue_class_of, rotation_order
 from phaselearn.measured.merging import Merged, MergingStatistics, Values, code_of, merge, orbits
 from phaselearn.measured.reflection_data import ReflectionData
@@ -35,7 +36,7 @@ _WORST_PAIR = 2.0  # in the same units: an outlier counts no more than this
 _REFERENCE = 20  # pairs, or repeated measurements, that are enough to tell the error of the data
 _EXACT = 1e-5  # relative error of a cell that is printed to five digits
 _SHELL = 50  # reflections
-_EXPECTED, _FOUND = 10.0, 0.1  # pairs that random gaps would leave, and the share of them in data merged before
+_EXPECTED, _FOUND = 5.0, 0.1  # pairs that random gaps would leave, and the share of them in data merged before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +146,7 @@ class _Spread:
 
 def choose_laue_class(data: ReflectionData) -> LaueChoice:
     """Return the Laue class of reflections: the largest that the cell allows and the data do not contradict."""
-    classes = laue_candidates(data.experiment.cell)
+    classes = _classes(data)
     lowest, highest = classes[0], classes[-1]
     triclinic = merge(data, lowest.rotations)
     tests = _tests(triclinic, highest)
@@ -174,6 +175,20 @@ def choose_laue_class(data: ReflectionData) -> LaueChoice:
     allowed = [one for one in candidates if one.verdict in (AGREES, REDUCED)]
     chosen = max(allowed, key=lambda one: (len(one.laue_class.rotations), -np.nan_to_num(one.delta)))
     return LaueChoice(chosen=chosen, candidates=tuple(candidates), reason=_reason(chosen, candidates, largest))
+
+
+def _classes(data: ReflectionData) -> list[LaueClass]:
+    """Return the classes that cell and centring allow, as far as the list shows the centring by what it leaves out.
+
+    Of a rhombohedral crystal, 6/mmm brings reflections of the obverse setting onto those of the reverse. If these are
+    not listed, no equivalent contradicts.
+    """
+    conditions = conditions_of(data.hkl)
+    return [
+        one
+        for one in laue_candidates(data.experiment.cell)
+        if all(allowed_by(conditions, data.hkl @ rotation).all() for rotation in one.proper[1:])
+    ]
 
 
 def _merged_before(

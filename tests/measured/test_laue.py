@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import gemmi
 import numpy as np
 import pytest
 
@@ -100,6 +101,29 @@ def test_data_that_were_merged_before_keep_their_class(space_group: str) -> None
     choice = choose_laue_class(replace(before, experiment=stated))
     assert rotations_in(choice.chosen.laue_class.rotations) == expected_class(space_group), choice.reason
     assert choice.chosen.statistics.completeness == 1
+
+
+CENTRED: dict[str, Cell] = {
+    "R -3 c:H": (7, 7, 15, 90, 90, 120),
+    "R 3:H": (7, 7, 15, 90, 90, 120),
+    "C 2 2 21": (6, 6, 6, 90, 90, 90),
+    "I 41/a": (6, 6, 6, 90, 90, 90),
+    "F d -3 m:2": (9, 9, 9, 90, 90, 90),
+}
+
+
+@pytest.mark.parametrize("tnt", [False, True])
+@pytest.mark.parametrize("space_group", CENTRED)
+def test_a_list_without_absences_has_the_class_of_a_centred_lattice(space_group: str, tnt: bool) -> None:
+    """The list is an asymmetric unit as gemmi chooses it, in the manner of CCP4 or of TNT."""
+    cell, group = CENTRED[space_group], gemmi.SpaceGroup(space_group)
+    absent, unit = group.operations().is_systematically_absent, gemmi.ReciprocalAsu(group, tnt=tnt)
+    for d_min in (1.2, 0.8):
+        data = sample(space_group, cell, d_min)
+        for merged_before in (True, False):
+            kept = [not absent(row) and (unit.is_in(row) or not merged_before) for row in data.hkl.tolist()]
+            choice = choose_laue_class(selected(data, np.array(kept)))
+            assert rotations_in(choice.chosen.laue_class.rotations) == expected_class(space_group), choice.reason
 
 
 def test_data_that_were_merged_in_a_subgroup_show_the_whole_class() -> None:

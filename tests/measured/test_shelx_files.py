@@ -207,3 +207,18 @@ def test_impossible_cells_are_refused(tmp_path: Path, cell: str, told: str) -> N
 def test_without_a_cell_the_error_says_how_to_give_one(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"the cell is not known; give it: `cell=\[a,b,c,α,β,γ\]`.*ins=FILE"):
         read_reflections(write(tmp_path, "a.hkl", hklf()))
+
+
+def test_a_wavelength_that_cannot_be_is_left_out_and_a_cell_that_cannot_be_refused(tmp_path: Path) -> None:
+    """Who does not know the wavelength may have written 0.71073: that is no reason to refuse sharp data."""
+    rows = [(h, 0, 1, 10.0 + h, 1.0) for h in range(1, 30)]
+    path = write(tmp_path, "a.hkl", hklf(rows), INS)
+    data = read_reflections(path)
+    assert_rows(data, rows)
+    assert data.experiment.wavelength is None
+    assert "lie beyond λ/2 of the stated λ = 0.71073 Å" in data.warnings[0]
+    few = read_reflections(write(tmp_path, "b.hkl", hklf(rows[:17]), INS))
+    assert_rows(few, rows[:16])
+    assert few.experiment.wavelength == 0.71073
+    with pytest.raises(UserError, match=r"the indices reach d = 0\.0[0-9]+ Å, further than any crystal diffracts"):
+        read_reflections(path, cell=(1.6, 1.7, 1.8, 90, 90, 90))

@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phaselearn.errors import UserError
-from phaselearn.measured.cells import Cell, inverse_d_squared
+from phaselearn.measured.cells import inverse_d_squared
 from phaselearn.measured.readers.listing import LARGEST_INDEX, Listing, Stated, fault
 from phaselearn.measured.reflection_data import Experiment, ReflectionData, probe_of
 
 _LARGEST_VALUE = 1e15  # its square still has room in single precision
 _SHARPEST = 0.1  # Å: no crystal diffracts further
 _WAVELENGTHS = (0.001, 20.0)  # Å
-_BEYOND = 0.1  # largest share of reflections beyond what the wavelength can reach
+_BEYOND = 0.1  # largest share of reflections beyond a limit that may be errors
+_NEARLY = 0.99  # of λ/2: cells and wavelengths have errors
 _WHOLE = 0.01  # largest distance of an index from a whole number
 _IMPOSSIBLE = -6.0  # I/σ that no measurement of nothing gives
 _PLACEHOLDER = -2.0, 5  # I/σ and number: equal values with equal σ so far below zero were never measured
@@ -41,13 +42,15 @@ def checked(listing: Listing, stated: Stated, path: Path) -> ReflectionData:
             raise UserError(stated.cell_fault)
         helps = "give it: `cell=[a,b,c,α,β,γ]` in Å and degrees, or `ins=FILE.ins`"
         raise fault(path, "the cell is not known", helps)
-    wavelength = stated.wavelength
-    warnings: tuple[str, ...] = ()
-    if wavelength is not None and not _WAVELENGTHS[0] <= wavelength <= _WAVELENGTHS[1]:
-        warnings = (f"a wavelength of {wavelength:g} Å is none of a diffraction experiment: it was left out",)
-        wavelength = None
     listing = _real_rows(listing, path)
-    listing = _within_reach(listing, stated.cell, wavelength, path)
+    square = inverse_d_squared(listing.hkl.astype(np.int64), stated.cell)
+    if len(square) and np.mean(square > _SHARPEST**-2) > _BEYOND:
+        what = f"the indices reach d = {square.max() ** -0.5:.3g} Å, further than any crystal diffracts"
+        raise fault(path, what, "look at the cell and the columns of h, k, l")
+    wavelength, warnings = _possible_wavelength(stated.wavelength, square)
+    limit = max(_SHARPEST, wavelength / 2 * _NEARLY if wavelength else 0.0)
+    why = f"they lie beyond d = {limit:.2f} Å, which the experiment cannot reach"
+    listing = listing.kept(square <= limit**-2, why)
     intensity, sigma = _intensities(listing)
     listing = replace(listing, value=intensity, sigma=sigma, amplitudes=False)
     listing = _measured(_with_every_sigma(listing))
@@ -94,20 +97,24 @@ def _real_rows(listing: Listing, path: Path) -> Listing:
     return listing
 
 
-def _within_reach(listing: Listing, cell: Cell, wavelength: float | None, path: Path) -> Listing:
-    """Leave out the few reflections beyond the resolution that a wavelength can reach, λ/2.
+def _possible_wavelength(wavelength: float | None, square: NDArray[np.float64]) -> tuple[float | None, tuple[str, ...]]:
+    """Return a wavelength in Å if it can be that of the measurement, and a warning if it cannot.
 
-    Raises:
-        UserError: there are many.
+    Args:
+        wavelength: as it is stated.
+        square: 1/d² (M,) of the reflections in 1/Å².
     """
-    limit = max(_SHARPEST, 0.99 * wavelength / 2 if wavelength else 0.0)
-    reached = inverse_d_squared(listing.hkl.astype(np.int64), cell) <= limit**-2
-    if len(reached) and 1 - reached.mean() > _BEYOND:
-        sharpest = float(inverse_d_squared(listing.hkl.astype(np.int64), cell).max()) ** -0.5
-        reason = f"λ/2 for λ = {wavelength:g} Å" if wavelength and limit > _SHARPEST else "any crystal"
-        what = f"the indices reach d = {sharpest:.3g} Å, beyond {reason}"
-        raise fault(path, what, "look at the cell, the wavelength and the columns of h, k, l")
-    return listing.kept(reached, f"they lie beyond d = {limit:.2f} Å, which the experiment cannot reach")
+    if wavelength is None:
+        return None, ()
+    if not _WAVELENGTHS[0] <= wavelength <= _WAVELENGTHS[1]:
+        return None, (f"a wavelength of {wavelength:g} Å is none of a diffraction experiment: it was left out",)
+    beyond = float(np.mean(square > (wavelength / 2 * _NEARLY) ** -2)) if len(square) else 0.0
+    if beyond > _BEYOND:
+        return None, (
+            f"{beyond:.0%} of the reflections lie beyond λ/2 of the stated λ = {wavelength:g} Å: it was left out, and "
+            "the cell may be wrong",
+        )
+    return wavelength, ()
 
 
 def _intensities(listing: Listing) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
