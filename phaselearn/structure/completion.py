@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -30,7 +31,9 @@ _GHOST = 0.4  # of the scattering power of the lightest element, below which a s
 # U in Å² of atoms that are taken out: always, never, and otherwise as a multiple of the median. The difference map
 # then shows them again, or two atoms beside an element of symmetry in the place of one on it.
 _LARGEST_U, _SMALLEST_LARGE_U, _TIMES_MEDIAN = 0.25, 0.08, 5.0
-_MISSING = 0.6  # of the same, from which a peak of the difference map is an atom
+_MISSING, _WHOLE = 0.6, 0.8  # of the same, from which a peak of the difference map may be, or is, an atom
+_PEAKS = 30  # of the difference map that are looked at
+_LEAST_U = 0.01  # Å², of an atom that is added
 _SWAPS = 6  # pairs of atoms that are tried
 _RENAMES = 8  # atoms that are tried as another element, where numbers are not stated
 _CLOSE_BY = 0.3  # Å, of an atom before and after a round
@@ -92,6 +95,10 @@ class Completion:
         freedom = max(count - refined.parameters, 1)
         return refined.r1_all * math.sqrt(count / freedom)
 
+    def is_short(self, refined: Refined) -> bool:
+        """Return whether the difference map still shows whole atoms."""
+        return bool(self._missing(refined, _WHOLE))
+
     def _is_late(self) -> bool:
         return time.monotonic() > self.deadline
 
@@ -132,22 +139,24 @@ class Completion:
 
     def _with_missing(self, refined: Refined) -> Model:
         """Return the atoms with those added that the difference map shows."""
-        model = refined.model
+        missing = self._missing(refined, _MISSING)
+        if not missing:
+            return refined.model
+        sites, powers = zip(*missing, strict=True)
+        symbols = [min(self.weights, key=partial(self._gap, power)) for power in powers]
+        u_iso = max(float(np.median(refined.model.u_iso)), _LEAST_U)
+        return refined.model.joined(Model.of_sites(sites, symbols, u_iso))
+
+    def _gap(self, power: float, symbol: str) -> float:
+        return abs(self.weights[symbol] - power)
+
+    def _missing(self, refined: Refined, least: float) -> list[tuple[Site, float]]:
+        """Return sites of the difference map and their scattering powers, of at least a share of the lightest atom."""
         difference = DifferenceMap.of(refined, self.calculator, self.lattice)
-        taken = images_of(model.positions, self.calculator.group).reshape(-1, 3)
-        peaks = site_peaks(difference.density, self.calculator.group, self.lattice, 30, taken)
-        added: list[tuple[Site, str]] = []
-        for peak in peaks:
-            power = difference.power(peak.height, self.calculator)
-            if power < _MISSING * self.lightest:
-                break
-            gaps = {abs(weight - power): symbol for symbol, weight in self.weights.items()}
-            added.append((peak.site, gaps[min(gaps)]))
-        if not added:
-            return model
-        sites, symbols = zip(*added, strict=True)
-        u_iso = float(np.median(model.u_iso)) if len(model) else _FIRST_U
-        return model.joined(Model.of_sites(sites, symbols, max(u_iso, 0.01)))
+        taken = images_of(refined.model.positions, self.calculator.group).reshape(-1, 3)
+        peaks = site_peaks(difference.density, self.calculator.group, self.lattice, _PEAKS, taken)
+        powers = [(peak.site, difference.power(peak.height, self.calculator)) for peak in peaks]
+        return [(site, power) for site, power in powers if power >= least * self.lightest]
 
     def _swapped(self, best: Refined) -> Refined:
         """Return the structure with the elements of two sites exchanged wherever R1 falls."""

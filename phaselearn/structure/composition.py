@@ -63,6 +63,13 @@ class Composition:
         """Return the number of atoms in the cell but hydrogen; 0 where it is unknown."""
         return sum(self.budget.values())
 
+    def share_of(self, contents: Mapping[str, float]) -> float:
+        """Return how much of the stated atoms a model has, 1 where no numbers are stated."""
+        if not self.budget:
+            return 1.0
+        found = sum(min(amount, contents.get(symbol, 0.0)) for symbol, amount in self.budget.items())
+        return found / self.atoms()
+
     def assigned(
         self, strengths: NDArray[np.float64], multiplicity: NDArray[np.int64], weights: Mapping[str, float]
     ) -> list[list[str | None]]:

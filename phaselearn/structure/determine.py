@@ -40,17 +40,24 @@ _WORSE = 1.2  # a group of more operations stands if its figure is not worse by 
 _DOUBTFUL, _DOUBTFUL_FOR_TRIVIAL = 0.08, 0.15
 # A figure from which on the stated numbers of atoms are doubted, and how much better it must be without them.
 _UNFIT, _BETTER = 0.25, 0.7
+_COMPLETE = 0.8  # share of the stated atoms, below which the numbers are doubted, too
 _NOTABLE = 0.05  # more agreement, for which a lower group is tried anyway
 
 
 @dataclass(frozen=True, eq=False)
 class _Solved:
-    """A hypothesis with its refined structure."""
+    """A hypothesis with its refined structure.
+
+    Attributes:
+        figure: R1 with the parameters allowed for, and with the share of the stated atoms that were not found.
+        fits: whether the stated numbers of atoms explain the data.
+    """
 
     hypothesis: Hypothesis
     calculator: Calculator
     refined: Refined
     figure: float
+    fits: bool
 
 
 def determine(
@@ -93,10 +100,11 @@ def determine(
         reflections = Reflections.of(merged, hypothesis.group, lattice)
         calculator = Calculator(reflections, hypothesis.group, probe, wavelength)
         peaks = _peaks(phased, hypothesis, lattice, composition)
-        found = _solved(hypothesis, calculator, Completion(calculator, lattice, composition, deadline), peaks)
-        if composition.budget and (found is None or found.figure > _UNFIT):
-            free = Completion(calculator, lattice, composition.without_numbers(), deadline)
-            other = _solved(hypothesis, calculator, free, peaks)
+        completion = Completion(calculator, lattice, composition, deadline)
+        found = _solved(hypothesis, completion, peaks, composition)
+        if composition.budget and (found is None or not found.fits):
+            completion = Completion(calculator, lattice, composition.without_numbers(), deadline)
+            other = _solved(hypothesis, completion, peaks, composition)
             if other is not None and (found is None or other.figure < _BETTER * found.figure):
                 found = other
         if found is not None:
@@ -112,13 +120,17 @@ def determine(
 
 
 def _solved(
-    hypothesis: Hypothesis, calculator: Calculator, completion: Completion, peaks: list[SitePeak]
+    hypothesis: Hypothesis, completion: Completion, peaks: list[SitePeak], stated: Composition
 ) -> _Solved | None:
     first = completion.begun(peaks)
     if first is None:
         return None
+    calculator = completion.calculator
     refined = refine(completion.completed(first).model, calculator, _LAST_CYCLES)
-    return _Solved(hypothesis, calculator, refined, completion.figure(refined))
+    share = stated.share_of(refined.model.contents())
+    figure = completion.figure(refined) * (2 - share)
+    fits = figure < _UNFIT and share > _COMPLETE and not completion.is_short(refined)
+    return _Solved(hypothesis, calculator, refined, figure, fits)
 
 
 def _peaks(
@@ -135,10 +147,13 @@ def _peaks(
 def _is_worth_trying(hypothesis: Hypothesis, solved: list[_Solved]) -> bool:
     """Return whether a lower group may be better than what is solved already."""
     best = min(solved, key=lambda each: each.figure)
+    if not best.fits:
+        return True
     if len(hypothesis.group.primitive) == 1:
         return best.figure > _DOUBTFUL_FOR_TRIVIAL
     gain = hypothesis.evidence.agreement - best.hypothesis.evidence.agreement
-    return best.figure > _DOUBTFUL or gain > _NOTABLE
+    is_rival = hypothesis.group.order == best.hypothesis.group.order
+    return is_rival or best.figure > _DOUBTFUL or gain > _NOTABLE
 
 
 def _ranked(solved: list[_Solved]) -> list[_Solved]:
@@ -160,7 +175,7 @@ def _turned(solved: _Solved, lattice: NDArray[np.float64]) -> _Solved:
     old = solved.calculator
     calculator = Calculator(old.reflections, group, old.probe, old.wavelength)
     hypothesis = replace(solved.hypothesis, group=group, origin=solved.hypothesis.origin + 2 * centre)
-    return _Solved(hypothesis, calculator, judged(model, calculator, solved.refined.scale), solved.figure)
+    return _Solved(hypothesis, calculator, judged(model, calculator, solved.refined.scale), solved.figure, solved.fits)
 
 
 def _candidate(name: str, solved: _Solved, cell: Cell, composition: Composition, hand: Hand | None) -> Candidate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -21,7 +22,7 @@ from phaselearn.structure.space_group import SpaceGroup
 from phaselearn.structure.symmetry import Agreement
 
 _HALF_WAY = 0.5  # of the best agreement, below which an operation is none
-_NOTABLE = 0.03  # more agreement that makes a lower group worth a trial
+_NEARLY, _RIVALS = 0.08, 3  # less agreement than the best of its order, and the number of such groups
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +43,8 @@ class Hypothesis:
 def hypotheses(phased: PhasedFactors, merged: Merged, lattice: NDArray[np.float64]) -> list[Hypothesis]:
     """Return the groups worth a refinement, those of more operations first; P1, or its centred form, is the last.
 
-    Every subgroup of the Laue group of the data is looked at. One is left out if a group of as many or more
-    operations agrees as well, or if reflections that it forbids are there.
+    Every subgroup of the Laue group of the data is looked at. Of each order, few are returned: those that agree best
+    with the phases, and do not forbid reflections that are there.
 
     Args:
         phased: structure factors of P1.
@@ -87,13 +88,14 @@ def _part(group: ExactGroup, members: frozenset[int]) -> ExactGroup:
 
 
 def _worthwhile(groups: Iterable[ExactGroup]) -> list[ExactGroup]:
-    """Return the groups, large ones first, that agree notably better than every larger one; the trivial one stays."""
+    """Return those groups of each order that agree best, and nearly as well; large ones first."""
+    by_order: dict[int, list[ExactGroup]] = defaultdict(list)
+    for group in groups:
+        by_order[len(group.members)].append(group)
     kept: list[ExactGroup] = []
-    best = -1.0
-    for group in sorted(groups, key=lambda group: (-len(group.members), -group.agreement)):
-        if len(group.members) == 1 or group.agreement > best + _NOTABLE:
-            kept.append(group)
-            best = max(best, group.agreement)
+    for order in sorted(by_order, reverse=True):
+        rivals = sorted(by_order[order], key=lambda group: -group.agreement)
+        kept += [group for group in rivals[:_RIVALS] if group.agreement > rivals[0].agreement - _NEARLY]
     return kept
 
 

@@ -56,9 +56,15 @@ class Agreement:
         return cls(rotations, lattice, hkl, np.stack([_products(own, kept.at(hkl @ turn)) for turn in rotations]))
 
     def at(self, rotation: int, translations: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the agreement (...) of a rotation, by its number, with translations (..., 3)."""
+        """Return the agreement (...) of a rotation, by its number, with translations (..., 3).
+
+        An inversion compares F with its own conjugate, so that the error of a phase counts twice where that of other
+        operations is of two independent phases. The root of the mean cosine makes them comparable.
+        """
         waves = np.exp(2j * math.pi * (translations @ self.hkl.T))
-        return (waves @ self.products[rotation]).real
+        agreement: NDArray[np.float64] = (waves @ self.products[rotation]).real
+        is_inversion = (self.rotations[rotation] == -np.eye(3, dtype=int)).all()
+        return np.sign(agreement) * np.sqrt(np.abs(agreement)) if is_inversion else agreement
 
     @cached_property
     def background(self) -> float:
