@@ -222,3 +222,27 @@ def test_a_wavelength_that_cannot_be_is_left_out_and_a_cell_that_cannot_be_refus
     assert few.experiment.wavelength == 0.71073
     with pytest.raises(UserError, match=r"the indices reach d = 0\.0[0-9]+ Å, further than any crystal diffracts"):
         read_reflections(path, cell=(1.6, 1.7, 1.8, 90, 90, 90))
+
+
+@pytest.mark.parametrize(("value", "sigma"), [(-1.0, 0.01), (-0.01, 0.01), (0.0, 0.01), (-1.0, 1.0), (-0.3, 0.01)])
+def test_the_marks_of_what_was_not_measured_are_known_scaled_and_with_a_positive_sigma(
+    tmp_path: Path, value: float, sigma: float
+) -> None:
+    """Minus one and minus one in one program is −0.01 ± 0.01 in the next."""
+    generator = np.random.default_rng(0)
+    hkl = [(h, k, index) for h in range(-5, 6) for k in range(5) for index in range(1, 6)]
+    rows = [
+        (*one, round(float(generator.exponential(100)), 2), round(float(generator.uniform(1, 3)), 2)) for one in hkl
+    ]
+    marks = [(*row[:3], value, sigma) for row in rows[::15]]
+    weak = [(*row[:3], -0.5, round(1.2 + 0.01 * place, 2)) for place, row in enumerate(rows[1::15])]
+    data = read_reflections(write(tmp_path, "a.hkl", hklf([*rows, *marks, *weak]), INS))
+    # With σ like the others, −1 again and again may be a rounded measurement.
+    assert_rows(data, [*rows, *(marks if sigma == 1.0 else []), *weak])
+
+
+def test_weak_data_of_few_decimals_are_all_measured(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    hkl = [(h, k, index) for h in range(-5, 6) for k in range(5) for index in range(1, 6)]
+    rows = [(*one, round(float(generator.normal(0.02, 0.02)), 2), 0.02) for one in hkl]
+    assert_rows(read_reflections(write(tmp_path, "a.hkl", hklf(rows), INS)), rows)

@@ -20,7 +20,9 @@ _BEYOND = 0.1  # largest share of reflections beyond a limit that may be errors
 _NEARLY = 0.99  # of λ/2: cells and wavelengths have errors
 _WHOLE = 0.01  # largest distance of an index from a whole number
 _IMPOSSIBLE = -6.0  # I/σ that no measurement of nothing gives
-_PLACEHOLDER = -2.0, 5  # I/σ and number: equal values with equal σ so far below zero were never measured
+# Equal values, zero or below, with equal σ were never measured if they lie so far below zero, or if σ is far smaller
+# than the smallest of positive intensities.
+_REPEATED, _UNLIKELY, _FAR_SMALLER, _SMALL = 5, -2.0, 0.2, 5
 _UNKNOWN_SIGMA = 0.05, 0.02  # of I and of ⟨I⟩, where no σ is known
 _LEAST_SIGMA = 1e-9  # of the largest intensity: weights of 1/σ² stay numbers
 _STRONGEST = 10  # one reflection in so many shows by which share of I its σ grows
@@ -155,15 +157,20 @@ def _with_every_sigma(listing: Listing) -> Listing:
 
 
 def _measured(listing: Listing) -> Listing:
-    """Leave out values that stand for "not measured": impossible ones, and the same negative one again and again."""
+    """Leave out values that stand for "not measured": impossible ones, and the same one again and again.
+
+    Programs write −1 and −1, or 0 and 0, and other programs scale them or make σ positive.
+    """
     least = _LEAST_SIGMA * np.abs(listing.value).max(initial=0.0)
     listing = replace(listing, sigma=np.maximum(listing.sigma, max(least, np.finfo(np.float64).tiny)))
-    significance = listing.value / listing.sigma
-    limit, repeated = _PLACEHOLDER
-    low = np.flatnonzero(significance < limit)
-    pairs = np.stack((listing.value[low], listing.sigma[low]), 1)
+    value, sigma = listing.value, listing.sigma
+    left_out = value / sigma < _IMPOSSIBLE
+    low = np.flatnonzero(value <= 0)
+    pairs = np.stack((value[low], sigma[low]), 1)
     _, owner, count = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
-    placeholder = significance < _IMPOSSIBLE
-    placeholder[low[count[owner.reshape(-1)] >= repeated]] = True
-    why = f"nothing that is measured lies so far below zero (I/σ < {_IMPOSSIBLE:g}, or one value again and again)"
-    return listing.kept(~placeholder, why)
+    above = sigma[value > 0]
+    usual = np.percentile(above, _SMALL) if len(above) else 0.0
+    repeated = (count >= _REPEATED)[owner.reshape(-1)]
+    left_out[low] |= repeated & ((value[low] < _UNLIKELY * sigma[low]) | (sigma[low] < _FAR_SMALLER * usual))
+    why = f"nothing that is measured lies so far below zero (I/σ < {_IMPOSSIBLE:g}), or is the same again and again"
+    return listing.kept(~left_out, why)
