@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from phaselearn.measured.centring import Condition, allowed_by
+from phaselearn.measured.absences import choose_centring
+from phaselearn.measured.centring import allowed_by
 from phaselearn.measured.french_wilson import is_centric, mean_intensity
 from phaselearn.measured.lattice_symmetry import lattice_rotations
 from phaselearn.measured.laue_classes import laue_class_of, rotation_axis, rotation_order, written_axis
@@ -24,6 +25,7 @@ UNTWINNED_L, TWINNED_L = 0.5, 0.375
 _NEIGHBOURS = np.array([(2, 0, 0), (0, 2, 0), (0, 0, 2), (2, 2, 0), (2, 0, 2), (0, 2, 2)])
 _STRONG = 5.0  # ⟨I⟩/σ at resolutions that show a twin
 _FEWEST = 50  # reflections
+_MOST_NAMED = 3  # twin laws in a warning
 _SUSPECT_FRACTION = 0.08
 _SUSPECT_L = (UNTWINNED_L + 2 * TWINNED_L) / 3  # absences and pseudo-translations raise ⟨|L|⟩, twins lower it
 
@@ -63,14 +65,13 @@ class Twinning:
     warnings: tuple[str, ...]
 
 
-def look_for_twins(merged: Merged, conditions: tuple[Condition, ...] = ()) -> Twinning:
+def look_for_twins(merged: Merged) -> Twinning:
     """Return what speaks for a twin.
 
     Args:
-        merged: reflections that were merged in the Laue class of the crystal.
-        conditions: of the centring; what they forbid is left out.
+        merged: reflections that were merged in the Laue class of the crystal; what its centring forbids is left out.
     """
-    allowed = allowed_by(conditions, merged.hkl)
+    allowed = allowed_by(choose_centring(merged).conditions, merged.hkl)
     laws = sorted(_laws(merged, allowed), key=lambda law: -np.nan_to_num(law.fraction, nan=-1.0))
     e_squared = merged.intensity / mean_intensity(merged)
     usable = allowed & ~is_centric(merged.hkl, laue_class_of(merged.rotations).proper)
@@ -80,7 +81,8 @@ def look_for_twins(merged: Merged, conditions: tuple[Condition, ...] = ()) -> Tw
     warnings = []
     suspects = [law for law in laws if law.fraction >= _SUSPECT_FRACTION]
     if suspects:
-        told = ", ".join(f"{law.name} (about {law.fraction:.0%})" for law in suspects)
+        told = ", ".join(f"{law.name} (about {law.fraction:.0%})" for law in suspects[:_MOST_NAMED])
+        told += f" and {len(suspects) - _MOST_NAMED} more" if len(suspects) > _MOST_NAMED else ""
         warnings.append(f"the crystal may be a twin by merohedry: {told}")
     if mean_l < _SUSPECT_L:
         warnings.append(

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from phaselearn.errors import UserError
-from phaselearn.measured.absences import choose_centring
 from phaselearn.measured.french_wilson import amplitudes
 from phaselearn.measured.laue import choose_laue_class
 from phaselearn.measured.merging import expanded, merge
@@ -31,8 +30,7 @@ def treated(path: str, arguments: dict[str, Any]) -> tuple[str, str]:
     try:
         data = read_reflections(path, **arguments)
         merged = merge(data, choose_laue_class(data).chosen.laue_class.rotations)
-        conditions = choose_centring(data).conditions
-        look_for_twins(merged, conditions)
+        look_for_twins(merged)
         weak = amplitudes(merged)
         hkl, intensity, _ = expanded(merged)
         sound = all(np.isfinite(some).all() for some in (data.intensity, weak.amplitude, weak.sigma, intensity))

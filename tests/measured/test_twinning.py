@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from phaselearn.measured.cells import Cell
-from phaselearn.measured.centring import CENTRINGS
 from phaselearn.measured.merging import merge
 from phaselearn.measured.twinning import Twinning, look_for_twins
 from tests.measured.samples import MEASURED_SETS, intensities, measured_set, observed, point_group, reflections_within
@@ -60,7 +59,7 @@ def test_the_lattice_of_a_centred_cell_has_its_own_laws() -> None:
     cell = (7.0, 7.0, 7.0, 90, 90, 90)
     hkl = reflections_within(cell, 0.8)
     merged = merge(observed(hkl, intensities(hkl, cell, "C 2 2 2", atoms=8), cell), point_group("P m m m"))
-    found = look_for_twins(merged, CENTRINGS["C"])
+    found = look_for_twins(merged)
     # Of the cubic cell with one face centred a tetragonal lattice is left.
     assert [law.name in ("2 along [1 1 0]", "2 along [1 -1 0]") for law in found.laws] == [True]
 
@@ -69,5 +68,5 @@ def test_the_lattice_of_a_centred_cell_has_its_own_laws() -> None:
 def test_measured_crystals_are_no_twins(name: str) -> None:
     data, published = measured_set(name)
     merged = merge(data, point_group(published["space_group_name"]))
-    found = look_for_twins(merged, CENTRINGS[published["space_group_name"][0]])
+    found = look_for_twins(merged)
     assert found.warnings == ()
