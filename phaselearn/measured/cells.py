@@ -51,6 +51,11 @@ def metric(cell: Cell) -> NDArray[np.float64]:
     return result
 
 
+def lattice_of(cell: Cell) -> NDArray[np.float64]:
+    """Return the cell vectors (3, 3) as rows in Å, a along x and b in the xy plane."""
+    return np.linalg.cholesky(metric(cell)).astype(np.float64)
+
+
 def volume(cell: Cell) -> float:
     """Return the volume of a cell in Å³."""
     return float(np.sqrt(np.linalg.det(metric(cell))))

@@ -27,8 +27,8 @@ _PART = 20_000  # reflections that are integrated at a time
 
 
 @dataclass(frozen=True)
-class Amplitudes:
-    """Posterior means and standard deviations, each (M,).
+class Posterior:
+    """Moments of the posterior, each (M,).
 
     Attributes:
         amplitude: mean of |F|; always positive.
@@ -41,8 +41,8 @@ class Amplitudes:
     intensity: Values
 
 
-def amplitudes(merged: Merged, centric: NDArray[np.bool_] | None = None) -> Amplitudes:
-    """Return the amplitudes of merged reflections.
+def amplitudes(merged: Merged, centric: NDArray[np.bool_] | None = None) -> tuple[Values, Values]:
+    """Return |F| (M,) and σ(|F|) (M,) of merged reflections, posterior means and standard deviations.
 
     Args:
         merged: unique reflections.
@@ -51,10 +51,11 @@ def amplitudes(merged: Merged, centric: NDArray[np.bool_] | None = None) -> Ampl
     """
     if centric is None:
         centric = is_centric(merged.hkl, laue_class_of(merged.rotations).proper)
-    return posterior(merged.intensity, merged.sigma, mean_intensity(merged), centric)
+    found = posterior(merged.intensity, merged.sigma, mean_intensity(merged), centric)
+    return found.amplitude, found.sigma
 
 
-def posterior(intensity: Values, sigma: Values, mean: Values, centric: NDArray[np.bool_]) -> Amplitudes:
+def posterior(intensity: Values, sigma: Values, mean: Values, centric: NDArray[np.bool_]) -> Posterior:
     """Return the posterior of intensities.
 
     Args:
@@ -71,7 +72,7 @@ def posterior(intensity: Values, sigma: Values, mean: Values, centric: NDArray[n
     ]
     first, second = (np.concatenate(some) for some in zip(*parts, strict=True))
     deviation = np.sqrt(np.maximum(second - np.square(first), 0))
-    return Amplitudes(first * np.sqrt(sigma), deviation * np.sqrt(sigma), second * sigma)
+    return Posterior(first * np.sqrt(sigma), deviation * np.sqrt(sigma), second * sigma)
 
 
 def mean_intensity(merged: Merged) -> Values:

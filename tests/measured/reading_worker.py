@@ -19,7 +19,7 @@ from phaselearn.errors import UserError
 from phaselearn.measured.french_wilson import amplitudes
 from phaselearn.measured.laue import choose_laue_class
 from phaselearn.measured.merging import expanded, merge
-from phaselearn.measured.readers.reading import read_reflections
+from phaselearn.measured.readers import read_reflections
 from phaselearn.measured.twinning import look_for_twins
 
 MEMORY = 3 << 30  # bytes of address space, libraries included
@@ -31,10 +31,10 @@ def treated(path: str, arguments: dict[str, Any]) -> tuple[str, str]:
         data = read_reflections(path, **arguments)
         merged = merge(data, choose_laue_class(data).chosen.laue_class.rotations)
         look_for_twins(merged)
-        weak = amplitudes(merged)
+        amplitude, doubt = amplitudes(merged)
         hkl, intensity, _ = expanded(merged)
-        sound = all(np.isfinite(some).all() for some in (data.intensity, weak.amplitude, weak.sigma, intensity))
-        if not sound or (data.sigma <= 0).any() or (weak.amplitude < 0).any() or np.abs(hkl).max() > 10_000:
+        sound = all(np.isfinite(some).all() for some in (data.intensity, amplitude, doubt, intensity))
+        if not sound or (data.sigma <= 0).any() or (amplitude < 0).any() or np.abs(hkl).max() > 10_000:
             return "failed", "numbers that are none"
         return "read", str(len(data))
     except UserError as error:

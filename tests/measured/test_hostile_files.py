@@ -14,8 +14,8 @@ import pytest
 
 from phaselearn.errors import UserError
 from phaselearn.measured.readers import hklf as hklf_module
+from phaselearn.measured.readers import read_reflections
 from phaselearn.measured.readers import text as text_module
-from phaselearn.measured.readers.reading import read_reflections
 from tests.measured.files import INS, hklf, write
 from tests.measured.hostile_files import hostile_files, sound_rows
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import spglib
 
-from phaselearn.measured.cells import Cell, metric
+from phaselearn.measured.cells import Cell, lattice_of, metric
 from phaselearn.measured.lattice_symmetry import lattice_rotations, reduced_axes, subgroups
 from phaselearn.measured.laue_classes import laue_candidates, laue_class_of
 from tests.measured.samples import operations_of
@@ -25,10 +25,6 @@ CELLS: dict[str, Cell] = {
     "face-centred cubic, primitive": (4, 4, 4, 60, 60, 60),
 }
 ORDERS = dict(zip(CELLS, (1, 2, 4, 8, 6, 12, 24, 24), strict=True))
-
-
-def lattice_of(cell: Cell) -> np.ndarray:
-    return np.array(gemmi.UnitCell(*cell).orth.mat.tolist()).T
 
 
 def cell_of(tensor: np.ndarray) -> Cell:
@@ -108,3 +104,9 @@ def test_subgroups_are_groups() -> None:
         members = {one.tobytes() for one in some}
         assert all((a @ b).tobytes() in members for a in some for b in some)
         assert (some[0] == np.eye(3)).all()
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_cell_vectors_are_gemmis(kind: str) -> None:
+    expected = np.array(gemmi.UnitCell(*CELLS[kind]).orth.mat.tolist()).T
+    np.testing.assert_allclose(lattice_of(CELLS[kind]), expected, atol=1e-9)

@@ -12,7 +12,7 @@ import pytest
 
 from phaselearn.measured.laue import choose_laue_class
 from phaselearn.measured.merging import expanded, merge
-from phaselearn.measured.readers.reading import read_reflections
+from phaselearn.measured.readers import read_reflections
 from phaselearn.measured.reflection_data import ReflectionData
 from tests.measured.files import write_mtz
 from tests.measured.samples import MEASURED_SETS, measured_set

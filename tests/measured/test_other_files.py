@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from phaselearn.errors import UserError
-from phaselearn.measured.readers.reading import read_reflections
+from phaselearn.measured.readers import read_reflections
 from tests.measured.files import CELL, CIF_HEAD, INS, ROWS, assert_rows, cif_loop, hklf, write, write_mtz
 
 XDS = """!FORMAT=XDS_ASCII    MERGE=FALSE    FRIEDEL'S_LAW=TRUE

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from phaselearn.errors import UserError
+from phaselearn.measured.readers import read_reflections
 from phaselearn.measured.readers.instructions import read_instructions
-from phaselearn.measured.readers.reading import read_reflections
 from tests.measured.files import CELL, INS, ROWS, Row, assert_rows, hklf, write
 
 
