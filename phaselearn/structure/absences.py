@@ -14,7 +14,7 @@ from phaselearn.structure.lattice_points import closed
 _DENOMINATORS = (2, 3, 4)
 _FEWEST = 3  # forbidden reflections, none of which is significant
 _ABSENT = 0.03  # of the mean intensity of the others
-_UNLISTED = 1e-4  # probability that no forbidden reflection is listed by accident
+_UNLISTED = 0.01  # probability that no forbidden reflection is listed by accident
 
 
 def centring_of(merged: Merged) -> NDArray[np.float64]:

@@ -90,10 +90,13 @@ class Completion:
         return self._swapped(best) if self.composition.budget else self._renamed(best)
 
     def figure(self, refined: Refined) -> float:
-        """Return R1 of all reflections with the number of parameters allowed for; the lower, the better."""
+        """Return R1 of all reflections with the number of parameters allowed for; the lower, the better.
+
+        A model with as many parameters as there are reflections explains nothing, whatever its R1.
+        """
         count = self.calculator.reflections.independent
-        freedom = max(count - refined.parameters, 1)
-        return refined.r1_all * math.sqrt(count / freedom)
+        freedom = count - refined.parameters
+        return refined.r1_all * math.sqrt(count / freedom) if freedom > 0 else 1 + refined.r1_all
 
     def is_short(self, refined: Refined) -> bool:
         """Return whether the difference map still shows whole atoms."""

@@ -20,6 +20,7 @@ COMMON = (
 )
 _LEAST_VOLUME, _MOST_VOLUME = 5.0, 60.0  # Å³ for an atom but hydrogen; stated numbers beyond are not believed
 _LIGHT = ("C", "N", "O", "Na", "Si", "Cl", "Ca")  # that the weaker half of the sites may be, where nothing is stated
+_UNITS = (1 / 4, 1 / 3, 1 / 2, 1, 2, 3, 4)  # by which stated numbers may be wrong as a whole
 _TRIALS = 6  # of the unit of strength, where no numbers are stated
 
 
@@ -64,11 +65,18 @@ class Composition:
         return sum(self.budget.values())
 
     def share_of(self, contents: Mapping[str, float]) -> float:
-        """Return how much of the stated atoms a model has, 1 where no numbers are stated."""
+        """Return the share of atoms that a model and the stated numbers have in common, 1 where none are stated.
+
+        The stated numbers may be those of another number of formula units.
+        """
         if not self.budget:
             return 1.0
-        found = sum(min(amount, contents.get(symbol, 0.0)) for symbol, amount in self.budget.items())
-        return found / self.atoms()
+        found = sum(contents.values())
+        shares = []
+        for units in _UNITS:
+            common = sum(min(units * amount, contents.get(symbol, 0.0)) for symbol, amount in self.budget.items())
+            shares.append(common / max(units * self.atoms(), found))
+        return max(shares)
 
     def assigned(
         self, strengths: NDArray[np.float64], multiplicity: NDArray[np.int64], weights: Mapping[str, float]

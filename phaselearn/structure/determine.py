@@ -35,7 +35,8 @@ _PEAKS = 1.6  # looked for, for each atom expected
 _ATOM_VOLUME = 9.0  # Å³, least one where nothing is stated
 _MOST_PEAKS = 1200
 _SECONDS = 60.0
-_WORSE = 1.2  # a group of more operations stands if its figure is not worse by more than this factor
+# A group of more operations stands if its figure is not worse by more than this factor and this difference.
+_WORSE, _NOISE = 1.2, 0.005
 # Figures from which on lower groups are tried, whether their phases agree better or not.
 _DOUBTFUL, _DOUBTFUL_FOR_TRIVIAL = 0.08, 0.15
 # A figure from which on the stated numbers of atoms are doubted, and how much better it must be without them.
@@ -162,7 +163,7 @@ def _ranked(solved: list[_Solved]) -> list[_Solved]:
     ranked = []
     while left:
         best = min(each.figure for each in left)
-        good = [each for each in left if each.figure <= best * _WORSE]
+        good = [each for each in left if each.figure <= best * _WORSE + _NOISE]
         chosen = max(good, key=lambda each: (each.hypothesis.group.order, -each.figure))
         ranked.append(chosen)
         left.remove(chosen)

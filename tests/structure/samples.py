@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import gemmi
 import numpy as np
 import torch
 
-from phaselearn.measured.merging import Merged, merge
+from phaselearn.measured.merging import Merged, expanded, merge
 from phaselearn.measured.reflection_data import Experiment, ReflectionData
 
 _U = 0.02  # Å²
@@ -103,19 +104,42 @@ class Crystal:
         values = values * np.exp(2j * math.pi * hkl @ generator.random(3))
         if generator.random() < 0.5:
             values = values.conj()
-        shape = 2 * np.abs(hkl).max(0) + 2
-        box = np.zeros(shape, dtype=complex)
-        box[tuple((hkl % shape).T)] = values
-        box[tuple((-hkl % shape).T)] = values.conj()
-        return torch.from_numpy(box)
+        return _boxed(hkl, values)
+
+    def observed(self, merged: Merged, error: float, seed: int) -> torch.Tensor:
+        """An FFT box of measured |F|, sharpened, with the phases of these atoms, disturbed as in `phased`."""
+        hkl, intensity, _ = expanded(merged)
+        positive = np.array([tuple(row) > (0, 0, 0) for row in hkl.tolist()])
+        hkl, intensity = hkl[positive].astype(np.int64), intensity[positive]
+        square = np.square(hkl @ np.linalg.inv(self.lattice).T).sum(1)
+        elements, _ = self.atoms()
+        tables = [gemmi.Element(element).it92 for element in elements]
+        mean = np.sqrt(
+            sum(
+                np.square(sum(a * np.exp(-b * square / 4) for a, b in zip(table.a, table.b, strict=True)) + table.c)
+                for table in tables
+            )
+        )
+        fall = np.exp(2 * math.pi**2 * _U * square) * np.exp(-square)
+        values = np.sqrt(np.maximum(intensity, 0)) / mean * fall * np.exp(1j * np.angle(self.factors(hkl)))
+        generator = np.random.default_rng(seed)
+        values = values * np.exp(1j * np.deg2rad(error) * math.sqrt(math.pi / 2) * generator.normal(size=len(hkl)))
+        return _boxed(hkl, values * np.exp(2j * math.pi * hkl @ generator.random(3)))
 
     def found(
         self, elements: list[str], positions: np.ndarray, tolerance: float, hands: tuple[int, ...] = (1, -1)
     ) -> float:
-        """Share of the atoms of the cell with one of the same element within `tolerance` Å, origin and hand free."""
+        """Share of the atoms of the cell with one of the same element within `tolerance` Å, origin and hand free.
+
+        A list of `*` stands for atoms of whatever element.
+        """
         own, places = self.atoms()
+        if "*" in elements:
+            own = ["*"] * len(own)
+            anchor = 0
+        else:
+            anchor = int(np.argmax([gemmi.Element(element).atomic_number for element in own]))
         best = 0.0
-        anchor = int(np.argmax([gemmi.Element(element).atomic_number for element in own]))
         for sign in hands:
             for element, position in zip(elements, positions, strict=True):
                 if element != own[anchor]:
@@ -126,6 +150,26 @@ class Crystal:
                 same = np.array(own)[:, None] == np.array(elements)
                 best = max(best, float((near & same).any(1).mean()))
         return best
+
+
+def _boxed(hkl: np.ndarray, values: np.ndarray) -> torch.Tensor:
+    """The FFT box of structure factors of one of each Friedel pair."""
+    shape = 2 * np.abs(hkl).max(0) + 2
+    box = np.zeros(shape, dtype=complex)
+    box[tuple((hkl % shape).T)] = values
+    box[tuple((-hkl % shape).T)] = values.conj()
+    return torch.from_numpy(box)
+
+
+def published_crystal(published: dict[str, Any]) -> Crystal:
+    """The published atoms of a measured set but hydrogen, those that fill at least half of their site."""
+    sites = [site for site in published["sites"] if site["element"] != "H" and site["occupancy"] >= 0.5]
+    return Crystal(
+        gemmi.find_spacegroup_by_ops(gemmi.GroupOps(list(map(gemmi.Op, published["symmetry_operations"])))).xhm(),
+        tuple(published["cell"]),
+        tuple(site["element"] for site in sites),
+        np.array([[site[axis] for axis in "xyz"] for site in sites]),
+    )
 
 
 def random_crystal(

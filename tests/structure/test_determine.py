@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gemmi
 import numpy as np
 import pytest
 
+from phaselearn.measured.merging import merge
 from phaselearn.structure.candidate import Candidate
 from phaselearn.structure.determine import determine
-from tests.structure.samples import Crystal, random_crystal
+from phaselearn.structure.space_group import SpaceGroup
+from tests.measured.samples import MEASURED_SETS, measured_set
+from tests.structure.samples import Crystal, published_crystal, random_crystal
 
 ORGANIC = ("S", "O", "O", "N", "C", "C", "C")
 CRYSTALS = (
@@ -67,3 +71,61 @@ def test_an_empty_map_shows_no_structure() -> None:
     crystal = CRYSTALS[0]
     box = 0 * crystal.phased(0.85, 20.0, 5)
     assert determine(box, crystal.cell, crystal.merged(0.85, 0.03, 6), {}) == []
+
+
+@pytest.mark.parametrize(
+    "crystal",
+    [
+        random_crystal("P n a 21", (9.2, 8.1, 7.3, 90.0, 90.0, 90.0), ("O", "N", "C", "C"), 3, {"Br": (0.13, 0.21, 0)}),
+        random_crystal("P 21", (6.2, 7.3, 9.4, 90.0, 101.0, 90.0), ("O", "N", "C", "C"), 3, {"I": (0.13, 0.25, 0.21)}),
+        random_crystal("P 1", (6.2, 7.3, 8.4, 91.0, 101.0, 95.0), ("O", "N", "C", "C", "C", "C"), 3, {"I": (0, 0, 0)}),
+        random_crystal("P 4", (7.1, 7.1, 9.3, 90.0, 90.0, 90.0), ("C", "N", "O"), 3, {"Pt": (0, 0, 0)}),
+    ],
+    ids=lambda crystal: crystal.symbol,
+)
+def test_the_symmetry_of_the_heavy_atoms_alone_does_not_win(crystal: Crystal) -> None:
+    best = determine(crystal.phased(0.85, 25.0, 5), crystal.cell, crystal.merged(0.85, 0.03, 6), crystal.contents())[0]
+    assert best.space_group.number == SpaceGroup.named(crystal.symbol).number
+    assert crystal.found(*all_atoms(best), tolerance=0.1) == 1.0
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        pytest.param({"S": 2, "O": 4, "N": 2, "C": 6}, id="half the units"),
+        pytest.param({"S": 8, "O": 16, "N": 8, "C": 24}, id="twice the units"),
+        pytest.param({"S": 4, "O": 8, "N": 4, "C": 8}, id="an atom too few"),
+        pytest.param({}, id="nothing"),
+    ],
+)
+def test_wrong_or_missing_numbers_of_atoms_do_not_hide_the_structure(contents: dict[str, float]) -> None:
+    crystal = CRYSTALS[1]
+    best = determine(crystal.phased(0.85, 20.0, 5), crystal.cell, crystal.merged(0.85, 0.03, 6), contents)[0]
+    assert best.space_group.number == 14
+    assert best.fit.r1 < 0.04
+    _, positions = all_atoms(best)
+    assert crystal.found(["*"] * len(positions), positions, tolerance=0.1) == 1.0
+    assert len(positions) == len(crystal.atoms()[0])
+
+
+def test_seconds_bound_the_search() -> None:
+    crystal = CRYSTALS[1]
+    found = determine(
+        crystal.phased(0.85, 20.0, 5), crystal.cell, crystal.merged(0.85, 0.03, 6), crystal.contents(), seconds=0.0
+    )
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("name", sorted(MEASURED_SETS))
+def test_published_atoms_of_measured_crystals_come_back(name: str) -> None:
+    data, published = measured_set(name)
+    operations = [gemmi.Op(text) for text in published["symmetry_operations"]]
+    rotations = np.array([operation.rot for operation in operations]) // gemmi.Op.DEN
+    merged = merge(data, np.unique(np.concatenate((rotations, -rotations)), axis=0))
+    crystal = published_crystal(published)
+    box = crystal.observed(merged, 20.0, 1)
+    best = determine(box, data.experiment.cell, merged, published["cell_contents"], "xray", published["wavelength"])[0]
+    assert best.space_group.number == published["space_group"]
+    assert crystal.found(*all_atoms(best), tolerance=0.2) == 1.0
+    assert len(all_atoms(best)[0]) == len(crystal.atoms()[0])
+    assert best.fit.r1 < 0.15
