@@ -151,6 +151,14 @@ HKLF 3
     assert found.warnings == ()
 
 
+def test_a_twin_that_is_stated_is_named_and_counts_that_do_not_fit_are_no_contents(tmp_path: Path) -> None:
+    ins = INS.replace("HKLF 4", "TWIN 0 1 0 1 0 0 0 0 -1\nHKLF 4").replace("UNIT 16 24 8", "UNIT 16 24")
+    data = read_reflections(write(tmp_path, "a.hkl", hklf(), ins))
+    assert data.experiment.contents == {"C": 0, "H": 0, "O": 0}
+    assert data.warnings[0].startswith("TWIN is stated")
+    assert data.warnings[1].startswith("UNIT has 2 numbers for 3 elements of SFAC")
+
+
 def test_unit_zero_names_the_elements_alone(tmp_path: Path) -> None:
     data = read_reflections(write(tmp_path, "a.hkl", hklf(), INS.replace("UNIT 16 24 8", "UNIT 0 0 0")))
     assert data.experiment.contents == {"C": 0, "H": 0, "O": 0}

@@ -73,6 +73,7 @@ def read_instructions(text: str, path: Path) -> Instructions:
     elements: list[str] = []
     triplets: list[str] = []
     neutrons = False
+    warnings: list[str] = []
     for number, word, rest in _instructions(text):
         if word == "SFAC":
             elements += _elements(rest)
@@ -80,11 +81,13 @@ def read_instructions(text: str, path: Path) -> Instructions:
             triplets.append("".join(rest))
         elif word == "NEUT":
             neutrons = True
+        elif word == "TWIN":
+            warnings.append("TWIN is stated: the intensities of a twin are taken as they are, as of a single crystal")
         elif word in ("CELL", "LATT", "UNIT", "HKLF"):
             found.setdefault(word, (number, rest))
         elif word == "END":
             break
-    wavelength, cell, warnings = None, Stated(), []
+    wavelength, cell = None, Stated()
     if "CELL" in found:
         number, rest = found["CELL"]
         try:
