@@ -27,7 +27,7 @@ from phaselearn.measured.reflection_data import ReflectionData
 from phaselearn.measured.stated_symmetry import rotations_of
 
 AGREES, CONTRADICTED, UNTESTED, REDUCED = "agrees", "contradicted", "untested", "one of each"
-_FEWEST_PAIRS = 6  # unrelated intensities are as similar once in some thousand trials
+_FEWEST_PAIRS = 10  # unrelated intensities are as similar once in some ten thousand trials
 _LARGEST_DELTA = 0.08  # without repetitions to judge by: relative errors of 20 % in I, R_int of 0.12
 _WORST_DELTA = 0.25  # of data whose own repetitions agree no better: R_int of 0.25
 _FACTOR, _TERM = 4.0, 0.03  # δ of a symmetry may reach this factor of that of repetitions, and this more
@@ -36,7 +36,7 @@ _WORST_PAIR = 2.0  # in the same units: an outlier counts no more than this
 _REFERENCE = 20  # pairs, or repeated measurements, that are enough to tell the error of the data
 _EXACT = 1e-5  # relative error of a cell that is printed to five digits
 _SHELL = 50  # reflections
-_EXPECTED, _FOUND = 5.0, 0.1  # pairs that random gaps would leave, and the share of them in data merged before
+_EXPECTED, _FOUND = 4.0, 0.1  # pairs that random gaps would leave, and the share of them in data merged before
 
 
 @dataclass(frozen=True, kw_only=True)
