@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from phaselearn.measured.cells import Cell
 from phaselearn.structure.space_group import SpaceGroup
-
-Cell = tuple[float, float, float, float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)

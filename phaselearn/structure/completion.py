@@ -15,7 +15,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from phaselearn.structure.asymmetric_unit import SitePeak, site_peaks
+from phaselearn.structure.asymmetric_unit import PeakSearch, SitePeak, separation_of, site_peaks
 from phaselearn.structure.calculated import Calculator
 from phaselearn.structure.composition import Composition
 from phaselearn.structure.difference_map import DifferenceMap
@@ -27,6 +27,7 @@ from phaselearn.structure.sites import Site, images_of
 _FIRST_U = 0.03  # Å²
 _FIRST_CYCLES, _CYCLES, _POWER_CYCLES = 4, 3, 2
 _ROUNDS = 5
+_HARDLY = 0.1  # of the scattering length of the strongest element
 _GHOST = 0.4  # of the scattering power of the lightest element, below which a site holds no atom
 # U in Å² of atoms that are taken out: always, never, and otherwise as a multiple of the median. The difference map
 # then shows them again, or two atoms beside an element of symmetry in the place of one on it.
@@ -56,7 +57,12 @@ class Completion:
         """
         self.calculator, self.lattice, self.composition, self.deadline = calculator, lattice, composition, deadline
         self.weights = {symbol: calculator.peak_weight(symbol, _FIRST_U) for symbol in composition.elements}
-        self.lightest = min(abs(weight) for weight in self.weights.values())
+        sizes = [abs(weight) for weight in self.weights.values()]
+        # Nuclei that hardly scatter, such as vanadium, are no measure of the others.
+        hardly = _HARDLY * max(sizes) if calculator.probe == "neutron" else 0.0
+        self.lightest = min(size for size in sizes if size > hardly)
+        both_signs = min(self.weights.values()) < 0
+        self.search = PeakSearch(_PEAKS, separation_of(calculator.probe), both_signs)
 
     def begun(self, peaks: Sequence[SitePeak]) -> Refined | None:
         """Return the best of the first models: peaks of the map with elements by height; None without any peak."""
@@ -110,7 +116,7 @@ class Completion:
         if self.composition.budget:
             return len(heights)  # those too many get no element
         volume = abs(float(np.linalg.det(self.lattice)))
-        filled = multiplicity.cumsum()
+        filled, heights = multiplicity.cumsum(), np.abs(heights)
         least, most = np.searchsorted(filled, volume / 45), np.searchsorted(filled, volume / 9)
         falls = heights[:-1] / np.maximum(heights[1:], 1e-9)
         falls = falls[least : most + 1]
@@ -121,10 +127,11 @@ class Completion:
         free = refine(refined.model, self.calculator, _POWER_CYCLES, with_occupancy=True).model
         own = np.array([self.weights[symbol] for symbol in free.elements])
         powers = free.occupancy * own
-        powers = powers * (own.sum() / max(powers.sum(), 1e-9)) if not self.composition.budget else powers
+        if not self.composition.budget:
+            powers = powers * (np.abs(own).sum() / max(np.abs(powers).sum(), 1e-9))
         u_iso = refined.model.u_iso
         blurred = u_iso > min(_LARGEST_U, max(_SMALLEST_LARGE_U, _TIMES_MEDIAN * float(np.median(u_iso))))
-        real = (powers > _GHOST * self.lightest) & ~blurred
+        real = (np.abs(powers) > _GHOST * self.lightest) & ~blurred
         if not real.any():
             return refined.model
         model, powers = refined.model.selected(real), powers[real]
@@ -157,9 +164,9 @@ class Completion:
         """Return sites of the difference map and their scattering powers, of at least a share of the lightest atom."""
         difference = DifferenceMap.of(refined, self.calculator, self.lattice)
         taken = images_of(refined.model.positions, self.calculator.group).reshape(-1, 3)
-        peaks = site_peaks(difference.density, self.calculator.group, self.lattice, _PEAKS, taken)
+        peaks = site_peaks(difference.density, self.calculator.group, self.lattice, self.search, taken)
         powers = [(peak.site, difference.power(peak.height, self.calculator)) for peak in peaks]
-        return [(site, power) for site, power in powers if power >= least * self.lightest]
+        return [(site, power) for site, power in powers if abs(power) >= least * self.lightest]
 
     def _swapped(self, best: Refined) -> Refined:
         """Return the structure with the elements of two sites exchanged wherever R1 falls."""
@@ -197,7 +204,7 @@ class Completion:
         for first, second in combinations(range(len(model)), 2):
             kinds = frozenset((model.elements[first], model.elements[second]))
             if len(kinds) == 2 and model.multiplicity[first] == model.multiplicity[second]:
-                gap = abs(powers[first] - powers[second]) / max(powers[first], powers[second])
+                gap = abs(powers[first] - powers[second]) / max(abs(powers[first]), abs(powers[second]))
                 nearest[kinds] = min(nearest.get(kinds, (np.inf, 0, 0)), (float(gap), first, second))
         return [(first, second) for gap, first, second in sorted(nearest.values())[:_SWAPS] if gap < _CLOSE]
 

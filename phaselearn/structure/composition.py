@@ -21,17 +21,18 @@ COMMON = (
 _LEAST_VOLUME, _MOST_VOLUME = 5.0, 60.0  # Å³ for an atom but hydrogen; stated numbers beyond are not believed
 _LIGHT = ("C", "N", "O", "Na", "Si", "Cl", "Ca")  # that the weaker half of the sites may be, where nothing is stated
 _UNITS = (1 / 4, 1 / 3, 1 / 2, 1, 2, 3, 4)  # by which stated numbers may be wrong as a whole
+_OTHER_SIGN = 100.0  # logarithmic units: an element of the other sign is the last that is taken
 _TRIALS = 6  # of the unit of strength, where no numbers are stated
 
 
 @dataclass(frozen=True, eq=False)
 class Composition:
-    """The elements of a cell but hydrogen, with their numbers where these are stated.
+    """The elements of a cell but hydrogen that is not seen, with their numbers where these are stated.
 
     Attributes:
         budget: atoms in the cell of each element; empty where the numbers are unknown.
         elements: symbols that are allowed.
-        hydrogen: stated number of hydrogen atoms in the cell.
+        hydrogen: stated number of hydrogen atoms in the cell that are not seen.
         is_guess: whether nothing was stated.
     """
 
@@ -41,15 +42,17 @@ class Composition:
     is_guess: bool
 
     @classmethod
-    def of(cls, contents: Mapping[str, float], volume: float) -> Composition:
+    def of(cls, contents: Mapping[str, float], volume: float, probe: str) -> Composition:
         """Return the composition that was stated.
 
         Args:
             contents: {symbol: atoms in the cell}, 0 for an element of unknown number; empty for nothing.
             volume: of the cell in Å³. Numbers that do not fit into it are not believed, but the elements are.
+            probe: neutrons see hydrogen as they see other atoms.
         """
-        hydrogen = sum(contents.get(symbol, 0.0) for symbol in HYDROGEN)
-        others = {symbol: float(amount) for symbol, amount in contents.items() if symbol not in HYDROGEN}
+        unseen = () if probe == "neutron" else HYDROGEN
+        hydrogen = sum(contents.get(symbol, 0.0) for symbol in unseen)
+        others = {symbol: float(amount) for symbol, amount in contents.items() if symbol not in unseen}
         if not others:
             return cls({}, COMMON, hydrogen, True)
         total = sum(others.values())
@@ -87,7 +90,7 @@ class Composition:
         strengths is unknown: those units are tried with which the sites come nearest to allowed elements.
 
         Args:
-            strengths: (A,) height or scattering power of sites, in any unit.
+            strengths: (A,) height or scattering power of sites, in any unit; below zero where nuclei are.
             multiplicity: (A,) images of each in the cell.
             weights: how strongly each element scatters.
         """
@@ -95,10 +98,13 @@ class Composition:
             return [self._within_budget(strengths, multiplicity, weights)]
         names = sorted(self.elements, key=lambda symbol: weights[symbol])
         scale = np.log([max(abs(weights[symbol]), 1e-3) for symbol in names])
-        own = np.log(np.maximum(strengths, 1e-6 * strengths.max(initial=1e-300)))
+        sizes = np.abs(strengths)
+        own = np.log(np.maximum(sizes, 1e-6 * sizes.max(initial=1e-300)))
+        signs = np.sign([weights[symbol] for symbol in names])
+        other_sign = np.where(np.sign(strengths)[:, None] == signs, 0.0, _OTHER_SIGN)
         trials = []
         for shift in self._shifts(own, scale, weights):
-            nearest = np.abs(own[:, None] + shift - scale).argmin(1)
+            nearest = (np.abs(own[:, None] + shift - scale) + other_sign).argmin(1)
             misfit = float((multiplicity * np.square(own + shift - scale[nearest])).sum())
             trials.append((misfit, [names[place] for place in nearest]))
         trials.sort(key=lambda trial: trial[0])
@@ -118,30 +124,37 @@ class Composition:
     def _within_budget(
         self, strengths: NDArray[np.float64], multiplicity: NDArray[np.int64], weights: Mapping[str, float]
     ) -> list[str | None]:
-        order = np.argsort(-strengths, kind="stable").tolist()
-        result, left = self._filled(order, multiplicity, weights)
+        order = np.argsort(-np.abs(strengths), kind="stable").tolist()
+        sites = [(int(count), bool(strength > 0)) for count, strength in zip(multiplicity, strengths, strict=True)]
+        result, left = self._filled(order, sites, weights)
         # A site too many can take the room of others: of the sites that got an element, one may have to go.
         for place in reversed(order):
             if left < 0.5:
                 break
             if result[place] is not None:
                 others = [other for other in order if other != place]
-                trial, trial_left = self._filled(others, multiplicity, weights)
+                trial, trial_left = self._filled(others, sites, weights)
                 if trial_left < left:
                     result, left = trial, trial_left
         return result
 
     def _filled(
-        self, order: Sequence[int], multiplicity: NDArray[np.int64], weights: Mapping[str, float]
+        self, order: Sequence[int], sites: Sequence[tuple[int, bool]], weights: Mapping[str, float]
     ) -> tuple[list[str | None], float]:
-        """Return the elements of all sites, and how many atoms are left when those in order have got theirs."""
+        """Return the elements of all sites, and how many atoms are left when those in order have got theirs.
+
+        Args:
+            order: places of sites.
+            sites: multiplicity of each, and whether it scatters with a positive sign.
+            weights: as in `assigned`.
+        """
         left = dict(self.budget)
         heaviest_first = sorted(left, key=lambda symbol: -abs(weights[symbol]))
-        result: list[str | None] = [None] * len(multiplicity)
+        result: list[str | None] = [None] * len(sites)
         for place in order:
-            needed = float(multiplicity[place])
+            needed, is_positive = sites[place]
             for symbol in heaviest_first:
-                if left[symbol] >= needed - 0.5:
+                if left[symbol] >= needed - 0.5 and (weights[symbol] > 0) == is_positive:
                     left[symbol] -= needed
                     result[place] = symbol
                     break

@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from phaselearn.measured.cells import Cell
 from phaselearn.measured.merging import Merged
 from phaselearn.measured.reflection_data import ReflectionData
 from phaselearn.structure.asymmetric_unit import SitePeak, site_peaks
 from phaselearn.structure.calculated import Calculator
-from phaselearn.structure.candidate import Atom, Candidate, Cell, FitFigures, ReflectionTable
+from phaselearn.structure.candidate import Atom, Candidate, FitFigures, ReflectionTable
 from phaselearn.structure.completion import Completion
 from phaselearn.structure.composition import Composition, formula_of
 from phaselearn.structure.difference_map import DifferenceMap
@@ -41,7 +42,7 @@ _WORSE, _NOISE = 1.2, 0.005
 _DOUBTFUL, _DOUBTFUL_FOR_TRIVIAL = 0.08, 0.15
 # A figure from which on the stated numbers of atoms are doubted, and how much better it must be without them.
 _UNFIT, _BETTER = 0.25, 0.7
-_COMPLETE = 0.8  # share of the stated atoms, below which the numbers are doubted, too
+_COMPLETE = 0.85  # share of the stated atoms, below which the numbers are doubted, too
 _NOTABLE = 0.05  # more agreement, for which a lower group is tried anyway
 
 
@@ -93,24 +94,9 @@ def determine(
     phased = PhasedFactors.of_box(factors)
     if not len(phased.hkl):
         return []
-    composition = Composition.of(contents, abs(float(np.linalg.det(lattice))))
-    solved: list[_Solved] = []
-    for hypothesis in hypotheses(phased, merged, lattice):
-        if solved and (time.monotonic() > deadline or not _is_worth_trying(hypothesis, solved)):
-            continue
-        reflections = Reflections.of(merged, hypothesis.group, lattice)
-        calculator = Calculator(reflections, hypothesis.group, probe, wavelength)
-        peaks = _peaks(phased, hypothesis, lattice, composition)
-        completion = Completion(calculator, lattice, composition, deadline)
-        found = _solved(hypothesis, completion, peaks, composition)
-        if composition.budget and (found is None or not found.fits):
-            completion = Completion(calculator, lattice, composition.without_numbers(), deadline)
-            other = _solved(hypothesis, completion, peaks, composition)
-            if other is not None and (found is None or other.figure < _BETTER * found.figure):
-                found = other
-        if found is not None:
-            solved.append(found)
-    ranked = _ranked(solved)
+    composition = Composition.of(contents, abs(float(np.linalg.det(lattice))), probe)
+    search = _Search(phased, merged, lattice, composition, probe, wavelength, deadline)
+    ranked = _ranked(search.run(hypotheses(phased, merged, lattice)))
     candidates = []
     for name, each in zip(string.ascii_lowercase, ranked, strict=False):
         hand = hand_of(each.refined, each.calculator, unmerged, lattice) if unmerged is not None else None
@@ -118,6 +104,52 @@ def determine(
         hand = hand.of_the_other if hand is not None and hand.is_wrong else hand
         candidates.append(_candidate(name, right, cell, composition, hand))
     return candidates
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """The input of a search through space groups."""
+
+    phased: PhasedFactors
+    merged: Merged
+    lattice: NDArray[np.float64]
+    composition: Composition
+    probe: str
+    wavelength: float | None
+    deadline: float
+
+    def run(self, trials: list[Hypothesis]) -> list[_Solved]:
+        """Return the structures in the groups that were worth a trial.
+
+        Where a lower group was needed, groups between it and those that failed get their turn, too.
+        """
+        solved: list[_Solved] = []
+        skipped = []
+        for trial in trials:
+            if solved and (time.monotonic() > self.deadline or not _is_worth_trying(trial, solved)):
+                skipped.append(trial)
+            else:
+                solved += self._structures(trial)
+        for trial in skipped:
+            best = min(solved, key=lambda each: each.figure, default=None)
+            is_between = best is not None and trial.group.order > best.hypothesis.group.order
+            if is_between and time.monotonic() <= self.deadline:
+                solved += self._structures(trial)
+        return solved
+
+    def _structures(self, hypothesis: Hypothesis) -> list[_Solved]:
+        """Return the structure in a group, by the stated numbers of atoms or, where these do not fit, without them."""
+        reflections = Reflections.of(self.merged, hypothesis.group, self.lattice)
+        calculator = Calculator(reflections, hypothesis.group, self.probe, self.wavelength)
+        completion = Completion(calculator, self.lattice, self.composition, self.deadline)
+        peaks = _peaks(self.phased, hypothesis, self.lattice, completion)
+        found = _solved(hypothesis, completion, peaks, self.composition)
+        if self.composition.budget and (found is None or not found.fits):
+            completion = Completion(calculator, self.lattice, self.composition.without_numbers(), self.deadline)
+            other = _solved(hypothesis, completion, peaks, self.composition)
+            if other is not None and (found is None or other.figure < _BETTER * found.figure):
+                found = other
+        return [] if found is None else [found]
 
 
 def _solved(
@@ -135,14 +167,14 @@ def _solved(
 
 
 def _peaks(
-    phased: PhasedFactors, hypothesis: Hypothesis, lattice: NDArray[np.float64], composition: Composition
+    phased: PhasedFactors, hypothesis: Hypothesis, lattice: NDArray[np.float64], completion: Completion
 ) -> list[SitePeak]:
     volume = abs(float(np.linalg.det(lattice)))
     averaged = phased.moved(hypothesis.origin).averaged(hypothesis.group)
     density = averaged.density(volume, (_SPACING / np.linalg.norm(lattice, axis=1)).tolist())
-    expected = composition.atoms() or volume / _ATOM_VOLUME
+    expected = completion.composition.atoms() or volume / _ATOM_VOLUME
     count = min(math.ceil(_PEAKS * expected) + 20, _MOST_PEAKS)
-    return site_peaks(density, hypothesis.group, lattice, count)
+    return site_peaks(density, hypothesis.group, lattice, replace(completion.search, count=count))
 
 
 def _is_worth_trying(hypothesis: Hypothesis, solved: list[_Solved]) -> bool:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import gemmi
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from phaselearn.structure.candidate import Cell
-
-_NEIGHBOURS = np.array(list(product((-1.0, 0.0, 1.0), repeat=3)))
+from phaselearn.crystal.minimum_image import minimum_image
+from phaselearn.measured.cells import Cell
 
 
 def lattice_of(cell: Cell) -> NDArray[np.float64]:
@@ -39,20 +37,9 @@ def inverse_d_squared(hkl: NDArray[np.integer], lattice: NDArray[np.float64]) ->
 
 
 def shortest(difference: NDArray[np.float64], lattice: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the shortest of the periodic images of fractional vectors (..., 3), still fractional.
-
-    The 27 cells around the origin are searched, which is enough for cells that are not extremely oblique.
-    """
-    difference = difference - np.round(difference)
-    best = difference
-    least = np.square(difference @ lattice).sum(-1)
-    for neighbour in _NEIGHBOURS:
-        moved = difference + neighbour
-        length = np.square(moved @ lattice).sum(-1)
-        nearer = length < least - 1e-12
-        best = np.where(nearer[..., None], moved, best)
-        least = np.where(nearer, length, least)
-    return best
+    """Return the shortest of the periodic images of fractional vectors (..., 3), still fractional."""
+    images, _ = minimum_image(torch.from_numpy(difference.reshape(1, 1, -1, 3)), torch.from_numpy(lattice)[None])
+    return images.numpy().reshape(difference.shape)
 
 
 def distances(difference: NDArray[np.float64], lattice: NDArray[np.float64]) -> NDArray[np.float64]:

