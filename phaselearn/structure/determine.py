@@ -44,6 +44,7 @@ _DOUBTFUL, _DOUBTFUL_FOR_TRIVIAL = 0.08, 0.15
 _UNFIT, _BETTER = 0.25, 0.7
 _COMPLETE = 0.85  # share of the stated atoms, below which the numbers are doubted, too
 _NOTABLE = 0.05  # more agreement, for which a lower group is tried anyway
+_EXPLAINED = 0.03  # unless the figure is as low as this
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,8 +132,7 @@ class _Search:
             else:
                 solved += self._structures(trial)
         for trial in skipped:
-            best = min(solved, key=lambda each: each.figure, default=None)
-            is_between = best is not None and trial.group.order > best.hypothesis.group.order
+            is_between = bool(solved) and trial.group.order > _ranked(solved)[0].hypothesis.group.order
             if is_between and time.monotonic() <= self.deadline:
                 solved += self._structures(trial)
         return solved
@@ -179,14 +179,14 @@ def _peaks(
 
 def _is_worth_trying(hypothesis: Hypothesis, solved: list[_Solved]) -> bool:
     """Return whether a lower group may be better than what is solved already."""
-    best = min(solved, key=lambda each: each.figure)
+    best = _ranked(solved)[0]
     if not best.fits:
         return True
     if len(hypothesis.group.primitive) == 1:
         return best.figure > _DOUBTFUL_FOR_TRIVIAL
     gain = hypothesis.evidence.agreement - best.hypothesis.evidence.agreement
     is_rival = hypothesis.group.order == best.hypothesis.group.order
-    return is_rival or best.figure > _DOUBTFUL or gain > _NOTABLE
+    return is_rival or best.figure > _DOUBTFUL or (gain > _NOTABLE and best.figure > _EXPLAINED)
 
 
 def _ranked(solved: list[_Solved]) -> list[_Solved]:

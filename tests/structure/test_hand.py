@@ -23,7 +23,7 @@ def listed(crystal: Crystal, wavelength: float, noise: float) -> ReflectionData:
     return ReflectionData(hkl=hkl.astype(np.int32), intensity=noisy, sigma=sigma, experiment=experiment, source="test")
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [3, 4])  # of one hand and of the other
 @pytest.mark.parametrize("symbol", ["P 21 21 21", "P 41", "F d d 2"])
 def test_the_right_hand_is_found_whichever_the_phases_have(symbol: str, seed: int) -> None:
     cell = {"P 41": (7.1, 7.1, 9.4, 90.0, 90.0, 90.0), "F d d 2": (15.0, 17.0, 6.3, 90.0, 90.0, 90.0)}
