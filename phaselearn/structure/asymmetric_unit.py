@@ -28,7 +28,7 @@ class SitePeak:
 
 @dataclass(frozen=True)
 class PeakSearch:
-    """What counts as a peak.
+    """The rules for peaks.
 
     Attributes:
         count: number of peaks in the cell that are looked at.
