@@ -14,7 +14,7 @@ CELL: Cell = (9, 9, 11, 90, 90, 120)
 LAW = np.array([[0, 1, 0], [1, 0, 0], [0, 0, -1]])
 
 
-def twinned(fraction: float, group: str = "P 3", atoms: int = 25) -> Twinning:
+def twinned(fraction: float, group: str = "P 3", atoms: int = 15) -> Twinning:
     hkl = reflections_within(CELL, 0.9)
     one, other = (intensities(part, CELL, group, atoms=atoms) for part in (hkl, hkl @ LAW))
     data = observed(hkl, (1 - fraction) * one + fraction * other, CELL, error=0.01)
@@ -40,7 +40,7 @@ def test_a_single_crystal_is_no_twin() -> None:
 
 def test_a_twin_of_equal_parts_shows_in_the_statistics_alone() -> None:
     hkl = reflections_within(CELL, 0.9)
-    one, other = (intensities(part, CELL, "P 3", atoms=25) for part in (hkl, hkl @ LAW))
+    one, other = (intensities(part, CELL, "P 3", atoms=15) for part in (hkl, hkl @ LAW))
     merged = merge(observed(hkl, (one + other) / 2, CELL, error=0.01), point_group("P 3 2 1"))
     found = look_for_twins(merged)
     assert found.mean_l == pytest.approx(0.375, abs=0.02)
