@@ -66,6 +66,8 @@ class Completion:
 
     def begun(self, peaks: Sequence[SitePeak]) -> Refined | None:
         """Return the best of the first models: peaks of the map with elements by height; None without any peak."""
+        if not peaks:
+            return None
         multiplicity = np.array([peak.site.multiplicity for peak in peaks], dtype=np.int64)
         heights = np.array([peak.height for peak in peaks])
         kept = self._first_count(heights, multiplicity)

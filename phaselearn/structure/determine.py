@@ -27,7 +27,7 @@ from phaselearn.structure.hand import Hand, hand_of, inverted
 from phaselearn.structure.least_squares import WEIGHT_A, Refined, judged, refine
 from phaselearn.structure.model import Model
 from phaselearn.structure.phased import PhasedFactors
-from phaselearn.structure.reflections import Reflections
+from phaselearn.structure.reflections import Reflections, laue_rotations
 from phaselearn.structure.space_groups import Hypothesis, hypotheses
 
 _SPACING = 0.25  # Å, of voxels of the map whose peaks are atoms
@@ -35,6 +35,9 @@ _LAST_CYCLES = 15
 _PEAKS = 1.6  # looked for, for each atom expected
 _ATOM_VOLUME = 9.0  # Å³, least one where nothing is stated
 _MOST_PEAKS = 1200
+_USUAL_VOLUME = 18.0  # Å³ of an atom where nothing is stated
+_CYCLES = 40  # of least squares in a group
+_PRODUCTS_A_SECOND = 2e9  # that one core adds up
 _SECONDS = 60.0
 # A group of more operations stands if its figure is not worse by more than this factor and this difference.
 _WORSE, _NOISE = 1.2, 0.005
@@ -127,19 +130,29 @@ class _Search:
         solved: list[_Solved] = []
         skipped = []
         for trial in trials:
-            if solved and (time.monotonic() > self.deadline or not _is_worth_trying(trial, solved)):
+            if solved and (not self._has_time_for(trial) or not _is_worth_trying(trial, solved)):
                 skipped.append(trial)
             else:
                 solved += self._structures(trial)
         for trial in skipped:
             is_between = bool(solved) and trial.group.order > _ranked(solved)[0].hypothesis.group.order
-            if is_between and time.monotonic() <= self.deadline:
+            if is_between and self._has_time_for(trial):
                 solved += self._structures(trial)
         return solved
+
+    def _has_time_for(self, trial: Hypothesis) -> bool:
+        """Return whether least squares in a group, whose work grows with the cube of the atoms, end in time."""
+        group, volume = trial.group, abs(float(np.linalg.det(self.lattice)))
+        parameters = 4 * (self.composition.atoms() or volume / _USUAL_VOLUME) / group.order
+        reflections = len(self.phased.hkl) / len(laue_rotations(group))
+        seconds = _CYCLES * reflections * parameters**2 / _PRODUCTS_A_SECOND
+        return time.monotonic() + seconds < self.deadline
 
     def _structures(self, hypothesis: Hypothesis) -> list[_Solved]:
         """Return the structure in a group, by the stated numbers of atoms or, where these do not fit, without them."""
         reflections = Reflections.of(self.merged, hypothesis.group, self.lattice)
+        if not len(reflections):
+            return []
         calculator = Calculator(reflections, hypothesis.group, self.probe, self.wavelength)
         completion = Completion(calculator, self.lattice, self.composition, self.deadline)
         peaks = _peaks(self.phased, hypothesis, self.lattice, completion)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from dataclasses import replace
 
 import gemmi
 import numpy as np
@@ -69,10 +70,20 @@ def test_elements_alone_are_enough() -> None:
     assert crystal.found(*all_atoms(best), tolerance=0.1) == 1.0
 
 
-def test_an_empty_map_shows_no_structure() -> None:
+@pytest.mark.parametrize("factor", [0.0, float("nan")])
+def test_an_empty_map_shows_no_structure(factor: float) -> None:
     crystal = CRYSTALS[0]
-    box = 0 * crystal.phased(0.85, 20.0, 5)
+    box = factor * crystal.phased(0.85, 20.0, 5)
     assert determine(box, crystal.cell, crystal.merged(0.85, 0.03, 6), {}) == []
+
+
+@pytest.mark.parametrize("count", [0, 1, 12])
+def test_a_handful_of_reflections_ends_without_an_error(count: int) -> None:
+    crystal = CRYSTALS[1]
+    merged = crystal.merged(0.85, 0.03, 6)
+    columns = {name: getattr(merged, name)[:count] for name in ("hkl", "intensity", "sigma", "multiplicity")}
+    found = determine(crystal.phased(0.85, 20.0, 5), crystal.cell, replace(merged, **columns), {})
+    assert all(candidate.reflections.hkl.shape[0] <= 4 * count for candidate in found)
 
 
 @pytest.mark.parametrize(
