@@ -1,1 +1,27 @@
-"""PhaseLearn: learn to predict electron density from diffraction intensities."""
+"""PhaseLearn: networks for the crystallographic phase problem, and structures from measured reflections.
+
+    from phaselearn import read_reflections, solve
+
+    result = solve(read_reflections("crystal.hkl"), seconds=60)
+    print(result.solved, result.best.formula, result.best.space_group.symbol)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from phaselearn.api import read_reflections, solve
+
+__all__ = ["read_reflections", "solve"]
+
+# torch takes seconds to import: a name is looked up when it is first asked for.
+_PLACES = {name: "phaselearn.api" for name in __all__}
+
+
+def __getattr__(name: str) -> Any:
+    """Return what `from phaselearn import NAME` asks for."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'phaselearn' has no attribute '{name}'")
+    return getattr(import_module(_PLACES[name]), name)

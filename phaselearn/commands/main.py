@@ -8,6 +8,7 @@ from importlib import import_module
 from phaselearn.errors import closest
 
 COMMANDS = {
+    "solve": "measured reflections in, a structure out: `phaselearn solve crystal.hkl`",
     "train": "train a network (the same as python train.py)",
     "config": "what `train` would run, and why",
     "prepare": "build a store of pairs; verify or repair one",

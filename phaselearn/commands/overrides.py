@@ -14,7 +14,7 @@ from phaselearn.errors import UserError, unknown
 from phaselearn.quoting import setting
 
 _PATHS = (
-    *("run", "resume", "hydra.run.dir", "hydra.sweep.dir", "folder", "page", "file"),
+    *("run", "resume", "hydra.run.dir", "hydra.sweep.dir", "folder", "page", "file", "ins", "reference"),
     *("data.store", "data.build.folder", "store", "source.path", "model.weights"),
 )
 NEEDED = ("source", "data", "trainer", "model", "loss", "optim")

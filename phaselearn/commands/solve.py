@@ -1,0 +1,97 @@
+"""`phaselearn solve FILE`: measured reflections in, a structure out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phaselearn import measured
+from phaselearn.commands.application import run_application, typed_command
+from phaselearn.commands.plain_config import plain_values
+from phaselearn.commands.run_folder import own_folder
+from phaselearn.commands.strangers import CONFIG_FILE
+from phaselearn.errors import UserError, choose
+from phaselearn.quoting import printable, setting
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from phaselearn.determination.determination import Trial
+
+_USAGE = "phaselearn solve crystal.hkl"
+
+
+def main() -> None:
+    """Run the command; it leaves with code 0 where the structure is solved, and with 1 where it is not."""
+    sys.argv[1:] = [_as_setting(argument) for argument in sys.argv[1:]]
+    run_application("solve", _solve)
+
+
+def _as_setting(argument: str) -> str:
+    """Return `file=PATH` for the path of a file, and any other argument as it is."""
+    if argument.startswith("-") or ("=" in argument and not Path(argument).is_file()):
+        return argument
+    return setting("file", argument)
+
+
+def _solve(config: DictConfig) -> None:
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    from phaselearn.commands.console import quiet_libraries
+    from phaselearn.commands.settings import check
+    from phaselearn.determination.listing import listing
+    from phaselearn.determination.pipeline import determine_structure
+    from phaselearn.determination.reference import compared_with
+    from phaselearn.files import write_whole
+    from phaselearn.measured.readers import read_reflections
+    from phaselearn.progress import show_progress
+    from phaselearn.report.solution import write_solution
+
+    check(config, "solve")
+    quiet_libraries()
+    show_progress(not config.quiet)
+    file, reference = _files(config)
+    if not config.seconds > 0:
+        raise UserError(f"seconds={config.seconds}: above 0 is needed, e.g. seconds=60")
+    given = plain_values(config)
+    data = read_reflections(
+        file,
+        **{key: given[key] for key in ("ins", "cell", "wavelength", "probe", "elements", "formula")},
+    )
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    values = {key: given[key] for key in given if key not in ("run", "quiet")}
+    own = OmegaConf.create(values)
+    with own_folder(folder, own, "give the same command to repeat it"):
+        write_whole(folder / CONFIG_FILE, OmegaConf.to_yaml(own).encode())
+        name = HydraConfig.get().runtime.choices["starts"]
+        found = determine_structure(data, instantiate(config.starts), name, config.seconds, _announce)
+        known = compared_with(reference, found) if reference is not None else None
+        write_solution(folder, found, known, typed_command("solve"))
+    print(listing(found, known))
+    print(f"page:   {printable(folder / 'solve.html')}\nfolder: {printable(folder)}")
+    if not found.solved:
+        raise SystemExit(1)
+
+
+def _files(config: DictConfig) -> tuple[Path, Path | None]:
+    """Return the file of reflections, and that of the published structure if there is one."""
+    if (config.file is None) == (config.example is None):
+        raise UserError(f"solve needs one file of reflections, `{_USAGE}`, or `phaselearn solve example=cod_2016452`")
+    known = Path(config.reference) if config.reference is not None else None
+    if config.example is None:
+        return Path(config.file), known
+    folder = Path(measured.__file__).parent / "examples"
+    name = choose(
+        "example", config.example, sorted(path.stem for path in folder.glob("*.hkl")), command="phaselearn solve"
+    )
+    return folder / f"{name}.hkl", known or folder / f"{name}.cif"
+
+
+def _announce(trial: Trial) -> None:
+    from phaselearn.progress import announce
+
+    atoms = f", R1 {trial.r1:.3f} in {trial.space_group}, confidence {trial.confidence:.2f}" if trial.r1 else ""
+    announce(f"trial {trial.number + 1}, {trial.seconds:.0f} s: map R {trial.r_map:.3f}{atoms}")

@@ -1,0 +1,149 @@
+"""From measured reflections to a structure: merged, phased again and again, and atoms looked for in the best maps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from phaselearn.crystal.layout import multiplied
+from phaselearn.crystal.observed import Observed
+from phaselearn.determination.confidence import CONFIDENT, confidence
+from phaselearn.determination.determination import Determination, Trial
+from phaselearn.determination.point_atoms import observed_in_p1
+from phaselearn.errors import UserError
+from phaselearn.measured.laue import choose_laue_class
+from phaselearn.measured.merging import Merged, merge
+from phaselearn.measured.reflection_data import ReflectionData
+from phaselearn.phasing.figures_of_merit import DENSITY_SHARE, r_factor
+from phaselearn.phasing.measurement import Measurement
+from phaselearn.phasing.solution import Solution, Solver
+from phaselearn.structure.candidate import Candidate
+from phaselearn.structure.determine import determine
+
+_BETTER_MAP = 0.005  # of R, for which atoms are looked for in a map at once
+_LONGEST_LOOK = 20.0  # seconds for the atoms of one map
+
+
+def determine_structure(
+    data: ReflectionData,
+    starts: Solver,
+    name: str,
+    seconds: float,
+    report: Callable[[Trial], None] = lambda trial: None,
+) -> Determination:
+    """Determine a structure, until its confidence passes the threshold or the time is over.
+
+    Trial phases cost little and atoms much. So atoms are looked for where a map is better than all before it, and in
+    others as long as that has taken less time than the phases. Ctrl-C ends the search; the best result is kept.
+
+    Args:
+        data: measured reflections.
+        starts: make the trial phases.
+        name: what the starts are called in the result.
+        seconds: wall seconds; the trial that is under way is finished.
+        report: told of every trial.
+
+    Raises:
+        UserError: there are too few reflections for phases to be right or wrong.
+    """
+    began = time.monotonic()
+    laue = choose_laue_class(data)
+    merged = merge(data, laue.chosen.laue_class.rotations)
+    observed, wilson = observed_in_p1(merged, data.experiment.probe)
+    if not bool(observed.is_judged()[0]):
+        raise UserError(
+            f"{data.source}: {len(merged)} unique reflections are too few for phases: give a file with more, or a "
+            "higher resolution"
+        )
+    search = _Search(data, merged, observed, starts, began, seconds)
+    ended = search.run(report)
+    return Determination(
+        data=data,
+        laue=laue,
+        merged=merged,
+        wilson=wilson,
+        starts=name,
+        trials=tuple(search.trials),
+        candidates=tuple(search.candidates),
+        seconds=time.monotonic() - began,
+        ended=ended,
+    )
+
+
+class _Search:
+    """Trials and the best candidates so far."""
+
+    def __init__(
+        self,
+        data: ReflectionData,
+        merged: Merged,
+        observed: Observed,
+        starts: Solver,
+        began: float,
+        seconds: float,
+    ) -> None:
+        self.data, self.merged, self.observed, self.starts = data, merged, observed, starts
+        self.began, self.deadline = began, began + seconds
+        self.trials: list[Trial] = []
+        self.candidates: list[Candidate] = []
+        self.confidence = 0.0
+        self.lowest = float("inf")
+        self.phasing, self.looking = 0.0, 0.0
+
+    def run(self, report: Callable[[Trial], None]) -> str:
+        """Try until convinced; return why the search ended."""
+        try:
+            while not self.trials or time.monotonic() < self.deadline:
+                self.trials.append(self._tried(len(self.trials)))
+                report(self.trials[-1])
+                if self.confidence >= CONFIDENT:
+                    return "convinced"
+        except KeyboardInterrupt:
+            return "interrupted"
+        return "time"
+
+    def _tried(self, number: int) -> Trial:
+        start = time.monotonic()
+        solution = self.starts.solve(self.observed, [number])
+        r_map = _map_r_factor(solution, self.observed)
+        self.phasing += time.monotonic() - start
+        agreement = float(solution.agreement[0]) if solution.agreement is not None else 0.0
+        trial = Trial(number=number, seconds=time.monotonic() - self.began, agreement=agreement, r_map=r_map)
+        if r_map > self.lowest - _BETTER_MAP and self.looking > self.phasing:
+            return trial
+        self.lowest = min(self.lowest, r_map)
+        return self._looked_into(trial, solution)
+
+    def _looked_into(self, trial: Trial, solution: Solution) -> Trial:
+        """Look for atoms in a map, and keep them if they are the best so far."""
+        start = time.monotonic()
+        experiment = self.data.experiment
+        found = determine(
+            solution.factors[0],
+            experiment.cell,
+            self.merged,
+            experiment.contents,
+            experiment.probe,
+            experiment.wavelength,
+            seconds=max(1.0, min(_LONGEST_LOOK, self.deadline - start)),
+        )
+        self.looking += time.monotonic() - start
+        if not found:
+            return replace(trial, seconds=time.monotonic() - self.began)
+        sure = confidence(found[0], self.merged)
+        if not self.candidates or sure > self.confidence:
+            self.candidates, self.confidence = found, sure
+        return replace(
+            trial,
+            seconds=time.monotonic() - self.began,
+            r1=found[0].fit.r1,
+            space_group=found[0].space_group.symbol,
+            confidence=sure,
+        )
+
+
+def _map_r_factor(solution: Solution, observed: Observed) -> float:
+    """Return R of the map that keeps its highest voxels alone."""
+    fine = Measurement.of(observed, multiplied(observed.shape, 2))
+    return float(r_factor(fine.phased(solution.factors), fine, DENSITY_SHARE)[0])

@@ -1,0 +1,34 @@
+"""Merged intensities as the solver takes them: |F| of point atoms at rest, in P1."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from phaselearn.crystal.observed import Observed
+from phaselearn.crystal.wilson import Wilson, normalised, wilson_fit
+from phaselearn.measured.cells import lattice_of
+from phaselearn.measured.french_wilson import amplitudes
+from phaselearn.measured.merging import Merged, expanded
+
+
+def observed_in_p1(merged: Merged, probe: str) -> tuple[Observed, Wilson]:
+    """Return the reflections of P1, freed from scale and displacement, and the Wilson fit that this took.
+
+    Intensities become amplitudes by French and Wilson's posterior means, so weak and negative ones count as what they
+    say. The fit assumes no composition: what a file states may be wrong, and a wrong one would be worse than none.
+
+    Args:
+        merged: unique reflections under the Laue group, with σ.
+        probe: `xray`, `electron` or `neutron`.
+    """
+    amplitude, _ = amplitudes(merged)
+    hkl, value, _ = expanded(replace(merged, intensity=amplitude))
+    lattice = torch.tensor(lattice_of(merged.cell), dtype=torch.float32)
+    # On a scale of 1: float32 holds squares of these.
+    scaled = torch.from_numpy(value / max(float(np.max(value, initial=0.0)), np.finfo(float).tiny)).float()
+    observed = Observed.from_reflections(torch.from_numpy(hkl), scaled, lattice)
+    fit = wilson_fit(observed, probe)
+    return normalised(observed, fit, probe), fit

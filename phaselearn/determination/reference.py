@@ -1,0 +1,182 @@
+"""A solution beside the published structure: atoms found, map correlation, and pymatgen's verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import gemmi
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from phaselearn.crystal.judgement import judge
+from phaselearn.crystal.layout import miller_box
+from phaselearn.crystal.structure_factors import structure_factors
+from phaselearn.determination.determination import Determination
+from phaselearn.determination.point_atoms import observed_in_p1
+from phaselearn.errors import UserError
+from phaselearn.structure.candidate import Candidate
+
+TOLERANCE = 0.5  # Å
+_PIVOTS = 6  # heaviest atoms that are tried on each other; one pair of them is right
+_SAME_CELL = 0.02  # of an edge, or of 90°
+_LEAST_OCCUPANCY = 0.5
+_SAME_PLACE = 0.01  # fractional, of images of a site on a special position
+
+Atoms = tuple[NDArray[np.int64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Agreement of a solution with a published structure; origin and hand are free.
+
+    Attributes:
+        found: share of the published non-H atoms of the cell with an atom of the solution within 0.5 Å.
+        real: share of the solution's atoms with a published atom within 0.5 Å.
+        elements: share of the found atoms that have the right element.
+        deviation: root mean square distance of the found atoms in Å.
+        correlation: map correlation of the phases of both models, with the measured amplitudes.
+        matched: whether pymatgen's StructureMatcher takes both for the same structure, H left out.
+    """
+
+    found: float
+    real: float
+    elements: float
+    deviation: float
+    correlation: float
+    matched: bool
+
+
+def compared_with(path: Path, result: Determination) -> Comparison | None:
+    """Compare the best candidate with a CIF; None where there is no candidate.
+
+    Raises:
+        UserError: the file is no CIF with atoms, or its cell is not that of the reflections.
+    """
+    known = read_atoms(path, result.data.experiment.cell)
+    best = result.best
+    if best is None:
+        return None
+    lattice = _lattice(best.cell)
+    own = atoms_of(best)
+    index, distance, real = superposed(known, own, lattice)
+    near = distance < TOLERANCE
+    return Comparison(
+        found=float(near.mean()),
+        real=real,
+        elements=float((own[0][index] == known[0])[near].mean()) if near.any() else 0.0,
+        deviation=float(np.sqrt(np.square(distance[near]).mean())) if near.any() else float("nan"),
+        correlation=_correlation(result, known, own),
+        matched=_matched(lattice, known, own),
+    )
+
+
+def atoms_of(candidate: Candidate) -> Atoms:
+    """Return atomic numbers (A,) and fractional coordinates (A, 3) of all atoms in the cell."""
+    group = candidate.space_group
+    sites = [
+        (gemmi.Element(atom.element).atomic_number, np.array(atom.xyz), atom.occupancy) for atom in candidate.atoms
+    ]
+    return _expanded(sites, group.rotations, group.translations)
+
+
+def read_atoms(path: Path, cell: tuple[float, ...]) -> Atoms:
+    """Return the non-H atoms in the cell of a CIF, as `atoms_of` does.
+
+    Raises:
+        UserError: see `compared_with`.
+    """
+    try:
+        small = gemmi.read_small_structure(str(path))
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(f"reference={path} cannot be read ({error}): give a CIF with atoms") from error
+    sites = [
+        (site.element.atomic_number, np.array([site.fract.x, site.fract.y, site.fract.z]), site.occ)
+        for site in small.get_all_unit_cell_sites()
+    ]
+    atoms = _expanded(sites, np.eye(3, dtype=int)[None], np.zeros((1, 3)))
+    if not len(atoms[0]):
+        raise UserError(f"reference={path} has no atoms beside hydrogen: give the CIF of a structure")
+    edges, own = np.array(small.cell.parameters), np.array(cell)
+    if (np.abs(edges - own) > _SAME_CELL * np.where(np.arange(6) < 3, own, 90)).any():
+        raise UserError(
+            f"reference={path} has the cell {_numbers(edges)}, and the reflections {_numbers(own)}: give the structure "
+            "in the cell of the reflections, or leave reference out"
+        )
+    return atoms
+
+
+def _numbers(values: NDArray[np.float64]) -> str:
+    return " ".join(f"{value:.2f}" for value in values)
+
+
+def _expanded(
+    sites: list[tuple[int, NDArray[np.float64], float]],
+    rotations: NDArray[np.integer],
+    translations: NDArray[np.float64],
+) -> Atoms:
+    numbers, positions = [], []
+    for number, place, occupancy in sites:
+        if number <= 1 or occupancy < _LEAST_OCCUPANCY:
+            continue
+        images: list[NDArray[np.float64]] = []
+        for image in (rotations @ place + translations) % 1:
+            apart = [image - other for other in images]
+            if all(np.abs(each - np.round(each)).max() > _SAME_PLACE for each in apart):
+                images.append(image)
+        positions.extend(images)
+        numbers.extend([number] * len(images))
+    return np.array(numbers, dtype=np.int64), np.array(positions, dtype=float).reshape(-1, 3)
+
+
+def superposed(
+    known: Atoms, own: Atoms, lattice: NDArray[np.float64]
+) -> tuple[NDArray[np.intp], NDArray[np.float64], float]:
+    """Return the nearest atom and its distance in Å for each known atom, and the share of own atoms that are real.
+
+    One of the heaviest atoms is put on any atom of the solution, for both hands; the superposition that finds most
+    is taken.
+    """
+    if not len(own[0]):
+        return np.zeros(len(known[0]), dtype=np.intp), np.full(len(known[0]), np.inf), 0.0
+    best: tuple[float, NDArray[np.intp], NDArray[np.float64], float] | None = None
+    for hand in (1, -1):
+        places = hand * own[1]
+        for pivot in np.argsort(-known[0], kind="stable")[:_PIVOTS]:
+            for other in places:
+                apart = known[1][:, None] - (places + known[1][pivot] - other)[None]
+                distance = np.linalg.norm((apart - np.round(apart)) @ lattice, axis=-1)
+                nearest, least = distance.argmin(1), distance.min(1)
+                score = float((least < TOLERANCE).mean() - 0.01 * np.minimum(least, TOLERANCE).mean())
+                if best is None or score > best[0]:
+                    best = score, nearest, least, float((distance.min(0) < TOLERANCE).mean())
+    assert best is not None  # there is an atom on either side
+    return best[1], best[2], best[3]
+
+
+def _correlation(result: Determination, known: Atoms, own: Atoms) -> float:
+    observed, _ = observed_in_p1(result.merged, result.data.experiment.probe)
+    probe = result.data.experiment.probe
+    indices = miller_box(observed.shape)
+    factors = structure_factors(observed.lattice, *_batched(own), indices, probe)
+    judgement, _ = judge(factors, observed, *_batched(known))
+    return float(judgement.correlation[0])
+
+
+def _batched(atoms: Atoms) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.from_numpy(atoms[0])[None], torch.from_numpy(atoms[1])[None].float()
+
+
+def _matched(lattice: NDArray[np.float64], known: Atoms, own: Atoms) -> bool:
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+    from pymatgen.core import Structure
+
+    if not len(own[0]):
+        return False
+    first, second = (Structure(lattice, numbers.tolist(), places) for numbers, places in (known, own))
+    return bool(StructureMatcher(primitive_cell=True).fit(first, second))
+
+
+def _lattice(cell: tuple[float, ...]) -> NDArray[np.float64]:
+    return np.array(gemmi.UnitCell(*cell).orth.mat.tolist()).T
