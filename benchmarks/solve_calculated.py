@@ -148,7 +148,7 @@ def main() -> None:
             "group": best.space_group.number if best else 0,
             "trials": len(found.trials),
             "seconds": round(time.perf_counter() - began, 2),
-            **({key: round(value, 4) for key, value in features(best, found.merged).items()} if best else {}),
+            **({key: round(value, 4) for key, value in features(best).items()} if best else {}),
         }
         table.append(entry)
         print(*entry.values(), flush=True)

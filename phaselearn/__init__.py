@@ -1,9 +1,9 @@
 """PhaseLearn: networks for the crystallographic phase problem, and structures from measured reflections.
 
-    from phaselearn import read_reflections, solve
+from phaselearn import read_reflections, solve
 
-    result = solve(read_reflections("crystal.hkl"), seconds=60)
-    print(result.solved, result.best.formula, result.best.space_group.symbol)
+result = solve(read_reflections("crystal.hkl"), seconds=60)
+print(result.solved, result.best.formula, result.best.space_group.symbol)
 """
 
 from __future__ import annotations

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 from phaselearn.commands.options import config_directory, options_of
 from phaselearn.determination.determination import Determination, Trial
 from phaselearn.determination.pipeline import determine_structure
 from phaselearn.errors import unknown
-from phaselearn.measured.readers.reading import read_reflections
+from phaselearn.measured.readers import read_reflections
 from phaselearn.measured.reflection_data import ReflectionData
 from phaselearn.phasing.solution import Solver
 
@@ -27,8 +28,8 @@ def solve(
     """Determine a structure from measured reflections, as `phaselearn solve` does, without writing anything.
 
     Args:
-        reflections: from `read_reflections`, or the path of a file that states the cell.
-        starts: what makes the trial phases, an option of conf/starts: `flipping`, `unrolled` or `random`.
+        reflections: the result of `read_reflections`, or the path of a file that states the cell.
+        starts: source of the trial phases, an option of conf/starts: `flipping`, `unrolled` or `random`.
         seconds: wall-clock time for the search.
         seed: seed of the trial phases.
         report: told of every trial.
@@ -47,11 +48,14 @@ def starts_named(name: str, seed: int) -> Solver:
         UserError: there are no such starts.
     """
     from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
     from hydra.utils import instantiate
 
     if name not in options_of("starts"):
         raise unknown("starts", name, options_of("starts"))
-    with initialize_config_dir(str(config_directory()), version_base="1.3"):
+    # Within a command, Hydra knows the folder already and cannot be initialised twice.
+    begun = GlobalHydra.instance().is_initialized()
+    with nullcontext() if begun else initialize_config_dir(str(config_directory()), version_base="1.3"):
         config = compose("solve", [f"starts={name}", f"seed={seed}"])
     starts: Solver = instantiate(config.starts)
     return starts

@@ -29,6 +29,7 @@ LAYERS = (
     "metrics",
     "models",
     "solver",
+    "determination",
     "callbacks",
     "failures",
     "checkpoints",
@@ -37,6 +38,7 @@ LAYERS = (
     "search",
     "benchmark",
     "commands",
+    "api",
     "testing",
 )
 # Packages and modules of phaselearn/data/, in the same order.

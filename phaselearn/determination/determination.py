@@ -45,7 +45,7 @@ class Determination:
         merged: the reflections merged in the class that was chosen.
         wilson: scale and displacement.
         starts: name of what made the trial phases.
-        trials: in the order of time.
+        trials: the trials in the order of time.
         candidates: the best first; empty where no atoms were found.
         seconds: wall seconds, without reading.
         ended: why it ended: `convinced`, `time` or `interrupted`.
@@ -71,7 +71,7 @@ class Determination:
     @property
     def confidence(self) -> float:
         """Calibrated probability that the best candidate is right."""
-        return confidence(self.best, self.merged) if self.best else 0.0
+        return confidence(self.best) if self.best else 0.0
 
     @property
     def solved(self) -> bool:

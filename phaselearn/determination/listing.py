@@ -60,9 +60,14 @@ def _verdict(result: Determination) -> list[str]:
     word = "solved" if result.solved else "not solved"
     lines = [
         f"{word}: confidence {result.confidence:.2f} (a structure counts as solved from {CONFIDENT} on), "
-        f"{len(result.trials)} trials, {result.seconds:.1f} s"
+        f"{counted_trials(len(result.trials))}, {result.seconds:.1f} s"
     ]
     return lines if result.solved else [*lines, f"what may help: {advice(result)}"]
+
+
+def counted_trials(count: int) -> str:
+    """Return `1 trial`, `2 trials`, …"""
+    return f"{count} trial" + "s" * (count != 1)
 
 
 def advice(result: Determination) -> str:

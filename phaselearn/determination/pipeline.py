@@ -15,6 +15,7 @@ from phaselearn.errors import UserError
 from phaselearn.measured.laue import choose_laue_class
 from phaselearn.measured.merging import Merged, merge
 from phaselearn.measured.reflection_data import ReflectionData
+from phaselearn.measured.twinning import look_for_twins
 from phaselearn.phasing.figures_of_merit import DENSITY_SHARE, r_factor
 from phaselearn.phasing.measurement import Measurement
 from phaselearn.phasing.solution import Solution, Solver
@@ -40,7 +41,7 @@ def determine_structure(
     Args:
         data: measured reflections.
         starts: make the trial phases.
-        name: what the starts are called in the result.
+        name: name of the starts in the result.
         seconds: wall seconds; the trial that is under way is finished.
         report: told of every trial.
 
@@ -68,6 +69,7 @@ def determine_structure(
         candidates=tuple(search.candidates),
         seconds=time.monotonic() - began,
         ended=ended,
+        notes=look_for_twins(merged).warnings,
     )
 
 
@@ -126,12 +128,13 @@ class _Search:
             experiment.contents,
             experiment.probe,
             experiment.wavelength,
+            unmerged=self.data,
             seconds=max(1.0, min(_LONGEST_LOOK, self.deadline - start)),
         )
         self.looking += time.monotonic() - start
         if not found:
             return replace(trial, seconds=time.monotonic() - self.began)
-        sure = confidence(found[0], self.merged)
+        sure = confidence(found[0])
         if not self.candidates or sure > self.confidence:
             self.candidates, self.confidence = found, sure
         return replace(

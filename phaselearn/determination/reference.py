@@ -52,7 +52,7 @@ def compared_with(path: Path, result: Determination) -> Comparison | None:
     """Compare the best candidate with a CIF; None where there is no candidate.
 
     Raises:
-        UserError: the file is no CIF with atoms, or its cell is not that of the reflections.
+        UserError: the file is not a CIF with atoms, or its cell is not that of the reflections.
     """
     known = read_atoms(path, result.data.experiment.cell)
     best = result.best
@@ -85,7 +85,7 @@ def read_atoms(path: Path, cell: tuple[float, ...]) -> Atoms:
     """Return the non-H atoms in the cell of a CIF, as `atoms_of` does.
 
     Raises:
-        UserError: see `compared_with`.
+        UserError: the file is not a CIF with atoms, or it has another cell.
     """
     try:
         small = gemmi.read_small_structure(str(path))

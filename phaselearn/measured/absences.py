@@ -74,7 +74,7 @@ class CentringChoice:
     """The centring that the data show.
 
     Attributes:
-        symbol: of the lattice: P, A, B, C, I, F, or R in its obverse or reverse hexagonal setting.
+        symbol: letter of the lattice: P, A, B, C, I, F, or R in its obverse or reverse hexagonal setting.
         table: {symbol: absences} of all centrings but P.
         listed: the forbidden reflections are in the list, as nothing. If not, they were never listed.
     """
@@ -111,8 +111,8 @@ def absence_table(
 ) -> list[Absences]:
     """Return the absences of each symmetry operation x' = R x + t.
 
-    A reflection that R leaves where it is, h R = h, is forbidden where h·t is no whole number, and allowed otherwise;
-    those that R moves are neither.
+    A reflection that R leaves where it is, h R = h, is forbidden where h·t is not a whole number, and allowed
+    otherwise; those that R moves are neither.
 
     Args:
         data: reflections, merged or not.

@@ -21,7 +21,7 @@ def checked_cell(numbers: tuple[float, ...], where: str) -> Cell:
         where: file and line, or the setting, that gave them.
 
     Raises:
-        UserError: they are no cell.
+        UserError: they are not those of a cell.
     """
     helps = "give the right one: `cell=[a,b,c,α,β,γ]` in Å and degrees"
     if len(numbers) != 6:

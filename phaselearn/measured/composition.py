@@ -46,13 +46,13 @@ def checked_elements(elements: Iterable[str]) -> dict[str, float]:
     """Return {element: 0} of symbols.
 
     Raises:
-        UserError: one of them is no element.
+        UserError: one of them is not an element.
     """
     symbols = [str(element).strip().capitalize() for element in elements]
     unknown = [symbol for symbol in symbols if not symbol or gemmi.Element(symbol).atomic_number == 0]
     if unknown or not symbols:
         named = ", ".join(unknown) or "nothing"
-        raise UserError(f"elements: {named[:60]!r} is no element; symbols are needed, e.g. elements=C,H,O")
+        raise UserError(f"elements: {named[:60]!r} is not an element; symbols are needed, e.g. elements=C,H,O")
     return dict.fromkeys(symbols, 0.0)
 
 

@@ -46,8 +46,8 @@ def amplitudes(merged: Merged, centric: NDArray[np.bool_] | None = None) -> tupl
 
     Args:
         merged: unique reflections.
-        centric: which of them (M,) are centric; None where it is not known whether the crystal has an inversion centre.
-            Those that its proper rotations make centric are then taken for it.
+        centric: bools (M,), True for centric reflections; None where it is not known whether the crystal has an
+            inversion centre. Those that its proper rotations make centric are then taken for it.
     """
     if centric is None:
         centric = is_centric(merged.hkl, laue_class_of(merged.rotations).proper)
@@ -62,7 +62,7 @@ def posterior(intensity: Values, sigma: Values, mean: Values, centric: NDArray[n
         intensity: measured I (M,).
         sigma: standard uncertainty (M,), positive.
         mean: Wilson's Σ (M,), positive: the mean intensity at that resolution.
-        centric: which reflections (M,) are centric.
+        centric: bools (M,), True for centric reflections.
     """
     power = np.where(centric, 0.5, 1.0)
     middle = intensity / sigma - power * sigma / mean

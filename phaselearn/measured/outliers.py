@@ -16,7 +16,7 @@ _RELATIVE_ERROR = 0.1  # of an intensity, by absorption and scaling, that σ doe
 
 
 def sound_measurements(data: ReflectionData, owner: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which measurements (M,) are no outliers.
+    """Return which measurements (M,) are not outliers.
 
     An outlier lies more than five standard uncertainties from the median of at least three measurements. The
     uncertainty is its own σ, the median σ, and a tenth of the median intensity, in quadrature. Where half of the

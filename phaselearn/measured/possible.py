@@ -25,7 +25,7 @@ def possible_reflections(
         cell: a, b, c in Å, α, β, γ in degrees.
         d_min: the resolution in Å.
         rotations: all matrices (R, 3, 3) of the group.
-        conditions: of the centring; what they forbid does not count.
+        conditions: conditions of the centring; reflections that they forbid do not count.
     """
     conditions = frozenset(conditions)
     limits = _limits(cell, d_min)

@@ -20,7 +20,7 @@ class Experiment:
 
     Attributes:
         cell: a, b, c in Å, α, β, γ in degrees.
-        wavelength: in Å; None where it is unknown.
+        wavelength: wavelength in Å; None where it is unknown.
         probe: one of "xray", "electron", "neutron".
         contents: {element: number of atoms in the cell}. A number is 0 where only the element is known. Empty where
             nothing is known.

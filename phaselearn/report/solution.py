@@ -1,4 +1,4 @@
-"""What a determination leaves in its run folder: solution.json, the files of the structure, and solve.html."""
+"""The files of a determination in its run folder: solution.json, the structure, and solve.html."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from phaselearn.determination.reference import Comparison
 from phaselearn.files import write_whole
 from phaselearn.report.run import git_commit
 from phaselearn.report.solve_page import write_solve_page
-from phaselearn.structure.writers import write_structure
+from phaselearn.structure.writers.folder import write_solution as write_structure
 
 
 def write_solution(folder: Path, result: Determination, known: Comparison | None, command: str) -> None:
@@ -26,9 +26,8 @@ def write_solution(folder: Path, result: Determination, known: Comparison | None
         command: as it was typed.
     """
     if result.best is not None:
-        write_structure(folder, result.best, "solution")
-        for each in result.candidates[1:]:
-            write_structure(folder / f"candidate_{each.name}", each, "solution")
+        for each in result.candidates:
+            write_structure(each, folder, result.data.source, "solution" if each is result.best else each.name)
     write_whole(folder / "solution.lst", f"{command}\n\n{listing(result, known)}\n".encode())
     write_solve_page(folder / "solve.html", result, known, command)
     # Last: whoever sees it finds the others, too.

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from phaselearn.determination.determination import Determination
 from phaselearn.determination.confidence import CONFIDENT
-from phaselearn.determination.listing import advice
+from phaselearn.determination.determination import Determination
+from phaselearn.determination.listing import advice, counted_trials
 from phaselearn.determination.reference import Comparison, atoms_of
 from phaselearn.measured.cells import inverse_d_squared, lattice_of
 from phaselearn.measured.laue import LaueCandidate
 from phaselearn.report.rendering import COLOURS, drawable, write_page
 from phaselearn.report.structure_figure import structure_figure
 from phaselearn.structure.candidate import Candidate
-from phaselearn.structure.maps import observed_map
+from phaselearn.structure.writers.maps import density_of
 
 _SHELLS = 20  # of equal volume in reciprocal space
 _MOST_LAUE = 12
@@ -74,7 +74,7 @@ def _tiles(result: Determination) -> list[tuple[str, str, str]]:
             ("space group", best.space_group.symbol, f"number {best.space_group.number}"),
             ("formula", best.formula, f"Z = {best.units}"),
         ]
-    tiles.append(("time", f"{result.seconds:.1f} s", f"{len(result.trials)} trials"))
+    tiles.append(("time", f"{result.seconds:.1f} s", counted_trials(len(result.trials))))
     return tiles
 
 
@@ -88,7 +88,7 @@ def _verdict(result: Determination) -> str:
 def _structure(best: Candidate) -> go.Figure:
     numbers, positions = atoms_of(best)
     labels = _labels(best, len(numbers))
-    return structure_figure(numbers, positions, labels, observed_map(best), lattice_of(best.cell))
+    return structure_figure(numbers, positions, labels, density_of(best), lattice_of(best.cell))
 
 
 def _labels(best: Candidate, count: int) -> list[str]:
@@ -149,8 +149,10 @@ def _facts(result: Determination) -> dict[str, str]:
         "reflections": f"{statistics.measured} measured, {statistics.unique} unique",
         "resolution": f"{statistics.d_max:.2f} to {statistics.d_min:.2f} Å, {statistics.completeness:.1%} complete",
         "I/σ": f"{statistics.mean_i_over_sigma:.1f}",
-        "R_int, R_pim, CC½": ", ".join(
-            _number(value) for value in (statistics.r_int, statistics.r_pim, statistics.cc_half)
+        **(
+            {"R_int, R_pim, CC½": f"{statistics.r_int:.3f}, {statistics.r_pim:.3f}, {statistics.cc_half:.3f}"}
+            if statistics.repeated
+            else {}
         ),
         "B by Wilson statistics": f"{float(result.wilson.b_iso[0]):.2f} ± {float(result.wilson.b_error[0]):.2f} Å²",
         "starts": result.starts,

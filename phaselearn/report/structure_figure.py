@@ -56,8 +56,8 @@ def structure_figure(
     others = len(figure.data) - len(surfaces)
     figure.update_layout(
         title="The structure, and its map: drag to turn, scroll to zoom, click the legend to hide",
-        height=620,
-        margin={"l": 0, "r": 0, "b": 0, "t": 30},
+        height=660,
+        margin={"l": 0, "r": 0, "b": 70, "t": 10},
         scene={
             "aspectmode": "data",
             "camera": {"projection": {"type": "orthographic"}, "eye": {"x": 0.7, "y": -1.5, "z": 0.7}},

@@ -139,6 +139,7 @@ class MultiStart:
     refinement: Refinement | None
     seed: int
 
+    @torch.no_grad()
     def solve(self, observed: Observed, crystals: Sequence[int]) -> Solution:
         """Phase B crystals.
 

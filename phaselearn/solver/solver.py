@@ -67,7 +67,6 @@ class Solver(ClassicalModel):
             seed=seed,
         )
 
-    @torch.no_grad()
     def solve(self, observed: Observed, crystals: Sequence[int]) -> Solution:
         """Phase B crystals in float32.
 

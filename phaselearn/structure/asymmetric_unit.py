@@ -59,7 +59,7 @@ def site_peaks(
         density: (n₁, n₂, n₃) of the whole cell.
         group: its symmetry.
         lattice: (3, 3), rows in Å.
-        search: what counts as a peak.
+        search: rules for peaks.
         taken: (K, 3) points of the cell that keep peaks away from them.
     """
     positions, heights = _extrema(density, lattice, search)

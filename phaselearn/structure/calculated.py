@@ -48,7 +48,7 @@ class Calculator:
             reflections: the list.
             group: space group of the models.
             probe: `xray`, `electron` or `neutron`.
-            wavelength: in Å, for f′; None for none.
+            wavelength: wavelength in Å, for f′; None for none.
         """
         self.reflections, self.group, self.probe, self.wavelength = reflections, group, probe, wavelength
         self._known: dict[str, NDArray[np.float64]] = {}

@@ -44,8 +44,8 @@ class FitFigures:
         parameters: number of refined parameters.
         reflections: number of unique reflections that the group allows.
         strong: number of those with Fo > 4σ(Fo).
-        weight_a, weight_b: of w = 1/(σ² + (aP)² + bP), P = (max(Fo², 0) + 2Fc²)/3.
-        largest_peak, deepest_hole: of the last difference map, in electrons/Å³ (neutrons: fm/Å³).
+        weight_a, weight_b: a and b of the weights w = 1/(σ² + (aP)² + bP), P = (max(Fo², 0) + 2Fc²)/3.
+        largest_peak, deepest_hole: extremes of the last difference map, in electrons/Å³ (neutrons: fm/Å³).
     """
 
     r1: float
@@ -108,14 +108,14 @@ class Candidate:
         cell: a, b, c in Å, α, β, γ in degrees: those of the input.
         space_group: its operations in the axes of the input, about the origin of `origin`.
         origin: (3,) place of this origin in the coordinates of the phased input.
-        atoms: of the asymmetric unit.
+        atoms: atoms of the asymmetric unit.
         fit: figures of the refinement.
-        symmetry: what speaks for the space group.
+        symmetry: evidence for the space group.
         formula: composition of a formula unit, such as `C14 H14 O2`; hydrogen that was stated but not located counts.
         units: number of formula units in the cell, Z.
         scale: measured intensity / |F|².
         probe: `xray`, `electron` or `neutron`.
-        wavelength: in Å; None where it is not known.
+        wavelength: wavelength in Å; None where it is not known.
         hand: one line about what is known of the hand.
         flack: Flack parameter and its standard error; None where the anomalous signal does not carry it.
         notes: lines about what is doubtful.

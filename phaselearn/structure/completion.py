@@ -52,13 +52,13 @@ class Completion:
         Args:
             calculator: structure factors at the reflections of the group.
             lattice: (3, 3), rows in Å.
-            composition: what the cell may hold.
+            composition: atoms that the cell may hold.
             deadline: `time.monotonic()` after which no change is tried any more.
         """
         self.calculator, self.lattice, self.composition, self.deadline = calculator, lattice, composition, deadline
         self.weights = {symbol: calculator.peak_weight(symbol, _FIRST_U) for symbol in composition.elements}
         sizes = [abs(weight) for weight in self.weights.values()]
-        # Nuclei that hardly scatter, such as vanadium, are no measure of the others.
+        # Nuclei that hardly scatter, such as vanadium, do not gauge the others.
         hardly = _HARDLY * max(sizes) if calculator.probe == "neutron" else 0.0
         self.lightest = min(size for size in sizes if size > hardly)
         both_signs = min(self.weights.values()) < 0

@@ -47,7 +47,7 @@ class Composition:
 
         Args:
             contents: {symbol: atoms in the cell}, 0 for an element of unknown number; empty for nothing.
-            volume: of the cell in Å³. Numbers that do not fit into it are not believed, but the elements are.
+            volume: volume of the cell in Å³. Numbers that do not fit into it are not believed, but the elements are.
             probe: neutrons see hydrogen as they see other atoms.
         """
         unseen = () if probe == "neutron" else HYDROGEN
@@ -146,7 +146,7 @@ class Composition:
         Args:
             order: places of sites.
             sites: multiplicity of each, and whether it scatters with a positive sign.
-            weights: as in `assigned`.
+            weights: scattering powers, as in `assigned`.
         """
         left = dict(self.budget)
         heaviest_first = sorted(left, key=lambda symbol: -abs(weights[symbol]))

@@ -86,7 +86,7 @@ def determine(
         merged: intensities with the rotations of their Laue group.
         contents: {symbol: atoms in the cell}; 0 where only the element is known, empty where nothing is.
         probe: `xray`, `electron` or `neutron`.
-        wavelength: in Å, for dispersion; None where it is not known.
+        wavelength: wavelength in Å, for dispersion; None where it is not known.
         unmerged: reflections as listed, Friedel mates apart, for the hand; None where they are not known.
         seconds: wall seconds after which no further group and no further change is tried; None for 60.
 

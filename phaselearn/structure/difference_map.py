@@ -25,7 +25,7 @@ class DifferenceMap:
 
     Attributes:
         density: (n₁, n₂, n₃) in electrons/Å³ (electrons: 1/Å², neutrons: fm/Å³).
-        volume: of the cell in Å³.
+        volume: volume of the cell in Å³.
     """
 
     density: NDArray[np.float64]

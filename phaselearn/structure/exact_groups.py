@@ -62,7 +62,7 @@ def exact_group(
     Args:
         members: a subgroup of the point group.
         points: the point group.
-        agreement: that of each of its rotations.
+        agreement: agreement of each of its rotations.
         centrings: (C, 3) of the lattice, zero among them.
     """
     numbers = np.array(sorted(members))

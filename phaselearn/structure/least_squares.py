@@ -59,7 +59,7 @@ def refine(model: Model, calculator: Calculator, cycles: int, *, with_occupancy:
 
     Args:
         model: the atoms to begin with.
-        calculator: of the reflections to fit.
+        calculator: calculator for the reflections to fit.
         cycles: most cycles.
         with_occupancy: refine occupancies, too, on the scale that the given ones imply.
     """

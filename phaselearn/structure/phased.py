@@ -71,7 +71,7 @@ class PhasedFactors:
         """Return the map (n₁, n₂, n₃) of these factors alone.
 
         Args:
-            volume: of the cell in Å³.
+            volume: volume of the cell in Å³.
             spacing: largest distance of voxels along each axis, as a share of the axis.
         """
         return synthesis(self.hkl, self.values, spacing) / volume

@@ -29,7 +29,8 @@ class Standard:
     """The standard setting of a group, and x' = P x + p to it.
 
     Attributes:
-        group: in the standard setting: that of the International Tables, choice 2 of the origin and hexagonal axes.
+        group: the group in the standard setting: that of the International Tables, with origin choice 2 and
+            hexagonal axes.
         matrix: P (3, 3).
         shift: p (3,).
     """
@@ -74,7 +75,7 @@ def standard_setting(group: SpaceGroup, lattice: NDArray[np.float64]) -> Standar
     """Return the standard setting of a group; None where spglib finds none.
 
     Args:
-        group: in any axes.
+        group: a group in any axes.
         lattice: (3, 3), rows in Å.
     """
     lattice = symmetrised(lattice, group.rotations[group.primitive])

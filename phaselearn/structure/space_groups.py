@@ -32,7 +32,7 @@ class Hypothesis:
     Attributes:
         group: about its standard origin.
         origin: (3,) this origin in the coordinates of the phased factors.
-        evidence: what speaks for it.
+        evidence: evidence for it.
     """
 
     group: SpaceGroup

@@ -32,7 +32,7 @@ def test_fixed_columns_with_the_instructions_beside_them(tmp_path: Path) -> None
         hklf(batch=3),
         hklf(end=False),
         hklf().replace("\n", "\r\n"),
-        hklf() + "\n_exptl_absorpt_process_details 'SADABS'\n  this is no reflection\n",
+        hklf() + "\n_exptl_absorpt_process_details 'SADABS'\n  this is not a reflection\n",
         "\n".join(line + " 0.12345-0.23456 0.34567-0.45678 0.56789-0.67890" for line in hklf(batch=1).splitlines()),
         "\n".join(" ".join(map(str, row)) for row in ROWS),
         "\n".join("\t".join(map(str, row)) for row in [*ROWS, (0, 0, 0, 0, 0)]),
@@ -64,7 +64,7 @@ def test_numbers_that_overflow_their_columns(tmp_path: Path, line: str, row: Row
 
 def test_a_line_that_is_no_reflection_is_named(tmp_path: Path) -> None:
     path = write(tmp_path, "a.hkl", hklf(end=False) * 20 + "   1   0   x   12.34    0.50\n", INS)
-    with pytest.raises(UserError, match=re.escape(f"{path}, line 81: ‘1   0   x   12.34    0.50’ is no reflection")):
+    with pytest.raises(UserError, match=re.escape(f"{path}, line 81: ‘1   0   x   12.34    0.50’ is not a reflection")):
         read_reflections(path)
 
 
@@ -201,8 +201,8 @@ def test_gzip_and_named_instructions(tmp_path: Path) -> None:
         ("6.1 7.2 8.3 90 104.5", "a cell has six numbers, not 5"),
         ("6.1 7.2 8.3 30 104.5 150", "close no parallelepiped"),
         ("6.1 7.2 8.3 0 90 90", "an angle outside of 0 to 180°"),
-        ("6.1 7.2 nan 90 90 90", "has a word that is no number"),
-        ("6.1 7.2 1e999 90 90 90", "has a word that is no number"),
+        ("6.1 7.2 nan 90 90 90", "has a word that is not a number"),
+        ("6.1 7.2 1e999 90 90 90", "has a word that is not a number"),
     ],
 )
 def test_impossible_cells_are_refused(tmp_path: Path, cell: str, told: str) -> None:

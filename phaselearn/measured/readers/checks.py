@@ -33,7 +33,7 @@ def checked(listing: Listing, stated: Stated, path: Path) -> ReflectionData:
 
     Args:
         listing: its rows.
-        stated: what the user and the file say of the crystal.
+        stated: statements of the user and the file about the crystal.
         path: the file, for errors.
 
     Raises:
@@ -87,7 +87,7 @@ def _real_rows(listing: Listing, path: Path) -> Listing:
         helps = f"up to {LARGEST_INDEX:,} are read: look at the columns of h, k, l"
         raise fault(path, f"an index of {largest:g}", helps)
     whole = np.abs(listing.hkl - np.round(listing.hkl)).max(axis=1, initial=0.0) <= _WHOLE
-    listing = listing.kept(whole, "their indices are no whole numbers")
+    listing = listing.kept(whole, "their indices are not whole numbers")
     listing = replace(listing, hkl=np.round(listing.hkl))
     listing = listing.kept(np.any(listing.hkl != 0, axis=1), "the reflection 0 0 0 is not measured")
     highest = max(np.abs(listing.value).max(initial=0.0), np.abs(np.nan_to_num(listing.sigma)).max(initial=0.0))

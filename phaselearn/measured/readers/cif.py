@@ -82,7 +82,7 @@ def read_cif(source: TextSource, block: str | None = None) -> Listing:
         block: the name of the data block, without `data_`; None for the one that has reflections.
 
     Raises:
-        UserError: it is no CIF, no block or several have reflections, or they cannot be read.
+        UserError: it is not a CIF, no block or several have reflections, or they cannot be read.
     """
     document = _document(source)
     listings = _blocks_with_reflections(document, source.path)
@@ -104,7 +104,7 @@ def stated_in_cif(source: TextSource) -> Stated:
     """Return what the data blocks of a CIF say of the crystal, the first before the others.
 
     Raises:
-        UserError: it is no CIF, or its cell is none.
+        UserError: it is not a CIF, or its cell is none.
     """
     stated = Stated()
     for block in _document(source):
@@ -119,7 +119,7 @@ def _document(source: TextSource) -> cif.Document:
         return cif.read_string(content.decode("utf-8", "replace"), check_level=0)
     except (ValueError, RuntimeError) as error:
         helps = "mend it, or check it with `gemmi validate FILE`"
-        raise fault(source.path, f"it is no CIF: {str(error).removeprefix('string:')}", helps) from error
+        raise fault(source.path, f"it is not a CIF: {str(error).removeprefix('string:')}", helps) from error
 
 
 def _blocks_with_reflections(document: cif.Document, path: Path) -> list[tuple[str, Listing]]:

@@ -50,7 +50,7 @@ def read_hklf(source: TextSource, instructions: Instructions) -> Listing:
         instructions: they say whether values are |F| (HKLF 3), and by which matrix indices change.
 
     Raises:
-        UserError: a line is no reflection, there is none, or there are too many.
+        UserError: a line is not a reflection, there is none, or there are too many.
     """
     parts: list[_Rows] = []
     layout = ""
@@ -164,7 +164,7 @@ def _one_by_one(lines: list[bytes], layout: str, path: Path, first: int) -> _Row
     """Read lines one by one; empty ones are passed over.
 
     Raises:
-        UserError: a line is no reflection.
+        UserError: a line is not a reflection.
     """
     readers = (_fixed, _free) if layout == "fixed" else (_free, _fixed)
     rows = []
@@ -173,7 +173,7 @@ def _one_by_one(lines: list[bytes], layout: str, path: Path, first: int) -> _Row
             continue
         row = readers[0](line) or readers[1](line)
         if row is None:
-            raise fault(path, f"{quoted(line)} is no reflection", _HELPS, number)
+            raise fault(path, f"{quoted(line)} is not a reflection", _HELPS, number)
         rows.append(row)
     table = np.array(rows, dtype=np.float64).reshape(-1, 6)
     return _Rows(table[:, :3], table[:, 3], table[:, 4], table[:, 5])

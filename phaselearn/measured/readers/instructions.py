@@ -153,7 +153,7 @@ def _contents(
     contents: dict[str, float] = {}
     for place, element in enumerate(elements):
         if gemmi.Element(element).atomic_number == 0:
-            warnings.append(f"SFAC names {quoted(element)}, which is no element: it was left out")
+            warnings.append(f"SFAC names {quoted(element)}, which is not an element: it was left out")
             continue
         count = counts[place] if place < len(counts) else 0.0
         contents[element] = contents.get(element, 0.0) + max(0.0, count)
@@ -163,9 +163,11 @@ def _contents(
 def _operations(latt: Sequence[float], triplets: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     number = int(latt[0]) if latt else _DEFAULT_LATT
     if abs(number) not in _CENTRINGS:
-        return (), [f"LATT {number} is no lattice: allowed are 1 to 7 and −1 to −7; the stated symmetry was left out"]
+        return (), [
+            f"LATT {number} is not a lattice: allowed are 1 to 7 and −1 to −7; the stated symmetry was left out"
+        ]
     if len(triplets) > _MOST_OPERATIONS:
-        return (), [f"{len(triplets):,} lines of SYMM are no space group: the stated symmetry was left out"]
+        return (), [f"{len(triplets):,} lines of SYMM do not form a space group: the stated symmetry was left out"]
     try:
         listed = [gemmi.Op(_IDENTITY), *(parsed_operation(triplet) for triplet in triplets)]
     except ValueError as error:
@@ -190,7 +192,7 @@ def parsed_operation(triplet: str) -> gemmi.Op:
         if abs(operation.det_rot()) != gemmi.Op.DEN**3:
             raise ValueError
     except (ValueError, RuntimeError) as error:
-        raise ValueError(f"{quoted(triplet)} is no symmetry operation") from error
+        raise ValueError(f"{quoted(triplet)} is not a symmetry operation") from error
     return operation
 
 
@@ -213,13 +215,13 @@ def _numbers(words: Sequence[str], instruction: str, path: Path, line: int) -> l
     """Return the numbers of an instruction, without the standard uncertainties in brackets.
 
     Raises:
-        UserError: a word is no finite number.
+        UserError: a word is not a finite number.
     """
     try:
         values = [float(word.partition("(")[0]) for word in words]
         if not np.isfinite(values).all() or np.abs(values).max(initial=0.0) > 1e9:
             raise ValueError
     except ValueError:
-        what = f"{instruction} {quoted(' '.join(words))} has a word that is no number"
+        what = f"{instruction} {quoted(' '.join(words))} has a word that is not a number"
         raise fault(path, what, "mend it", line) from None
     return values

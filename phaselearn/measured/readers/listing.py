@@ -25,7 +25,7 @@ class Stated:
     Attributes:
         cell: a, b, c in Å, α, β, γ in degrees.
         cell_fault: the error of a stated cell that is none. It counts only if no cell is given from outside.
-        wavelength: in Å.
+        wavelength: wavelength in Å.
         probe: one of "xray", "electron", "neutron".
         contents: {element: number of atoms in the cell}, 0 where only the element is stated.
         operations: triplets of the space group, centring included.

@@ -44,7 +44,7 @@ def read_reflections(
             sigma; text may be gzipped.
         ins: SHELX instructions or a CIF with cell and contents; None for the .ins or .res of the same name, if any.
         cell: a, b, c in Å, α, β, γ in degrees.
-        wavelength: in Å.
+        wavelength: wavelength in Å.
         elements: symbols, as a list or as `C,H,O`.
         formula: one formula unit, such as `C14H14O2`; the number of units in the cell follows from its volume.
         probe: "xray", "electron" or "neutron"; None for that of the file, or what the wavelength suggests.

@@ -28,7 +28,7 @@ def read_table(source: TextSource) -> Listing:
     """Return the reflections of a table.
 
     Raises:
-        UserError: a column is missing, a line is no reflection, or there are too many.
+        UserError: a column is missing, a line is not a reflection, or there are too many.
     """
     names: list[str] = []
     columns: list[int] = []
@@ -93,5 +93,5 @@ def _numbers(rows: list[tuple[int, bytes]], columns: list[int], path: Path) -> N
         try:
             table[place] = [float(words[column] or "nan") for column in columns]
         except (ValueError, IndexError):
-            raise fault(path, f"{quoted(line)} is no reflection", _HELPS, number) from None
+            raise fault(path, f"{quoted(line)} is not a reflection", _HELPS, number) from None
     return table

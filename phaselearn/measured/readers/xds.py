@@ -69,7 +69,7 @@ def _columns(header: Mapping[str, str], path: Path) -> list[int]:
     for number, name in enumerate(_NAMES, 1):
         text = header.get(f"ITEM_{name}", str(number))
         if not re.fullmatch(r"[1-9]\d?", text):
-            raise fault(path, f"ITEM_{name}={text[:20]} is no column", _HELPS)
+            raise fault(path, f"ITEM_{name}={text[:20]} is not a column", _HELPS)
         places.append(int(text) - 1)
     return places
 
@@ -83,7 +83,7 @@ def _numbers(rows: list[tuple[int, bytes]], columns: list[int], path: Path) -> N
             try:
                 [float(line.split()[place]) for place in columns]
             except (ValueError, IndexError):
-                raise fault(path, f"{quoted(line)} is no reflection", _HELPS, number) from None
+                raise fault(path, f"{quoted(line)} is not a reflection", _HELPS, number) from None
         raise
 
 
@@ -94,7 +94,7 @@ def _stated(header: Mapping[str, str], path: Path) -> Stated:
         try:
             cell = stated_cell(tuple(float(word) for word in written.split()), str(path))
         except ValueError:
-            cell = Stated(cell_fault=str(fault(path, f"UNIT_CELL_CONSTANTS={quoted(written)} is no cell", _HELPS)))
+            cell = Stated(cell_fault=str(fault(path, f"UNIT_CELL_CONSTANTS={quoted(written)} is not a cell", _HELPS)))
     found = re.match(r"[\d.]+", header.get("X-RAY_WAVELENGTH", ""))
     number = header.get("SPACE_GROUP_NUMBER", "")
     group = gemmi.find_spacegroup_by_number(int(number)) if re.fullmatch(r"\d{1,3}", number) else None

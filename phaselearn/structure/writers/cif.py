@@ -17,7 +17,7 @@ def cif_text(candidate: Candidate, name: str) -> str:
 
     Args:
         candidate: the structure; its cell, axes and operations are written as they are.
-        name: of the block; characters that a CIF does not allow there become `_`.
+        name: name of the block; characters that a CIF does not allow there become `_`.
     """
     document = gemmi.cif.Document()
     block = document.add_new_block("".join(letter if letter.isalnum() else "_" for letter in name) or "structure")

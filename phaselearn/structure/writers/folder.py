@@ -19,7 +19,7 @@ def write_solution(candidate: Candidate, folder: Path, title: str, stem: str = "
         candidate: the structure.
         folder: where; it is made if it is missing.
         title: a name for titles and the block of the CIF.
-        stem: of the names of the files.
+        stem: beginning of the names of the files.
 
     Returns:
         The files. There is none of a standard setting that spglib does not find. The MTZ file is in the standard

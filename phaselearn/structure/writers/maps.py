@@ -8,6 +8,7 @@ from pathlib import Path
 
 import gemmi
 import numpy as np
+from numpy.typing import NDArray
 
 from phaselearn.structure.candidate import Candidate
 from phaselearn.structure.difference_map import whole_sphere
@@ -19,8 +20,8 @@ _SPACING = 0.2  # Å, of voxels
 _COLUMNS = (("IMEAN", "J"), ("SIGIMEAN", "Q"), ("FP", "F"), ("SIGFP", "Q"), ("FC", "F"), ("PHIC", "P"))
 
 
-def map_bytes(candidate: Candidate) -> bytes:
-    """Return a CCP4 map of the whole cell, |Fo| with the phases of the atoms, in electrons/Å³ (neutrons: fm/Å³)."""
+def density_of(candidate: Candidate) -> NDArray[np.float64]:
+    """Return the map of the whole cell, |Fo| with the phases of the atoms, in electrons/Å³ (neutrons: fm/Å³)."""
     lattice, table = lattice_of(candidate.cell), candidate.reflections
     phases = np.exp(1j * np.angle(table.calculated))
     observed = np.sqrt(np.maximum(table.intensity, 0))
@@ -30,8 +31,13 @@ def map_bytes(candidate: Candidate) -> bytes:
     )
     hkl, values = whole_sphere(unique, observed * phases, candidate.space_group)
     density = synthesis(hkl, values, (_SPACING / np.linalg.norm(lattice, axis=1)).tolist())
+    return density / abs(np.linalg.det(lattice))
+
+
+def map_bytes(candidate: Candidate) -> bytes:
+    """Return `density_of` as a CCP4 map."""
     ccp4 = gemmi.Ccp4Map()
-    grid = gemmi.FloatGrid((density / abs(np.linalg.det(lattice))).astype(np.float32))
+    grid = gemmi.FloatGrid(density_of(candidate).astype(np.float32))
     grid.set_unit_cell(gemmi.UnitCell(*candidate.cell))
     grid.spacegroup = gemmi.SpaceGroup("P 1")
     ccp4.grid = grid

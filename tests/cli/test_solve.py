@@ -1,0 +1,120 @@
+"""`phaselearn solve`: exit codes, files, and one line for a mistake."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import gemmi
+import pytest
+from pymatgen.core import Structure
+
+from phaselearn.measured.reflection_data import ReflectionData
+from tests.cli.inside import call, new_folder
+from tests.determination.samples import EXAMPLE, example, scrambled
+from tests.report.browser import drive, needs_chromium
+
+FILES = (
+    *("solution.json", "solution.cif", "solution.res", "solution.hkl", "solution.ccp4", "solution.mtz"),
+    *("solution_standard.cif", "solution.lst", "solve.html", "config.yaml"),
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of the example, solved from files with a space in their names."""
+    with new_folder(tmp_path_factory) as folder:
+        for suffix in (".hkl", ".ins", ".cif"):
+            shutil.copy(EXAMPLE.with_suffix(suffix), folder / f"my crystal{suffix}")
+        assert call("solve", "my crystal.hkl", "reference=my crystal.cif", "run=solved") == 0
+    return folder / "solved"
+
+
+def test_the_files_are_there_and_other_programs_read_them(run: Path) -> None:
+    assert {path.name for path in run.iterdir()} >= set(FILES)
+    small = gemmi.read_small_structure(str(run / "solution.cif"))
+    assert small.cell.parameters == pytest.approx((9.748, 8.89, 7.566, 90, 112.74, 90))
+    assert len(small.sites) == 8
+    assert Structure.from_file(run / "solution.cif").composition.reduced_formula == "C7O"
+    assert gemmi.read_ccp4_map(str(run / "solution.ccp4")).grid.unit_cell.a == pytest.approx(9.748)
+
+
+def test_the_summary_says_what_others_rely_on(run: Path) -> None:
+    told = json.loads((run / "solution.json").read_text())
+    assert told["solved"] is True
+    assert told["confidence"] >= 0.8
+    assert told["r1"] < 0.14
+    assert told["space_group"] == "P 1 21/c 1"
+    assert told["formula"] == "C7 H7 O"
+    assert 0 < told["seconds"] < 600
+    assert told["reference"]["found"] == 1
+
+
+def test_the_page_needs_no_network(run: Path) -> None:
+    text = (run / "solve.html").read_text(encoding="utf-8")
+    without_scripts = re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+    assert not re.search(r"(src|href|url)\W{0,3}https?:", without_scripts)
+    assert "P 1 21/c 1" in without_scripts
+
+
+@needs_chromium
+def test_the_page_draws_structure_map_and_plots(run: Path, tmp_path: Path) -> None:
+    page = tmp_path / "solve.html"
+    shutil.copy(run / "solve.html", page)
+    probe = drive(
+        page,
+        """setTimeout(() => {
+          const plots = [...document.querySelectorAll(".plot")].map((plot) => plot.data.map((trace) => trace.type));
+          const note = Object.assign(document.createElement("pre"), { id: "probe" });
+          note.textContent = JSON.stringify({ plots, problems });
+          document.body.append(note);
+        }, 3000);""",
+    )
+    assert not probe["problems"]
+    structure, wilson, by_resolution = probe["plots"]
+    assert {"mesh3d", "scatter3d"} == set(structure)
+    assert wilson == by_resolution == ["scatter"]
+
+
+def test_what_is_not_solved_has_exit_code_1_and_the_best_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_hkl(scrambled(example()), tmp_path / "noise.hkl")
+    shutil.copy(EXAMPLE.with_suffix(".ins"), tmp_path / "noise.ins")
+    assert call("solve", "noise.hkl", "seconds=1", "run=unsolved") == 1
+    told = json.loads((tmp_path / "unsolved" / "solution.json").read_text())
+    assert told["solved"] is False
+    assert (tmp_path / "unsolved" / "solve.html").is_file()
+    assert "what may help" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "solve needs one file of reflections"),
+        (("nothing.hkl",), "nothing.hkl"),
+        (("example=penicillin",), "example=penicillin is unknown: allowed are cod_2016452"),
+        (("example=cod_2016452", "seconds=0"), "seconds=0"),
+        (("example=cod_2016452", "starts=magic"), "starts"),
+        (("example=cod_2016452", "probe=light"), "probe=light"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(
+    arguments: tuple[str, ...], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call("solve", *arguments, "run=nowhere") == 2
+    [line] = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert told in line
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def write_hkl(data: ReflectionData, path: Path) -> None:
+    """Write reflections in SHELX HKLF 4."""
+    rows = zip(data.hkl.tolist(), data.intensity, data.sigma, strict=True)
+    lines = [f"{h:4d}{k:4d}{index:4d}{value:8.2f}{sigma:8.2f}" for (h, k, index), value, sigma in rows]
+    path.write_text("\n".join([*lines, f"{0:4d}{0:4d}{0:4d}{0:8.2f}{0:8.2f}", ""]))
