@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -115,6 +115,24 @@ def quoted(text: bytes | str) -> str:
     shown = text.decode("latin-1") if isinstance(text, bytes) else text
     shown = one_line(shown)
     return f"‘{shown[:_LONGEST_QUOTE]}{'…' if len(shown) > _LONGEST_QUOTE else ''}’"
+
+
+def gathered(pieces: Iterable[NDArray[np.float64]], path: Path, helps: str) -> NDArray[np.float64]:
+    """Return the rows of all pieces of a file, one after another.
+
+    Raises:
+        UserError: there is no row, or there are too many.
+    """
+    parts: list[NDArray[np.float64]] = []
+    total = 0
+    for piece in pieces:
+        parts.append(piece)
+        total += len(piece)
+        if total > MOST_REFLECTIONS:
+            raise too_many(path)
+    if not parts:
+        raise fault(path, "no reflection", helps)
+    return np.concatenate(parts)
 
 
 def too_many(path: Path) -> UserError:

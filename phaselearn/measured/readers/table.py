@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from phaselearn.measured.readers.listing import MOST_REFLECTIONS, Listing, fault, quoted, too_many
+from phaselearn.measured.readers.listing import Listing, fault, gathered, quoted
 from phaselearn.measured.readers.text import TextSource
 
 _INTENSITIES = ("i", "intensity", "iobs", "i_obs", "imean", "f2", "fo2", "fobs2", "f^2", "f_squared", "f_squared_meas")
@@ -32,26 +33,22 @@ def read_table(source: TextSource) -> Listing:
     """
     names: list[str] = []
     columns: list[int] = []
-    parts: list[NDArray[np.float64]] = []
-    total = 0
-    for first, lines in source.lines():
-        rows = []
-        for number, line in enumerate(lines, first):
-            if not line.strip() or line.lstrip().startswith(_COMMENT):
-                continue
-            if not names:
-                names = _names(line)
-                columns = _columns(names, source.path, number)
-            else:
-                rows.append((number, line))
-        if rows:
-            parts.append(_numbers(rows, columns, source.path))
-            total += len(rows)
-        if total > MOST_REFLECTIONS:
-            raise too_many(source.path)
-    if not parts:
-        raise fault(source.path, "no reflection", _HELPS)
-    table = np.concatenate(parts)
+
+    def pieces() -> Iterator[NDArray[np.float64]]:
+        for first, lines in source.lines():
+            rows = []
+            for number, line in enumerate(lines, first):
+                if not line.strip() or line.lstrip().startswith(_COMMENT):
+                    continue
+                if not names:
+                    names.extend(_names(line))
+                    columns.extend(_columns(names, source.path, number))
+                else:
+                    rows.append((number, line))
+            if rows:
+                yield _numbers(rows, columns, source.path)
+
+    table = gathered(pieces(), source.path, _HELPS)
     value = names[columns[3]]
     return Listing(
         hkl=table[:, :3],

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
-from phaselearn.measured.readers.listing import MOST_REFLECTIONS, Listing, Stated, fault, quoted, stated_cell, too_many
+from phaselearn.measured.readers.listing import Listing, Stated, fault, gathered, quoted, stated_cell
 from phaselearn.measured.readers.text import TextSource
 
 _HELPS = "a file as XDS or XSCALE write it is needed"
@@ -31,27 +31,24 @@ def read_xds(source: TextSource) -> Listing:
         UserError: the header or a line cannot be read, or there are too many.
     """
     header: dict[str, str] = {}
-    parts: list[NDArray[np.float64]] = []
-    columns: list[int] = []
-    total, ended = 0, False
-    for first, lines in source.lines():
-        rows = []
-        for number, line in enumerate([] if ended else lines, first):
-            if line.lstrip().startswith(b"!"):
-                text = line[:_LONGEST].decode("latin-1").strip().upper()
-                header.update((key, value.strip()) for key, value in _KEYWORD.findall(text))
-                ended = ended or text.startswith("!END_OF_DATA")
-            elif line.strip() and not ended:
-                columns = columns or _columns(header, source.path)
-                rows.append((number, line))
-        if rows:
-            parts.append(_numbers(rows, columns, source.path))
-            total += len(rows)
-        if total > MOST_REFLECTIONS:
-            raise too_many(source.path)
-    if not parts:
-        raise fault(source.path, "no reflection", _HELPS)
-    table = np.concatenate(parts)
+
+    def pieces() -> Iterator[NDArray[np.float64]]:
+        columns: list[int] = []
+        ended = False
+        for first, lines in source.lines():
+            rows = []
+            for number, line in enumerate([] if ended else lines, first):
+                if line.lstrip().startswith(b"!"):
+                    text = line[:_LONGEST].decode("latin-1").strip().upper()
+                    header.update((key, value.strip()) for key, value in _KEYWORD.findall(text))
+                    ended = ended or text.startswith("!END_OF_DATA")
+                elif line.strip() and not ended:
+                    columns = columns or _columns(header, source.path)
+                    rows.append((number, line))
+            if rows:
+                yield _numbers(rows, columns, source.path)
+
+    table = gathered(pieces(), source.path, _HELPS)
     merged = header.get("MERGE", "FALSE").startswith("T")
     listing = Listing(
         hkl=table[:, :3],
