@@ -51,7 +51,8 @@ def measured(row: dict[str, Any], d_range: tuple[float, float], scrambled: bool,
     square = inverse_d_squared(lattice, *indices)
     inside = (square <= 1 / d_min**2) & inside_nyquist(shape)
     inside[:, 0, 0, 0] = False
-    u_iso = torch.tensor(random.uniform(0.01, 0.06, numbers.shape))
+    # One for each element: equivalent atoms move alike, so the space group stays what it was.
+    u_iso = torch.tensor(random.uniform(0.01, 0.06, 120))[numbers]
     scattering = Scattering("xray", u_iso=u_iso)
     factors = structure_factors(lattice, numbers, positions, indices, scattering)
     hkl = np.stack([each.numpy() for each in torch.meshgrid(*indices, indexing="ij")], -1)[inside[0].numpy()]

@@ -78,7 +78,7 @@ def atoms_of(candidate: Candidate) -> Atoms:
     sites = [
         (gemmi.Element(atom.element).atomic_number, np.array(atom.xyz), atom.occupancy) for atom in candidate.atoms
     ]
-    return _expanded(sites, group.rotations, group.translations)
+    return expanded(sites, group.rotations, group.translations)
 
 
 def read_atoms(path: Path, cell: tuple[float, ...]) -> Atoms:
@@ -95,7 +95,7 @@ def read_atoms(path: Path, cell: tuple[float, ...]) -> Atoms:
         (site.element.atomic_number, np.array([site.fract.x, site.fract.y, site.fract.z]), site.occ)
         for site in small.get_all_unit_cell_sites()
     ]
-    atoms = _expanded(sites, np.eye(3, dtype=int)[None], np.zeros((1, 3)))
+    atoms = expanded(sites, np.eye(3, dtype=int)[None], np.zeros((1, 3)))
     if not len(atoms[0]):
         raise UserError(f"reference={path} has no atoms beside hydrogen: give the CIF of a structure")
     edges, own = np.array(small.cell.parameters), np.array(cell)
@@ -111,11 +111,18 @@ def _numbers(values: NDArray[np.float64]) -> str:
     return " ".join(f"{value:.2f}" for value in values)
 
 
-def _expanded(
+def expanded(
     sites: list[tuple[int, NDArray[np.float64], float]],
     rotations: NDArray[np.integer],
     translations: NDArray[np.float64],
 ) -> Atoms:
+    """Return the atoms of the cell, without hydrogen and without sites that are less than half full.
+
+    Args:
+        sites: atomic number, fractional coordinates (3,) and occupancy of each site.
+        rotations: (G, 3, 3) rotations of the space group.
+        translations: (G, 3) translations of the space group.
+    """
     numbers, positions = [], []
     for number, place, occupancy in sites:
         if number <= 1 or occupancy < _LEAST_OCCUPANCY:
