@@ -20,6 +20,12 @@ def example() -> ReflectionData:
     return read_reflections(EXAMPLE)
 
 
+def within(data: ReflectionData, d_min: float) -> ReflectionData:
+    """Return the reflections with d ≥ d_min (Å)."""
+    kept = inverse_d_squared(data.hkl, data.experiment.cell) <= 1 / d_min**2
+    return replace(data, hkl=data.hkl[kept], intensity=data.intensity[kept], sigma=data.sigma[kept])
+
+
 def scrambled(data: ReflectionData, seed: int = 0) -> ReflectionData:
     """Return the same with intensities permuted in shells of resolution: no structure explains them."""
     random = np.random.default_rng(seed)
