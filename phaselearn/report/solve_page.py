@@ -121,7 +121,7 @@ def _laue_row(each: LaueCandidate, result: Determination) -> list[Any]:
 
 def _atom_rows(best: Candidate) -> list[list[Any]]:
     return [
-        [atom.label, *(f"{value:.4f}" for value in atom.xyz), f"{atom.u_iso:.4f}", atom.multiplicity]
+        [atom.label, *(f"{round(value, 4) % 1:.4f}" for value in atom.xyz), f"{atom.u_iso:.4f}", atom.multiplicity]
         for atom in best.atoms
     ]
 

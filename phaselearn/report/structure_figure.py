@@ -67,7 +67,7 @@ def structure_figure(
             {
                 "active": min(_SHOWN, len(surfaces) - 1),
                 "currentvalue": {"prefix": "Map at "},
-                "pad": {"t": 10},
+                "pad": {"t": 10, "b": 40},
                 "steps": [
                     {
                         "label": f"{level:g} σ",

@@ -90,6 +90,8 @@ def test_what_is_not_solved_has_exit_code_1_and_the_best_attempt(
     assert told["solved"] is False
     assert (tmp_path / "unsolved" / "solve.html").is_file()
     assert "what may help" in capsys.readouterr().out
+    assert call("solve", "-m", "noise.hkl", "seconds=0.1", "seed=1,2", "hydra.sweep.dir=several") == 0
+    assert len(list((tmp_path / "several").glob("*/solution.json"))) == 2
 
 
 @pytest.mark.parametrize(
