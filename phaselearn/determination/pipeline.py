@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from phaselearn.crystal.layout import multiplied
 from phaselearn.crystal.observed import Observed
+from phaselearn.determination.bounds import within_bounds
 from phaselearn.determination.confidence import CONFIDENT, confidence
 from phaselearn.determination.determination import Determination, Trial
 from phaselearn.determination.point_atoms import observed_in_p1
@@ -46,9 +47,12 @@ def determine_structure(
         report: told of every trial.
 
     Raises:
-        UserError: there are too few reflections for phases to be right or wrong.
+        UserError: there are too few reflections for phases to be right or wrong, or the cell is too large.
     """
     began = time.monotonic()
+    data, notes = within_bounds(data)
+    if not len(data):
+        raise UserError(f"{data.source}: no reflection is left: see that cell and file belong together")
     laue = choose_laue_class(data)
     merged = merge(data, laue.chosen.laue_class.rotations)
     observed, wilson = observed_in_p1(merged, data.experiment.probe)
@@ -69,7 +73,7 @@ def determine_structure(
         candidates=tuple(search.candidates),
         seconds=time.monotonic() - began,
         ended=ended,
-        notes=look_for_twins(merged).warnings,
+        notes=(*notes, *look_for_twins(merged).warnings),
     )
 
 
