@@ -70,11 +70,11 @@ def prepare(folder: str, store: str, count: int, told: str) -> None:
 
 @dataclass
 class Pair:
-    """What became of two processes that built one store.
+    """The end of two processes that built one store.
 
     Attributes:
         codes: exit codes; −9 of one that was killed.
-        texts: what each said.
+        texts: output of each process.
         work: how often each thing was made.
         killed: how many were killed.
     """

@@ -89,7 +89,7 @@ def build(name: str, store: Path, structures: str | None, count: int, processes:
     command += ["--workers", str(processes)]
     command += ["--structures", structures] if structures else []
     cores = sorted(os.sched_getaffinity(0))[:processes]
-    # The process states its own seconds: imports and the prototypes' library are no part of a build.
+    # The process states its own seconds: imports and the prototypes' library do not belong to a build.
     done = subprocess.run(
         command, check=True, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: os.sched_setaffinity(0, cores)
     )

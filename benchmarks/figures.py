@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-# What a timed trainer leaves out.
+# Options that a timed trainer leaves out.
 QUIET: dict[str, Any] = {
     "logger": False,
     "enable_checkpointing": False,

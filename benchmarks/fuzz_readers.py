@@ -111,8 +111,8 @@ def faults(numbers: Iterable[int], seed: int, keep: Path | None = None) -> tuple
     """Read inputs and judge them.
 
     Args:
-        numbers: of the inputs.
-        seed: of the inputs.
+        numbers: numbers of the inputs.
+        seed: seed of the inputs.
         keep: folder for those that show a fault.
 
     Returns:

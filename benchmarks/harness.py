@@ -1,4 +1,4 @@
-"""What LightningDataModule and Trainer cost against a bare loop over tensors, and whether streaming stays flat.
+"""The cost of LightningDataModule and Trainer against a bare loop over tensors, and whether streaming stays flat.
 
     python benchmarks/harness.py
 

@@ -1,4 +1,4 @@
-"""What a loss costs: against brute force, dense optimal transport and a training step, and how it grows with the grid.
+"""The cost of a loss: against brute force, dense optimal transport and a training step, and how it grows with the grid.
 
     OMP_NUM_THREADS=1 python benchmarks/losses.py [--smallest-epsilon]
 

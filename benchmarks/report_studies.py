@@ -1,4 +1,4 @@
-"""What changes the results of the 2021 report: its studies, each with a table and a plot.
+"""Studies of the 2021 report: what changes its results, each with a table and a plot.
 
     python benchmarks/report_studies.py --study layout --structures FILE [--jobs 1] [key=value …]
 
@@ -90,7 +90,7 @@ MEMORY = (Panel("peak memory, GiB", "peak resident memory (GiB)", from_zero=True
 
 @dataclass(frozen=True)
 class Study:
-    """What of a study's runs is tabulated and drawn, against which key."""
+    """The figures of a study's runs that are tabulated and drawn, and the key that they are drawn against."""
 
     x: str
     label: str

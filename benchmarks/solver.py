@@ -1,4 +1,4 @@
-"""What carries the solver: the same crystals with one part of it left out or more of another.
+"""Ablations of the solver: the same crystals with one part of it left out, or more of another.
 
     python benchmarks/solver.py --structures FILE [--count 100] [--regimes d1.5 d2.0] [--variants VARIANT …]
 

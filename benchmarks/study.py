@@ -1,4 +1,4 @@
-"""Many trainings of `train.py`: each is a run folder; finished ones are skipped and killed ones resumed."""
+"""Many runs of `train.py`, each in a run folder; finished ones are skipped and killed ones resumed."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Training:
 
     Attributes:
         name: as it is printed.
-        overrides: of the configuration, its experiment and source among them.
-        folder: of the run.
+        overrides: overrides of the configuration, its experiment and source among them.
+        folder: folder of the run.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Training:
 
     @property
     def processor_seconds(self) -> float:
-        """What the run has taken of the processor so far, its validation and test included; 0 where not known."""
+        """Processor time of the run so far in seconds, validation and test included; 0 where it is unknown."""
         path = self.folder / USED_FILE
         return float(path.read_text()) if path.exists() else 0.0
 

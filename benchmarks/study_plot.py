@@ -1,4 +1,4 @@
-"""Plots of a study: figures against what was varied, a panel a figure, or curves of the trainings."""
+"""Plots of a study: figures against the varied setting, one panel per figure, or training curves."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def draw_points(
     """Draw a panel for each figure against the key `x`, a line for each combination of the other keys.
 
     Args:
-        runs: what was varied, {key: value}, and the figures, of each run; of the other keys the first that varies has
+        runs: the varied settings {key: value} and the figures of each run; of the other keys the first that varies has
             colours, the second lines.
         x: the key along the axis: numbers on a logarithmic scale, or names.
-        label: of that axis.
-        panels: what is drawn.
-        path: of the PNG.
+        label: label of that axis.
+        panels: figures that are drawn.
+        path: path of the PNG.
     """
     others = [key for key in runs[0][0] if key != x and len({point[key] for point, _ in runs}) > 1]
     styles = _styles([tuple(point[key] for key in others) for point, _ in runs])

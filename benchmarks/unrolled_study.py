@@ -1,4 +1,4 @@
-"""What the training of the unrolled network owes to its parts: each left out or changed, at the same processor time.
+"""Ablations of the training of the unrolled network: each part left out or changed, at the same processor time.
 
     python benchmarks/unrolled_study.py --structures FILE [--seconds 180] [--jobs 1] [--count 400] [--seeds 0 1]
 

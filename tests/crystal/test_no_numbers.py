@@ -1,4 +1,4 @@
-"""Maps and data that are no numbers: unsolved or left out, and nothing to the crystals beside them."""
+"""Maps and data that are not numbers: unsolved or left out, and nothing to the crystals beside them."""
 
 import math
 

@@ -88,7 +88,7 @@ def observed(
         cell: a, b, c in Å, α, β, γ in degrees.
         noise: σ of counting, as a share of the mean intensity; σ states it.
         error: relative error of each intensity, which σ does not state.
-        seed: of the random numbers.
+        seed: seed of the random numbers.
     """
     generator = np.random.default_rng(seed)
     sigma = noise * intensity.mean() * np.sqrt(0.2 + intensity / intensity.mean())

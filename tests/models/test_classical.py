@@ -1,4 +1,4 @@
-"""What the parameter-free models promise beyond the contract."""
+"""Promises of the parameter-free models beyond the contract."""
 
 from dataclasses import replace
 

@@ -186,10 +186,10 @@ def random_crystal(
     """A crystal of atoms at random general positions, no two of them closer than 1.4 Å, after those at given places.
 
     Args:
-        symbol: of the setting, as gemmi knows it.
+        symbol: symbol of the setting, as gemmi knows it.
         cell: lengths in Å and angles in degrees.
-        elements: of the atoms in general positions.
-        seed: of the positions.
+        elements: elements of the atoms in general positions.
+        seed: seed of the positions.
         special: places of further atoms, {element: position}.
         probe: `xray` or `neutron`.
     """

@@ -73,7 +73,7 @@ class MaterialsProjectServer:
 
     Attributes:
         documents: the database.
-        version: of the database.
+        version: version of the database.
         fault: asked at each request with its path; returns None, or what goes wrong: ("status", (code, body, headers)),
             ("body", bytes) in place of the answer, ("cut", share of the body that is sent), ("drop", None) no answer at
             all, ("change", function of the answer's dictionary).
