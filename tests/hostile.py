@@ -1,4 +1,4 @@
-"""Files that a stranger could send: pickles that write a canary when they are loaded, and a secret that must not leak."""
+"""Files that a stranger could send: pickles that write a canary when loaded, and a secret that must not leak."""
 
 from __future__ import annotations
 
