@@ -26,7 +26,7 @@ run: setup ## the main job: prototypes → zarr pairs → a trained network → 
 	$(BIN)/python train.py
 	@printf 'next:   %s\n' 'source $(BIN)/activate' 'phaselearn runs' 'python train.py model=cnn trainer.max_epochs=3'
 
-test: setup ## the tests but the slow ones, about 8 minutes on two cores
+test: setup ## the tests but the slow ones, about 10 minutes on two cores
 	$(PYTEST) -m "not slow"
 
 test-slow: setup ## the slow ones: kills, long trainings, every space group, about 7 minutes

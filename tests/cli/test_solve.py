@@ -85,7 +85,7 @@ def test_what_is_not_solved_has_exit_code_1_and_the_best_attempt(
     monkeypatch.chdir(tmp_path)
     write_hkl(scrambled(within(example(), 1.4)), tmp_path / "noise.hkl")
     shutil.copy(EXAMPLE.with_suffix(".ins"), tmp_path / "noise.ins")
-    assert call("solve", "noise.hkl", "seconds=1", "run=unsolved") == 1
+    assert call("solve", "noise.hkl", "seconds=0.1", "run=unsolved") == 1
     told = json.loads((tmp_path / "unsolved" / "solution.json").read_text())
     assert told["solved"] is False
     assert (tmp_path / "unsolved" / "solve.html").is_file()
