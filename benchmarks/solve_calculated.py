@@ -14,7 +14,6 @@ import argparse
 import csv
 import gzip
 import json
-import math
 import time
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from phaselearn.determination.confidence import features
 from phaselearn.determination.pipeline import determine_structure
 from phaselearn.determination.reference import TOLERANCE, atoms_of, superposed
 from phaselearn.measured.reflection_data import Experiment, ReflectionData
+from phaselearn.structure.geometry import cell_of
 
 SHELL = 40  # reflections whose intensities are permuted among each other
 RIGHT = 0.9  # share of the atoms found, and of the solution's atoms that are real
@@ -73,7 +73,7 @@ def measured(row: dict[str, Any], d_range: tuple[float, float], scrambled: bool,
     scale = 9999 / intensity.max()
     noisy = intensity + sigma * random.normal(size=len(hkl))
     signs = random.choice([-1, 1], size=(len(hkl), 1))
-    edges = gemmi_cell(row["lattice"])
+    edges = cell_of(np.array(row["lattice"]))
     contents = {symbol: float(row["species"].count(symbol)) for symbol in dict.fromkeys(row["species"])}
     return ReflectionData(
         hkl=(hkl * signs).astype(np.int32),
@@ -82,18 +82,6 @@ def measured(row: dict[str, Any], d_range: tuple[float, float], scrambled: bool,
         experiment=Experiment(cell=edges, wavelength=0.71073, probe="xray", contents=contents),
         source=f"{row['id']} to {d_min:.2f} Å",
     )
-
-
-def gemmi_cell(lattice: list[list[float]]) -> tuple[float, float, float, float, float, float]:
-    """Return a, b, c in Å and α, β, γ in degrees of lattice vectors."""
-    a, b, c = np.array(lattice)
-
-    def angle(first: np.ndarray, second: np.ndarray) -> float:
-        cosine = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
-        return math.degrees(math.acos(float(np.clip(cosine, -1, 1))))
-
-    lengths = (float(np.linalg.norm(edge)) for edge in (a, b, c))
-    return (*lengths, angle(b, c), angle(a, c), angle(a, b))  # type: ignore[return-value]  # three and three
 
 
 def main() -> None:

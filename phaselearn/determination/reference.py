@@ -16,6 +16,7 @@ from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.determination.determination import Determination
 from phaselearn.determination.point_atoms import observed_in_p1
 from phaselearn.errors import UserError
+from phaselearn.measured.cells import lattice_of
 from phaselearn.structure.candidate import Candidate
 
 TOLERANCE = 0.5  # Å
@@ -58,7 +59,7 @@ def compared_with(path: Path, result: Determination) -> Comparison | None:
     best = result.best
     if best is None:
         return None
-    lattice = _lattice(best.cell)
+    lattice = lattice_of(best.cell)
     own = atoms_of(best)
     index, distance, real = superposed(known, own, lattice)
     near = distance < TOLERANCE
@@ -183,7 +184,3 @@ def _matched(lattice: NDArray[np.float64], known: Atoms, own: Atoms) -> bool:
         return False
     first, second = (Structure(lattice, numbers.tolist(), places) for numbers, places in (known, own))
     return bool(StructureMatcher(primitive_cell=True).fit(first, second))
-
-
-def _lattice(cell: tuple[float, ...]) -> NDArray[np.float64]:
-    return np.array(gemmi.UnitCell(*cell).orth.mat.tolist()).T

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from phaselearn.measured.cells import Cell
+from phaselearn.measured.cells import Cell, lattice_of
 from phaselearn.measured.merging import Merged
 from phaselearn.measured.reflection_data import ReflectionData
 from phaselearn.structure.asymmetric_unit import SitePeak, site_peaks
@@ -22,7 +22,6 @@ from phaselearn.structure.candidate import Atom, Candidate, FitFigures, Reflecti
 from phaselearn.structure.completion import Completion
 from phaselearn.structure.composition import Composition, formula_of
 from phaselearn.structure.difference_map import DifferenceMap
-from phaselearn.structure.geometry import lattice_of
 from phaselearn.structure.hand import Hand, hand_of, inverted
 from phaselearn.structure.least_squares import WEIGHT_A, Refined, judged, refine
 from phaselearn.structure.model import Model

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import gemmi
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from phaselearn.crystal.minimum_image import minimum_image
 from phaselearn.measured.cells import Cell
-
-
-def lattice_of(cell: Cell) -> NDArray[np.float64]:
-    """Return (3, 3), the rows a, b, c in Å, a along x and b in the plane of x and y."""
-    return np.array(gemmi.UnitCell(*cell).orth.mat.tolist()).T
 
 
 def cell_of(lattice: NDArray[np.float64]) -> Cell:

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from phaselearn.measured.cells import lattice_of
 from phaselearn.structure.candidate import Candidate
-from phaselearn.structure.geometry import cell_of, lattice_of
+from phaselearn.structure.geometry import cell_of
 from phaselearn.structure.settings import standard_setting
 from phaselearn.structure.sites import Site
 

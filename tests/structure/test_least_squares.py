@@ -8,8 +8,8 @@ import gemmi
 import numpy as np
 import pytest
 
+from phaselearn.measured.cells import lattice_of
 from phaselearn.structure.calculated import Calculator
-from phaselearn.structure.geometry import lattice_of
 from phaselearn.structure.least_squares import design_matrix, judged, refine
 from phaselearn.structure.model import Model
 from phaselearn.structure.reflections import Reflections

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from phaselearn.structure.geometry import lattice_of
+from phaselearn.measured.cells import lattice_of
 from phaselearn.structure.phased import PhasedFactors
 from phaselearn.structure.point_groups import PointGroup
 from phaselearn.structure.space_group import SpaceGroup

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from pymatgen.core import Structure
 
+from phaselearn.measured.cells import lattice_of
 from phaselearn.structure.candidate import Candidate
 from phaselearn.structure.determine import determine
-from phaselearn.structure.geometry import inverse_d_squared, lattice_of
+from phaselearn.structure.geometry import inverse_d_squared
 from phaselearn.structure.standard import in_standard_setting
 from phaselearn.structure.writers.cif import cif_text
 from phaselearn.structure.writers.folder import write_solution

@@ -10,9 +10,10 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from phaselearn.measured.cells import lattice_of
 from phaselearn.structure.candidate import Candidate
 from phaselearn.structure.difference_map import whole_sphere
-from phaselearn.structure.geometry import inverse_d_squared, lattice_of
+from phaselearn.structure.geometry import inverse_d_squared
 from phaselearn.structure.phased import synthesis
 from phaselearn.structure.reflections import Reflections
 
