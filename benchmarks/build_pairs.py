@@ -55,7 +55,7 @@ def log_work(log: Path) -> None:
 
 
 def prepare(folder: str, store: str, count: int, told: str) -> None:
-    """Run `phaselearn prepare` in this process, what it says in a file."""
+    """Run `phaselearn prepare` in this process, its output in a file."""
     stream = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for number in (1, 2):
         os.dup2(stream, number)

@@ -40,7 +40,7 @@ class Reader:
         self._process: subprocess.Popen[str] | None = None
 
     def read(self, path: Path) -> dict[str, Any]:
-        """Return what became of a file: what the worker says, `crash`, or `hang`."""
+        """Return the outcome of a file: the answer of the worker, `crash`, or `hang`."""
         if self._process is None:
             environment = {**os.environ, "OMP_NUM_THREADS": "1"}
             self._process = subprocess.Popen(

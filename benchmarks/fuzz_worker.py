@@ -31,7 +31,7 @@ def source(path: Path) -> Source:
 
 
 def judged(path: Path) -> dict[str, Any]:
-    """Return what became of a file: the usable crystals, the reasons of the others, or the error."""
+    """Return the outcome of a file: the usable crystals, the reasons of the others, or the error."""
     try:
         entries = list(source(path))
     except UserError as error:

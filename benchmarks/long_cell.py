@@ -39,7 +39,7 @@ D_MIN = 0.8  # Å
 VOLUME_PER_ATOM, BOND = 18.0, 1.45
 CLOSEST, NOT_BONDED, BRANCHES = 1.4, 2.2, 3  # Å; an atom has at most so many neighbours closer than not bonded ones
 ELEMENTS = (6, 6, 6, 6, 7, 8)
-PATIENCE = 3000  # places tried before a molecule that does not fit is begun anew
+PATIENCE = 3000  # places tried before a molecule that does not fit is started again
 MEMORY = 1.5  # GB
 SOLVED = 0.9
 
@@ -84,7 +84,7 @@ def observed_of(lattice: Tensor, numbers: Tensor, positions: Tensor) -> Observed
 
 
 def solve(model: str, group: str, seed: int) -> dict[str, float]:
-    """Solve a crystal here, and return what is stated of it."""
+    """Solve a crystal in this process, and return its figures."""
     torch.set_num_threads(1)
     lattice, numbers, positions = crystal(group, seed)
     observed = observed_of(lattice, numbers, positions)

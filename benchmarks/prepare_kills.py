@@ -1,4 +1,4 @@
-"""Kill `phaselearn prepare` at random moments and go on: the store is that of a build that was never stopped.
+"""Kill `phaselearn prepare` at random moments and resume it: the store equals that of a build that was never stopped.
 
     python benchmarks/prepare_kills.py [--count 2000] [--kills 20] [--workers 2] [--seed 0]
 

@@ -154,7 +154,7 @@ def _arguments(run: Path, seed: int) -> tuple[str, ...]:
 
 
 def differences(run: Path, whole: Path, seed: int) -> list[str]:
-    """Return in what a run is not the one that was left alone."""
+    """Return how a run differs from the one that was left alone."""
     found = []
     if not (run / "results.csv").exists():
         return ["lost: no results"]

@@ -36,7 +36,7 @@ class Training:
         return (self.folder / "results.csv").exists()
 
     def command(self) -> list[str]:
-        """Return what trains it, or goes on with it."""
+        """Return the command that trains it or resumes it."""
         return [sys.executable, str(REPOSITORY / "train.py"), *self.overrides, f"run={self.folder}"]
 
     def run(self) -> bool:

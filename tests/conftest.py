@@ -1,4 +1,4 @@
-"""What many tests share: small random crystals, a tiny store, and the shared structures where they are."""
+"""Fixtures that many tests share: small random crystals, a tiny store, and the shared structures where they are."""
 
 from __future__ import annotations
 

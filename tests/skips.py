@@ -57,7 +57,7 @@ class SkipWatch:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what was skipped, and what to do about it."""
+        """Print the unexpected skips, and what to do about them."""
         if self.unexpected:
             terminalreporter.section("unexpected skips", red=True)
             for name, told in sorted(self.unexpected.items()):

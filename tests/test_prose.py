@@ -39,22 +39,23 @@ FAULTS = {
 }
 
 
-def docstrings() -> Iterator[tuple[str, str]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
+def docstrings(*folders: Path) -> Iterator[tuple[str, str]]:
+    for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 text = ast.get_docstring(node)
                 if text:
-                    yield f"{path.relative_to(PACKAGE)}: {getattr(node, 'name', 'module')}", text
+                    yield f"{path.relative_to(REPOSITORY)}: {getattr(node, 'name', 'module')}", text
 
 
 def test_no_docstring_begins_with_what() -> None:
-    assert [place for place, text in docstrings() if text.startswith("What")] == []
+    folders = (REPOSITORY / name for name in ("phaselearn", "benchmarks", "examples", "tests"))
+    assert [place for place, text in docstrings(*folders) if text.startswith("What")] == []
 
 
 def test_every_module_has_a_docstring() -> None:
-    places = {place.removesuffix(": module") for place, _ in docstrings() if place.endswith(": module")}
-    modules = {str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py")}
+    places = {place.removesuffix(": module") for place, _ in docstrings(PACKAGE) if place.endswith(": module")}
+    modules = {str(path.relative_to(REPOSITORY)) for path in PACKAGE.rglob("*.py")}
     assert sorted(modules - places) == []
 
 

@@ -1,4 +1,4 @@
-"""The line that says what is trained: shared parameters once, frozen ones apart."""
+"""The line on trainable parameters counts shared ones once and frozen ones apart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training for so much processor time."""
+"""Training for a given processor time."""
 
 import pytest
 import pytorch_lightning as pl

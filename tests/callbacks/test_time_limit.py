@@ -21,7 +21,7 @@ from tests.data.test_datamodule import datamodule
 
 
 class Limit(TimeLimit):
-    """A time limit whose time is over after so many batches of this start."""
+    """A time limit that is reached after a given number of batches of this start."""
 
     def __init__(self, batches: int, rows: Rows) -> None:
         super().__init__("00:00:10:00")

@@ -1,4 +1,4 @@
-"""Two processes that train together give what one gives on the same crystals a step."""
+"""Two processes that train together give the weights of one process with the same crystals per step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run folder: gone on with where the configuration is the same, and else left alone."""
+"""A run folder is resumed where the configuration is the same, and left alone otherwise."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# What a command imports before it works; nothing of PhaseLearn, whose own imports are part of what is tested.
+# Libraries that a command imports before it works. PhaseLearn is left out: its own imports are tested, too.
 LIBRARIES = (
     "contourpy",
     "gemmi",

@@ -1,4 +1,4 @@
-"""Which numbers are a cell, told before a library sees them."""
+"""Numbers that cannot be a cell are refused before a library sees them."""
 
 from __future__ import annotations
 

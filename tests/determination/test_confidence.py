@@ -1,4 +1,4 @@
-"""The confidence rises with all that speaks for a structure, and is low for what explains nothing."""
+"""The confidence rises with each figure in favour of a structure, and is low where the fit is bad."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From reflections to a structure: a measured crystal is solved, and what cannot be solved is not called so."""
+"""From reflections to a structure: a measured crystal is solved, and scrambled data are not called solved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the networks promise beyond the contract."""
+"""Promises of the networks beyond the contract."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""What the steps that all models share log."""
+"""Values that the steps shared by all models log."""
 
 import pytorch_lightning as pl
 import torch

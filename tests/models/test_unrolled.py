@@ -1,4 +1,4 @@
-"""The unrolled network: what it learns from, on what that may depend, and how weights are loaded."""
+"""The unrolled network: its training examples, what these may depend on, and how weights are loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long the tests search for phases."""
+"""The length of searches in the tests."""
 
 from phaselearn.phasing.search import Polishing, SearchPlan
 

@@ -1,4 +1,4 @@
-"""Drive a page in headless Chromium, and read what a script in it has noted."""
+"""Drive a page in headless Chromium, and read the notes of a script in it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ for (const level of ["error", "warn"]) console[level] = (...parts) => problems.p
 
 
 def drive(path: Path, script: str) -> dict[str, Any]:
-    """Return what the script in the page noted: it puts JSON into an element with the id `probe`.
+    """Return the notes of the script in the page: it puts JSON into an element with the id `probe`.
 
     Errors, warnings and violations of the page's security policy are in its array `problems`.
     """

@@ -47,7 +47,7 @@ DRIVE = """
 
 
 def write_run(folder: Path, model: str, rate: float, scores: list[float], crystals: dict[str, float] | None) -> None:
-    """Write what `train.py` leaves; without crystals, what it leaves before the test."""
+    """Write the files that `train.py` leaves; without crystals, those that it leaves before the test."""
     folder.mkdir(parents=True)
     config = {
         "model": {"_target_": f"phaselearn.models.{model}", "width": len(model)},

@@ -1,4 +1,4 @@
-"""Folders that anybody may have written: shown as broken with the reason, and what they are named is not obeyed."""
+"""Folders that anybody may have written are shown as broken, with the reason; their names are not obeyed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Searches from the command line: killed and gone on with, pruned, and shown."""
+"""Searches from the command line: killed and resumed, pruned, and shown."""
 
 from __future__ import annotations
 

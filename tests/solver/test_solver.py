@@ -1,4 +1,4 @@
-"""The solver: on what its phases may depend, and which mistakes it names."""
+"""The solver: what its phases may depend on, and the mistakes that it names."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def begun(workplace: Path) -> tuple[Path, str, WandbFile]:
 
 @pytest.fixture(scope="module")
 def resumed(workplace: Path, begun: tuple[Path, str, WandbFile]) -> tuple[Path, WandbFile, WandbFile]:
-    """The same run gone on with, and both files of W&B."""
+    """The same run resumed, and both files of W&B."""
     run, _, first = begun
     command(workplace, *TRAIN, "resume=outputs/run", "trainer.max_epochs=3")
     _, path = wandb_files(run)
@@ -89,7 +89,7 @@ def test_the_history_is_that_of_the_metrics_file(begun: tuple[Path, str, WandbFi
     run, _, kept = begun
     for name in ("train/loss", "val/loss", "val/median_cc", "val/floor", "val/floor_solved"):
         steps, values = _logged(run, name)
-        # Of a run that a later test goes on with, the first two epochs.
+        # The first two epochs of a run that a later test resumes.
         assert kept.series(name) == (steps[:2], pytest.approx(values[:2]))
         assert len(kept.series(name)[0]) == 2
     epochs = [row["epoch"] for row in kept.history]

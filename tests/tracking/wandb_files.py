@@ -82,7 +82,7 @@ def read_wandb_file(path: Path) -> WandbFile:
 
 
 def wandb_files(run_folder: Path) -> list[Path]:
-    """Return the files of a run folder, one for each time that the run was begun or gone on with."""
+    """Return the files of a run folder, one for each time that the run was started or resumed."""
     return sorted((run_folder / "wandb").glob("offline-run-*/run-*.wandb"))
 
 

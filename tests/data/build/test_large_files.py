@@ -32,7 +32,7 @@ def _edges(count: int) -> list[float]:
 
 
 def _write(path: Path, count: int) -> Path:
-    """Write cubic polonium with so many edges into one file, of the format that its name says."""
+    """Write cubic polonium, once for each edge, into one file in the format of its suffix."""
     if path.suffix == ".cif":
         path.write_text("".join(BLOCK.format(number=n, edge=edge) for n, edge in enumerate(_edges(count))))
     elif path.suffix == ".json":

@@ -1,4 +1,4 @@
-"""Faults of the machine stop a build, which goes on later; an entry is never left out for one."""
+"""Faults of the machine stop a build, which can be resumed; no entry is left out because of one."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ SMALL = (
 
 @pytest.mark.slow
 def test_training_without_end_and_going_on_with_it(tmp_path) -> None:
-    """A run that was stopped after an epoch goes on with the crystals that it had not seen."""
+    """A run that was stopped after an epoch continues with crystals that it has not seen."""
     command(tmp_path, *TRAIN, *SMALL, "data.loading.num_workers=1", "trainer.max_epochs=2", "run=whole")
     command(tmp_path, *TRAIN, *SMALL, "trainer.max_epochs=1", "run=parts")
     assert not torch.equal(*(next(iter(weights(tmp_path / run).values())) for run in ("whole", "parts")))

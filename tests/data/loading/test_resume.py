@@ -1,4 +1,4 @@
-"""A training that is stopped within an epoch and goes on is the one that never stopped, to the last bit."""
+"""A run that is stopped within an epoch and resumed equals one that never stopped, to the last bit."""
 
 from __future__ import annotations
 

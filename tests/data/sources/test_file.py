@@ -269,7 +269,7 @@ def test_a_document_gets_one_hint(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(UserError, match=r"prepare source=folder 'source\.path=\".*a b\.json\"'`$"):
             read(path)
-        # What is advised does it.
+        # The advice of the error works.
         [crystal] = Folder(str(path), "**/*", None, "as_given", "", "")
         assert crystal.formula == "NaCl"
 

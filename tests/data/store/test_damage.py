@@ -1,4 +1,4 @@
-"""Whatever happens to a file of a store is noticed, named, and mended by the command that the message gives."""
+"""Any damage to a file of a store is noticed, named, and repaired by the command that the message gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stores: what is written is what is read, whatever happens in between."""
+"""Stores return the pairs that were written, whatever happens in between."""
 
 import shutil
 

@@ -24,7 +24,7 @@ from tests.data.sources.materials_project.snapshots import Make
 
 @pytest.fixture(scope="module")
 def available_fields() -> list[str]:
-    """What the client works out anew for each field of each request, in a tenth of a second."""
+    """Values that the client computes again for each field of each request, in a tenth of a second."""
     from emmet.core.summary import SummaryDoc
 
     return list(SummaryDoc.model_json_schema()["properties"])

@@ -180,5 +180,5 @@ def library() -> list[Document]:
 
 
 def rock_salts(count: int) -> list[Document]:
-    """Return a database of so many crystals of one formula, each with a cell of its own."""
+    """Return a database of a number of crystals of one formula, each with a cell of its own."""
     return [document(f"mp-{i}", rock_salt("Na", "Cl", 5 + i / 1e4)) for i in range(1, count + 1)]

@@ -1,4 +1,4 @@
-"""What the tests of the Materials Project share."""
+"""Helpers that the tests of the Materials Project share."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def fetched(server: MaterialsProjectServer, folder: Path, key: str = KEY) -> dic
 
 
 class Once:
-    """A fault at the n-th request of a path, so many times."""
+    """A fault at the n-th request of a path, repeated a number of times."""
 
     def __init__(self, path: str, number: int, fault: Fault, times: int = 1) -> None:
         self.path, self.number, self.fault, self.times = path, number, fault, times

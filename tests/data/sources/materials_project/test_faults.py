@@ -1,4 +1,4 @@
-"""What passes is asked again, what lasts is one line, and nothing that was fetched is lost."""
+"""Faults that pass are tried again, faults that last are one line, and nothing that was fetched is lost."""
 
 from __future__ import annotations
 

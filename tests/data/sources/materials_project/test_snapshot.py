@@ -1,4 +1,4 @@
-"""What is chosen, kept and read back without network: the real client against a local server."""
+"""Entries are chosen, kept and read back without network: the real client against a local server."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def _attributes(**changes: Any) -> Callable[[Path], None]:
 
 
 def _rows(count: int, *names: str) -> Callable[[Path], None]:
-    """Arrays that claim so many rows, in one chunk as in a small store or in as many as it takes."""
+    """Arrays that claim a large number of rows, in one chunk or in as many as that needs."""
 
     def change(store: Path) -> None:
         for name in names or [file.parent.name for file in store.glob("*/zarr.json")]:
