@@ -36,8 +36,8 @@ def features(candidate: Candidate) -> dict[str, float]:
 def _score(of: dict[str, float]) -> float:
     """Return the logit: a logistic regression on 136 calculated crystals and 64 with scrambled intensities.
 
-    Refitted without each crystal in turn, it calls 113 of them solved, and four of these are wrong, none of them
-    scrambled (benchmarks/RESULTS.md).
+    Refitted without each crystal in turn, it calls 113 of them solved, and three of these are wrong, none of them
+    scrambled (benchmarks/fit_confidence.py, benchmarks/RESULTS.md).
     """
     return (
         _CONSTANT

@@ -15,6 +15,7 @@ from phaselearn.determination.listing import advice, counted_trials
 from phaselearn.determination.reference import Comparison, atoms_of
 from phaselearn.measured.cells import inverse_d_squared, lattice_of
 from phaselearn.measured.laue import LaueCandidate
+from phaselearn.measured.shells import Shell, shells, useful_resolution
 from phaselearn.report.rendering import COLOURS, drawable, write_page
 from phaselearn.report.structure_figure import structure_figure
 from phaselearn.structure.candidate import Candidate
@@ -47,6 +48,8 @@ def write_solve_page(path: Path, result: Determination, known: Comparison | None
         atoms=_atom_rows(best) if best else [],
         facts={**_facts(result), "command": command},
         plots=drawable([_wilson_plot(result), *([_r_plot(best)] if best else [])]),
+        shells=[_shell_row(shell) for shell in shells(result.merged)],
+        useful=f"{useful_resolution(result.merged):.2f}",
         laue_headings=["class", "R_int", "R_pim", "CC½", "pairs", "verdict"],
         laue=[_laue_row(each, result) for each in result.laue.candidates[-_MOST_LAUE:]],
         laue_note=result.laue.reason,
@@ -109,6 +112,17 @@ def _candidate_row(each: Candidate) -> list[Any]:
         f"{symmetry.absent_over_sigma:.1f} ({symmetry.absent})",
         each.formula,
         each.units,
+    ]
+
+
+def _shell_row(shell: Shell) -> list[Any]:
+    return [
+        f"{shell.d_max:.2f} to {shell.d_min:.2f}",
+        shell.unique,
+        f"{shell.completeness:.0%}",
+        f"{shell.redundancy:.1f}",
+        f"{shell.mean_i_over_sigma:.1f}",
+        f"{shell.significant:.0%}",
     ]
 
 
