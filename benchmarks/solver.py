@@ -19,7 +19,7 @@ from figures import state_machine
 from omegaconf import DictConfig, OmegaConf
 
 from phaselearn.benchmark.contenders import parameter_free, regime_from
-from phaselearn.benchmark.crystals import choose, crystals_of_source
+from phaselearn.benchmark.crystals import choose_crystals, crystals_of_source
 from phaselearn.benchmark.records import CrystalRecord
 from phaselearn.benchmark.regimes import Regime
 from phaselearn.benchmark.runner import ModelContender, RunSettings, run_contender
@@ -29,21 +29,20 @@ from phaselearn.data.sources.file import File
 from phaselearn.data.structures import Crystal
 from phaselearn.losses.mse import MeanSquaredError
 
-NO_NETWORK, NO_REFINEMENT = {"network": {"weights": None}}, {"refinement": None}
+NO_NETWORK, NO_REFINEMENT = {"starts": {"network": {"weights": None}}}, {"refinement": None}
 VARIANTS = {
     "as shipped": {},
     "without network": NO_NETWORK,
     "without refinement": NO_REFINEMENT,
-    "without symmetry": {"completion": {"passes": 0}},
+    "without symmetry": {"symmetry": {"passes": 0}},
     "without network and refinement": NO_NETWORK | NO_REFINEMENT,
     "the best start alone refined": {"choice": {"refined": 1}},
     "chosen by R alone": {"choice": {"trust": 0.0}},
     "chosen by the network alone": {"choice": {"trust": 1e6}},
-    "one start": {"starts": {"count": 1}},
-    "one round of starts": {"starts": {"rounds": 1}},
-    "random starts": {"starts": {"flipping": None}},
-    "all starts for every crystal": {"starts": {"first": 6}},
-    "single runs of 100 cycles": {"starts": {"flipping": {"iterations": 100}}},
+    "one start": {"plan": {"counts": [1]}},
+    "one round of starts": {"plan": {"counts": [1, 2, 6]}},
+    "all starts for every crystal": {"plan": {"counts": [6, 12, 18]}},
+    "single runs of 100 cycles": {"starts": {"begin": {"iterations": 100}}},
 }
 
 
@@ -70,7 +69,7 @@ def judge(model: DictConfig, regime: Regime, crystals: Sequence[Crystal], folder
 def tested_crystals(structures: Path, count: int) -> tuple[Crystal, ...]:
     """Return the first of the validation crystals of `phaselearn benchmark split=validation`."""
     source = File(str(structures), None, licence="", attribution="")
-    return choose(crystals_of_source(source, 30.0), "validation", count, seed=0).tested
+    return choose_crystals(crystals_of_source(source, 30.0), "validation", count, seed=0).tested
 
 
 def named_regimes(names: Sequence[str]) -> list[Regime]:

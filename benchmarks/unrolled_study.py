@@ -45,8 +45,8 @@ VARIANTS = {
     "four times the time": (),
 }
 TIME = {"a quarter of the time": 0.25, "four times the time": 4.0}
-JUDGED = {"starts": {"count": 1}, "completion": {"passes": 0}, "refinement": None}
-REFERENCES = {"without network": {"network": {"weights": None}}, "shipped weights": {}}
+JUDGED = {"plan": {"counts": [1]}, "symmetry": {"passes": 0}, "refinement": None}
+REFERENCES = {"without network": {"starts": {"network": {"weights": None}}}, "shipped weights": {}}
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Run:
         """Return the options of the model as it is judged."""
         trained = OmegaConf.load(self.training.folder / "config.yaml").model
         network = OmegaConf.merge(trained.network, {"weights": str(self.training.folder / "last.ckpt")})
-        parts = {"network": network, "completion": {"finest": trained.training.finest}}
+        parts = {"starts": {"network": network, "completion": {"finest": trained.training.finest}}}
         return OmegaConf.merge(shipped(), parts, JUDGED)
 
 

@@ -57,5 +57,5 @@ def starts_named(name: str, seed: int) -> Solver:
     begun = GlobalHydra.instance().is_initialized()
     with nullcontext() if begun else initialize_config_dir(str(config_directory()), version_base="1.3"):
         config = compose("solve", [f"starts={name}", f"seed={seed}"])
-    starts: Solver = instantiate(config.starts)
-    return starts
+    search: Solver = instantiate(config.search)
+    return search

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,34 +33,57 @@ def regime_from(folder: Path, name: str, meanings: Mapping[str, Mapping[str, str
     Args:
         folder: folder conf/.
         name: name of the regime.
-        meanings: {name: {group: option}}, with the groups `data` and `observation`.
+        meanings: {name: {group: option}}, with the groups `data` and `observation`. Without `data`, the reflections
+            fill a sphere to the resolution of the observation.
 
     Raises:
         UserError: there is no such regime, or it names an option that does not exist.
     """
     meaning = meanings[choose("regimes", name, meanings, command="phaselearn benchmark", listed=True)]
-    if not isinstance(meaning, Mapping) or not meaning.keys() >= {"data", "observation"}:
+    if not isinstance(meaning, Mapping) or "observation" not in meaning:
         raise UserError(
-            f"regime.{name}={meaning}: an option of data and one of observation are needed, e.g. "
-            f"'regime.{name}={{data: hkl20_full, observation: ideal}}'"
+            f"regime.{name}={meaning}: an option of conf/observation is needed, and one of conf/data unless the "
+            f"reflections are to fill a sphere, e.g. 'regime.{name}={{data: hkl20_full, observation: ideal}}'"
         )
-    paths = {group: folder / group / f"{meaning[group]}.yaml" for group in ("data", "observation")}
+    paths = {group: folder / group / f"{meaning[group]}.yaml" for group in ("data", "observation") if group in meaning}
     for group, path in paths.items():
         if not path.exists() or path.name.startswith("_"):
             raise UserError(
                 f"regime.{name}.{group}={meaning[group]} is not an option of conf/{group}: "
                 "see `phaselearn benchmark --help`"
             )
-    base, chosen = (read_plain(path)["definition"] for path in (folder / "data" / "_base.yaml", paths["data"]))
-    return Regime(name, PairDefinition(**_arguments(base | chosen)), _observation(folder, meaning["observation"]))
+    observation = _observation(folder, meaning["observation"])
+    base = read_plain(folder / "data" / "_base.yaml")["definition"]
+    if "data" in paths:
+        chosen = read_plain(paths["data"])["definition"]
+        return Regime(name, PairDefinition(**_arguments(base | chosen)), observation)
+    if observation.finest is None:
+        raise UserError(
+            f"regime.{name}={meaning}: observation={meaning['observation']} has no resolution to which reflections "
+            f"could fill a sphere; name a box, e.g. 'regime.{name}={{data: hkl20_full, observation: ideal}}'"
+        )
+    chosen = read_plain(folder / "data" / "hkl20_full.yaml")["definition"]  # its form factors, sigma and frame
+    return Regime(name, PairDefinition(**_arguments(base | chosen)), observation, observation.finest)
 
 
 def _observation(folder: Path, option: str) -> ObservationModel:
-    """Return the observation of an option of conf/observation; Hydra composes it, since options build on each other."""
+    """Return the observation of an option of conf/observation."""
+    return instantiate(composed_option(folder, "observation", option))
+
+
+def composed_option(folder: Path, group: str, option: str) -> DictConfig:
+    """Return an option of conf/GROUP as Hydra composes it, since options build on each other.
+
+    Args:
+        folder: folder conf/.
+        group: the group, such as `observation`.
+        option: the option.
+    """
     # Within a command, Hydra knows the folder already and cannot be initialised twice.
     begun = GlobalHydra.instance().is_initialized()
     with nullcontext() if begun else initialize_config_dir(str(folder), version_base="1.3"):
-        return instantiate(compose(overrides=[f"+observation={option}"]).observation)
+        composed: DictConfig = compose(overrides=[f"+{group}={option}"])[group]
+    return composed
 
 
 def parameter_free(name: str, config: DictConfig, build: Builder, device: str) -> ModelContender:
@@ -72,10 +95,10 @@ def parameter_free(name: str, config: DictConfig, build: Builder, device: str) -
         build: returns the model for `SimpleNamespace(definition=…)`.
         device: device that it runs on.
     """
-    identity = json.dumps(OmegaConf.to_container(config, resolve=True), sort_keys=True)
-    weights = OmegaConf.select(config, "network.weights")
-    if weights is not None and weights_path(weights).is_file():
-        identity += hashlib.sha256(weights_path(weights).read_bytes()).hexdigest()
+    content = OmegaConf.to_container(config, resolve=True)
+    identity = json.dumps(content, sort_keys=True)
+    for path in _weights(content):
+        identity += hashlib.sha256(path.read_bytes()).hexdigest()
     return ModelContender(
         name,
         lambda definition: build(SimpleNamespace(definition=definition)),
@@ -85,6 +108,16 @@ def parameter_free(name: str, config: DictConfig, build: Builder, device: str) -
         identity=identity,
         device=device,
     )
+
+
+def _weights(node: Any) -> Iterator[Path]:
+    """Yield the files of weights that a configuration names."""
+    if isinstance(node, Mapping):
+        given = node.get("weights")
+        if isinstance(given, str) and weights_path(given).is_file():
+            yield weights_path(given)
+        for value in node.values():
+            yield from _weights(value)
 
 
 def trained(

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import plotly.graph_objects as go
 from markupsafe import Markup
 
 from phaselearn.benchmark import comparison, confidence
+from phaselearn.benchmark import curves as curves_module
 from phaselearn.benchmark.comparison import Comparison
 from phaselearn.benchmark.confidence import Calibration
+from phaselearn.benchmark.curves import Curve
 from phaselearn.benchmark.table import SUBSETS, Row, failed_note
 from phaselearn.report import rendering
 
 PAGE_FILE = "benchmark.html"
 
-_RESOLUTION = {"full20": 0.0, "d1.0": 1.0, "d1.5": 1.5, "d2.0": 2.0}
+_SERIES = {"ideal data": r"d(\d+\.\d+)", "laboratory data": r"lab(\d+\.\d+)"}  # names of regimes, with a resolution
+_KINDS = ("all", "inorganic", "molecular")
 _SIZES = {"atoms_1_8": "1–8", "atoms_9_20": "9–20", "atoms_21_40": "21–40", "atoms_41_up": "> 40"}
 _HEADINGS = ("regime, method", "n", "solved %", "strict %", "median CC", "gain", "phase error °", "s per crystal")
 _NOTE = (
@@ -31,6 +36,7 @@ def write_page(
     title: str,
     facts: Mapping[str, str],
     rows: Sequence[Row],
+    curves: Sequence[Curve],
     comparisons: Sequence[Comparison],
     calibrations: Sequence[Calibration],
 ) -> None:
@@ -41,10 +47,11 @@ def write_page(
         title: heading of the page.
         facts: lines of the header by name: crystals, leakage, homometry, commit, command.
         rows: rows of the table.
+        curves: curves of the methods, in regimes where one has several starts.
         comparisons: comparisons with outside programs.
         calibrations: calibrations of confidences.
     """
-    plots = [_against_resolution(rows), *_against_atoms(rows), _against_time(rows)]
+    plots = [*_against_seconds(curves), *_against_resolution(rows), *_against_atoms(rows), _against_time(rows)]
     if calibrations:
         plots.append(_reliability(calibrations))
     rendering.write_page(
@@ -53,6 +60,7 @@ def write_page(
         title=title,
         facts=facts,
         plots=rendering.drawable(plots),
+        curves={"headings": curves_module.HEADINGS, "rows": [curves_module.table_cells(each) for each in curves]},
         outside={"headings": comparison.HEADINGS, "rows": [comparison.table_cells(each) for each in comparisons]},
         confidence={"headings": confidence.HEADINGS, "rows": [confidence.table_cells(each) for each in calibrations]},
         headings=_HEADINGS,
@@ -93,16 +101,51 @@ def _methods(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(str(row["method"]) for row in rows))
 
 
-def _against_resolution(rows: Sequence[Row]) -> go.Figure:
-    figure = _figure("Solved against resolution", "d_min, Å (0: all of the 20³ box)")
-    for method in _methods(rows):
-        chosen = [
-            row for row in rows if row["method"] == method and row["subset"] == "all" and row["regime"] in _RESOLUTION
-        ]
-        chosen.sort(key=lambda row: _RESOLUTION[str(row["regime"])])
-        if chosen:
-            figure.add_trace(_line(chosen, method, [_RESOLUTION[str(row["regime"])] for row in chosen]))
-    return figure
+def _against_seconds(curves: Sequence[Curve]) -> list[go.Figure]:
+    """Return a figure for each regime and subset: the share solved after each number of starts, against seconds."""
+    figures = []
+    for regime, subset in dict.fromkeys((curve.regime, curve.subset) for curve in curves):
+        figure = _figure(f"Solved against seconds: {regime}, {subset}", "seconds per crystal")
+        figure.update_xaxes(type="log")
+        for curve in curves:
+            if (curve.regime, curve.subset) == (regime, subset):
+                solved = np.array(curve.solved)
+                low, high = np.array(curve.solved_intervals).T
+                figure.add_trace(
+                    go.Scatter(
+                        x=curve.seconds,
+                        y=100 * solved,
+                        text=[f"{count} starts" for count in curve.starts],
+                        name=curve.method,
+                        mode="lines+markers",
+                        error_y={
+                            "symmetric": False,
+                            "array": 100 * (high - solved),
+                            "arrayminus": 100 * (solved - low),
+                            "thickness": 1,
+                        },
+                    )
+                )
+        figures.append(figure)
+    return figures
+
+
+def _against_resolution(rows: Sequence[Row]) -> list[go.Figure]:
+    """Return a figure for each series of regimes and kind of crystal."""
+    figures = []
+    for series, pattern in _SERIES.items():
+        matches = {str(row["regime"]): re.fullmatch(pattern, str(row["regime"])) for row in rows}
+        resolution = {regime: float(match[1]) for regime, match in matches.items() if match}
+        for kind in _KINDS if len(resolution) > 1 else ():
+            figure = _figure(f"Solved against resolution: {series}, {kind}", "d_min, Å")
+            chosen = [row for row in rows if row["regime"] in resolution and row["subset"] == kind]
+            for method in _methods(chosen):
+                line = [row for row in chosen if row["method"] == method]
+                line.sort(key=lambda row: resolution[str(row["regime"])])
+                figure.add_trace(_line(line, method, [resolution[str(row["regime"])] for row in line]))
+            if chosen:
+                figures.append(figure)
+    return figures
 
 
 def _against_atoms(rows: Sequence[Row]) -> list[go.Figure]:

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from phaselearn.benchmark.regimes import InputPreparation, Regime
-from phaselearn.benchmark.runner import Outcome
-from phaselearn.crystal.layout import miller_indices
+from phaselearn.benchmark.runner import Timed
+from phaselearn.crystal.layout import miller_box, shape_of
 from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError, choose
 from phaselearn.metrics.phasing import observed_of
@@ -55,8 +55,8 @@ class Cctbx:
         """Return True: it can read the data of any regime."""
         return True
 
-    def run(self, batch: Batch, regime: Regime) -> Outcome:
-        """Phase a batch in another process.
+    def run(self, batch: Batch, regime: Regime) -> list[Timed]:
+        """Phase a batch in another process; there is one stage.
 
         Raises:
             UserError: the process failed.
@@ -93,7 +93,7 @@ class Cctbx:
         ):
             box[(row, *hkl.T)] = values.to(box.dtype)
             box[(row, *(-hkl).T)] = values.conj().to(box.dtype)
-        return Outcome(Solution(box), seconds)
+        return [Timed.only(Solution(box), seconds)]
 
 
 def _cell(lattice: np.ndarray) -> list[float]:
@@ -105,8 +105,8 @@ def _cell(lattice: np.ndarray) -> list[float]:
 
 def _unique_reflections(mask: Tensor) -> Tensor:
     """Return the Miller indices (m, 3) of the observed reflections, one of each Friedel pair."""
-    index = miller_indices("full", mask.shape[-1])
-    hkl = index[mask.nonzero()]
+    places = mask.nonzero().unbind(1)
+    hkl = torch.stack([index[place] for index, place in zip(miller_box(shape_of(mask)), places, strict=True)], 1)
     # The last index that is not zero is positive.
     digits = hkl.sign() * torch.tensor([1, 3, 9])
     return hkl[digits.sum(-1) > 0]

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from phaselearn.files import write_csv
+
+
+class Attempt(NamedTuple):
+    """The state of a search over a crystal after some of its starts.
+
+    Attributes:
+        starts: the number of starts so far; 1 for a method without starts.
+        seconds: the crystal's share of the time so far.
+        solved: whether the best phases so far are right.
+    """
+
+    starts: int
+    seconds: float
+    solved: bool
 
 
 @dataclass(frozen=True)
@@ -20,10 +35,12 @@ class CrystalRecord:
         id, formula, prototype, space_group, atoms: facts of the crystal; `atoms` is the number in its cell.
         prototype_seen: whether training saw its structure type.
         correlation, floor, gain, phase_error, solved, atoms_found, strict, hard, counted, failed: the `Judgement`.
-        seconds: time of the batch on the processor or the GPU, divided by its number of crystals.
+        seconds: the crystal's share of the time of its batch on the processor or the GPU. Each stage of a search is
+            shared by the crystals that took part in it.
         reflections, volume: number of unique reflections observed; volume of the cell in Å³.
         r_factor, skewness, peakiness, symmetry, inversion: figures of merit of the map, from `phaselearn.phasing`.
         agreement, cycles, expected_correlation: the method's own figures of merit, as in `Solution`.
+        attempts: the states of the search, the last being the result.
     """
 
     method: str
@@ -55,14 +72,22 @@ class CrystalRecord:
     agreement: float
     cycles: float
     expected_correlation: float
+    attempts: tuple[Attempt, ...]
 
 
-_READ: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "float": float, "bool": lambda text: text == "True"}
+_READ: dict[str, Callable[[str], Any]] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": lambda text: text == "True",
+    "tuple[Attempt, ...]": lambda text: tuple(Attempt(*attempt) for attempt in json.loads(text)),
+}
 
 
 def write_records(path: Path, records: Sequence[CrystalRecord]) -> None:
     """Write records in one step: a file that exists is complete."""
-    write_csv(path, [asdict(record) for record in records], [field.name for field in fields(CrystalRecord)])
+    rows = [asdict(record) | {"attempts": json.dumps(record.attempts)} for record in records]
+    write_csv(path, rows, [field.name for field in fields(CrystalRecord)])
 
 
 def read_records(path: Path) -> list[CrystalRecord]:

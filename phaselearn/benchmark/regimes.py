@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from phaselearn.data.batch import Batch, ideal_batch
+from phaselearn.crystal.layout import Shape, inside_nyquist, miller_box, resized
+from phaselearn.crystal.observed import box_for
+from phaselearn.crystal.structure_factors import structure_factors
+from phaselearn.data.batch import Batch, ideal_batch, map_batch
 from phaselearn.data.pairs import PairDefinition, make_intensity, pad_atoms
 from phaselearn.data.preparation.observation import ObservationModel
 from phaselearn.data.preparation.preparation import measured_batch
 from phaselearn.data.structures import Crystal
+
+_POINTS_OF_A_BATCH = 1 << 22  # of the boxes of a batch; bounds the memory
 
 
 @dataclass(frozen=True)
@@ -23,18 +32,41 @@ class Regime:
         name: name in the tables.
         definition: size, layout and scattering of the pairs.
         observation: limits and errors of the measurement.
+        resolution: in Å. All reflections to this resolution are there, on boxes as large as the crystals need; None for
+            those that the definition's N³ points hold.
     """
 
     name: str
     definition: PairDefinition
     observation: ObservationModel
+    resolution: float | None = None
 
     def fits(self, definition: PairDefinition) -> bool:
         """Whether a network trained on such pairs can read these data."""
-        return all(
+        return self.resolution is None and all(
             getattr(self.definition, name) == getattr(definition, name)
             for name in ("size", "layout", "scattering", "b_iso")
         )
+
+    def box(self, crystals: Sequence[Crystal]) -> Shape:
+        """Return n₁, n₂, n₃ of the box that holds the reflections of each of these crystals."""
+        if self.resolution is None:
+            return (self.definition.size,) * 3
+        # The largest index along an axis, at d ≥ d_min, is the length of the cell's edge over d_min.
+        edges = np.max([np.linalg.norm(crystal.lattice, axis=1) for crystal in crystals], axis=0)
+        return box_for([math.floor(edge / self.resolution * (1 + 1e-6)) for edge in edges])
+
+    def groups(self, crystals: Sequence[Crystal], batch_size: int) -> list[list[Crystal]]:
+        """Split crystals into batches, each of similar ones, so that little of it is padding."""
+        ordered = sorted(crystals, key=lambda crystal: (math.prod(self.box([crystal])), len(crystal.numbers)))
+        groups: list[list[Crystal]] = []
+        for crystal in ordered:
+            joined = [*groups[-1], crystal] if groups else [crystal]
+            if not groups or len(joined) > batch_size or len(joined) * math.prod(self.box(joined)) > _POINTS_OF_A_BATCH:
+                groups.append([crystal])
+            else:
+                groups[-1].append(crystal)
+        return groups
 
 
 @dataclass(frozen=True)
@@ -58,23 +90,52 @@ def batches(
     Noise and missing reflections depend on the seed and on the id of a crystal alone. So every method gets the same
     |F|, whatever its batch size.
     """
-    for start in range(0, len(crystals), batch_size):
-        chosen = list(crystals[start : start + batch_size])
+    for chosen in regime.groups(crystals, batch_size):
         lattice, numbers, positions = pad_atoms(chosen)
-        definition = regime.definition
         seeds = [crystal_seed(crystal, seed) for crystal in chosen]
-        ideal = ideal_batch(
-            intensity=make_intensity(lattice.float(), numbers, positions, definition),
-            density=None,
-            lattice=lattice,
-            atoms=(numbers, positions),
-            prototype_seen=torch.tensor([crystal.prototype in seen_prototypes for crystal in chosen]),
-            row=torch.tensor([value % (1 << 31) for value in seeds]),
-        )
-        measured = measured_batch(
-            ideal, regime.observation, definition.layout, seeds, preparation.transform, preparation.scaling
-        )
-        yield chosen, measured
+        seen = torch.tensor([crystal.prototype in seen_prototypes for crystal in chosen])
+        # Each crystal is measured on its own box: what is drawn for a reflection depends on its place in the box.
+        boxes = [regime.box([crystal]) for crystal in chosen]
+        parts, places = [], []
+        for box in dict.fromkeys(boxes):
+            rows = torch.tensor([row for row, own in enumerate(boxes) if own == box])
+            own_seeds = [seeds[row] for row in rows.tolist()]
+            ideal = ideal_batch(
+                intensity=_intensity(lattice[rows].float(), numbers[rows], positions[rows], regime, box),
+                density=None,
+                lattice=lattice[rows],
+                atoms=(numbers[rows], positions[rows]),
+                prototype_seen=seen[rows],
+                row=torch.tensor([value % (1 << 31) for value in own_seeds]),
+            )
+            layout = regime.definition.layout
+            parts.append(
+                measured_batch(ideal, regime.observation, layout, own_seeds, preparation.transform, preparation.scaling)
+            )
+            places.append(rows)
+        yield chosen, _joined(parts, places, regime.box(chosen))
+
+
+def _joined(parts: Sequence[Batch], places: Sequence[Tensor], shape: Shape) -> Batch:
+    """Return batches on boxes of their own as one, on a box that holds the reflections of each."""
+    if len(parts) == 1:
+        return parts[0]
+    order = torch.cat(list(places)).argsort()
+    whole = [map_batch(part, lambda values: resized(values, shape) if values.ndim == 4 else values) for part in parts]
+    joined = {name: torch.cat([cast(Mapping[str, Tensor], part)[name] for part in whole])[order] for name in whole[0]}
+    # Made in a loop, it is not a TypedDict to a type checker; its keys are those of a batch.
+    return cast(Batch, joined)
+
+
+def _intensity(lattice: Tensor, numbers: Tensor, positions: Tensor, regime: Regime, shape: Shape) -> Tensor:
+    """Return the ideal intensities (B, n₁, n₂, n₃)."""
+    definition = regime.definition
+    if regime.resolution is None:
+        return make_intensity(lattice, numbers, positions, definition)
+    if regime.observation.needs_atoms:  # it calculates its own
+        return lattice.new_zeros((len(lattice), *shape))
+    factors = structure_factors(lattice, numbers, positions, miller_box(shape), definition.scattering, definition.b_iso)
+    return (factors.real.square() + factors.imag.square()) * inside_nyquist(shape)
 
 
 def crystal_seed(crystal: Crystal, seed: int) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from phaselearn.benchmark.comparison import Comparison, compare
 from phaselearn.benchmark.confidence import Calibration, check
 from phaselearn.benchmark.crystals import BenchmarkSet, in_random_order
+from phaselearn.benchmark.curves import curves_of, with_starts, write_curves
 from phaselearn.benchmark.homometry import HomometricPair, homometric_pairs
 from phaselearn.benchmark.leakage import audit
 from phaselearn.benchmark.markdown import markdown
@@ -90,6 +91,7 @@ def run_benchmark(
     rows = summarise_records(records + outside, plan.resamples)
     calibrations = _calibrate(crystals, regimes, contenders, records, seen, plan)
     comparisons = compare(records + outside, [each.name for each in peers])
+    curves = with_starts(curves_of(records + outside, plan.resamples))
     facts = dict(facts) | {"leakage": str(audit(crystals.tested, crystals.training))}
     if plan.homometry is not None:
         pairs = homometric_pairs(crystals.tested, plan.homometry)
@@ -97,13 +99,14 @@ def run_benchmark(
         write_csv(folder / HOMOMETRY_FILE, [asdict(pair) for pair in pairs], list(HomometricPair.__annotations__))
     write_records(folder / RECORDS_FILE, records + outside)
     write_table(folder, rows)
+    write_curves(folder, curves)
     for name, kind, values in (
         (COMPARISON_FILE, Comparison, comparisons),
         (CALIBRATION_FILE, Calibration, calibrations),
     ):
         write_csv(folder / name, [asdict(value) for value in values], list(kind.__annotations__))
-    write_whole(folder / MARKDOWN_FILE, markdown(facts, rows, comparisons, calibrations).encode())
-    write_page(folder / PAGE_FILE, "Phasing methods compared", facts, rows, comparisons, calibrations)
+    write_whole(folder / MARKDOWN_FILE, markdown(facts, rows, curves, comparisons, calibrations).encode())
+    write_page(folder / PAGE_FILE, "Phasing methods compared", facts, rows, curves, comparisons, calibrations)
     return rows
 
 

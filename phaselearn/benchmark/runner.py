@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from phaselearn.benchmark.records import CrystalRecord, read_records, write_records
+from phaselearn.benchmark.records import Attempt, CrystalRecord, read_records, write_records
 from phaselearn.benchmark.regimes import InputPreparation, Regime, batches
 from phaselearn.crystal.judgement import Judgement, judge
 from phaselearn.crystal.lattice import volume
@@ -27,21 +27,28 @@ from phaselearn.models.base import DensityModel
 from phaselearn.phasing.figures_of_merit import DENSITY_SHARE, inversion, peakiness, r_factor, skewness
 from phaselearn.phasing.map_symmetry import symmetry_agreement
 from phaselearn.phasing.measurement import Measurement, map_of
-from phaselearn.phasing.solution import Solution, Solver
+from phaselearn.phasing.solution import Solution, Solver, Stage, StagedSolver
 from phaselearn.progress import track
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """The result of a method on a batch.
+class Timed:
+    """A stage of a search, and its time.
 
     Attributes:
-        solution: phases, and the method's own figures of merit.
-        seconds: time of the whole batch: processor time of all cores together, or wall time with a GPU.
+        stage: the best phases so far.
+        seconds: (B,) each crystal's share of the time so far: processor time of all cores together, or wall time with a
+            GPU.
     """
 
-    solution: Solution
-    seconds: float
+    stage: Stage
+    seconds: Tensor
+
+    @classmethod
+    def only(cls, solution: Solution, seconds: float) -> Timed:
+        """Return the one stage of a method without starts; the crystals share the time of the batch."""
+        count = len(solution.factors)
+        return cls(Stage(1, solution, torch.ones(count, dtype=torch.bool)), torch.full((count,), seconds / count))
 
 
 class Contender(Protocol):
@@ -66,8 +73,8 @@ class Contender(Protocol):
     def fits(self, regime: Regime) -> bool:
         """Whether the method can read the regime's data."""
 
-    def run(self, batch: Batch, regime: Regime) -> Outcome:
-        """Phase a batch."""
+    def run(self, batch: Batch, regime: Regime) -> list[Timed]:
+        """Phase a batch; the last stage is the result."""
 
 
 @dataclass(frozen=True)
@@ -96,18 +103,31 @@ class ModelContender:
         """Whether the grid and the layout are those that the model was trained on."""
         return self.definition is None or regime.fits(self.definition)
 
-    def run(self, batch: Batch, regime: Regime) -> Outcome:
-        """Phase a batch."""
+    def run(self, batch: Batch, regime: Regime) -> list[Timed]:
+        """Phase a batch; the last stage is the result."""
         model = self.build(self.definition or regime.definition).eval().to(self.device)
         batch = map_batch(batch, lambda values: values.to(self.device))
-        start = self._clock()
         with torch.no_grad():
+            if isinstance(model, StagedSolver):
+                return self._timed(model.stages(observed_of(batch, model.definition), batch["row"].tolist()))
+            start = self._clock()
             if isinstance(model, Solver):
                 solution = model.solve(observed_of(batch, model.definition), batch["row"].tolist())
             else:
                 density = model(batch)
                 solution = Solution(predicted_factors(density, batch, model.definition))
-        return Outcome(solution, self._clock() - start)
+        return [Timed.only(solution, self._clock() - start)]
+
+    def _timed(self, stages: Iterator[Stage]) -> list[Timed]:
+        """Run a search, and share the time of each stage among the crystals that took part."""
+        timed: list[Timed] = []
+        start = self._clock()
+        for stage in stages:
+            ran = stage.ran.float().cpu()
+            share = (self._clock() - start) / ran.sum() * ran
+            timed.append(Timed(stage, timed[-1].seconds + share if timed else share))
+            start = self._clock()
+        return timed
 
     def _clock(self) -> float:
         """Return the processor time of all cores, which other programs do not affect; with a GPU, the wall time."""
@@ -147,10 +167,8 @@ def run_contender(
     if path.exists():
         return read_records(path)
     records: list[CrystalRecord] = []
-    # Crystals of similar size share a batch, so that little of it is padding.
-    ordered = sorted(crystals, key=lambda crystal: len(crystal.numbers))
-    parts = batches(ordered, regime, contender.preparation, seen, settings.batch_size, settings.seed)
-    count = -(-len(ordered) // settings.batch_size)
+    parts = batches(crystals, regime, contender.preparation, seen, settings.batch_size, settings.seed)
+    count = len(regime.groups(crystals, settings.batch_size))
     for chosen, batch in track(parts, f"{contender.name} {regime.name}", count):
         records += _judged(contender, regime, chosen, batch)
     write_records(path, records)
@@ -166,7 +184,7 @@ def _key(
 ) -> str:
     facts = {
         "contender": contender.identity,
-        "regime": [regime.definition.as_dict(), repr(regime.observation)],
+        "regime": [regime.definition.as_dict(), repr(regime.observation), regime.resolution],
         "crystals": sorted(crystal.id for crystal in crystals),
         "seen": sorted(seen),
         "batch_size": settings.batch_size,
@@ -177,13 +195,19 @@ def _key(
 
 
 def _judged(contender: Contender, regime: Regime, crystals: Sequence[Crystal], batch: Batch) -> Iterator[CrystalRecord]:
-    outcome = contender.run(batch, regime)
-    factors = outcome.solution.factors.cpu()
+    timed = contender.run(batch, regime)
+    solution = timed[-1].stage.solution
+    factors = solution.factors.cpu()
     observed = observed_of(batch, regime.definition)
-    scattering = scattering_of(batch, regime.definition)
-    judgement, _ = judge(factors, observed, batch["numbers"], batch["positions"], scattering)
+
+    def judged(factors: Tensor, rows: Tensor) -> Judgement:
+        scattering = scattering_of(batch, regime.definition)[rows]
+        return judge(factors[rows], observed[rows], batch["numbers"][rows], batch["positions"][rows], scattering)[0]
+
+    judgement = judged(factors, torch.arange(len(factors)))
+    attempts = _attempts(timed, judgement.solved, judged)
     values = _values(judgement) | {
-        name: figure.tolist() for name, figure in (figures_of(factors, observed) | _own(outcome.solution)).items()
+        name: figure.tolist() for name, figure in (figures_of(factors, observed) | _own(solution)).items()
     }
     for place, crystal in enumerate(crystals):
         yield CrystalRecord(
@@ -195,9 +219,28 @@ def _judged(contender: Contender, regime: Regime, crystals: Sequence[Crystal], b
             space_group=crystal.space_group,
             atoms=len(crystal.numbers),
             prototype_seen=bool(batch["prototype_seen"][place]),
-            seconds=outcome.seconds / len(crystals),
+            seconds=float(timed[-1].seconds[place]),
+            attempts=attempts[place],
             **{name: column[place] for name, column in values.items()},
         )
+
+
+def _attempts(
+    timed: Sequence[Timed], solved: Tensor, judged: Callable[[Tensor, Tensor], Judgement]
+) -> list[tuple[Attempt, ...]]:
+    """Return the states of the search of each crystal; only results that changed are judged."""
+    attempts: list[list[Attempt]] = [[] for _ in solved]
+    for each, later in zip(timed, (*timed[1:], None), strict=True):
+        ran = each.stage.ran.cpu()
+        # The last state of a crystal is its result, which is judged already.
+        goes_on = later.stage.ran.cpu() if later is not None else torch.zeros_like(ran)
+        right = solved.clone()
+        rows = (ran & goes_on).nonzero()[:, 0]
+        if len(rows):
+            right[rows] = judged(each.stage.solution.factors.cpu(), rows).solved
+        for row in ran.nonzero()[:, 0].tolist():
+            attempts[row].append(Attempt(each.stage.starts, float(each.seconds[row]), bool(right[row])))
+    return [tuple(states) for states in attempts]
 
 
 def _values(judgement: Judgement) -> dict[str, list[float | bool]]:

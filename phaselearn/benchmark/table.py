@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -22,11 +23,15 @@ SUBSETS: dict[str, Callable[[CrystalRecord], bool]] = {
     "unseen_prototype": lambda record: not record.prototype_seen,
     "centrosymmetric": lambda record: is_centrosymmetric(record.space_group),
     "noncentrosymmetric": lambda record: not is_centrosymmetric(record.space_group),
+    "inorganic": lambda record: not is_molecular(record.formula),
+    "molecular": lambda record: is_molecular(record.formula),
     "atoms_1_8": lambda record: record.atoms <= 8,
     "atoms_9_20": lambda record: 9 <= record.atoms <= 20,
     "atoms_21_40": lambda record: 21 <= record.atoms <= 40,
     "atoms_41_up": lambda record: record.atoms > 40,
 }
+
+_OF_SOME = ("unseen_prototype", "inorganic", "molecular")  # without a row if all crystals belong to it
 
 # Column, field of the record, and statistic over the crystals.
 _STATISTICS = (
@@ -56,12 +61,17 @@ def is_centrosymmetric(space_group: int) -> bool:
     return group is not None and group.is_centrosymmetric()
 
 
+def is_molecular(formula: str) -> bool:
+    """Whether a formula has both carbon and hydrogen, as nearly all molecular crystals have."""
+    return {"C", "H"} <= set(re.findall("[A-Z][a-z]?", formula))
+
+
 def summarise_records(records: Sequence[CrystalRecord], resamples: int) -> list[Row]:
     """Return the rows of the table, in the order of the records.
 
     Crystals with fewer than 20 unique observed reflections are left out, and their number is given. `failed` is the
     number of crystals for which the method gave no map; they are unsolved. A subset without crystals has no row, nor
-    has `unseen_prototype` if it holds all crystals.
+    have `unseen_prototype`, `inorganic` and `molecular` if they hold all crystals.
 
     Args:
         records: records of all methods and regimes.
@@ -74,7 +84,7 @@ def summarise_records(records: Sequence[CrystalRecord], resamples: int) -> list[
     for (regime, method), members in groups.items():
         for subset, belongs in SUBSETS.items():
             chosen = [record for record in members if belongs(record)]
-            if subset == "unseen_prototype" and len(chosen) == len(members):
+            if subset in _OF_SOME and len(chosen) == len(members):
                 continue
             counted = [record for record in chosen if record.counted]
             if counted:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phaselearn.commands.application import run_application, typed_command
-from phaselearn.commands.options import config_directory, option_file
+from phaselearn.commands.options import config_directory, option_file, options_of
 from phaselearn.commands.plain_config import plain_values, read_config
 from phaselearn.commands.run_folder import own_folder
 from phaselearn.commands.strangers import CONFIG_FILE, Stranger, read_run_config
+from phaselearn.errors import UserError, unknown
 from phaselearn.quoting import command, printable, setting
 
 if TYPE_CHECKING:
@@ -17,9 +19,13 @@ if TYPE_CHECKING:
 
     from phaselearn.benchmark.runner import Contender
 
+SOLVER = "solver"  # the model whose starts `starts` names
+
 
 def main() -> None:
     """Run the command."""
+    # To Hydra, `starts` is the group conf/starts, of which `phaselearn solve` chooses one option.
+    sys.argv[1:] = [f"search.{typed}" if typed.startswith("starts=") else typed for typed in sys.argv[1:]]
     run_application("benchmark", _benchmark)
 
 
@@ -37,7 +43,6 @@ def _benchmark(config: DictConfig) -> None:
     from phaselearn.benchmark.table import benchmark_table
     from phaselearn.commands.console import quiet_libraries
     from phaselearn.commands.settings import check
-    from phaselearn.errors import UserError
     from phaselearn.files import write_whole
     from phaselearn.report.run import git_commit
 
@@ -51,7 +56,7 @@ def _benchmark(config: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     meanings = plain_values(config.regime)
     regimes = [regime_from(config_directory(), str(name), meanings) for name in config.regimes]
-    contenders = [_contender(str(name), config.device, config.trust) for name in config.models]
+    contenders = _contenders(config)
     peers = [peer(str(name), config.peer_time_limit) for name in config.peers]
     if config.store is not None:
         crystals = crystals_of_store(config.store)
@@ -84,6 +89,78 @@ def _benchmark(config: DictConfig) -> None:
 def _source_name(config: DictConfig) -> str:
     name = str(config.source._target_).rpartition(".")[2]
     return f"{name} {Path(config.source.path).name}" if "path" in config.source else name
+
+
+def _contenders(config: DictConfig) -> list[Contender]:
+    """Return the methods; the solver appears once for each of the starts, if there are any.
+
+    Raises:
+        UserError: starts are given without the solver, or a method or start is unknown.
+    """
+    names = [str(name) for name in config.models]
+    if config.search.starts and SOLVER not in names:
+        raise UserError(
+            f"starts=[{','.join(map(str, config.search.starts))}] are starts of the solver, which is not among the "
+            f"models: add it, models=[{','.join([*names, SOLVER])}]"
+        )
+    contenders: list[Contender] = []
+    for name in names:
+        if name == SOLVER and config.search.starts:
+            contenders += [_solver(str(starts), config) for starts in config.search.starts]
+        else:
+            contenders.append(_contender(name, config.device, config.trust))
+    return contenders
+
+
+def _solver(name: str, config: DictConfig) -> Contender:
+    """Return the solver with the starts of an option of conf/starts, or with the network of a run folder."""
+    from dataclasses import replace
+
+    from omegaconf import OmegaConf
+
+    from phaselearn.benchmark.contenders import composed_option, parameter_free
+    from phaselearn.commands.session import method_of
+
+    seen = None
+    if (Path(name) / CONFIG_FILE).is_file():
+        starts, seen = _network_of(Path(name), config.trust)
+        name = Path(name).name
+    else:
+        if option_file("starts", name) is None:
+            raise unknown("starts", name, options_of("starts"), command="phaselearn benchmark", listed=True)
+        starts = composed_option(config_directory(), "starts", name)
+    model = read_config(config_directory() / "model" / f"{SOLVER}.yaml")
+    # A crystal gets further starts whatever its resolution: that one will do holds for the shipped starts alone.
+    changed = {"single": None, "seconds": config.search.seconds, "counts": config.search.counts or model.plan.counts}
+    plan = OmegaConf.merge(model.plan, changed)
+    node = OmegaConf.merge(OmegaConf.masked_copy(model, [key for key in model if key != "starts"]), {"plan": plan})
+    node["starts"] = starts
+    method = parameter_free(f"{SOLVER}:{name}", node, lambda data: method_of(node, data), config.device)
+    return replace(method, seen_prototypes=seen)
+
+
+def _network_of(folder: Path, trusted: bool) -> tuple[DictConfig, frozenset[str]]:
+    """Return the starts of a run's network, which begins with random phases, and the structure types that it saw.
+
+    Raises:
+        UserError: the run trained no network that improves trial phases.
+    """
+    from omegaconf import OmegaConf
+
+    from phaselearn.commands.session import checkpoint_path, read_training_set
+
+    again = command("phaselearn benchmark", f"models=[{SOLVER}]", f"starts=[{setting('', folder)[1:]}]", "trust=true")
+    config = read_run_config(folder, Stranger(str(folder / CONFIG_FILE), again), trusted, without=("logger",))
+    network = OmegaConf.select(config, "model.network")
+    if network is None or "weights" not in network:
+        raise UserError(
+            f"starts=[{folder}]: {OmegaConf.select(config, 'model._target_')} improves no trial phases, only "
+            "model=unrolled does; judge the network alone by "
+            f"`{command('phaselearn benchmark', f'models=[{folder}]')}`"
+        )
+    starts = read_config(config_directory() / "starts" / "unrolled.yaml")
+    starts["network"] = OmegaConf.merge(network, {"weights": str(checkpoint_path(folder, "best"))})
+    return starts, frozenset(read_training_set(folder)["prototypes"])
 
 
 def _contender(name: str, device: str, trusted: bool) -> Contender:

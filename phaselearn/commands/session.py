@@ -137,8 +137,6 @@ def build_method(name: str, data: PairDataModule) -> DensityModel:
     Raises:
         UserError: there is no such option, or its model has weights.
     """
-    from phaselearn.losses.mse import MeanSquaredError
-
     path = option_file("model", name)
     if path is None:
         raise unknown("evaluation.methods", name, options_of("model"), command="python train.py", listed=True)
@@ -148,6 +146,13 @@ def build_method(name: str, data: PairDataModule) -> DensityModel:
             f"evaluation.methods={name}: only models without weights can stand beside the network, e.g. "
             "evaluation.methods=[phase_zero,charge_flipping]"
         )
+    return method_of(node, data)
+
+
+def method_of(node: DictConfig, data: PairDataModule) -> DensityModel:
+    """Return a parameter-free model from its configuration."""
+    from phaselearn.losses.mse import MeanSquaredError
+
     return _build(node, loss=MeanSquaredError(), definition=data.definition)
 
 

@@ -68,7 +68,7 @@ def _solve(config: DictConfig) -> None:
     with own_folder(folder, own, "give the same command to repeat it"):
         write_whole(folder / CONFIG_FILE, OmegaConf.to_yaml(own).encode())
         name = HydraConfig.get().runtime.choices["starts"]
-        found = determine_structure(data, instantiate(config.starts), name, config.seconds, _announce)
+        found = determine_structure(data, instantiate(config.search), name, config.seconds, _announce)
         known = compared_with(reference, found) if reference is not None else None
         write_solution(folder, found, known, typed_command("solve"))
     print(listing(found, known))

@@ -88,9 +88,9 @@ def to_full_box(values: Tensor, layout: str) -> Tensor:
     Returns:
         (..., N, N, N) in FFT order.
     """
-    size = values.shape[-1]
     if layout == "full":
-        return values * inside_nyquist(size, values.device).to(values.dtype)
+        return values * inside_nyquist(shape_of(values), values.device).to(values.dtype)
+    size = values.shape[-1]
     half = (size + 1) // 2
     box = torch.zeros_like(values)
     box[..., :half, :half, :half] = values[..., :half, :half, :half]

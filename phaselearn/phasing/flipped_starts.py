@@ -1,4 +1,4 @@
-"""Trial phases found by charge flipping."""
+"""Starts by charge flipping: a whole search, phase zero, and single runs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from torch import Tensor
 from phaselearn.crystal.observed import Observed
 from phaselearn.phasing.charge_flipping import ChargeFlipping
 from phaselearn.phasing.search import SearchPlan, search
+from phaselearn.phasing.solution import Solution
 
 
 @dataclass(frozen=True, kw_only=True)
 class FlippedStarts:
-    """Several sets of trial phases for each crystal, by charge flipping.
+    """Trial phases by charge flipping.
 
     The first start is a whole search, with restarts until two agree. The second has all phases zero, which nearly
     solves an easy crystal. All further starts are single runs of flipping, which differ where the search was in doubt.
@@ -30,20 +31,17 @@ class FlippedStarts:
     plan: SearchPlan
     iterations: int
 
-    def __call__(self, observed: Observed, crystals: Sequence[int], seed: int, start: int) -> Tensor:
-        """Return FFT boxes (B, n₁, n₂, n₃) with the phases of one start of each crystal.
+    def __call__(self, observed: Observed, crystals: Sequence[int], seed: int, numbers: range) -> Solution:
+        """Return the trial phases; see `phaselearn.phasing.starts.Starts`."""
+        each = [self._one(observed, crystals, seed, number) for number in numbers]
+        return Solution(torch.stack(each, 1).flatten(0, 1))
 
-        Args:
-            observed: the crystals' reflections.
-            crystals: (B,) a number for each crystal, its row in the store, which seeds its random phases.
-            seed: seed of the random phases that flipping begins with.
-            start: number of the start, from 0.
-        """
-        if start == 0:
+    def _one(self, observed: Observed, crystals: Sequence[int], seed: int, number: int) -> Tensor:
+        if number == 0:
             return search(observed, self.method, self.plan, seed, crystals).factors
-        if start == 1:
+        if number == 1:
             return observed.map_amplitude().to(torch.complex64)
-        return self.once(observed, crystals, seed, start)
+        return self.once(observed, crystals, seed, number)
 
     def once(self, observed: Observed, crystals: Sequence[int], seed: int, number: int) -> Tensor:
         """Return the phases of a single run of flipping; `number` makes runs differ."""

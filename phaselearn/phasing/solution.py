@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -27,6 +27,29 @@ class Solution(Rows):
     agreement: Tensor | None = None
     cycles: Tensor | None = None
     expected_correlation: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The state of a search over starts after some of them.
+
+    Attributes:
+        starts: the number of starts so far.
+        solution: the best phases so far.
+        ran: (B,) whether a crystal has had starts since the last stage.
+    """
+
+    starts: int
+    solution: Solution
+    ran: Tensor
+
+
+@runtime_checkable
+class StagedSolver(Protocol):
+    """A solver that searches in stages; a benchmark reads the time and the result of each."""
+
+    def stages(self, observed: Observed, crystals: Sequence[int]) -> Iterator[Stage]:
+        """Yield the best phases so far again and again; the last ones are the result."""
 
 
 @runtime_checkable

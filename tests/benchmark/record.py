@@ -1,6 +1,6 @@
 """A record of a crystal for the tests."""
 
-from phaselearn.benchmark.records import CrystalRecord
+from phaselearn.benchmark.records import Attempt, CrystalRecord
 
 
 def record(**changes):
@@ -34,5 +34,6 @@ def record(**changes):
         "agreement": 0.99,
         "cycles": 80.0,
         "expected_correlation": float("nan"),
+        "attempts": (Attempt(1, 0.06, False), Attempt(2, 0.1, True)),
     }
     return CrystalRecord(**(values | changes))

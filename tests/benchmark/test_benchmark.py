@@ -16,7 +16,7 @@ from phaselearn.benchmark.leakage import audit
 from phaselearn.benchmark.records import read_records, write_records
 from phaselearn.benchmark.regimes import InputPreparation, Regime, batches
 from phaselearn.benchmark.run import BenchmarkPlan, run_benchmark
-from phaselearn.benchmark.runner import ModelContender, Outcome, RunSettings, run_contender
+from phaselearn.benchmark.runner import ModelContender, RunSettings, Timed, run_contender
 from phaselearn.benchmark.table import COLUMNS, benchmark_table, is_centrosymmetric, summarise_records
 from phaselearn.commands.options import config_directory
 from phaselearn.commands.session import build_method
@@ -54,9 +54,11 @@ def test_every_method_gets_the_same_amplitudes_whatever_its_batches(crystals):
 
 
 def test_batches_hold_no_density(crystals):
-    _, batch = next(batches(crystals, IDEAL, InputPreparation(), frozenset({crystals[0].prototype}), 8, 0))
+    seen = frozenset({crystals[0].prototype})
+    chosen, batch = next(batches(crystals[:3], IDEAL, InputPreparation(), seen, 8, 0))
     assert "density" not in batch
-    assert batch["prototype_seen"][0]
+    assert batch["prototype_seen"].tolist() == [crystal.prototype in seen for crystal in chosen]
+    assert batch["prototype_seen"].any()
 
 
 def test_phase_zero_is_its_own_floor(crystals, tmp_path):
@@ -180,7 +182,7 @@ def scrambled(batch):
 @pytest.mark.parametrize("name", ["phase_zero", "random_phase", "charge_flipping", "raar", "solver"])
 def test_the_runner_hands_no_method_the_truth(name, crystals):
     _, batch = next(batches(crystals[:6], NOISY, InputPreparation(), frozenset(), 6, 0))
-    first, second = (contender(name).run(given, NOISY).solution for given in (batch, scrambled(batch)))
+    first, second = (contender(name).run(given, NOISY)[-1].stage.solution for given in (batch, scrambled(batch)))
     assert torch.equal(first.factors, second.factors)
     for figure in ("agreement", "cycles", "expected_correlation"):
         one, other = getattr(first, figure), getattr(second, figure)
@@ -199,7 +201,7 @@ class Told:
         return True
 
     def run(self, batch, regime):
-        return Outcome(Solution(self.factors), seconds=0.0)
+        return [Timed.only(Solution(self.factors), 0.0)]
 
 
 @pytest.mark.parametrize("name", ["phase_zero", "random_phase", "charge_flipping", "raar"])
@@ -207,7 +209,7 @@ def test_the_runner_judges_a_crystal_alike_from_any_origin_and_in_either_hand(na
     few = sorted(crystals, key=lambda crystal: len(crystal.numbers))[:6]
     moved = [replace(crystal, positions=(ORIGIN - crystal.positions) % 1.0) for crystal in few]
     _, batch = next(batches(few, IDEAL, InputPreparation(), frozenset(), 8, 0))
-    found = contender(name).run(batch, IDEAL).solution.factors
+    found = contender(name).run(batch, IDEAL)[-1].stage.solution.factors
     # ρ(x₀ − x) has the structure factors F*(h) exp(2πi h·x₀).
     indices = torch.stack(
         torch.meshgrid(*[torch.fft.fftfreq(size, 1 / size) for size in found.shape[1:]], indexing="ij")

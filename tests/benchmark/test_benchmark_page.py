@@ -8,6 +8,7 @@ from pathlib import Path
 
 from phaselearn.benchmark.comparison import compare
 from phaselearn.benchmark.confidence import check
+from phaselearn.benchmark.curves import curves_of
 from phaselearn.benchmark.page import write_page
 from phaselearn.benchmark.table import summarise_records
 from tests.benchmark.record import record
@@ -47,7 +48,8 @@ def written(path: Path, method: str) -> Page:
     ]
     ours = [each for each in records if each.method == method]
     rows, beside = summarise_records(records, 20), compare(records, ["outside"])
-    write_page(path, f"Title {method}", {f"fact {method}": method}, rows, beside, [check(ours, ours)])
+    curves = curves_of(records, 20)
+    write_page(path, f"Title {method}", {f"fact {method}": method}, rows, curves, beside, [check(ours, ours)])
     return Page(path.read_text(encoding="utf-8"))
 
 

@@ -11,13 +11,17 @@ from phaselearn.losses.shift_invariant import ShiftInvariant
 from phaselearn.models.unrolled_network import UnrolledNetwork
 from phaselearn.phasing.charge_flipping import ChargeFlipping
 from phaselearn.phasing.flipped_starts import FlippedStarts
-from phaselearn.solver.multi_start import Choice, Completion, StartPlan
+from phaselearn.phasing.restarts import Restarts
+from phaselearn.phasing.starts import RandomStarts, Starts
+from phaselearn.solver.multi_start import Choice, StartPlan, Symmetry
+from phaselearn.solver.network_starts import Completion, NetworkStarts
 from phaselearn.solver.solver import Solver
 from phaselearn.testing.batches import DEFINITION
 from tests.phasing.plan import PLAN
 
-STARTS = StartPlan(flipping=None, count=1, first=8, rounds=1, settled=0.95, seconds=None)
-COMPLETION = Completion(finest=1.2, density_share=0.08, extension_cycles=10, least=0.5, passes=0)
+PLAN_OF_STARTS = StartPlan(counts=(1,), trusted=1, settled=0.95, single=None, seconds=None)
+COMPLETION = Completion(finest=1.2, keep=True, density_share=0.08, cycles=10)
+SYMMETRY = Symmetry(least=0.5, passes=0)
 CHOICE = Choice(refined=1, trust=0.5)
 
 
@@ -30,16 +34,19 @@ def small_network(**changes: Any) -> UnrolledNetwork:
     return network.eval()
 
 
-def solver(network: torch.nn.Module | None = None, refinement: Any = None, **changes: Any) -> Solver:
-    """Return a solver with some attributes of its starts, completion and choice changed."""
+def solver(
+    network: torch.nn.Module | None = None, begin: Starts | None = None, refinement: Any = None, **changes: Any
+) -> Solver:
+    """Return a solver whose network begins with random phases, with some attributes of its parts changed."""
 
     def changed(part: Any) -> Any:
         return replace(part, **{field.name: changes[field.name] for field in fields(part) if field.name in changes})
 
+    completion = changed(COMPLETION if begin is not None else replace(COMPLETION, keep=False))
     return Solver(
-        network=small_network() if network is None else network,
-        starts=changed(STARTS),
-        completion=changed(COMPLETION),
+        starts=NetworkStarts(small_network() if network is None else network, begin or RandomStarts(), completion),
+        plan=changed(PLAN_OF_STARTS),
+        symmetry=changed(SYMMETRY),
         choice=changed(CHOICE),
         refinement=refinement,
         seed=0,
@@ -61,3 +68,9 @@ def flipped_starts() -> FlippedStarts:
     # Ten cycles: more let rounding, which depends on the batch, grow.
     method = ChargeFlipping(10, (0.7, 1.0), 0.2, 0.7, 0.2)
     return FlippedStarts(method=method, plan=plan, iterations=10)
+
+
+def searches() -> Restarts:
+    """Return starts that are whole searches, by two iterations in turn."""
+    starts = flipped_starts()
+    return Restarts(methods=[starts.method, replace(starts.method, weak_share=0.4)], plan=starts.plan)

@@ -56,7 +56,7 @@ def test_the_names_of_the_axes_change_no_verdict_of_the_solver(axes: tuple[int, 
     lattice, numbers, positions = long_crystal()
     hkl, amplitude = listed(1.3, lattice, numbers, positions)
     order = list(axes)
-    model = solver(count=2, refined=1, refinement=atoms.REFINEMENT, finest=1.4, passes=1)
+    model = solver(counts=(2,), refined=1, refinement=atoms.REFINEMENT, finest=1.4, passes=1)
     found, turned = (
         model.solve(Observed.from_reflections(hkl[:, which], amplitude, lattice[0, which]), [7])
         for which in ([0, 1, 2], order)
@@ -74,7 +74,7 @@ def test_neither_companions_nor_a_larger_box_change_what_is_found() -> None:
     short = atoms.observed_to(1.6, *others)
     together = Observed.joined([short, long])
     assert together.shape == (14, 14, long.shape[2])
-    model = solver(count=2, refined=1, refinement=atoms.REFINEMENT, finest=1.4, passes=1)
+    model = solver(counts=(2,), refined=1, refinement=atoms.REFINEMENT, finest=1.4, passes=1)
     of_all, of_one, of_three = (
         model.solve(some, names) for some, names in ((together, [0, 1, 2, 7]), (long, [7]), (short, [0, 1, 2]))
     )

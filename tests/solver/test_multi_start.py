@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,34 +10,44 @@ import torch
 from torch import Tensor
 
 from phaselearn.benchmark.runner import figures_of
-from phaselearn.crystal.observed import Observed
+from phaselearn.crystal.layout import friedel_mate, resized
+from phaselearn.crystal.observed import Observed, box_for
 from phaselearn.crystal.reflection_grid import ReflectionGrid
-from phaselearn.phasing.flipped_starts import FlippedStarts
 from phaselearn.phasing.solution import Solution
+from phaselearn.phasing.starts import RandomStarts, Starts
 from tests.phasing import atoms
 from tests.solver.crystals import factors_of, observed_to, triclinic
-from tests.solver.model import flipped_starts, solver, unchanging
+from tests.solver.model import flipped_starts, searches, small_network, solver, unchanging
 
 
 def test_more_starts_hold_the_fewer_and_the_score_rises() -> None:
     lattice, numbers, positions = triclinic(4)
-    observed = observed_to(1.2, lattice, factors_of(lattice, numbers, positions))
-
-    def score(starts: int) -> torch.Tensor:
-        solution = solver(count=starts).solve(observed, [0, 1, 2, 3])
-        return solution.expected_correlation / 2 - figures_of(solution.factors, observed)["r_factor"]
-
-    one, many = score(1), score(4)
-    assert (many >= one - 1e-3).all()
-    assert (many > one + 1e-2).any()
+    risen = []
+    for crystal in range(4):
+        rows = slice(crystal, crystal + 1)
+        observed = observed_to(1.2, lattice[rows], factors_of(lattice[rows], numbers[rows], positions[rows]))
+        # R depends a little on grid and axes: here they are the solver's own, on a cube that holds the reflections.
+        size = 2 * int(observed.largest_indices().max()) + 2
+        observed = observed.cropped((size, size, size)).reordered(observed.axis_order())
+        scores = []
+        for counts in ((1,), (4,)):
+            solution = solver(counts=counts).solve(observed, [crystal])
+            assert solution.expected_correlation is not None
+            r_factor = figures_of(solution.factors, observed)["r_factor"]
+            scores.append((solution.expected_correlation / 2 - r_factor).item())
+        risen.append(scores[1] - scores[0])
+    assert min(risen) >= -1e-3
+    assert max(risen) > 1e-2
 
 
 def test_starts_are_as_many_as_there_is_time_for() -> None:
     lattice, numbers, positions = triclinic(4)
     observed = observed_to(1.2, lattice, factors_of(lattice, numbers, positions))
-    options = {"count": 4, "flipping": flipped_starts()}
+    options = {"counts": (1, 4), "trusted": 9, "begin": flipped_starts()}
     hurried, patient = (solver(**options, seconds=seconds).solve(observed, [0, 1, 2, 3]) for seconds in (1e-9, 1e9))
-    one, all_of_them = (solver(**options | {"count": n}).solve(observed, [0, 1, 2, 3]) for n in (1, 4))
+    one, all_of_them = (
+        solver(**options | {"counts": counts}).solve(observed, [0, 1, 2, 3]) for counts in ((1,), (1, 4))
+    )
     torch.testing.assert_close(hurried.factors, one.factors)
     torch.testing.assert_close(patient.factors, all_of_them.factors, rtol=1e-3, atol=1e-2)
     torch.testing.assert_close(patient.expected_correlation, all_of_them.expected_correlation, rtol=1e-3, atol=1e-3)
@@ -55,7 +66,7 @@ def test_the_best_starts_are_refined_as_atoms_where_that_is_believed() -> None:
     lattice, numbers, positions = crystals()
     observed = atoms.observed_to(1.6, lattice, numbers, positions)
     rough = [atoms.disturbed(observed, numbers, positions, degrees) for degrees in (30, 1000)]
-    options = {"count": 2, "flipping": lambda *arguments: rough[arguments[-1]], "finest": 1.4}
+    options = {"counts": (2,), "begin": given(lambda number, names: rough[number][names]), "finest": 1.4}
 
     def solved(**changes) -> Tensor:
         return solver(unchanging(), **options | changes).solve(observed, [0, 1, 2]).factors
@@ -68,85 +79,110 @@ def test_the_best_starts_are_refined_as_atoms_where_that_is_believed() -> None:
         torch.testing.assert_close(kept, not_refined)
 
 
-def test_only_crystals_that_a_round_of_starts_does_not_settle_get_another() -> None:
+def given(phases: Callable[[int, list[int]], Tensor]) -> Starts:
+    """Return starts whose trial phases follow from their number and the crystals' numbers."""
+
+    def starts(observed: Observed, crystals: Sequence[int], seed: int, numbers: range) -> Solution:
+        each = [resized(phases(number, list(crystals)), observed.shape) for number in numbers]
+        return Solution(torch.stack(each, 1).flatten(0, 1))
+
+    return starts
+
+
+def test_only_crystals_that_neither_atoms_nor_another_start_settle_get_further_starts() -> None:
     lattice, numbers, positions = crystals()
     observed = atoms.observed_to(1.6, lattice, numbers, positions)
     wrong, also_wrong, rough = (atoms.disturbed(observed, numbers, positions, degrees) for degrees in (1000, 700, 30))
     is_first = (torch.arange(3) == 0)[:, None, None, None]
     asked = []
 
-    def given(some: Observed, names: list[int], seed: int, start: int) -> Tensor:
-        asked.append((start, names))
+    def phases(number: int, names: list[int]) -> Tensor:
+        asked.append((number, names))
         # Atoms explain the first crystal, two starts of the second agree, and the third is in doubt.
-        first_round = [torch.where(is_first, rough, wrong), torch.where(is_first, rough, also_wrong)]
-        first_round[1][1] = wrong[1]
-        return [*first_round, also_wrong, rough][start][names]
+        first = [torch.where(is_first, rough, wrong), torch.where(is_first, rough, also_wrong)]
+        first[1][1] = wrong[1]
+        return [*first, also_wrong, rough][number][names]
 
-    def solved(rounds: int) -> Solution:
-        options = {"count": 2, "refined": 2, "refinement": atoms.REFINEMENT, "flipping": given}
-        return solver(unchanging(), **options, rounds=rounds, finest=1.4).solve(observed, [0, 1, 2])
+    def solved(*counts: int) -> Solution:
+        options = {"counts": counts, "trusted": 2, "refined": 2, "refinement": atoms.REFINEMENT}
+        return solver(unchanging(), given(phases), **options, finest=1.4).solve(observed, [0, 1, 2])
 
-    once, twice = (atoms.correlation(solved(n).factors, observed, numbers, positions) for n in (1, 2))
+    once, twice = (atoms.correlation(solved(*n).factors, observed, numbers, positions) for n in ((2,), (2, 4)))
     assert asked == [(0, [0, 1, 2]), (1, [0, 1, 2])] * 2 + [(2, [2]), (3, [2])]
     torch.testing.assert_close(twice[:2], once[:2])
     assert once[2] < 0.95
     assert twice[2] > 0.99
 
 
-def test_crystals_that_atoms_of_the_first_starts_explain_get_no_others() -> None:
+def test_two_starts_that_agree_are_not_trusted_before_there_are_enough() -> None:
     lattice, numbers, positions = crystals()
     observed = atoms.observed_to(1.6, lattice, numbers, positions)
     wrong, rough = (atoms.disturbed(observed, numbers, positions, degrees) for degrees in (1000, 30))
     is_first = (torch.arange(3) == 0)[:, None, None, None]
     asked = []
 
-    def given(some: Observed, names: list[int], seed: int, start: int) -> Tensor:
-        asked.append((start, names))
-        return (torch.where(is_first, rough, wrong) if start == 0 else rough)[names]
+    def phases(number: int, names: list[int]) -> Tensor:
+        asked.append((number, names))
+        return (torch.where(is_first, rough, wrong) if number < 2 else rough)[names]
 
-    options = {"count": 3, "first": 1, "refined": 3, "refinement": atoms.REFINEMENT, "flipping": given}
-    solution = solver(unchanging(), **options, finest=1.4).solve(observed, [0, 1, 2])
+    options = {"counts": (1, 2, 3), "trusted": 3, "refined": 3, "refinement": atoms.REFINEMENT}
+    model = solver(unchanging(), given(phases), **options, finest=1.4)
+    first, second, third = model.stages(observed, [0, 1, 2])
     assert asked == [(0, [0, 1, 2]), (1, [1, 2]), (2, [1, 2])]
-    assert (atoms.correlation(solution.factors, observed, numbers, positions) > 0.99).all()
+    assert [stage.starts for stage in (first, second, third)] == [1, 2, 3]
+    assert [stage.ran.tolist() for stage in (first, second)] == [[True, True, True], [False, True, True]]
+    assert (atoms.correlation(second.solution.factors, observed, numbers, positions)[1:] < 0.95).all()
+    assert (atoms.correlation(third.solution.factors, observed, numbers, positions) > 0.99).all()
+
+
+def test_crystals_with_more_fine_reflections_than_coarse_ones_get_the_first_starts_only() -> None:
+    lattice, numbers, positions = triclinic(3)
+    coarse, fine = (observed_to(d_min, lattice, factors_of(lattice, numbers, positions)) for d_min in (1.5, 0.9))
+    for observed, expected in ((coarse, [1, 2]), (fine, [1])):
+        stages = solver(counts=(1, 2), trusted=9, single=1.4).stages(observed, [0, 1, 2])
+        assert [stage.starts for stage in stages] == expected
 
 
 def test_a_network_that_changes_nothing_hands_on_what_flipping_found() -> None:
     lattice, numbers, positions = triclinic(3)
     observed = observed_to(1.2, lattice, factors_of(lattice, numbers, positions))
     flipping = flipped_starts()
-    found = solver(unchanging(), flipping=flipping).solve(observed, [0, 1, 2]).factors
-    torch.testing.assert_close(found, flipping(observed, [0, 1, 2], 0, 0), rtol=1e-3, atol=1e-2)
+    found = solver(unchanging(), flipping).solve(observed, [0, 1, 2]).factors
+    torch.testing.assert_close(found, flipping(observed, [0, 1, 2], 0, range(1)).factors, rtol=1e-3, atol=1e-2)
 
 
 def test_reflections_beyond_the_network_keep_the_phases_of_flipping() -> None:
     lattice, numbers, positions = triclinic(3)
     observed = observed_to(0.9, lattice, factors_of(lattice, numbers, positions))
     flipping = flipped_starts()
-    model = solver(flipping=flipping, finest=1.4, extension_cycles=0)
+    model = solver(begin=flipping, finest=1.4, cycles=0)
     beyond = observed.mask & ~observed.cut(1.4).mask
-    found, given = (
-        factors[beyond] for factors in (model.solve(observed, [0, 1, 2]).factors, flipping(observed, [0, 1, 2], 0, 0))
+    found, begun = (
+        solution.factors[beyond]
+        for solution in (model.solve(observed, [0, 1, 2]), flipping(observed, [0, 1, 2], 0, range(1)))
     )
-    torch.testing.assert_close(found, given, rtol=1e-3, atol=1e-2)
+    torch.testing.assert_close(found, begun, rtol=1e-3, atol=1e-2)
     assert len(found) > 100
 
 
-def test_starts_of_flipping_differ_and_do_not_depend_on_the_batch() -> None:
+@pytest.mark.parametrize("starts", [RandomStarts(), flipped_starts(), searches()])
+def test_starts_differ_and_depend_neither_on_the_batch_nor_on_the_box(starts: Starts) -> None:
     lattice, numbers, positions = triclinic(3)
     observed = observed_to(1.6, lattice, factors_of(lattice, numbers, positions))
-    flipping = flipped_starts()
-    last = observed[2:]
-    first, second = (flipping(observed, [0, 1, 2], 0, start) for start in (0, 1))
-    assert not torch.allclose(first, second, atol=1.0)
-    torch.testing.assert_close(flipping(last, [2], 0, 1), second[2:], rtol=1e-3, atol=1e-2)
+    found = starts(observed, [0, 1, 2], 0, range(3)).factors.unflatten(0, (3, 3))
+    assert not torch.allclose(found[:, 0], found[:, 2], atol=1.0)
+    last = observed[2:].cropped(box_for(observed[2:].largest_indices()[0].tolist()))
+    alone = resized(starts(last, [2], 0, range(2, 3)).factors, observed.shape)
+    torch.testing.assert_close(alone[0], found[2, 2], rtol=1e-3, atol=1e-2)
+    torch.testing.assert_close(found, friedel_mate(found).conj(), rtol=1e-3, atol=1e-2)
 
 
-@pytest.mark.parametrize("flipping", [None, flipped_starts()])
-def test_a_crystal_does_not_depend_on_its_batch(flipping: FlippedStarts | None) -> None:
+@pytest.mark.parametrize("begin", [None, flipped_starts()])
+def test_a_crystal_does_not_depend_on_its_batch(begin: Starts | None) -> None:
     lattice, numbers, positions = triclinic(3)
     observed = observed_to(1.6, lattice, factors_of(lattice, numbers, positions))
     last = observed[2:]
-    model = solver(flipping=flipping)
+    model = solver(begin=begin)
     both = model.solve(observed, [0, 1, 2]).factors[2:], model.solve(last, [2]).factors
     torch.testing.assert_close(*both, rtol=1e-3, atol=1e-2)
 
@@ -154,14 +190,14 @@ def test_a_crystal_does_not_depend_on_its_batch(flipping: FlippedStarts | None) 
 def test_a_start_that_comes_to_no_numbers_is_not_chosen() -> None:
     lattice, numbers, positions = triclinic(3)
     observed = observed_to(1.2, lattice, factors_of(lattice, numbers, positions))
-    model = solver(count=3)
+    network = small_network()
 
-    class FirstFails:
+    class FirstFails(torch.nn.Module):
         def improve(self, grid: ReflectionGrid, phases: Tensor) -> tuple[Tensor, Tensor]:
-            half, expected = model.network.improve(grid, phases)
+            half, expected = network.improve(grid, phases)
             half[::3], expected[::3] = torch.nan, torch.nan
             return half, expected
 
-    solution = replace(model.search, network=FirstFails()).solve(observed, [0, 1, 2])
+    solution = solver(FirstFails(), counts=(3,)).solve(observed, [0, 1, 2])
     assert torch.isfinite(torch.view_as_real(solution.factors)).all()
     assert torch.isfinite(solution.expected_correlation).all()

@@ -13,7 +13,7 @@ from phaselearn.crystal.observed import Observed
 from phaselearn.errors import UserError
 from phaselearn.solver.phase_extension import extend
 from tests.solver.crystals import factors_of, observed_to, triclinic
-from tests.solver.model import CHOICE, STARTS, solver
+from tests.solver.model import CHOICE, PLAN_OF_STARTS, solver
 
 
 def test_axes_in_another_order_give_the_same_map_in_that_order() -> None:
@@ -66,9 +66,9 @@ def test_extension_finds_phases_beyond_the_resolution_and_leaves_the_others() ->
 @pytest.mark.parametrize(
     ("plan", "changes", "named"),
     [
-        (STARTS, {"count": 0}, "model.starts.count=0"),
-        (STARTS, {"rounds": 0}, "model.starts.rounds=0"),
-        (STARTS, {"seconds": 0}, "model.starts.seconds=0"),
+        (PLAN_OF_STARTS, {"counts": (0,)}, r"model.plan.counts=\[0\]"),
+        (PLAN_OF_STARTS, {"counts": (2, 2)}, r"model.plan.counts=\[2, 2\]"),
+        (PLAN_OF_STARTS, {"seconds": 0}, "model.plan.seconds=0"),
         (CHOICE, {"refined": 0}, "model.choice.refined=0"),
     ],
 )
@@ -78,7 +78,7 @@ def test_mistakes_are_named(plan, changes: dict, named: str) -> None:
 
 
 def test_a_network_that_improves_no_phases_is_refused() -> None:
-    with pytest.raises(UserError, match=r"model\.network is Linear, which improves no trial phases"):
+    with pytest.raises(UserError, match=r"starts\.network is Linear, which improves no trial phases"):
         solver(torch.nn.Linear(1, 1))
 
 

@@ -46,6 +46,13 @@ class MixedObservation:
         """Whether intensities are calculated from the atoms."""
         return any(option.needs_atoms for option in self.options.values())
 
+    @property
+    def finest(self) -> float | None:
+        """The finest resolution in Å that is measured; None for no limit."""
+        limits = [option.finest for option in self.options.values()]
+        known = [limit for limit in limits if limit is not None]
+        return min(known) if len(known) == len(limits) else None
+
     def apply(self, ideal: Batch, layout: str, seeds: Sequence[int]) -> Batch:
         """Measure a batch; arguments and result as those of `Observation.apply`."""
         choice = torch.tensor(

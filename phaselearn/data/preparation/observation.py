@@ -37,6 +37,10 @@ class ObservationModel(Protocol):
     def needs_atoms(self) -> bool:
         """Whether intensities are calculated from the atoms."""
 
+    @property
+    def finest(self) -> float | None:
+        """The finest resolution in Å that is measured; None for no limit."""
+
     def apply(self, ideal: Batch, layout: str, seeds: Sequence[int]) -> Batch:
         """Measure a batch; arguments and result are those of `Observation.apply`."""
 
@@ -90,6 +94,11 @@ class Observation:
     def needs_atoms(self) -> bool:
         """Whether intensities are calculated from the atoms."""
         return self.sample is not None
+
+    @property
+    def finest(self) -> float | None:
+        """The finest resolution in Å that is measured; None for no limit."""
+        return self.d_min
 
     def apply(self, ideal: Batch, layout: str, seeds: Sequence[int]) -> Batch:
         """Measure a batch.
