@@ -32,8 +32,8 @@ class Regime:
         name: name in the tables.
         definition: size, layout and scattering of the pairs.
         observation: limits and errors of the measurement.
-        resolution: in Å. All reflections to this resolution are there, on boxes as large as the crystals need; None for
-            those that the definition's N³ points hold.
+        resolution: resolution in Å to which all reflections are there, on boxes as large as the crystals need; None for
+            the reflections that the definition's N³ points hold.
     """
 
     name: str

@@ -129,12 +129,12 @@ def _solver(name: str, config: DictConfig) -> Contender:
         if option_file("starts", name) is None:
             raise unknown("starts", name, options_of("starts"), command="phaselearn benchmark", listed=True)
         starts = composed_option(config_directory(), "starts", name)
-    model = read_config(config_directory() / "model" / f"{SOLVER}.yaml")
+    model = plain_values(read_config(config_directory() / "model" / f"{SOLVER}.yaml"))
     # A crystal gets further starts whatever its resolution: that one will do holds for the shipped starts alone.
-    changed = {"single": None, "seconds": config.search.seconds, "counts": config.search.counts or model.plan.counts}
-    plan = OmegaConf.merge(model.plan, changed)
-    node = OmegaConf.merge(OmegaConf.masked_copy(model, [key for key in model if key != "starts"]), {"plan": plan})
-    node["starts"] = starts
+    changed = {"single": None, "seconds": config.search.seconds}
+    if config.search.counts is not None:
+        changed["counts"] = list(config.search.counts)
+    node = OmegaConf.create(model | {"starts": plain_values(starts), "plan": model["plan"] | changed})
     method = parameter_free(f"{SOLVER}:{name}", node, lambda data: method_of(node, data), config.device)
     return replace(method, seen_prototypes=seen)
 

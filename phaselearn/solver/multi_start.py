@@ -142,19 +142,19 @@ class MultiStart:
         # From here on the axes are in one order, so their names change nothing.
         order, shape, measured = observed.axis_order(), observed.shape, observed.mask
         observed = _completed(observed.reordered(order))
-        found = self._best(observed, crystals, range(self.plan.counts[0]))
-        ran = torch.ones(len(crystals), dtype=torch.bool, device=measured.device)
         further = self._may_go_on(observed)
-        for done, count in pairwise((*self.plan.counts, None)):
-            factors = resized(permuted(found.factors, order.argsort(1)), shape) * measured
-            yield Stage(done, replace(found, factors=factors).solution(), ran)
-            going = further & ~self._is_done(found, done)
-            if count is None or not going.any() or self._is_late(began, len(crystals)):
-                return
-            ran, rows = going, going.nonzero()[:, 0]
+        going = torch.ones_like(further)
+        found: Found | None = None
+        for before, count in pairwise((0, *self.plan.counts)):
+            rows = going.nonzero()[:, 0]
             part, names = observed[rows], [crystals[row] for row in rows.tolist()]
-            best = better(found[rows], self._best(part, names, range(done, count)), part)
-            found = found.with_rows(rows, best)
+            best = self._best(part, names, range(before, count))
+            found = best if found is None else found.with_rows(rows, better(found[rows], best, part))
+            factors = resized(permuted(found.factors, order.argsort(1)), shape) * measured
+            yield Stage(count, replace(found, factors=factors).solution(), going)
+            going = further & ~self._is_done(found, count)
+            if not going.any() or self._is_late(began, len(crystals)):
+                return
 
     def _may_go_on(self, observed: Observed) -> Tensor:
         """Return (B,) whether crystals may have more starts than the first of the counts."""

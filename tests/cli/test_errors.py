@@ -165,6 +165,9 @@ CONFIGURATION = [
     ("benchmark count=null", ["count=None", "at least 1"]),
     ("benchmark count=0", ["count=0", "at least 1"]),
     ("benchmark models=[nothing]", ["nothing", "charge_flipping"]),
+    ("benchmark models=[solver] starts=[nothing]", ["starts=[nothing]", "unrolled"]),
+    ("benchmark starts=[random]", ["starts=[random]", "models=[phase_zero,random_phase,charge_flipping,raar,solver]"]),
+    ("benchmark models=[solver] starts=[random] search.counts=[2,1]", ["counts=[2, 1]"]),
     ("benchmark regimes=[nothing]", ["regimes=[nothing]", "d1.5"]),
 ]
 DATA = [
