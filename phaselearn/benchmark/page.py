@@ -10,11 +10,9 @@ import numpy as np
 import plotly.graph_objects as go
 from markupsafe import Markup
 
-from phaselearn.benchmark import comparison, confidence
-from phaselearn.benchmark import curves as curves_module
-from phaselearn.benchmark.comparison import Comparison
 from phaselearn.benchmark.confidence import Calibration
 from phaselearn.benchmark.curves import Curve
+from phaselearn.benchmark.results import Results, further_tables
 from phaselearn.benchmark.table import SUBSETS, Row, failed_note
 from phaselearn.report import rendering
 
@@ -31,38 +29,31 @@ _NOTE = (
 )
 
 
-def write_page(
-    path: Path,
-    title: str,
-    facts: Mapping[str, str],
-    rows: Sequence[Row],
-    curves: Sequence[Curve],
-    comparisons: Sequence[Comparison],
-    calibrations: Sequence[Calibration],
-) -> None:
+def write_page(path: Path, title: str, facts: Mapping[str, str], results: Results) -> None:
     """Write the page in one step.
 
     Args:
         path: the HTML file.
         title: heading of the page.
         facts: lines of the header by name: crystals, leakage, homometry, commit, command.
-        rows: rows of the table.
-        curves: curves of the methods, in regimes where one has several starts.
-        comparisons: comparisons with outside programs.
-        calibrations: calibrations of confidences.
+        results: results of the benchmark.
     """
-    plots = [*_against_seconds(curves), *_against_resolution(rows), *_against_atoms(rows), _against_time(rows)]
-    if calibrations:
-        plots.append(_reliability(calibrations))
+    rows = results.rows
+    plots = [
+        *_against_seconds(results.curves),
+        *_against_resolution(rows),
+        *_against_atoms(rows),
+        _against_time(rows),
+    ]
+    if results.calibrations:
+        plots.append(_reliability(results.calibrations))
     rendering.write_page(
         path,
         "benchmark/page.html",
         title=title,
         facts=facts,
         plots=rendering.drawable(plots),
-        curves={"headings": curves_module.HEADINGS, "rows": [curves_module.table_cells(each) for each in curves]},
-        outside={"headings": comparison.HEADINGS, "rows": [comparison.table_cells(each) for each in comparisons]},
-        confidence={"headings": confidence.HEADINGS, "rows": [confidence.table_cells(each) for each in calibrations]},
+        tables=further_tables(results),
         headings=_HEADINGS,
         subsets={subset: [_cells(row) for row in rows if row["subset"] == subset] for subset in SUBSETS},
         note=f"{_NOTE} {failed_note([row for row in rows if row['subset'] == 'all'])}",

@@ -16,13 +16,16 @@ from phaselearn.benchmark.markdown import markdown
 from phaselearn.benchmark.page import PAGE_FILE, write_page
 from phaselearn.benchmark.records import CrystalRecord, write_records
 from phaselearn.benchmark.regimes import Regime
+from phaselearn.benchmark.results import Results
 from phaselearn.benchmark.runner import Contender, RunSettings, run_contender
+from phaselearn.benchmark.scrambling import FalseClaims, false_claims, scrambled
 from phaselearn.benchmark.table import Row, summarise_records, write_table
 from phaselearn.errors import UserError
 from phaselearn.files import write_csv, write_whole
 
 RECORDS_FILE = "crystals.csv"
 CALIBRATION_FILE = "confidence.csv"
+CLAIMS_FILE = "scrambled.csv"
 COMPARISON_FILE = "comparison.csv"
 HOMOMETRY_FILE = "homometry.csv"
 MARKDOWN_FILE = "benchmark.md"
@@ -38,6 +41,7 @@ class BenchmarkPlan:
         peer_count: largest number of crystals for outside programs.
         confidence: names of the methods with a calibrated confidence.
         confidence_count: number of training crystals that the confidence is fitted on; 0 for no calibration.
+        scrambled_count: number of tested crystals whose data are scrambled, too, to count false claims of a solution.
         homometry: largest R at which |F| of two crystals agree; None to skip the search for such pairs.
     """
 
@@ -46,6 +50,7 @@ class BenchmarkPlan:
     peer_count: int
     confidence: Sequence[str]
     confidence_count: int
+    scrambled_count: int
     homometry: float | None
 
 
@@ -89,7 +94,7 @@ def run_benchmark(
         for each in peers:
             outside += run_contender(each, regime, few, seen, plan.settings)
     rows = summarise_records(records + outside, plan.resamples)
-    calibrations = _calibrate(crystals, regimes, contenders, records, seen, plan)
+    calibrations, claims = _calibrate(crystals, regimes, contenders, records, seen, plan)
     comparisons = compare(records + outside, [each.name for each in peers])
     curves = with_starts(curves_of(records + outside, plan.resamples))
     facts = dict(facts) | {"leakage": str(audit(crystals.tested, crystals.training))}
@@ -103,10 +108,12 @@ def run_benchmark(
     for name, kind, values in (
         (COMPARISON_FILE, Comparison, comparisons),
         (CALIBRATION_FILE, Calibration, calibrations),
+        (CLAIMS_FILE, FalseClaims, claims),
     ):
         write_csv(folder / name, [asdict(value) for value in values], list(kind.__annotations__))
-    write_whole(folder / MARKDOWN_FILE, markdown(facts, rows, curves, comparisons, calibrations).encode())
-    write_page(folder / PAGE_FILE, "Phasing methods compared", facts, rows, curves, comparisons, calibrations)
+    results = Results(rows, curves, comparisons, calibrations, claims)
+    write_whole(folder / MARKDOWN_FILE, markdown(facts, results).encode())
+    write_page(folder / PAGE_FILE, "Phasing methods compared", facts, results)
     return rows
 
 
@@ -117,9 +124,15 @@ def _calibrate(
     records: Sequence[CrystalRecord],
     seen: frozenset[str],
     plan: BenchmarkPlan,
-) -> list[Calibration]:
+) -> tuple[list[Calibration], list[FalseClaims]]:
+    """Fit the confidence of the methods that have one, check it, and count what they claim of scrambled data."""
     if not plan.confidence_count:
-        return []
+        if plan.scrambled_count:
+            raise UserError(
+                f"scrambled_count={plan.scrambled_count} needs a confidence, which training crystals calibrate, e.g. "
+                "split=validation confidence_count=300"
+            )
+        return [], []
     methods = [each for each in contenders if each.name in plan.confidence]
     if len(methods) < len(plan.confidence) or not crystals.training:
         raise UserError(
@@ -127,15 +140,20 @@ def _calibrate(
             "crystals beside it, e.g. split=validation, or confidence_count=0"
         )
     fitted_on = in_random_order(crystals.training, plan.settings.seed)[: plan.confidence_count]
-    return [
-        check(
-            run_contender(method, regime, fitted_on, seen, plan.settings),
-            [record for record in records if record.method == method.name and record.regime == regime.name],
-        )
-        for regime in regimes
-        for method in methods
-        if method.fits(regime)
-    ]
+    calibrations, claims = [], []
+    for regime in regimes:
+        for method in methods:
+            if not method.fits(regime):
+                continue
+            fitted = run_contender(method, regime, fitted_on, seen, plan.settings)
+            own = [record for record in records if record.method == method.name and record.regime == regime.name]
+            calibrations.append(check(fitted, own))
+            if plan.scrambled_count:
+                few = crystals.tested[: plan.scrambled_count]
+                claims.append(
+                    false_claims(regime, fitted, run_contender(method, scrambled(regime), few, seen, plan.settings))
+                )
+    return calibrations, claims
 
 
 def _homometry_text(pairs: Sequence[HomometricPair], count: int, epsilon: float) -> str:

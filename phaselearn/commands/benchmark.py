@@ -69,6 +69,7 @@ def _benchmark(config: DictConfig) -> None:
         peer_count=config.peer_count,
         confidence=[str(name) for name in config.confidence],
         confidence_count=config.confidence_count,
+        scrambled_count=config.scrambled_count,
         homometry=config.homometry,
     )
     values = plain_values(config)

@@ -248,7 +248,7 @@ def test_any_model_that_solves_hands_over_its_figures(crystals, tmp_path):
 
 
 def test_a_whole_benchmark_writes_its_files(crystals, tmp_path):
-    plan = BenchmarkPlan(RunSettings(tmp_path / "crystals", 8, 0), 50, 4, ["random_phase"], 0, 0.05)
+    plan = BenchmarkPlan(RunSettings(tmp_path / "crystals", 8, 0), 50, 4, ["random_phase"], 0, 0, 0.05)
     chosen = choose_crystals(crystals, "all", 8, 0)
     contenders = [contender(name) for name in ("phase_zero", "random_phase")]
     rows = run_benchmark(tmp_path, chosen, [IDEAL, NOISY], contenders, [], plan, {"crystals": "few"})

@@ -10,6 +10,8 @@ from phaselearn.benchmark.comparison import compare
 from phaselearn.benchmark.confidence import check
 from phaselearn.benchmark.curves import curves_of
 from phaselearn.benchmark.page import write_page
+from phaselearn.benchmark.results import Results
+from phaselearn.benchmark.scrambling import FalseClaims
 from phaselearn.benchmark.table import summarise_records
 from tests.benchmark.record import record
 
@@ -48,8 +50,9 @@ def written(path: Path, method: str) -> Page:
     ]
     ours = [each for each in records if each.method == method]
     rows, beside = summarise_records(records, 20), compare(records, ["outside"])
-    curves = curves_of(records, 20)
-    write_page(path, f"Title {method}", {f"fact {method}": method}, rows, curves, beside, [check(ours, ours)])
+    claims = [FalseClaims("d2.0", method, fitted=12, n=12, above=0, highest=0.3)]
+    results = Results(rows, curves_of(records, 20), beside, [check(ours, ours)], claims)
+    write_page(path, f"Title {method}", {f"fact {method}": method}, results)
     return Page(path.read_text(encoding="utf-8"))
 
 
