@@ -29,7 +29,7 @@ def solve(
 
     Args:
         reflections: the result of `read_reflections`, or the path of a file that states the cell.
-        starts: source of the trial phases, an option of conf/starts: `flipping`, `unrolled` or `random`.
+        starts: source of the trial phases, an option of conf/starts, such as `flipping`, `unrolled` or `random`.
         seconds: wall-clock time for the search.
         seed: seed of the trial phases.
         report: told of every trial.

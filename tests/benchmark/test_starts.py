@@ -1,0 +1,82 @@
+"""Starts of the solver by name: options of conf/starts, and the networks of run folders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from phaselearn.benchmark.runner import ModelContender
+from phaselearn.commands.benchmark import _contenders
+from phaselearn.commands.plain_config import plain_values
+from phaselearn.errors import UserError
+from phaselearn.models.unrolled_network import UnrolledNetwork
+from phaselearn.phasing.starts import RandomStarts
+from phaselearn.solver.network_starts import NetworkStarts
+from phaselearn.testing.batches import DEFINITION
+from phaselearn.testing.options import composed, options
+
+
+def contenders(*starts: str, **search: Any) -> list[Any]:
+    config = {
+        "models": ["phase_zero", "solver"],
+        "search": {"starts": list(starts), "counts": None, "seconds": None} | search,
+        "device": "cpu",
+        "trust": False,
+    }
+    return _contenders(OmegaConf.create(config))
+
+
+def run_folder(folder: Path, model: str, *overrides: str) -> Path:
+    """Write the run folder of an untrained network."""
+    folder.mkdir()
+    config = plain_values(composed(f"model={model}", "data=hkl10_full", *overrides))
+    config.pop("hydra", None)
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(config))
+    torch.manual_seed(1)
+    network = UnrolledNetwork(width=4, hidden=2, patterson=False, cycles=2, weights=None)
+    state = {f"network.{name}": values for name, values in network.state_dict().items()}
+    torch.save({"state_dict": state, "epoch": 0, "global_step": 0}, folder / "best.ckpt")
+    (folder / "training_set.json").write_text(json.dumps({"formulas": ["NaCl"], "prototypes": ["AB_225_a_b"]}))
+    return folder
+
+
+def test_every_option_of_starts_is_a_method_of_its_own() -> None:
+    names = options("starts")
+    zero, *methods = contenders(*names, counts=[1, 3], seconds=2.0)
+    assert [zero.name, *(each.name for each in methods)] == ["phase_zero", *(f"solver:{name}" for name in names)]
+    assert len({each.identity for each in methods}) == len(methods)
+    for each in methods:
+        model = each.build(DEFINITION)
+        assert (list(model.search.plan.counts), model.search.plan.seconds) == ([1, 3], 2.0)
+        assert model.search.plan.single is None
+        assert model.search.refinement is not None
+    assert [each.name for each in contenders()] == ["phase_zero", "solver"]
+
+
+def test_the_network_of_a_run_is_a_start(tmp_path: Path) -> None:
+    changes = ("model.network.width=4", "model.network.hidden=2", "model.network.cycles=2")
+    folder = run_folder(tmp_path / "mine", "unrolled", *changes)
+    [_, method] = contenders(str(folder))
+    assert isinstance(method, ModelContender)
+    assert (method.name, method.seen_prototypes) == ("solver:mine", frozenset({"AB_225_a_b"}))
+    starts = method.build(DEFINITION).search.starts
+    assert isinstance(starts, NetworkStarts)
+    assert isinstance(starts.begin, RandomStarts)
+    saved = torch.load(folder / "best.ckpt", weights_only=True)["state_dict"]
+    for name, values in starts.network.state_dict().items():
+        assert torch.equal(values, saved[f"network.{name}"])
+    before = method.identity
+    saved["network.keep"] += 1
+    torch.save({"state_dict": saved, "epoch": 0, "global_step": 0}, folder / "best.ckpt")
+    assert contenders(str(folder))[1].identity != before
+
+
+def test_a_run_whose_network_improves_no_phases_is_refused(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "cnn", "cnn")
+    with pytest.raises(UserError, match="improves no trial phases"):
+        contenders(str(folder))
