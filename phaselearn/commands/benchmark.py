@@ -24,9 +24,16 @@ SOLVER = "solver"  # the model whose starts `starts` names
 
 def main() -> None:
     """Run the command."""
-    # To Hydra, `starts` is the group conf/starts, of which `phaselearn solve` chooses one option.
-    sys.argv[1:] = [f"search.{typed}" if typed.startswith("starts=") else typed for typed in sys.argv[1:]]
+    sys.argv[1:] = [as_setting(typed) for typed in sys.argv[1:]]
     run_application("benchmark", _benchmark)
+
+
+def as_setting(typed: str) -> str:
+    """Return `search.starts=…` for `starts=…`, and any other word as it is.
+
+    To Hydra, `starts` is the group conf/starts, of which `phaselearn solve` chooses one option.
+    """
+    return f"search.{typed}" if typed.startswith("starts=") else typed
 
 
 def _benchmark(config: DictConfig) -> None:

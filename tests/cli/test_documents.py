@@ -13,6 +13,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override
 
+from phaselearn.commands.benchmark import as_setting
 from phaselearn.commands.main import COMMANDS
 from phaselearn.commands.options import config_directory
 
@@ -64,7 +65,7 @@ def _options() -> Iterator[None]:
 @pytest.mark.parametrize(("name", "words"), EXAMPLES, ids=[" ".join([name, *words]) for name, words in EXAMPLES])
 def test_a_command_of_the_pages_can_be_composed(name: str, words: tuple[str, ...]) -> None:
     assert name in COMMANDS
-    settings = [word for word in words if "=" in word]
+    settings = [as_setting(word) if name == "benchmark" else word for word in words if "=" in word]
     parsed = OverridesParser.create().parse_overrides(settings)
     compose(CONFIGURATIONS.get(name, name), overrides=[one_of(override) for override in parsed])
 
