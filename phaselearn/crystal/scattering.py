@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from phaselearn.crystal.rows import Rows
+from phaselearn.errors import UserError
 
 SCATTERING = ("atomic_number", "xray", "electron", "neutron")
 LARGEST_ATOMIC_NUMBER = 98  # californium, the last row of the International Tables
@@ -57,8 +58,8 @@ def _gaussians() -> tuple[Tensor, Tensor]:
     """Return amplitudes a_i and widths b_i (Å²), each (probe, Z, 5) float64.
 
     X-rays: International Tables C (1992), table 6.1.1.4, in electrons. Electrons: table 4.3.2.2, in Å. Neutrons: the
-    coherent scattering lengths of Neutron News 3 (1992), in fm; 0 where none is known (Po, At, Rn, Fr, Ac, Pu, Bk, Cf).
-    All as gemmi tabulates them.
+    coherent scattering lengths of Neutron News 3 (1992), in fm; 0 where none is known, see `unknown_elements`. All as
+    gemmi tabulates them.
     """
     amplitude = torch.zeros(len(SCATTERING), LARGEST_ATOMIC_NUMBER + 1, _TERMS, dtype=torch.float64)
     width = torch.zeros_like(amplitude)
@@ -76,6 +77,29 @@ def _gaussians() -> tuple[Tensor, Tensor]:
     return amplitude, width
 
 
+def unknown_elements(numbers: Tensor, probes: Tensor) -> list[str]:
+    """Return the symbols of atoms whose scattering by their probe is not known, each once.
+
+    These are Po, At, Rn, Fr, Ac, Pu, Bk and Cf, of which nobody has measured how neutrons scatter.
+
+    Args:
+        numbers: (...) atomic numbers, 0 for padding.
+        probes: (...) indices in `SCATTERING`, int64.
+    """
+    amplitude, _ = _gaussians()
+    unknown = ~amplitude.any(-1).to(numbers.device)[probes, numbers] & (numbers > 0)
+    return [gemmi.Element(number).name for number in numbers[unknown].unique().tolist()]
+
+
+def _check_known(numbers: Tensor, probes: Tensor) -> None:
+    unknown = unknown_elements(numbers, probes)
+    if unknown:
+        raise UserError(
+            f"no scattering length for neutrons is known of {', '.join(unknown)}: leave out crystals that contain such "
+            "an element, or take another probe, e.g. data.definition.scattering=xray"
+        )
+
+
 def form_factors(numbers: Tensor, probes: Tensor, inverse_d_squared: Tensor) -> Tensor:
     """Return the scattering factors of atoms at rest.
 
@@ -87,7 +111,11 @@ def form_factors(numbers: Tensor, probes: Tensor, inverse_d_squared: Tensor) -> 
     Returns:
         (..., n₁, n₂, n₃) in electrons (point atoms and X-rays), Å (electrons) or fm (neutrons), in the precision of
         `inverse_d_squared`.
+
+    Raises:
+        UserError: how an element scatters is not known.
     """
+    _check_known(numbers, probes)
     extra = (...,) + (None,) * (inverse_d_squared.ndim - numbers.ndim)
     amplitude, width = (table.to(inverse_d_squared)[probes, numbers] for table in _gaussians())
     quarter = inverse_d_squared / 4
@@ -108,10 +136,14 @@ def point_weights(numbers: Tensor, scattering: Scattering, dtype: torch.dtype) -
         numbers: (B, A) atomic numbers, 0 for padding.
         scattering: probe, displacements and occupancies of the atoms.
         dtype: precision of the result.
+
+    Raises:
+        UserError: how an element scatters is not known.
     """
     if scattering.u_iso is not None:
         return None
     probes = scattering.probes(numbers)
+    _check_known(numbers, probes)
     amplitude, width = (table.to(numbers.device)[probes, numbers] for table in _gaussians())
     return None if width.any() else with_occupancy(amplitude.sum(-1).to(dtype), scattering)
 

@@ -42,6 +42,7 @@ def structure_factors(
 
     Raises:
         ValueError: unknown scattering.
+        UserError: how an element scatters is not known.
     """
     box = along_axes(indices, lattice.device)
     scattering = Scattering.of(scattering)

@@ -175,6 +175,7 @@ class PairDataModule(pl.LightningDataModule):
             endless_source(crystals, self.configured_store.source, self.loading.batching),
             self.configured_store.longest_edge,
             held_out=self._prototypes("validation", "test") - self.seen_prototypes(),
+            scattering=self.definition.scattering,
         )
         pairs = EndlessPairs(
             stream=stream,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from phaselearn.crystal.minimum_image import minimum_image_distance
+from phaselearn.crystal.scattering import Scattering, unknown_elements
 from phaselearn.data.admission import refusal
 from phaselearn.data.pairs import pad_atoms
 from phaselearn.data.structures import Crystal, Unusable
@@ -21,7 +22,10 @@ _ATOM_PAIRS_AT_ONCE = 1 << 21
 
 
 def screen(
-    crystals: Sequence[Crystal], longest_edge: float, shortest_distance: float = SHORTEST_DISTANCE
+    crystals: Sequence[Crystal],
+    longest_edge: float,
+    shortest_distance: float = SHORTEST_DISTANCE,
+    scattering: str = "atomic_number",
 ) -> list[str | None]:
     """Return for each crystal why it is rejected, or None.
 
@@ -29,8 +33,11 @@ def screen(
         crystals: any number of crystals.
         longest_edge: longest cell edge that is allowed, in Å.
         shortest_distance: shortest distance of two atoms that is allowed, periodic images included, in Å.
+        scattering: a name in `SCATTERING`; how all elements scatter must be known.
     """
-    reasons = [_reason(crystal, longest_edge, shortest_distance) for crystal in crystals]
+    reasons = [
+        _reason(crystal, longest_edge, shortest_distance) or _not_known(crystal, scattering) for crystal in crystals
+    ]
     candidates: dict[int, Crystal] = {}
     for place, crystal in enumerate(crystals):
         if reasons[place] is not None:
@@ -100,6 +107,12 @@ def _reason(crystal: Crystal, longest_edge: float, shortest_distance: float) -> 
     if len(crystal.numbers) * shortest_distance**3 > math.sqrt(2) * abs(np.linalg.det(crystal.lattice)):
         return _too_close(shortest_distance)
     return None
+
+
+def _not_known(crystal: Crystal, scattering: str) -> str | None:
+    numbers = torch.from_numpy(np.asarray(crystal.numbers, dtype=np.int64))
+    unknown = unknown_elements(numbers, Scattering(scattering).probes(numbers))
+    return f"no scattering length for neutrons is known ({', '.join(unknown)})" if unknown else None
 
 
 def overlaps(lattice: Tensor, numbers: Tensor, positions: Tensor, shortest: float) -> Tensor:

@@ -1,5 +1,7 @@
 """Structure factors against gemmi and against the plain sum."""
 
+from dataclasses import replace
+
 import gemmi
 import numpy as np
 import pytest
@@ -8,8 +10,9 @@ import torch
 from phaselearn.crystal import structure_factors as module
 from phaselearn.crystal.lattice import inverse_d_squared
 from phaselearn.crystal.layout import Indices, miller_box, miller_indices
-from phaselearn.crystal.scattering import SCATTERING, Scattering
+from phaselearn.crystal.scattering import SCATTERING, Scattering, unknown_elements
 from phaselearn.crystal.structure_factors import structure_factors
+from phaselearn.errors import UserError
 from tests.conftest import random_crystals
 
 BOXES = {
@@ -76,6 +79,7 @@ def gemmis_structure(lattice, numbers, positions, u_iso, occupancy) -> gemmi.Sma
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_tabulated_scattering_agrees_with_gemmi(probe, atoms, dtype):
     lattice, numbers, positions = random_crystals(5, 7, seed=2)
+    numbers = numbers.clamp_max(83)  # how Po, At, Rn, Fr and Ac scatter neutrons is not known
     box = torch.arange(-3, 4), torch.arange(-2, 5), torch.arange(0, 6)
     generator = torch.Generator().manual_seed(3)
     b_iso, u_most, least_occupied = ATOMS[atoms]
@@ -101,7 +105,8 @@ def test_tabulated_scattering_agrees_with_gemmi(probe, atoms, dtype):
 
 
 def test_crystals_of_several_probes_share_a_batch():
-    crystals = random_crystals(8, 5, seed=6)
+    lattice, numbers, positions = random_crystals(8, 5, seed=6)
+    crystals = lattice, numbers.clamp_max(83), positions
     indices = miller_indices("full", 6)
     probe = torch.arange(8) % len(SCATTERING)
     u_iso = 0.03 * torch.rand(crystals[1].shape, generator=torch.Generator().manual_seed(1))
@@ -112,6 +117,28 @@ def test_crystals_of_several_probes_share_a_batch():
             own = Scattering(name, None if displaced is None else displaced[one])
             alone = structure_factors(*(values[one] for values in crystals), indices, own)
             torch.testing.assert_close(together[one], alone)
+
+
+UNKNOWN_TO_NEUTRONS = ("Po", "At", "Rn", "Fr", "Ac", "Pu", "Bk", "Cf")
+
+
+@pytest.mark.parametrize("moving", [False, True])
+def test_an_element_of_unknown_scattering_is_an_error_and_not_an_atom_that_scatters_nothing(moving):
+    everything = torch.arange(99)[:, None]
+    unknown = [symbol for row in everything for symbol in unknown_elements(row, torch.full((1,), 3))]
+    assert sorted(unknown) == sorted(UNKNOWN_TO_NEUTRONS)
+    assert not unknown_elements(everything, torch.full((99, 1), SCATTERING.index("xray")))
+    lattice, numbers, positions = random_crystals(2, 4, seed=8)
+    numbers = numbers.clamp_max(83)
+    scattering = Scattering("neutron", torch.full(numbers.shape, 0.01) if moving else None)
+    indices = miller_indices("full", 6)
+    assert torch.isfinite(structure_factors(lattice, numbers, positions, indices, scattering).abs()).all()
+    numbers[1, 0] = 94
+    with pytest.raises(UserError, match="neutrons is known of Pu: "):
+        structure_factors(lattice, numbers, positions, indices, scattering)
+    # The probe of each crystal counts: X-rays see plutonium.
+    mixed = replace(scattering, probe=torch.tensor([3, 1]))
+    assert structure_factors(lattice, numbers, positions, indices, mixed).abs()[1].max() > 0
 
 
 def test_a_batch_larger_than_what_is_worked_on_at_once_is_the_same(monkeypatch):
@@ -139,6 +166,7 @@ def test_resolution_agrees_with_gemmi():
 
 def test_padding_atoms_do_not_scatter():
     lattice, numbers, positions = random_crystals(2, 4, seed=4)
+    numbers = numbers.clamp_max(83)
     more = torch.nn.functional.pad(numbers, (0, 3)), torch.nn.functional.pad(positions, (0, 0, 0, 3), value=0.3)
     rest = 0.02 * torch.ones(2, 7)
     at_rest = [(name, name) for name in SCATTERING]

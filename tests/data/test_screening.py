@@ -99,6 +99,13 @@ def test_every_reason() -> None:
     assert screen([], longest_edge=30.0) == []
 
 
+def test_elements_that_scatter_neutrons_in_an_unknown_way_are_left_out_of_neutron_data_alone() -> None:
+    crystals = [crystal(np.eye(3) * 4, [0, 0, 0], [number]) for number in (92, 94)]
+    assert screen(crystals, longest_edge=30.0) == [None, None]
+    with_neutrons = screen(crystals, longest_edge=30.0, scattering="neutron")
+    assert with_neutrons == [None, "no scattering length for neutrons is known (Pu)"]
+
+
 def test_extreme_cells() -> None:
     needle = np.diag([0.11, 0.11, 20.0])
     sheared = np.array([[1.0, 0, 0], [300.0, 1, 0], [0, 0, 1.0]])

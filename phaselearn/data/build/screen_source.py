@@ -39,13 +39,16 @@ class ScreenedSource:
     left_out: dict[str, int]
 
 
-def screen_source(storage: Storage, source: Source, longest_edge: float, workers: int | None) -> ScreenedSource:
+def screen_source(
+    storage: Storage, source: Source, longest_edge: float, scattering: str, workers: int | None
+) -> ScreenedSource:
     """Write those blocks of a source that are missing.
 
     Args:
         storage: files of the store under construction.
         source: where the crystals come from.
         longest_edge: crystals with a longer cell edge (Å) are left out.
+        scattering: a name in `SCATTERING`; crystals with elements that scatter in an unknown way are left out.
         workers: number of processes, see `in_processes`.
     """
     if storage.has(GATHERED):
@@ -59,7 +62,7 @@ def screen_source(storage: Storage, source: Source, longest_edge: float, workers
             for number, entries in enumerate(_blocks(source.raw_entries()))
         )
         for size, counted in in_processes(
-            partial(_gather_block, storage, source.reader(), longest_edge), tasks, workers
+            partial(_gather_block, storage, source.reader(), longest_edge, scattering), tasks, workers
         ):
             progress.advance(size)
             counts.append(counted)
@@ -96,6 +99,7 @@ def _gather_block(
     storage: Storage,
     read: Callable[[Any], Iterable[Crystal | LeftOut]],
     longest_edge: float,
+    scattering: str,
     task: tuple[int, list[Any] | None],
 ) -> tuple[int, dict[str, Any]]:
     """Read, screen and write a block; return its number of entries, and its contents in numbers."""
@@ -103,7 +107,7 @@ def _gather_block(
     if raw is None:
         block = read_block(storage, number)
     else:
-        block = _screened([entry for one in raw for entry in read(one)], longest_edge)
+        block = _screened([entry for one in raw for entry in read(one)], longest_edge, scattering)
         storage.write(block_key(number), block.encode())
     counted = _counted(block) | {"ids": id_digests(block.crystals)}
     return ENTRIES_A_BLOCK if raw is None else len(raw), counted
@@ -126,11 +130,11 @@ def _without(block: Block, again: np.ndarray) -> Block:
     return Block(kept, [*block.left_out, *left_out])
 
 
-def _screened(entries: list[Crystal | LeftOut], longest_edge: float) -> Block:
+def _screened(entries: list[Crystal | LeftOut], longest_edge: float, scattering: str) -> Block:
     crystals = [entry for entry in entries if isinstance(entry, Crystal)]
     left_out = [LeftOut(storable(entry.id), storable(entry.reason)) for entry in entries if isinstance(entry, LeftOut)]
     kept = []
-    for crystal, reason in zip(crystals, _reasons(crystals, longest_edge), strict=True):
+    for crystal, reason in zip(crystals, _reasons(crystals, longest_edge, scattering), strict=True):
         if reason is None:
             kept.append(crystal)
         else:
@@ -138,15 +142,15 @@ def _screened(entries: list[Crystal | LeftOut], longest_edge: float) -> Block:
     return Block(kept, left_out)
 
 
-def _reasons(crystals: list[Crystal], longest_edge: float) -> list[str | None]:
+def _reasons(crystals: list[Crystal], longest_edge: float, scattering: str) -> list[str | None]:
     """Return why each crystal is rejected, or None; a crystal that would end the build later is rejected, too."""
     try:
-        reasons = screen(crystals, longest_edge=longest_edge)
+        reasons = screen(crystals, longest_edge=longest_edge, scattering=scattering)
     except Exception as error:
         reason = str(unreadable(error))
         if len(crystals) == 1:
             return [reason]
-        return [reason for crystal in crystals for reason in _reasons([crystal], longest_edge)]
+        return [reason for crystal in crystals for reason in _reasons([crystal], longest_edge, scattering)]
     return [reason or _unwritable(crystal) for crystal, reason in zip(crystals, reasons, strict=True)]
 
 

@@ -99,7 +99,7 @@ def _build(
     partial = storage.beside()
     if not _is_whole(partial, recipe):
         _start_or_go_on(partial, recipe)
-        screened = screen_source(partial, source, recipe["longest_edge"], workers)
+        screened = screen_source(partial, source, recipe["longest_edge"], definition.scattering, workers)
         _check_usable(source, screened)
         _write_columns(partial, recipe, screened, definition)
         shards = write_pairs(partial, screened.crystals, definition, workers)

@@ -31,11 +31,13 @@ class TrainingStream:
         longest_edge: crystals with a longer cell edge (Å) are passed over.
         held_out: structure types of validation and test, which stay unseen; formulas of validation and test are passed
             over, too.
+        scattering: a name in `SCATTERING`; crystals with elements that scatter in an unknown way are passed over.
     """
 
     source: EndlessSource
     longest_edge: float
     held_out: frozenset[str]
+    scattering: str
 
     def crystal(self, place: int) -> Crystal:
         """Return the crystal at a place of the stream; its formula trains and its structure type is not held out."""
@@ -44,7 +46,7 @@ class TrainingStream:
             if (
                 split_of(crystal.formula) == "train"
                 and crystal.prototype not in self.held_out
-                and screen([crystal], self.longest_edge) == [None]
+                and screen([crystal], self.longest_edge, scattering=self.scattering) == [None]
             ):
                 return crystal
             place += _LANE

@@ -21,7 +21,7 @@ def wrong_physics(store: PairStore, rows: np.ndarray) -> Iterator[tuple[int, str
     """Yield (row, problem) for those rows (k,) of a store whose crystal is unusable or whose pair is wrong."""
     crystals = [store.crystal(int(row)) for row in rows]
     stored = [store.read_pairs(name, rows) for name in PAIR_ARRAYS]
-    reasons = screen(crystals, store.attributes["longest_edge"])
+    reasons = screen(crystals, store.attributes["longest_edge"], scattering=store.definition.scattering)
     for place, (row, crystal, reason) in enumerate(zip(rows.tolist(), crystals, reasons, strict=True)):
         if reason is not None:
             yield row, f"the crystal cannot be used: {reason}"

@@ -42,7 +42,7 @@ def preparation(observation: Observation = NOISE, augmentation: Augmentation = A
 
 def pairs(replicas: int = 1, rank: int = 0, held_out: frozenset[str] = frozenset(), **options) -> EndlessPairs:
     options = {"preparation": preparation(), "crystals": 24, "batch_size": 4} | options
-    stream = TrainingStream(source(), 30.0, held_out)
+    stream = TrainingStream(source(), 30.0, held_out, "atomic_number")
     return EndlessPairs(stream=stream, definition=FULL, num_replicas=replicas, rank=rank, **options)
 
 
