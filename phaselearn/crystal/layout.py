@@ -7,6 +7,7 @@ axis can hold. The report's boxes have N³ points. All others have n₁ × n₂ 
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -65,8 +66,7 @@ def held_reflections(layout: str, size: int | Shape, device: torch.device | None
     """
     if layout == "full":
         return inside_nyquist(size, device)
-    shape = (size, size, size) if isinstance(size, int) else size
-    return torch.ones(shape, dtype=torch.bool, device=device)
+    return torch.ones(shape_from(size), dtype=torch.bool, device=device)
 
 
 def friedel_mate(values: Tensor) -> Tensor:
@@ -77,28 +77,28 @@ def friedel_mate(values: Tensor) -> Tensor:
 def to_full_box(values: Tensor, layout: str) -> Tensor:
     """Place the reflections of an array, and their Friedel mates, on the FFT box of the same size.
 
-    Reflections without a Friedel mate on the box (Nyquist planes, and an octant's indices from N/2 on) are left out.
+    Reflections without a Friedel mate on the box (Nyquist planes, and an octant's indices from n/2 on) are left out.
     Reflections that the array does not hold are zero. The values may be intensities, amplitudes or masks, but not
     complex.
 
     Args:
-        values: (..., N, N, N), real or bool.
+        values: (..., n₁, n₂, n₃), real or bool.
         layout: the layout of `values`.
 
     Returns:
-        (..., N, N, N) in FFT order.
+        (..., n₁, n₂, n₃) in FFT order.
     """
+    shape = shape_of(values)
     if layout == "full":
-        return values * inside_nyquist(shape_of(values), values.device).to(values.dtype)
-    size = values.shape[-1]
-    half = (size + 1) // 2
+        return values * inside_nyquist(shape, values.device).to(values.dtype)
+    h, k, l = (slice((size + 1) // 2) for size in shape)  # noqa: E741
     box = torch.zeros_like(values)
-    box[..., :half, :half, :half] = values[..., :half, :half, :half]
+    box[..., h, k, l] = values[..., h, k, l]
     mates = friedel_mate(box)
     return box | mates if values.dtype == torch.bool else torch.maximum(box, mates)
 
 
-def shape_of(boxes: Tensor) -> Shape:
+def shape_of(boxes: Tensor | np.ndarray) -> Shape:
     """Return n₁, n₂, n₃ of boxes (..., n₁, n₂, n₃)."""
     first, second, third = boxes.shape[-3:]
     return first, second, third

@@ -14,6 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
+from phaselearn.crystal.layout import Shape, shape_from
 from phaselearn.crystal.minimum_image import minimum_image
 from phaselearn.crystal.peaks import find_peaks, fourier_upsample
 
@@ -72,7 +73,9 @@ class VectorTable:
         return float(np.nanmean(self.voxels)) if self.matched else float("nan")
 
 
-def compare_vectors(atoms: np.ndarray, maxima: np.ndarray, lattice: np.ndarray, size: int) -> VectorTable | None:
+def compare_vectors(
+    atoms: np.ndarray, maxima: np.ndarray, lattice: np.ndarray, size: int | Shape
+) -> VectorTable | None:
     """Match the vectors between maxima one to one to those between atoms, so that the sum of deviations is least.
 
     Vectors are matched, not atoms, as in the report: vectors that share a maximum may be matched to vectors that share
@@ -82,7 +85,7 @@ def compare_vectors(atoms: np.ndarray, maxima: np.ndarray, lattice: np.ndarray, 
         atoms: (n, 3) fractional positions of the atoms.
         maxima: (m, 3) fractional positions of the maxima.
         lattice: (3, 3), rows in Å.
-        size: number of voxels along each axis of the map.
+        size: voxels n₁, n₂, n₃ of the map along the axes, or one number if they are equal.
 
     Returns:
         The table; None for fewer than two atoms, and for more than 40, whose list of vectors nobody would read.
@@ -102,7 +105,8 @@ def compare_vectors(atoms: np.ndarray, maxima: np.ndarray, lattice: np.ndarray, 
     found[rows] = true[rows] + moved[sign[rows, columns], rows, columns]
     matched = torch.full((len(true),), torch.nan, dtype=true.dtype)
     matched[rows] = deviation[rows, columns]
-    return VectorTable((true * size).numpy(), (found * size).numpy(), matched.numpy())
+    voxels = true.new_tensor(shape_from(size))
+    return VectorTable((true * voxels).numpy(), (found * voxels).numpy(), matched.numpy())
 
 
 def _pair_vectors(points: np.ndarray, lattice: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from phaselearn.crystal.cartesian import to_fractional_frame
 from phaselearn.crystal.density import gaussian_damping, structure_factors_from_map
-from phaselearn.crystal.layout import miller_indices, to_full_box
+from phaselearn.crystal.layout import miller_box, shape_of, to_full_box
 from phaselearn.data.batch import Batch
 from phaselearn.errors import choose
 from phaselearn.losses.base import Loss
@@ -60,7 +60,7 @@ class Patterson(Loss):
         factors = structure_factors_from_map(prediction, lattice)
         mask = to_full_box(batch["observed"], self.layout)
         mask[:, 0, 0, 0] = False
-        damping = gaussian_damping(lattice, miller_indices("full", prediction.shape[-1]), self.sigma)
+        damping = gaussian_damping(lattice, miller_box(shape_of(prediction)), self.sigma)
         observed = to_full_box(batch["intensity"].to(prediction.dtype).clamp_min(0), self.layout) * damping.square()
         power = factors.real.square() + factors.imag.square()
         own, measured = (_unit(values * mask, self.power) for values in (power, observed))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from phaselearn.crystal.alignment import Alignment, align
-from phaselearn.crystal.layout import inside_nyquist
+from phaselearn.crystal.layout import inside_nyquist, shape_of
 
 _AXES = (-3, -2, -1)
 
@@ -58,7 +58,7 @@ def best_alignment(moving: Tensor, fixed: Tensor, refine: bool, inversion: bool)
 
     Nyquist planes are left out. With `refine` the shift may lie between voxels.
     """
-    inside = inside_nyquist(moving.shape[-1], moving.device)
+    inside = inside_nyquist(shape_of(moving), moving.device)
     first, second = (torch.fft.ifftn(maps.detach(), dim=_AXES) * inside for maps in (moving, fixed))
     return align(first, second, refine=refine, inversion=inversion)
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from phaselearn.crystal.density import structure_factors_from_map
+from phaselearn.crystal.layout import shape_of
 from phaselearn.crystal.symmetry import operation_scores
 from phaselearn.crystal.vectors import VectorTable, brightest_maxima, compare_vectors, highest_peaks
 from phaselearn.data.sources.structure_type import Operation, space_group_operations
@@ -61,16 +62,16 @@ def compare(
         lattice: lattice vectors (3, 3), rows in Å.
         numbers: atomic numbers (n,).
         positions: fractional coordinates (n, 3).
-        truth: true density (N, N, N), voxel i at i/N.
-        prediction: predicted density (N, N, N); one that is not finite has no maxima.
+        truth: true density (n₁, n₂, n₃), voxel (i, j, k) at (i/n₁, j/n₂, k/n₃).
+        prediction: predicted density (n₁, n₂, n₃); one that is not finite has no maxima.
     """
-    count, size = len(numbers), prediction.shape[0]
+    count, shape = len(numbers), shape_of(prediction)
     finite = bool(np.isfinite(prediction).all())
     voxels = brightest_maxima(prediction, count) if finite else np.empty((0, 3))
     peaks, heights = highest_peaks(prediction, lattice, 2 * count) if finite else (np.empty((0, 3)), np.empty(0))
     return Comparison(
-        from_voxels=compare_vectors(positions, voxels, lattice, size),
-        from_peaks=compare_vectors(positions, peaks[:count], lattice, size),
+        from_voxels=compare_vectors(positions, voxels, lattice, shape),
+        from_peaks=compare_vectors(positions, peaks[:count], lattice, shape),
         peaks_above=int((heights > THRESHOLD * heights.max(initial=0)).sum()),
         symmetry=_symmetry(lattice, numbers, positions, truth, prediction),
     )

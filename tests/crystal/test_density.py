@@ -20,7 +20,7 @@ from phaselearn.crystal.density import (
     structure_factors_from_map,
 )
 from phaselearn.crystal.lattice import standard_orientation, volume
-from phaselearn.crystal.layout import inside_nyquist, miller_indices
+from phaselearn.crystal.layout import inside_nyquist, miller_box, miller_indices
 from phaselearn.crystal.structure_factors import structure_factors
 from tests.conftest import random_crystals
 
@@ -89,11 +89,16 @@ def test_resolved_gaussians_are_the_fourier_pair_of_the_blurred_structure_factor
     assert (difference / blurred.abs().amax((1, 2, 3))).max() < 1e-3
 
 
-def test_cartesian_gaussians_agree_with_brute_force():
+SHAPES = [(6, 6, 6), (4, 5, 10)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_cartesian_gaussians_agree_with_brute_force(shape):
     lattice, numbers, positions = random_crystals(2, 4, seed=6)
-    ours = cartesian_gaussian_density(lattice, numbers, positions, 6, 0.4)
+    ours = cartesian_gaussian_density(lattice, numbers, positions, shape, 0.4)
+    assert ours.shape == (2, *shape)
     low, edges = bounding_box(lattice)
-    grid = np.array(list(product(range(6), repeat=3))) / 6
+    grid = np.array(list(product(*map(range, shape)))) / shape
     for crystal in range(2):
         points = low[crystal].numpy() + grid * edges[crystal].numpy()
         cell = standard_orientation(lattice)[crystal].numpy()
@@ -101,39 +106,40 @@ def test_cartesian_gaussians_agree_with_brute_force():
         assert np.abs(ours[crystal].flatten().numpy() - expected).max() < 1e-5 * expected.max()
 
 
-def test_cartesian_band_limited_density_is_the_synthesis_at_those_points():
+@pytest.mark.parametrize("shape", SHAPES)
+def test_cartesian_band_limited_density_is_the_synthesis_at_those_points(shape):
     lattice, numbers, positions = random_crystals(1, 4, seed=7)
-    size = 6
-    ours = cartesian_band_limited_density(lattice, numbers, positions, size, 0.3)[0].flatten().numpy()
-    indices = miller_indices("full", size)
+    ours = cartesian_band_limited_density(lattice, numbers, positions, shape, 0.3)[0].flatten().numpy()
+    indices = miller_box(shape)
     factors = structure_factors(lattice, numbers, positions, indices) * gaussian_damping(lattice, indices, 0.3)
-    factors = (factors * inside_nyquist(size))[0].flatten().numpy()
-    h = np.array(list(product(indices.tolist(), repeat=3)))
+    factors = (factors * inside_nyquist(shape))[0].flatten().numpy()
+    h = np.array(list(product(*(index.tolist() for index in indices))))
     low, edges = bounding_box(lattice)
-    points = low[0].numpy() + np.array(list(product(range(size), repeat=3))) / size * edges[0].numpy()
+    points = low[0].numpy() + np.array(list(product(*map(range, shape)))) / shape * edges[0].numpy()
     fractional = points @ np.linalg.inv(standard_orientation(lattice)[0].numpy())
     expected = (np.exp(-2j * np.pi * fractional @ h.T) @ factors).real / volume(lattice)[0].item()
     assert np.abs(ours - expected).max() < 1e-9 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("shape", [(8, 8, 8), (8, 12, 6)])
 @pytest.mark.parametrize(
     ("cartesian", "fractional"),
     [(cartesian_gaussian_density, gaussian_density), (cartesian_band_limited_density, band_limited_density)],
 )
-def test_frames_are_the_same_for_an_orthogonal_cell(cartesian, fractional):
+def test_frames_are_the_same_for_an_orthogonal_cell(cartesian, fractional, shape):
     _, numbers, positions = random_crystals(2, 5, seed=8)
     lattice = torch.diag_embed(torch.tensor([[4.0, 5.0, 6.0], [7.0, 5.0, 3.0]], dtype=torch.float64))
-    box = cartesian(lattice, numbers, positions, 8, 0.35)
-    cell = fractional(lattice, numbers, positions, 8, 0.35)
+    box = cartesian(lattice, numbers, positions, shape, 0.35)
+    cell = fractional(lattice, numbers, positions, shape, 0.35)
     torch.testing.assert_close(box, cell, rtol=1e-5, atol=1e-4)
     torch.testing.assert_close(to_fractional_frame(box, lattice), cell, rtol=1e-5, atol=1e-4)
 
 
 def test_the_fractional_frame_is_interpolated_from_a_fine_box():
     lattice, numbers, positions = random_crystals(3, 4, seed=9, edges=(4.0, 5.0))
-    size, sigma = 40, 0.6
-    box = cartesian_gaussian_density(lattice, numbers, positions, size, sigma)
-    cell = gaussian_density(lattice, numbers, positions, size, sigma)
+    shape, sigma = (40, 44, 36), 0.6
+    box = cartesian_gaussian_density(lattice, numbers, positions, shape, sigma)
+    cell = gaussian_density(lattice, numbers, positions, shape, sigma)
     error = (to_fractional_frame(box, lattice) - cell).abs().amax((1, 2, 3)) / cell.amax((1, 2, 3))
     assert error.max() < 0.05
 

@@ -3,26 +3,32 @@
 import pytest
 import torch
 
-from phaselearn.crystal.layout import friedel_mate, held_reflections, inside_nyquist, miller_indices, to_full_box
+from phaselearn.crystal.layout import (
+    friedel_mate,
+    held_reflections,
+    inside_nyquist,
+    miller_box,
+    miller_indices,
+    to_full_box,
+)
 from phaselearn.crystal.structure_factors import structure_factors
 from tests.conftest import random_crystals
 
 
+@pytest.mark.parametrize("shape", [(8, 8, 8), (6, 8, 12)])
 @pytest.mark.parametrize("layout", ["octant", "full"])
-def test_the_full_box_holds_each_reflection_at_its_place(layout):
+def test_the_full_box_holds_each_reflection_at_its_place(layout, shape):
     lattice, numbers, positions = random_crystals(2, 5, seed=1)
-    size = 8
-    held = structure_factors(lattice, numbers, positions, miller_indices(layout, size)).abs()
-    full = structure_factors(lattice, numbers, positions, miller_indices("full", size)).abs()
-    box = to_full_box(held * held_reflections(layout, size), layout)
-    present = to_full_box(held_reflections(layout, size).expand_as(held), layout)
+    indices = tuple(miller_indices(layout, size) for size in shape)
+    held = structure_factors(lattice, numbers, positions, indices).abs()
+    full = structure_factors(lattice, numbers, positions, miller_box(shape)).abs()
+    box = to_full_box(held * held_reflections(layout, shape), layout)
+    present = to_full_box(held_reflections(layout, shape).expand_as(held), layout)
     torch.testing.assert_close(box[present], full[present])
     assert (box[~present] == 0).all()
-    h = miller_indices("full", size)
-    inside = (h.abs() < size // 2)[:, None, None] & (h.abs() < size // 2)[None, :, None] & (h.abs() < size // 2)
-    one_sign = ((h >= 0)[:, None, None] & (h >= 0)[None, :, None] & (h >= 0)) | (
-        (h <= 0)[:, None, None] & (h <= 0)[None, :, None] & (h <= 0)
-    )
+    h, k, l = torch.meshgrid(*miller_box(shape), indexing="ij")  # noqa: E741
+    inside = (h.abs() < shape[0] // 2) & (k.abs() < shape[1] // 2) & (l.abs() < shape[2] // 2)
+    one_sign = ((h >= 0) & (k >= 0) & (l >= 0)) | ((h <= 0) & (k <= 0) & (l <= 0))
     assert torch.equal(present[0], inside & one_sign if layout == "octant" else inside)
 
 

@@ -20,9 +20,9 @@ def points(count: int, seed: int = 0) -> np.ndarray:
 
 
 def test_vectors_are_the_shortest_images_of_pymatgen():
-    atoms = points(7)
-    table = compare_vectors(atoms, atoms, LATTICE, SIZE)
-    lengths = np.linalg.norm(table.true / SIZE @ LATTICE, axis=1)
+    atoms, shape = points(7), (10, 20, 24)
+    table = compare_vectors(atoms, atoms, LATTICE, shape)
+    lengths = np.linalg.norm(table.true / shape @ LATTICE, axis=1)
     distances = Lattice(LATTICE).get_all_distances(atoms, atoms)
     np.testing.assert_allclose(lengths, np.sort(distances[np.triu_indices(7, 1)]), atol=1e-9)
     np.testing.assert_allclose(table.predicted, table.true, atol=1e-9)
