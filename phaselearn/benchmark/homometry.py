@@ -8,24 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import product
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from phaselearn.benchmark.fingerprints import DEFINITION, alike, amplitudes, fingerprints
+from phaselearn.benchmark.fingerprints import alike, fingerprints, relative_s, sphere_shape
 from phaselearn.crystal.alignment import align
 from phaselearn.crystal.judgement import true_map_factors, with_phases_of
-from phaselearn.crystal.layout import inside_nyquist, miller_indices
+from phaselearn.crystal.layout import miller_box
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.data.pairs import pad_atoms
 from phaselearn.data.structures import Crystal
+from phaselearn.phasing.laue import rotations
 
 _CANDIDATES = 0.98  # cosine of powder patterns below which |F| cannot agree
 _METRIC_TOLERANCE = 0.03  # as a share of the largest element of the metric tensors
+_LARGEST = 5.0  # largest s·V^(1/3) of the reflections that are compared: half a thousand, whatever the cell
 
 
 @dataclass(frozen=True)
@@ -53,70 +52,50 @@ def homometric_pairs(crystals: Sequence[Crystal], epsilon: float, correlation: f
         correlation: map correlation from which two crystals count as one structure.
     """
     patterns = fingerprints(crystals)
-    blocks = [amplitude for amplitude, _ in amplitudes(crystals)]
-    amplitude = torch.cat(blocks) if blocks else torch.zeros(0, 10, 10, 10)
     pairs = []
-    for first, second in alike(patterns, patterns, _CANDIDATES):
-        if first >= second:
+    for one, other in alike(patterns, patterns, _CANDIDATES):
+        if one >= other:
             continue
-        setting, r_factor = _best_setting(crystals[first], crystals[second], amplitude[first], amplitude[second])
-        if setting is not None and r_factor <= epsilon:
-            found = _correlation(crystals[first], crystals[second], setting)
-            if found < correlation:
-                pairs.append(HomometricPair(crystals[first].id, crystals[second].id, r_factor, found))
+        first, second = crystals[one], crystals[other]
+        settings = _settings(first, second)
+        if len(settings):
+            r_factor, found = _closest(first, second, settings)
+            if r_factor <= epsilon and found < correlation:
+                pairs.append(HomometricPair(first.id, second.id, r_factor, found))
     return pairs
 
 
-def _best_setting(
-    first: Crystal, second: Crystal, first_amplitude: Tensor, second_amplitude: Tensor
-) -> tuple[np.ndarray | None, float]:
-    """Return the change of axes that brings the |F| of the second closest to the first's, and the R that remains."""
+def _settings(first: Crystal, second: Crystal) -> np.ndarray:
+    """Return the changes of axes (K, 3, 3) that bring the second lattice onto the first, up to scale.
+
+    Their elements are −1, 0 and 1, which are all that reduced cells need. An inversion would not change |F|.
+    """
     metrics = [crystal.lattice @ crystal.lattice.T for crystal in (first, second)]
     scaled = metrics[1] * (np.linalg.det(metrics[0]) / np.linalg.det(metrics[1])) ** (1 / 3)
-    best, best_r = None, np.inf
-    for operation in signed_permutations():
-        changed = operation @ scaled @ operation.T
-        if np.abs(changed - metrics[0]).max() > _METRIC_TOLERANCE * metrics[0].max():
-            continue
-        r_factor = _r_factor(first_amplitude, second_amplitude, operation)
-        if r_factor < best_r:
-            best, best_r = operation, r_factor
-    return best, best_r
+    changes = np.concatenate((np.eye(3, dtype=int)[None], rotations().numpy()))
+    changed = changes @ scaled @ changes.transpose(0, 2, 1)
+    return changes[np.abs(changed - metrics[0]).max((1, 2)) <= _METRIC_TOLERANCE * metrics[0].max()]
 
 
-@cache
-def signed_permutations() -> np.ndarray:
-    """Return the signed permutations (48, 3, 3): the changes of axes that keep the shape of the box of reflections."""
-    matrices = []
-    for order in ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)):
-        for signs in product((1, -1), repeat=3):
-            matrix = np.zeros((3, 3), dtype=int)
-            matrix[np.arange(3), order] = signs
-            matrices.append(matrix)
-    return np.stack(matrices)
-
-
-def _r_factor(first: Tensor, second: Tensor, operation: np.ndarray) -> float:
-    size = first.shape[-1]
-    inside = inside_nyquist(size)
-    inside[0, 0, 0] = False
-    index = miller_indices("full", size)
-    hkl = torch.stack(torch.meshgrid(index, index, index, indexing="ij"), -1)[inside]
-    # New axes are operation @ old axes, and indices transform like the axes.
-    moved = hkl @ torch.linalg.inv(torch.from_numpy(operation).double()).mT.round().long()
-    one, other = first[inside], second[tuple(moved.T)]
-    scale = (one * other).sum() / other.square().sum().clamp_min(1e-12)
-    return float((one - scale * other).abs().sum() / one.sum())
-
-
-def _correlation(first: Crystal, second: Crystal, operation: np.ndarray) -> float:
-    turned = np.linalg.solve(operation.T.astype(float), second.positions.T).T % 1.0
-    moved = Crystal(second.id, first.lattice, second.numbers, turned, second.prototype, second.space_group)
-    lattice, numbers, positions = pad_atoms([first, moved])
-    indices = miller_indices("full", DEFINITION.size)
-    factors = structure_factors(lattice, numbers, positions, indices)
-    mask = inside_nyquist(DEFINITION.size)[None]
-    observed = Observed.from_intensity(factors[:1].abs().square(), mask, "full", lattice[:1])
+def _closest(first: Crystal, second: Crystal, settings: np.ndarray) -> tuple[float, float]:
+    """Return the least R of two crystals in all settings, and the map correlation in this setting."""
+    turned = [(second.positions @ np.linalg.inv(change)) % 1.0 for change in settings]
+    moved = [Crystal(second.id, first.lattice, second.numbers, place, second.prototype, 1) for place in turned]
+    lattice, numbers, positions = pad_atoms([first, *moved])
+    shape = sphere_shape(first.lattice, _LARGEST)
+    factors = structure_factors(lattice, numbers, positions, miller_box(shape))
+    mask = relative_s(lattice[:1], shape) <= _LARGEST
+    mask[:, 0, 0, 0] = False
+    amplitude = factors.abs() * mask
+    r_factors = _r_factors(amplitude[0].flatten(), amplitude[1:].flatten(1))
+    best = int(r_factors.argmin())
+    observed = Observed(amplitude[:1], mask, lattice[:1])
     true = true_map_factors(observed, numbers[:1], positions[:1], "atomic_number")
-    other = with_phases_of(observed.map_amplitude(), factors[1:])
-    return float(align(other, true).correlation)
+    other = with_phases_of(observed.map_amplitude(), factors[1 + best : 2 + best])
+    return float(r_factors[best]), float(align(other, true).correlation)
+
+
+def _r_factors(one: Tensor, others: Tensor) -> Tensor:
+    """Return Σ||F₁| − k|F₂|| / Σ|F₁|, (K,), of amplitudes (H,) and (K, H)."""
+    scale = (one * others).sum(1) / others.square().sum(1).clamp_min(1e-12)
+    return (one - scale[:, None] * others).abs().sum(1) / one.sum()
