@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -28,24 +28,34 @@ class Observed(Rows):
         amplitude: (B, n₁, n₂, n₃) |F| on any scale, 0 where unobserved, at F(000) and on Nyquist planes.
         mask: (B, n₁, n₂, n₃) bool, True at observed reflections and their Friedel mates, F(000) excluded.
         lattice: (B, 3, 3) in Å.
+        sigma: (B, n₁, n₂, n₃) standard deviation of |F|, 0 where unobserved; None where it is not known.
     """
 
     amplitude: Tensor
     mask: Tensor
     lattice: Tensor
+    sigma: Tensor | None = None
 
     @classmethod
-    def from_intensity(cls, intensity: Tensor, mask: Tensor, layout: str, lattice: Tensor) -> Observed:
+    def from_intensity(
+        cls, intensity: Tensor, mask: Tensor, layout: str, lattice: Tensor, sigma: Tensor | None = None
+    ) -> Observed:
         """Gather intensities and mask (B, N, N, N) of a layout, with their Friedel mates, on the FFT box.
 
         An intensity that is not a number counts as unobserved; one below zero counts as observed, with amplitude zero.
+        From `sigma`, the standard deviations of the intensities, σ(|F|) = √(|F|² + σ(|F|²)) − |F| follows, which is
+        finite for |F| = 0.
         """
         sound = torch.isfinite(intensity)
         observed = to_full_box(mask & sound, layout)
         observed &= friedel_mate(observed)
         observed[:, 0, 0, 0] = False
         intensity = to_full_box(torch.where(sound, intensity, 0.0), layout)
-        return cls(intensity.clamp_min(0).sqrt() * observed, observed, lattice)
+        amplitude = intensity.clamp_min(0).sqrt() * observed
+        if sigma is None:
+            return cls(amplitude, observed, lattice)
+        sigma = ((amplitude.square() + to_full_box(sigma, layout)).sqrt() - amplitude) * observed
+        return cls(amplitude, observed, lattice, sigma)
 
     @classmethod
     def from_reflections(cls, hkl: Tensor, amplitude: Tensor, lattice: Tensor) -> Observed:
@@ -106,7 +116,16 @@ class Observed(Rows):
     def on_unit_scale(self) -> Observed:
         """Return the same, scaled to 1 as the largest amplitude: the squares of large ones overflow."""
         largest = self.amplitude.flatten(1).amax(1).clamp_min(torch.finfo(self.amplitude.dtype).tiny)
-        return replace(self, amplitude=self.amplitude / largest[:, None, None, None])
+        return self.scaled(1 / largest[:, None, None, None])
+
+    def scaled(self, factor: Tensor) -> Observed:
+        """Return amplitudes and their standard deviations times factors (B, n₁, n₂, n₃) or (B, 1, 1, 1)."""
+        sigma = None if self.sigma is None else self.sigma * factor
+        return replace(self, amplitude=self.amplitude * factor, sigma=sigma)
+
+    def intensity_sigma(self) -> Tensor | None:
+        """Return the standard deviations (B, n₁, n₂, n₃) of |F|²; None where they are not known."""
+        return None if self.sigma is None else self.sigma * (2 * self.amplitude + self.sigma)
 
     def within(self, d_min: float) -> Tensor:
         """Return a bool mask (B, n₁, n₂, n₃) of the reflections with d ≥ d_min (Å), measured or not."""
@@ -124,11 +143,11 @@ class Observed(Rows):
     def kept(self, mask: Tensor) -> Observed:
         """Leave out the reflections at which a bool mask (B, n₁, n₂, n₃) is False."""
         mask = self.mask & mask
-        return Observed(self.amplitude * mask, mask, self.lattice)
+        return replace(self.scaled(mask), mask=mask)
 
     def cropped(self, shape: Shape) -> Self:
         """Return the same on another box; reflections that it lacks are left out."""
-        return replace(self, amplitude=resized(self.amplitude, shape), mask=resized(self.mask, shape))
+        return self._each_box(lambda box: resized(box, shape))
 
     def largest_indices(self) -> Tensor:
         """Return (B, 3) the largest |h|, |k| and |l| observed."""
@@ -155,8 +174,12 @@ class Observed(Rows):
 
     def reordered(self, order: Tensor) -> Observed:
         """Return the same with the axes (B, 3) of each crystal in another order, on the smallest box for all."""
-        amplitude, mask = (permuted(box, order) for box in (self.amplitude, self.mask))
-        return Observed(amplitude, mask, self.lattice.gather(1, order[:, :, None].expand(-1, -1, 3)))
+        lattice = self.lattice.gather(1, order[:, :, None].expand(-1, -1, 3))
+        return replace(self._each_box(lambda box: permuted(box, order)), lattice=lattice)
+
+    def _each_box(self, change: Callable[[Tensor], Tensor]) -> Self:
+        sigma = None if self.sigma is None else change(self.sigma)
+        return replace(self, amplitude=change(self.amplitude), mask=change(self.mask), sigma=sigma)
 
 
 def box_for(largest: Sequence[int]) -> Shape:

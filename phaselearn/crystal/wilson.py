@@ -15,7 +15,7 @@ result is set to 0: no atom is sharper than a point.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -58,18 +58,15 @@ class Wilson(Rows):
     fitted_b: Tensor
 
 
-def wilson_fit(
-    observed: Observed, probe: str | Tensor = "xray", numbers: Tensor | None = None, sigma: Tensor | None = None
-) -> Wilson:
+def wilson_fit(observed: Observed, probe: str | Tensor = "xray", numbers: Tensor | None = None) -> Wilson:
     """Fit scale and displacement.
 
     Args:
         observed: amplitudes on any scale. Reflections outside the mask were not measured; those in the mask with
-            amplitude 0 were. The mask should hold either all systematic absences or none.
+            amplitude 0 were. The mask should hold either all systematic absences or none. Where it has standard
+            deviations, negative |F|² should have been set to 0.
         probe: the radiation, as in `Scattering`.
         numbers: (B, A) atomic numbers in the cell, 0 for padding; None where they are unknown.
-        sigma: (B, n₁, n₂, n₃) standard deviations of |F|², where negative |F|² have been set to 0; None for data
-            without noise.
     """
     # The largest amplitude is scaled to 1: the squares of large ones overflow.
     place = _places(observed)
@@ -78,6 +75,7 @@ def wilson_fit(
     intensity = (amplitude / largest).square()
     bins = _Bins.of(intensity, square, weight, probe, numbers)
     fitted = bins.likeliest_b()
+    sigma = observed.intensity_sigma()
     if sigma is not None:
         [noise] = _at(place, sigma)
         noise = noise / largest.square()
@@ -108,12 +106,13 @@ def normalised(
         probe, numbers: the radiation and the atomic numbers, as in `wilson_fit`.
     """
     place = _places(observed)
-    amplitude, measured, square = _at(place, observed.amplitude, observed.mask, observed.inverse_d_squared())
+    measured, square = _at(place, observed.mask, observed.inverse_d_squared())
     b_iso, scale = fit.b_iso[:, None], fit.scale[:, None]
     mean = _interpolated_form(square, probe, numbers).sqrt() * torch.exp(-b_iso / 4 * square) * scale
-    normal = torch.where(measured > 0, amplitude / mean, 0.0).to(observed.amplitude)
-    boxes = torch.zeros_like(observed.amplitude).flatten(1).scatter(1, place, normal)
-    return replace(observed, amplitude=boxes.view_as(observed.amplitude))
+    largest = torch.finfo(observed.amplitude.dtype).max  # of a crystal without any intensity it would be infinite
+    factor = torch.where(measured > 0, 1 / mean, 0.0).clamp_max(largest).to(observed.amplitude)
+    boxes = torch.zeros_like(observed.amplitude).flatten(1).scatter(1, place, factor)
+    return observed.scaled(boxes.view_as(observed.amplitude))
 
 
 def _places(observed: Observed) -> Tensor:

@@ -9,7 +9,6 @@ from torchmetrics import Metric
 from phaselearn.crystal.cartesian import to_fractional_frame
 from phaselearn.crystal.density import structure_factors_from_map
 from phaselearn.crystal.judgement import SOLVED_FROM, judge
-from phaselearn.crystal.layout import to_full_box
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.scattering import Scattering
 from phaselearn.crystal.wilson import normalised, wilson_fit
@@ -112,11 +111,12 @@ def observed_of(batch: Batch, definition: PairDefinition) -> Observed:
     If the intensities come from tabulated form factors, Wilson's statistics remove their scale and their fall with
     resolution. The atoms are not used for this.
     """
-    observed = Observed.from_intensity(batch["intensity"], batch["observed"], definition.layout, batch["lattice"])
+    observed = Observed.from_intensity(
+        batch["intensity"], batch["observed"], definition.layout, batch["lattice"], batch.get("sigma")
+    )
     if "probe" not in batch:
         return observed
-    sigma = to_full_box(batch["sigma"], definition.layout) if "sigma" in batch else None
-    return normalised(observed, wilson_fit(observed, batch["probe"], sigma=sigma), batch["probe"])
+    return normalised(observed, wilson_fit(observed, batch["probe"]), batch["probe"])
 
 
 def scattering_of(batch: Batch, definition: PairDefinition) -> Scattering:

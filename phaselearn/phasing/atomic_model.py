@@ -1,9 +1,9 @@
-"""A crystal as a sum of a few atoms of one shape: positions, weights, and one displacement."""
+"""A crystal as a sum of a few atoms: positions, weights and displacements."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,22 +11,31 @@ from torch import Tensor
 from phaselearn.crystal.rows import PaddedRows
 from phaselearn.phasing.reflections import ReflectionList
 
+VALUES_AT_ONCE = 1 << 22  # of the largest table over reflections; it bounds the memory
+
 
 @dataclass(frozen=True)
 class AtomicModel(PaddedRows):
-    """Atoms of B crystals: F(h) = exp(−B s²/4) Σ_j w_j exp(2πi h·x_j), s = 1/d.
+    """Atoms of B crystals: F(h) = Σ_j w_j exp(−B_j s²/4) exp(2πi h·x_j), s = 1/d.
 
     Attributes:
         position: (B, K, 3) fractional.
         weight: (B, K) on the scale of the reflections' amplitudes, never negative; 0 where there is no atom.
-        b_iso: (B,) B in Å², which also models the fall of the atoms' form factors.
+        b_iso: (B, K) B in Å², which also models how the atom's form factor falls with s. Where Wilson's statistics have
+            removed too much of the mean fall, or the atom is heavier than the mean, it is negative.
     """
 
     position: Tensor
     weight: Tensor
     b_iso: Tensor
 
-    lists = ("position", "weight")
+    lists = ("position", "weight", "b_iso")
+
+    @classmethod
+    def empty(cls, reflections: ReflectionList) -> AtomicModel:
+        """Return crystals without atoms."""
+        nothing = torch.zeros_like(reflections.amplitude[:, :1])
+        return cls(nothing[..., None].repeat(1, 1, 3), nothing, nothing)
 
     def trimmed(self) -> AtomicModel:
         """Leave out the last columns, in which no crystal has an atom."""
@@ -38,20 +47,20 @@ class AtomicModel(PaddedRows):
         return (self.weight > 0).sum(1)
 
     def waves(self, reflections: ReflectionList) -> tuple[Tensor, Tensor]:
-        """Return the real and the imaginary parts (B, H, K) of exp(2πi h·x), without weights."""
+        """Return the real and the imaginary parts (B, H, K) of exp(−B s²/4) exp(2πi h·x), without weights."""
         angle = 2 * math.pi * (reflections.index @ self.position.transpose(1, 2))
-        return angle.cos(), angle.sin()
-
-    def fall(self, reflections: ReflectionList) -> Tensor:
-        """Return exp(−B s²/4), (B, H), zero in the padding."""
-        return torch.exp(-self.b_iso[:, None] / 4 * reflections.inverse_square) * reflections.measured
+        fall = torch.exp(self.b_iso[:, None] * (reflections.inverse_square / -4)[..., None])
+        fall = fall * reflections.measured[..., None]
+        return angle.cos() * fall, angle.sin() * fall
 
     def structure_factors(self, reflections: ReflectionList) -> Tensor:
-        """Return F, complex (B, H)."""
-        cosine, sine = self.waves(reflections)
+        """Return F, complex (B, H), zero in the padding."""
         weight = self.weight[:, :, None]
-        fall = self.fall(reflections)
-        return torch.complex((cosine @ weight)[..., 0] * fall, (sine @ weight)[..., 0] * fall)
+        parts = []
+        for part in reflections.parts(max(1, VALUES_AT_ONCE // max(1, self.weight.numel()))):
+            cosine, sine = self.waves(part)
+            parts.append(torch.complex((cosine @ weight)[..., 0], (sine @ weight)[..., 0]))
+        return torch.cat(parts, 1)
 
     def r_factor(self, reflections: ReflectionList) -> Tensor:
         """Return R = Σ||F_model| − |F|| / Σ|F|, (B,)."""
@@ -64,10 +73,17 @@ class AtomicModel(PaddedRows):
         weight, order = self.weight.sort(dim=1, descending=True)
         kept = torch.arange(weight.shape[1], device=weight.device) < count[:, None]
         position = self.position.gather(1, order[..., None].expand_as(self.position))
-        return replace(self, position=position, weight=weight * kept).trimmed()
+        return AtomicModel(position, weight * kept, self.b_iso.gather(1, order)).trimmed()
 
-    def with_atoms(self, position: Tensor, weight: Tensor) -> AtomicModel:
-        """Add atoms (B, K, 3) of weights (B, K)."""
-        return replace(
-            self, position=torch.cat((self.position, position), 1), weight=torch.cat((self.weight, weight), 1)
+    def with_atoms(self, position: Tensor, weight: Tensor, b_iso: Tensor) -> AtomicModel:
+        """Add atoms (B, K, 3) of weights and displacements (B, K)."""
+        return AtomicModel(
+            torch.cat((self.position, position), 1),
+            torch.cat((self.weight, weight), 1),
+            torch.cat((self.b_iso, b_iso), 1),
         )
+
+    def mean_b(self) -> Tensor:
+        """Return (B, 1) the mean B of the atoms in Å², weighted by their weights; 0 where there is none."""
+        total = self.weight.sum(1, keepdim=True)
+        return (self.weight * self.b_iso).sum(1, keepdim=True) / total.clamp_min(torch.finfo(total.dtype).tiny)

@@ -58,15 +58,19 @@ def with_equivalents(observed: Observed) -> Observed:
     r_factor, share = _compared(observed, observed.map_amplitude(), crystals, operations)
     # Where no two equivalents were measured, nothing contradicts.
     allowed = (share == 0) | _fitting(r_factor, crystals, len(observed.amplitude))
-    total, count = torch.zeros_like(observed.amplitude), torch.zeros_like(observed.amplitude)
+    measured = (observed.amplitude,) if observed.sigma is None else (observed.amplitude, observed.sigma)
+    count, *totals = (torch.zeros_like(observed.amplitude) for _ in range(1 + len(measured)))
     for rows, which in in_turn(crystals[allowed], operations[allowed], observed.shape):
-        place, inside = _moved(rotations().to(total.device)[which], observed.shape)
+        place, inside = _moved(rotations().to(count.device)[which], observed.shape)
         known = inside & at(observed.mask[rows], place)
-        total.index_add_(0, rows, at(observed.amplitude[rows], place) * known)
+        for total, values in zip(totals, measured, strict=True):
+            total.index_add_(0, rows, at(values[rows], place) * known)
         count.index_add_(0, rows, known.to(count))
     filled = ~observed.mask & (count > 0) & inside_nyquist(observed.shape, count.device)
-    amplitude = torch.where(filled, total / count.clamp_min(1), observed.amplitude)
-    return Observed(amplitude, observed.mask | filled, observed.lattice)
+    amplitude, *sigma = (
+        torch.where(filled, total / count.clamp_min(1), values) for total, values in zip(totals, measured, strict=True)
+    )
+    return Observed(amplitude, observed.mask | filled, observed.lattice, *sigma)
 
 
 def _compared(observed: Observed, amplitude: Tensor, crystals: Tensor, operations: Tensor) -> tuple[Tensor, Tensor]:

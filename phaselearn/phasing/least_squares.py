@@ -1,17 +1,24 @@
-"""Atoms fitted to amplitudes by damped least squares (Levenberg 1944, Marquardt 1963), all crystals at once."""
+"""Atoms fitted to amplitudes by damped least squares (Levenberg 1944, Marquardt 1963), all crystals at once.
+
+Σ wΔ² is made least, Δ = |F_model| − |F|, w = 1/(σ² + v). Here σ is the error of the measurement, and v = ⟨Δ² − σ²⟩ is
+the variance of Δ beyond the noise, the same for all reflections. So a rough model is fitted with equal weights, and a
+right one with 1/σ².
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from phaselearn.phasing.atomic_model import AtomicModel
+from phaselearn.crystal.rows import Rows
+from phaselearn.phasing.atomic_model import VALUES_AT_ONCE, AtomicModel
 from phaselearn.phasing.reflections import ReflectionList
 
 _LONGEST_STEP = 0.3  # Å, of an atom
-_MOST_B = 20.0  # Å²
+_LEAST_B, _MOST_B = -6.0, 20.0  # Å²
 _B_UNIT = 4.0  # Å²; in this unit B is of the size of the other parameters
 _FITTED = 1e-6  # of Σ|F|²; with a smaller residual nothing is left to fit
 _SLOW = 1e-4  # of the residual; a step that gains less is the last
@@ -19,70 +26,113 @@ _DOUBLINGS = 2  # of the work of a step: crystals that differ by no more are fit
 _DAMPING, _LESS, _MORE = 1e-2, 0.4, 4.0
 
 
-def fit_atoms(model: AtomicModel, reflections: ReflectionList, steps: int) -> AtomicModel:
-    """Move, weigh and blur atoms until Σ(|F_model| − |F|)² is least; weights that would be negative become 0.
+def fit_atoms(model: AtomicModel, reflections: ReflectionList, steps: int, own_b: Tensor) -> AtomicModel:
+    """Move, weigh and blur atoms until they fit best; weights that would be negative become 0.
 
     Args:
         model: the atoms that the fit begins with. Those of weight 0 keep it, and should come last.
         reflections: the crystals' measured reflections.
         steps: largest number of steps.
+        own_b: (B,) bool, whether each atom of a crystal has a B of its own, or all atoms one.
     """
     # A step costs H K² or so, and most of it would be padding if small crystals were fitted beside large ones.
     size = (reflections.counts() * model.count().square()).clamp_min(1).log2().div(_DOUBLINGS, rounding_mode="floor")
-    for like in size.unique():
-        rows = (size == like).nonzero()[:, 0]
-        model = model.with_rows(rows, _fitted(model[rows].trimmed(), reflections[rows].trimmed(), steps))
+    kinds, kind = torch.stack((size.long(), own_b.long()), 1).unique(dim=0, return_inverse=True)
+    for number, (_, own) in enumerate(kinds.tolist()):
+        rows = (kind == number).nonzero()[:, 0]
+        fitted = _fitted(model[rows].trimmed(), reflections[rows].trimmed(), steps, bool(own))
+        model = model.with_rows(rows, fitted)
     return model
 
 
-def _fitted(model: AtomicModel, reflections: ReflectionList, steps: int) -> AtomicModel:
+def _fitted(model: AtomicModel, reflections: ReflectionList, steps: int, own_b: bool) -> AtomicModel:
+    if not own_b:
+        model = replace(model, b_iso=model.mean_b().expand_as(model.weight))
     fitted = model
-    going = torch.arange(len(model.weight), device=model.weight.device)
-    damping = torch.full_like(model.b_iso, _DAMPING)
-    jacobian, difference = _linearised(model, reflections)
-    residual = difference.square().sum(1)
+    going = torch.arange(len(model), device=model.weight.device)
+    damping = torch.full_like(model.weight[:, 0], _DAMPING)
+    weights = _weights(model.structure_factors(reflections).abs() - reflections.amplitude, reflections)
+    equations = _Equations.of(model, reflections, weights, own_b)
     for _ in range(steps):
-        moved = _step(model, reflections, jacobian, difference, damping)
-        jacobian_there, difference_there = _linearised(moved, reflections)
-        residual_there = difference_there.square().sum(1)
+        weights = _weights(equations.difference, reflections)
+        moved = _step(model, reflections, equations, damping, own_b)
+        there = _Equations.of(moved, reflections, weights, own_b)
+        residual, residual_there = ((weights * each.difference.square()).sum(1) for each in (equations, there))
         better = residual_there < residual
         done = (better & (residual - residual_there < _SLOW * residual)) | (residual_there < _FITTED)
-        model = AtomicModel.where(better, moved, model)
+        model, equations = AtomicModel.where(better, moved, model), _Equations.where(better, there, equations)
         fitted = fitted.with_rows(going, model)
         if done.all():
             break
-        jacobian_there[~better] = jacobian[~better]
-        jacobian, difference = jacobian_there, torch.where(better[:, None], difference_there, difference)
-        residual = torch.where(better, residual_there, residual)
         damping = torch.where(better, damping * _LESS, damping * _MORE).clamp(1e-7, 1e4)
         if done.any():
             rows = (~done).nonzero()[:, 0]
             model, reflections, going = model[rows], reflections[rows], going[rows]
-            jacobian, difference, residual, damping = (
-                values[rows] for values in (jacobian, difference, residual, damping)
-            )
+            equations, damping = equations[rows], damping[rows]
     return fitted
 
 
-def _linearised(model: AtomicModel, reflections: ReflectionList) -> tuple[Tensor, Tensor]:
-    """Return ∂|F|/∂(weights, positions, B) and |F_model| − |F|, (B, H, 4K + 1) and (B, H).
+def _weights(difference: Tensor, reflections: ReflectionList) -> Tensor:
+    """Return (B, H) weights in proportion to 1/(σ² + v); they are 1 where σ is the same for all reflections."""
+    noise = reflections.sigma.square()
+    count = reflections.counts().clamp_min(1)[:, None]
+    mean = noise.sum(1, keepdim=True) / count
+    tiny = torch.finfo(noise.dtype).eps / count
+    of_model = (difference.square().sum(1, keepdim=True) / count - mean).clamp_min(0) + tiny
+    return (mean + of_model) / (noise + of_model)
 
-    Weights are in units of `_unit_of_weight`, positions in Å, B in units of `_B_UNIT`.
+
+@dataclass(frozen=True)
+class _Equations(Rows):
+    """The normal equations of crystals.
+
+    The parameters are K weights in units of `_unit_of_weight`, 3 K coordinates in Å, and K values of B, or one for all
+    atoms, in units of `_B_UNIT`.
+
+    Attributes:
+        curvature: (B, P, P) normal matrix.
+        slope: (B, P) half the derivatives of Σ wΔ².
+        difference: (B, H) Δ = |F_model| − |F|.
     """
+
+    curvature: Tensor
+    slope: Tensor
+    difference: Tensor
+
+    @classmethod
+    def of(cls, model: AtomicModel, reflections: ReflectionList, weights: Tensor, own_b: bool) -> _Equations:
+        """Add up the reflections, no more at once than the memory should hold."""
+        parameters = model.weight.shape[1] * (5 if own_b else 4) + (0 if own_b else 1)
+        curvature = model.weight.new_zeros((len(model), parameters, parameters))
+        slope = model.weight.new_zeros((len(model), parameters))
+        differences, at_once = [], max(1, VALUES_AT_ONCE // (len(model) * parameters))
+        for part, some in zip(reflections.parts(at_once), weights.split(at_once, 1), strict=True):
+            jacobian, difference = _linearised(model, part, own_b)
+            weighted = (jacobian * some[..., None]).transpose(1, 2)
+            curvature.baddbmm_(weighted, jacobian)
+            slope += (weighted @ difference[..., None])[..., 0]
+            differences.append(difference)
+        return cls(curvature, slope, torch.cat(differences, 1))
+
+
+def _linearised(model: AtomicModel, reflections: ReflectionList, own_b: bool) -> tuple[Tensor, Tensor]:
+    """Return ∂|F|/∂(parameters) and |F_model| − |F|, (B, H, P) and (B, H)."""
     cosine, sine = model.waves(reflections)
-    fall, weight = model.fall(reflections), model.weight[:, :, None]
-    real, imaginary = (cosine @ weight)[..., 0] * fall, (sine @ weight)[..., 0] * fall
+    weight = model.weight[:, :, None]
+    real, imaginary = (cosine @ weight)[..., 0], (sine @ weight)[..., 0]
     magnitude = (real.square() + imaginary.square() + 1e-12).sqrt()
-    along, across = (real / magnitude * fall)[..., None], (imaginary / magnitude * fall)[..., None]
+    along, across = (real / magnitude)[..., None], (imaginary / magnitude)[..., None]
     atoms = model.weight.shape[1]
-    jacobian = cosine.new_empty((*magnitude.shape, 4 * atoms + 1))
-    by_weight, by_position = jacobian[..., :atoms], jacobian[..., atoms:-1].unflatten(2, (atoms, 3))
+    jacobian = cosine.new_empty((*magnitude.shape, 4 * atoms + (atoms if own_b else 1)))
+    by_weight, by_position = jacobian[..., :atoms], jacobian[..., atoms : 4 * atoms].unflatten(2, (atoms, 3))
     torch.addcmul(cosine * along, sine, across, out=by_weight)
+    by_b = by_weight * model.weight[:, None] if own_b else magnitude[..., None]
+    by_unit = (-_B_UNIT / 4 * reflections.inverse_square * reflections.measured)[..., None]
+    torch.mul(by_b, by_unit, out=jacobian[..., 4 * atoms :])
     by_weight *= (_unit_of_weight(model) * (model.weight > 0))[:, None]
     by_angle = torch.addcmul(cosine * across, sine, along, value=-1) * model.weight[:, None]
     gradient = 2 * math.pi * reflections.index @ torch.linalg.inv(reflections.lattice).transpose(1, 2)
     torch.mul(by_angle[..., None], gradient[:, :, None], out=by_position)
-    jacobian[..., -1] = -_B_UNIT / 4 * reflections.inverse_square * magnitude * reflections.measured
     return jacobian, (magnitude - reflections.amplitude) * reflections.measured
 
 
@@ -93,23 +143,22 @@ def _unit_of_weight(model: AtomicModel) -> Tensor:
 
 
 def _step(
-    model: AtomicModel, reflections: ReflectionList, jacobian: Tensor, difference: Tensor, damping: Tensor
+    model: AtomicModel, reflections: ReflectionList, equations: _Equations, damping: Tensor, own_b: bool
 ) -> AtomicModel:
     """Return the model after one damped step."""
-    curvature = jacobian.transpose(1, 2) @ jacobian
-    slope = (difference[:, None] @ jacobian).transpose(1, 2)
-    diagonal = curvature.diagonal(dim1=1, dim2=2)
+    diagonal = equations.curvature.diagonal(dim1=1, dim2=2)
     mean = diagonal.mean(1, keepdim=True)
     # Parameters that nothing depends on, those of absent atoms, need some damping of their own.
     added = damping[:, None] * (diagonal + 1e-2 * mean) + 1e-6 * mean + 1e-12
-    factor, _ = torch.linalg.cholesky_ex(curvature + torch.diag_embed(added))
-    change = -torch.cholesky_solve(slope, factor)[..., 0].nan_to_num(0.0, 0.0, 0.0)
+    factor, _ = torch.linalg.cholesky_ex(equations.curvature + torch.diag_embed(added))
+    change = -torch.cholesky_solve(equations.slope[..., None], factor)[..., 0].nan_to_num(0.0, 0.0, 0.0)
     atoms = model.weight.shape[1]
-    shift = change[:, atoms:-1].unflatten(1, (atoms, 3))
+    shift = change[:, atoms : 4 * atoms].unflatten(1, (atoms, 3))
     shift = shift * (_LONGEST_STEP / shift.norm(dim=2, keepdim=True).clamp_min(_LONGEST_STEP))
     weight = model.weight + change[:, :atoms] * _unit_of_weight(model)
+    b_iso = model.b_iso if own_b else model.mean_b()
     return AtomicModel(
         model.position + shift @ torch.linalg.inv(reflections.lattice),
         weight.clamp_min(0) * (model.weight > 0),
-        (model.b_iso + change[:, -1].clamp(-1, 1) * _B_UNIT).clamp(0, _MOST_B),
+        (b_iso + change[:, 4 * atoms :].clamp(-1, 1) * _B_UNIT).clamp(_LEAST_B, _MOST_B).expand_as(weight),
     )

@@ -4,6 +4,8 @@ A map of low resolution is nearly right long before its phases are. At that stag
 atoms is worth more than the amplitudes. Structures are completed by peaks, least squares, peaks of the difference map
 and least squares again (SHELXL: Sheldrick, Acta Cryst. C71, 2015). The number of reflections limits the number of
 atoms, so that misplaced atoms do not fit.
+
+Atoms are judged by their R beyond that of the noise, √(R² − Rₙ²): true atoms fit noisy amplitudes to Rₙ and no better.
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ from phaselearn.phasing.least_squares import fit_atoms
 from phaselearn.phasing.reflections import ReflectionList
 
 _OVERSAMPLING = 2  # voxels along an axis of the maps searched for peaks, for each voxel of the data's grid
-_SMALLEST_R = 1e-3  # below it, one model is as good as another
-_PARAMETERS = 4  # of an atom
+_SMALLEST_R = 1e-3  # below it, and below a tenth of the R of the noise, one model is as good as another
+_PARAMETERS = 4  # of an atom, beside its B
+_TOGETHER = 1 << 24  # values over reflections and parameters of the crystals that are refined together
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Refined(Rows):
 
     Attributes:
         factors: FFT boxes (B, n₁, n₂, n₃): the measured amplitudes of the judged maps with the phases of the atoms.
-        r_factor: (B,) R of the atoms' amplitudes.
+        r_factor: (B,) R of the atoms' amplitudes, beyond that of the noise.
         evidence: (B,) minus the Bayesian information criterion per reflection; the model with the highest is the best.
     """
 
@@ -50,16 +53,31 @@ class AtomLimits:
     """The bounds within which peaks are taken for atoms.
 
     Attributes:
-        weakest: least weight of an atom, as a share of the heaviest atom's; lighter atoms are left out.
+        weakest: weight of an atom, as a share of the heaviest atom's, from which it needs no other proof.
+        faintest: least weight of an atom, as a share of the heaviest atom's.
+        significance: least weight, in standard deviations of the difference map, of an atom that is lighter than
+            `weakest`.
         separation: least distance of atoms in Å.
         volume: least volume for each atom in Å³.
         most: largest number of atoms in a cell.
     """
 
     weakest: float
+    faintest: float
+    significance: float
     separation: float
     volume: float
     most: int
+
+    def least(self, heaviest: Tensor, deviation: Tensor) -> Tensor:
+        """Return (B, 1) the weight above which peaks are atoms.
+
+        Args:
+            heaviest: (B, 1) weight of the heaviest atom.
+            deviation: (B, 1) standard deviation of the difference map in units of weight.
+        """
+        proven = torch.maximum(self.faintest * heaviest, self.significance * deviation)
+        return torch.minimum(self.weakest * heaviest, proven)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,23 +87,20 @@ class Refinement:
     Attributes:
         atoms: bounds on the atoms.
         reflections_per_atom: fewest reflections for each atom, in each round.
+        reflections_per_b: fewest reflections for each atom from which each has a B of its own; with fewer, all atoms of
+            a crystal have one.
         steps: largest number of least-squares steps in a round.
-        most_reflections: largest number of reflections of a crystal that is refined: the work grows with its cube, and
-            crystals with more reflections are phased without atoms.
-        exact_r: R of the atoms up to which they explain all amplitudes.
-        largest_r: R of the atoms from which they are rejected.
+        enough: evidence from which atoms explain the amplitudes, so that nothing is left to look for. Of many
+            reflections for each atom 7 is an R of 0.03, of four it is an R of 0.003.
+        largest_r: R of the atoms beyond the noise from which they are rejected.
     """
 
     atoms: AtomLimits
     reflections_per_atom: Sequence[float]
+    reflections_per_b: float
     steps: int
-    most_reflections: int
-    exact_r: float
+    enough: float
     largest_r: float
-
-    def suits(self, observed: Observed) -> Tensor:
-        """Return (B,) which crystals have few enough reflections to be refined."""
-        return observed.unique_reflections() <= self.most_reflections
 
     def __call__(self, factors: Sequence[Tensor], observed: Sequence[Observed]) -> list[Refined]:
         """Refine phases of sets of crystals, all at once; the FFT boxes of each set have a shape of their own.
@@ -100,7 +115,10 @@ class Refinement:
             padded(each.values(part).angle(), reflections.length) for each, part in zip(lists, factors, strict=True)
         ]
         phased = torch.polar(reflections.amplitude, torch.cat(phases))
-        found = self._refined(phased, reflections)
+        groups = self._alike(reflections)
+        refined = [self._refined(phased[rows], reflections[rows]) for rows in groups]
+        length = reflections.length
+        found = Refined.gathered([replace(some, factors=padded(some.factors, length)) for some in refined], groups)
         ends = torch.tensor([len(each) for each in lists]).cumsum(0).tolist()
         parts = []
         for part, each, end in zip(observed, lists, ends, strict=True):
@@ -109,58 +127,70 @@ class Refinement:
             parts.append(replace(own, factors=with_phases_of(part.map_amplitude(), boxes)))
         return parts
 
-    def _refined(self, phased: Tensor, reflections: ReflectionList) -> Refined:
-        """Refine phased reflections in lists (B, H); the factors of the result are such lists, too."""
+    def _alike(self, reflections: ReflectionList) -> list[Tensor]:
+        """Return rows of crystals of like size; those of a group need no more memory than `_TOGETHER` says."""
+        atoms = self._most_atoms(reflections, self.reflections_per_atom[-1])
+        values = reflections.counts() * atoms * (_PARAMETERS + 1)
+        groups: list[list[int]] = [[]]
+        largest = 0
+        for row in values.argsort(stable=True).tolist():
+            largest = max(largest, int(values[row]))
+            if groups[-1] and largest * (len(groups[-1]) + 1) > _TOGETHER:
+                groups.append([])
+            groups[-1].append(row)
+        return [torch.tensor(rows, device=values.device) for rows in groups]
+
+    def _most_atoms(self, reflections: ReflectionList, least: float) -> Tensor:
+        """Return (B,) the largest number of atoms, with so many reflections for each at least."""
         room = volume(reflections.lattice) / self.atoms.volume
-        model = _none(reflections)
+        return torch.minimum(reflections.counts() / least, room).clamp(1, self.atoms.most).long()
+
+    def _refined(self, phased: Tensor, reflections: ReflectionList) -> Refined:
+        """Refine phased reflections in lists (B, H); the factors of the result are such lists without padding."""
+        reflections, phased = reflections.trimmed(), phased[:, : int(reflections.counts().max())]
+        model = AtomicModel.empty(reflections)
         found = _judged(model, reflections)
         for least in self.reflections_per_atom:
-            rows = (found.r_factor > self.exact_r).nonzero()[:, 0]
+            rows = (found.r_factor > _SMALLEST_R).nonzero()[:, 0]
             if not len(rows):
                 break
             part = reflections[rows]
-            most = torch.minimum(part.counts() / least, room[rows]).clamp(1, self.atoms.most).long()
+            most = self._most_atoms(part, least)
             completed = model[rows]
             for box in part.box.unique(dim=0):
                 some = (part.box == box).all(1).nonzero()[:, 0]
                 of_box = self._completed(completed[some], part[some], phased[rows[some]], most[some])
                 completed = completed.with_rows(some, of_box)
-            fitted = fit_atoms(completed, part, self.steps)
+            own_b = part.counts() >= self.reflections_per_b * completed.count()
+            fitted = fit_atoms(completed, part, self.steps, own_b)
             model = model.with_rows(rows, fitted)
             found = _put_better(found, rows, _judged(fitted, part))
         return found
 
     def _completed(self, model: AtomicModel, reflections: ReflectionList, phased: Tensor, most: Tensor) -> AtomicModel:
         """Add atoms at the peaks of the difference map, or of the map of `phased` (B, H) while there are no atoms."""
-        limits, weight = self.atoms, model.weight
-        model = replace(model, weight=weight * (weight > limits.weakest * _highest(weight)))
-        calculated = model.structure_factors(reflections)
-        is_begun = (model.count() > 0)[:, None]
+        calculated, is_begun = model.structure_factors(reflections), (model.count() > 0)[:, None]
         magnitude = calculated.abs()
         unit = calculated / magnitude.clamp_min(torch.finfo(magnitude.dtype).tiny)
         difference = torch.where(is_begun, (reflections.amplitude - magnitude) * unit, phased)
         blur = torch.exp(-MAP_B_ISO / 4 * reflections.inverse_square) * reflections.measured
+        # Of a map of such coefficients with random phases, in units of the height of an atom of weight one.
+        deviation = (difference.abs() * blur).square().sum(1, keepdim=True).div(2).sqrt() / blur.sum(1, keepdim=True)
+        deviation = torch.where(is_begun, deviation, torch.inf)
+        weight = model.weight * (model.weight > self.atoms.least(_highest(model.weight), deviation))
+        model = replace(model, weight=weight)
         density = map_from_structure_factors(reflections.boxes(difference * blur), reflections.lattice)
-        peaks = find_peaks(
-            fourier_upsample(density, _OVERSAMPLING), reflections.lattice, int(most.max()), limits.separation
-        )
+        fine = fourier_upsample(density, _OVERSAMPLING)
+        peaks = find_peaks(fine, reflections.lattice, int(most.max()), self.atoms.separation)
         # An atom of weight one peaks at 2 Σ exp(−B s²/4) / V: a Friedel pair counts twice.
         height = 2 * blur.sum(1) / volume(reflections.lattice)
         added = peaks.heights.nan_to_num(0.0, 0.0, 0.0).clamp_min(0) / height[:, None]
-        added = added * (added > limits.weakest * torch.maximum(_highest(weight), _highest(added)))
-        near = minimum_image_distance(peaks.positions, model.position, reflections.lattice) < limits.separation
+        added = added * (added > self.atoms.least(torch.maximum(_highest(weight), _highest(added)), deviation))
+        near = minimum_image_distance(peaks.positions, model.position, reflections.lattice) < self.atoms.separation
         added = added * ~(near & (model.weight > 0)[:, None]).any(2)
-        completed = model.with_atoms(peaks.positions, added).heaviest(most)
+        b_iso = model.mean_b().expand_as(added)
+        completed = model.with_atoms(peaks.positions, added, b_iso).heaviest(most)
         return _scaled(completed, reflections)
-
-
-def _none(reflections: ReflectionList) -> AtomicModel:
-    amplitude = reflections.amplitude
-    return AtomicModel(
-        amplitude.new_zeros((len(amplitude), 1, 3)),
-        amplitude.new_zeros((len(amplitude), 1)),
-        amplitude.new_zeros(len(amplitude)),
-    )
 
 
 def _highest(weight: Tensor) -> Tensor:
@@ -177,10 +207,11 @@ def _scaled(model: AtomicModel, reflections: ReflectionList) -> AtomicModel:
 
 def _judged(model: AtomicModel, reflections: ReflectionList) -> Refined:
     """Judge atoms; the factors are lists (B, H)."""
-    r_factor = model.r_factor(reflections)
+    noise = reflections.r_of_noise()
+    r_factor = (model.r_factor(reflections).square() - noise.square()).clamp_min(0).sqrt()
     count = reflections.counts().clamp_min(2).to(r_factor.dtype)
     penalty = _PARAMETERS * model.count() * count.log() / count
-    evidence = -(r_factor.square() + _SMALLEST_R**2).log() - penalty
+    evidence = -(r_factor.square() + (noise / 10).square() + _SMALLEST_R**2).log() - penalty
     return Refined(model.structure_factors(reflections), r_factor, evidence)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ class ReflectionList(PaddedRows):
     Attributes:
         index: (B, H, 3) Miller indices, zero in the padding.
         amplitude: (B, H) |F|, scaled so that its squares add up to one; zero in the padding.
+        sigma: (B, H) standard deviation of |F| on the same scale; zero in the padding, and where it is not known.
         inverse_square: (B, H) 1/d² in Å⁻².
         measured: (B, H) bool, False in the padding.
         place: (B, H) places in the flattened FFT box.
@@ -29,13 +31,14 @@ class ReflectionList(PaddedRows):
 
     index: Tensor
     amplitude: Tensor
+    sigma: Tensor
     inverse_square: Tensor
     measured: Tensor
     place: Tensor
     lattice: Tensor
     box: Tensor
 
-    lists = ("index", "amplitude", "inverse_square", "measured", "place")
+    lists = ("index", "amplitude", "sigma", "inverse_square", "measured", "place")
 
     @classmethod
     def of(cls, observed: Observed) -> ReflectionList:
@@ -48,10 +51,14 @@ class ReflectionList(PaddedRows):
         place = (~chosen).to(torch.uint8).argsort(dim=1, stable=True)[:, :longest]
         measured = chosen.gather(1, place)
         amplitude = observed.amplitude.flatten(1).gather(1, place) * measured
-        total = amplitude.square().sum(1, keepdim=True).sqrt()
+        sigma = torch.zeros_like(amplitude)
+        if observed.sigma is not None:
+            sigma = observed.sigma.flatten(1).gather(1, place) * measured
+        total = amplitude.square().sum(1, keepdim=True).sqrt().clamp_min(torch.finfo(amplitude.dtype).tiny)
         return cls(
             torch.stack((h, k, l), -1)[place].to(amplitude.dtype) * measured[..., None],
-            amplitude / total.clamp_min(torch.finfo(amplitude.dtype).tiny),
+            amplitude / total,
+            sigma / total,
             observed.inverse_d_squared().flatten(1).gather(1, place).to(amplitude.dtype),
             measured,
             place,
@@ -66,6 +73,17 @@ class ReflectionList(PaddedRows):
     def counts(self) -> Tensor:
         """Return the number of reflections of each crystal, (B,)."""
         return self.measured.sum(1)
+
+    def parts(self, length: int) -> Iterator[ReflectionList]:
+        """Yield the same reflections in lists of at most this length."""
+        for first in range(0, self.length, length):
+            part = {name: getattr(self, name)[:, first : first + length] for name in self.lists}
+            yield replace(self, **part)
+
+    def r_of_noise(self) -> Tensor:
+        """Return (B,) the R that errors of this σ alone would give: √(2/π) Σσ / Σ|F|; 0 where σ is not known."""
+        tiny = torch.finfo(self.amplitude.dtype).tiny
+        return math.sqrt(2 / math.pi) * self.sigma.sum(1) / self.amplitude.sum(1).clamp_min(tiny)
 
     def values(self, boxes: Tensor) -> Tensor:
         """Return the values (B, H) of FFT boxes (B, n₁, n₂, n₃) at the reflections."""

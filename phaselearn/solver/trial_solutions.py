@@ -28,7 +28,7 @@ class Found(Rows):
         agreement: (B,) highest map correlation with another start of the same crystal; 0 until they are compared.
         expected_correlation: (B,) map correlation with the truth that the network expects.
         score: (B,) figure of merit that starts are chosen by; higher is better.
-        explained: (B,) whether atoms explain all amplitudes.
+        explained: (B,) whether there is so much evidence for these atoms that nothing is left to explain.
     """
 
     factors: Tensor
@@ -54,7 +54,7 @@ class Found(Rows):
             self,
             factors=torch.where(fits[:, None, None, None], atoms.factors, self.factors),
             score=torch.where(fits, _ABOVE_ALL + trust + atoms.evidence, self.score),
-            explained=atoms.r_factor <= refinement.exact_r,
+            explained=fits & (atoms.evidence >= refinement.enough),
         )
 
     def solution(self) -> Solution:
@@ -106,7 +106,7 @@ def refined(trials: Sequence[Trial], refinement: Refinement, count: int, trust: 
         count: largest number of starts of a crystal that are refined, the best first.
         trust: weight of the map correlation that the network expects, beside R.
     """
-    ranked = [trial.ranked(count)[refinement.suits(trial.observed)] for trial in trials]
+    ranked = [trial.ranked(count) for trial in trials]
     trials = _refined_at([places[:, 0] for places in ranked], trials, refinement, trust)
     left = [~trial.found.explained[places[:, 0]] for trial, places in zip(trials, ranked, strict=True)]
     further = [places[rows, 1:].flatten() for places, rows in zip(ranked, left, strict=True)]

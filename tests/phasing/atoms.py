@@ -18,13 +18,13 @@ from phaselearn.phasing.refinement import AtomLimits, Refinement
 from phaselearn.phasing.reflections import ReflectionList
 
 SIZE = 14
-LIMITS = AtomLimits(weakest=0.08, separation=1.3, volume=9.0, most=20)
+LIMITS = AtomLimits(weakest=0.08, faintest=0.02, significance=4.0, separation=1.3, volume=9.0, most=20)
 REFINEMENT = Refinement(
     atoms=LIMITS,
     reflections_per_atom=[8, 5],
     steps=20,
-    most_reflections=2000,
-    exact_r=0.002,
+    reflections_per_b=15,
+    enough=7.0,
     largest_r=0.2,
 )
 

@@ -74,9 +74,8 @@ def test_the_best_starts_are_refined_as_atoms_where_that_is_believed() -> None:
     refined, not_refined = solved(refined=2, refinement=atoms.REFINEMENT), solved()
     assert (atoms.correlation(not_refined, observed, numbers, positions) < 0.95).all()
     assert (atoms.correlation(refined, observed, numbers, positions) > 0.99).all()
-    for changes in ({"largest_r": 1e-9}, {"most_reflections": 1}):
-        kept = solved(refined=2, refinement=replace(atoms.REFINEMENT, **changes))
-        torch.testing.assert_close(kept, not_refined)
+    kept = solved(refined=2, refinement=replace(atoms.REFINEMENT, largest_r=1e-9))
+    torch.testing.assert_close(kept, not_refined)
 
 
 def given(phases: Callable[[int, list[int]], Tensor]) -> Starts:
