@@ -23,7 +23,7 @@ from phaselearn.crystal.minimum_image import minimum_image_distance
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.peaks import find_peaks, fourier_upsample
 from phaselearn.crystal.rows import Rows
-from phaselearn.crystal.scattering import Scattering
+from phaselearn.crystal.scattering import SCATTERING, Scattering
 from phaselearn.crystal.structure_factors import structure_factors
 
 HARD_BELOW = 0.9  # phase-zero floor below which a crystal counts as hard
@@ -45,6 +45,7 @@ class Judgement(Rows):
         phase_error: amplitude-weighted mean phase difference after alignment, in degrees.
         solved: correlation ≥ 0.90.
         atoms_found: share of the n atoms that have one of the n highest peaks within 0.5 Å; NaN without `refine`.
+            Hydrogen counts for neutrons alone, since no other probe locates it.
         strict: 1 if solved and ≥ 90 % of the atoms are found, else 0; NaN without `refine`.
         hard: floor < 0.90.
         counted: whether the crystal can be judged: at least 20 unique reflections are observed, more than three have
@@ -130,7 +131,7 @@ def _judged(
     solved = alignment.correlation >= SOLVED_FROM
     found = strict = torch.full_like(floor, torch.nan)
     if refine:
-        found = atoms_found(aligned, observed.lattice, numbers, positions).to(floor.dtype)
+        found = atoms_found(aligned, observed.lattice, _located(numbers, scattering), positions).to(floor.dtype)
         strict = (solved & (found >= ATOM_SHARE)).to(floor.dtype)
     return (
         Judgement(
@@ -147,6 +148,16 @@ def _judged(
         ),
         alignment,
     )
+
+
+def _located(numbers: Tensor, scattering: Scattering) -> Tensor:
+    """Return the atomic numbers (B, A) of atoms that the probe locates, 0 for the others.
+
+    A crystal of hydrogen alone keeps its atoms.
+    """
+    by_neutrons = scattering.probes(numbers) == SCATTERING.index("neutron")
+    located = torch.where((numbers > 1) | by_neutrons, numbers, 0)
+    return torch.where(located.any(1, keepdim=True), located, numbers)
 
 
 def _predicted_map_factors(amplitude: Tensor, predicted: Tensor) -> Tensor:

@@ -143,6 +143,24 @@ def test_crystals_with_few_reflections_are_not_counted():
     assert judgement.counted.tolist() == [False, True]
 
 
+def test_hydrogen_counts_among_the_atoms_that_are_found_for_neutrons_alone():
+    lattice = 8 * torch.eye(3, dtype=torch.float64)[None].expand(2, 3, 3)
+    # Hydrogen at a place that no map shows, beside carbon; and a crystal of hydrogen alone.
+    numbers = torch.tensor([[6, 6, 1], [1, 1, 0]])
+    positions = torch.tensor([[0.1, 0.1, 0.1], [0.5, 0.6, 0.4], [0.8, 0.2, 0.7]], dtype=torch.float64).expand(2, 3, 3)
+    indices = miller_indices("full", 16)
+    carbon = structure_factors(lattice[:1], numbers[:1].clamp_min(2) * (numbers[:1] > 1), positions[:1], indices)
+    factors = torch.cat((carbon, structure_factors(lattice[1:], numbers[1:], positions[1:], indices)))
+    mask = inside_nyquist(16).expand_as(factors.real).clone()
+    mask[:, 0, 0, 0] = False
+    observed = Observed(factors.abs() * mask, mask, lattice)
+    by_xrays, by_neutrons = (
+        judge(factors, observed, numbers, positions, probe)[0].atoms_found for probe in ("xray", "neutron")
+    )
+    assert by_xrays.tolist() == [1, 1]
+    assert by_neutrons[0].item() == pytest.approx(2 / 3)
+
+
 def test_atoms_found_counts_the_atoms_under_peaks():
     lattice, numbers, positions = random_crystals(4, 3, seed=8, edges=(6.0, 8.0))
     numbers = torch.where(numbers > 0, 30, 0)
