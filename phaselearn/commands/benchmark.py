@@ -139,7 +139,7 @@ def _solver(name: str, config: DictConfig) -> Contender:
         starts = composed_option(config_directory(), "starts", name)
     model = plain_values(read_config(config_directory() / "model" / f"{SOLVER}.yaml"))
     # A crystal gets further starts whatever its resolution: that one will do holds for the shipped starts alone.
-    changed = {"single": None, "seconds": config.search.seconds}
+    changed = {"fine": None, "seconds": config.search.seconds}
     if config.search.counts is not None:
         changed["counts"] = list(config.search.counts)
     node = OmegaConf.create(model | {"starts": plain_values(starts), "plan": model["plan"] | changed})

@@ -131,6 +131,11 @@ class Observed(Rows):
         """Return a bool mask (B, n₁, n₂, n₃) of the reflections with d ≥ d_min (Å), measured or not."""
         return self.inverse_d_squared() <= (1 + torch.finfo(torch.float32).eps) / d_min**2
 
+    def is_mostly_finer(self, d_min: float) -> Tensor:
+        """Return (B,) whether most of the observed reflections have d < d_min (Å)."""
+        coarse, everything = (mask.flatten(1).sum(1) for mask in (self.mask & self.within(d_min), self.mask))
+        return 2 * coarse < everything
+
     def cut(self, d_min: float) -> Observed:
         """Leave out the reflections with d < d_min (Å)."""
         return self.kept(self.within(d_min))

@@ -37,10 +37,12 @@ class StartPlan:
 
     Attributes:
         counts: numbers of starts, rising. After each of them a crystal that atoms explain is done; the others go on.
-        trusted: number of starts from which on a crystal is done, too, if another start agrees with its best.
+        trusted: number of starts from which on a crystal is done, too, if its atoms fit and another start agrees with
+            its best.
         settled: least map correlation at which another start agrees with the best.
-        single: a resolution in Å: a crystal most of whose reflections are finer gets the first of the counts only; None
-            for no such limit.
+        fine: a resolution in Å: a crystal most of whose reflections are finer gets starts up to the count `searches`,
+            and two that agree are trusted; None for no such crystals.
+        searches: number of starts of such a crystal.
         seconds: wall-clock time for each crystal, after which no further starts begin; None for no limit.
 
     Raises:
@@ -50,7 +52,8 @@ class StartPlan:
     counts: Sequence[int]
     trusted: int
     settled: float
-    single: float | None
+    fine: float | None
+    searches: int
     seconds: float | None
 
     def __post_init__(self) -> None:
@@ -142,8 +145,10 @@ class MultiStart:
         # From here on the axes are in one order, so their names change nothing.
         order, shape, measured = observed.axis_order(), observed.shape, observed.mask
         observed = _completed(observed.reordered(order))
-        further = self._may_go_on(observed)
-        going = torch.ones_like(further)
+        fine = torch.zeros(len(crystals), dtype=torch.bool, device=measured.device)
+        if self.plan.fine is not None:
+            fine = observed.is_mostly_finer(self.plan.fine)
+        going = torch.ones_like(fine)
         found: Found | None = None
         for before, count in pairwise((0, *self.plan.counts)):
             rows = going.nonzero()[:, 0]
@@ -152,21 +157,17 @@ class MultiStart:
             found = best if found is None else found.with_rows(rows, better(found[rows], best, part))
             factors = resized(permuted(found.factors, order.argsort(1)), shape) * measured
             yield Stage(count, replace(found, factors=factors).solution(), going)
-            going = further & ~self._is_done(found, count)
+            going = going & ~self._is_done(found, count, fine)
             if not going.any() or self._is_late(began, len(crystals)):
                 return
 
-    def _may_go_on(self, observed: Observed) -> Tensor:
-        """Return (B,) whether crystals may have more starts than the first of the counts."""
-        counts = observed.mask.flatten(1).sum(1)
-        if self.plan.single is None:
-            return torch.ones_like(counts, dtype=torch.bool)
-        return 2 * (observed.mask & observed.within(self.plan.single)).flatten(1).sum(1) >= counts
-
-    def _is_done(self, found: Found, starts: int) -> Tensor:
+    def _is_done(self, found: Found, starts: int, fine: Tensor) -> Tensor:
         """Return (B,) whether crystals are done after so many starts."""
         agreed = found.agreement >= self.plan.settled
-        return found.explained | agreed if starts >= self.plan.trusted else found.explained
+        if self.refinement is not None:
+            agreed &= found.fits  # starts can agree on a false map
+        trusted = fine | (starts >= self.plan.trusted)
+        return found.explained | (agreed & trusted) | (fine & (starts >= self.plan.searches))
 
     def _is_late(self, began: float, crystals: int) -> bool:
         return self.plan.seconds is not None and time.perf_counter() - began >= self.plan.seconds * crystals
@@ -207,7 +208,8 @@ class MultiStart:
         score = self.choice.trust * expected - r_factor(fine.phased(factors), fine, DENSITY_SHARE)
         # A start whose score is not a number is chosen last; sorted, NaN would come first.
         score = score.nan_to_num(-torch.inf)
-        return Found(factors, unknown, expected, score, torch.zeros_like(score, dtype=torch.bool))
+        no = torch.zeros_like(score, dtype=torch.bool)
+        return Found(factors, unknown, expected, score, fits=no, explained=no)
 
 
 def _completed(observed: Observed) -> Observed:

@@ -28,6 +28,7 @@ class Found(Rows):
         agreement: (B,) highest map correlation with another start of the same crystal; 0 until they are compared.
         expected_correlation: (B,) map correlation with the truth that the network expects.
         score: (B,) figure of merit that starts are chosen by; higher is better.
+        fits: (B,) whether the phases are those of atoms that fit the amplitudes.
         explained: (B,) whether there is so much evidence for these atoms that nothing is left to explain.
     """
 
@@ -35,6 +36,7 @@ class Found(Rows):
     agreement: Tensor
     expected_correlation: Tensor
     score: Tensor
+    fits: Tensor
     explained: Tensor
 
     def on_box(self, shape: Shape) -> Found:
@@ -54,6 +56,7 @@ class Found(Rows):
             self,
             factors=torch.where(fits[:, None, None, None], atoms.factors, self.factors),
             score=torch.where(fits, _ABOVE_ALL + trust + atoms.evidence, self.score),
+            fits=fits,
             explained=fits & (atoms.evidence >= refinement.enough),
         )
 

@@ -19,7 +19,7 @@ from phaselearn.solver.solver import Solver
 from phaselearn.testing.batches import DEFINITION
 from tests.phasing.plan import PLAN
 
-PLAN_OF_STARTS = StartPlan(counts=(1,), trusted=1, settled=0.95, single=None, seconds=None)
+PLAN_OF_STARTS = StartPlan(counts=(1,), trusted=1, settled=0.95, fine=None, searches=1, seconds=None)
 COMPLETION = Completion(finest=1.2, keep=True, density_share=0.08, cycles=10)
 SYMMETRY = Symmetry(least=0.5, passes=0)
 CHOICE = Choice(refined=1, trust=0.5)

@@ -13,6 +13,8 @@ from phaselearn.benchmark.runner import figures_of
 from phaselearn.crystal.layout import friedel_mate, resized
 from phaselearn.crystal.observed import Observed, box_for
 from phaselearn.crystal.reflection_grid import ReflectionGrid
+from phaselearn.phasing.refinement import Refinement
+from phaselearn.phasing.search import search
 from phaselearn.phasing.solution import Solution
 from phaselearn.phasing.starts import RandomStarts, Starts
 from tests.phasing import atoms
@@ -134,12 +136,43 @@ def test_two_starts_that_agree_are_not_trusted_before_there_are_enough() -> None
     assert (atoms.correlation(third.solution.factors, observed, numbers, positions) > 0.99).all()
 
 
-def test_crystals_with_more_fine_reflections_than_coarse_ones_get_the_first_starts_only() -> None:
+def test_crystals_with_more_fine_reflections_than_coarse_ones_get_fewer_starts() -> None:
     lattice, numbers, positions = triclinic(3)
     coarse, fine = (observed_to(d_min, lattice, factors_of(lattice, numbers, positions)) for d_min in (1.5, 0.9))
-    for observed, expected in ((coarse, [1, 2]), (fine, [1])):
-        stages = solver(counts=(1, 2), trusted=9, single=1.4).stages(observed, [0, 1, 2])
+    for observed, expected in ((coarse, [1, 2, 3]), (fine, [1, 2])):
+        stages = solver(counts=(1, 2, 3), trusted=9, settled=2.0, fine=1.4, searches=2).stages(observed, [0, 1, 2])
         assert [stage.starts for stage in stages] == expected
+
+
+def test_all_starts_of_fine_data_are_searches_and_phase_zero_is_none_of_them() -> None:
+    lattice, numbers, positions = triclinic(3)
+    observed = observed_to(1.0, lattice, factors_of(lattice, numbers, positions))
+    observed = observed.with_rows(torch.tensor([0]), observed[:1].cut(1.6))
+    starts = flipped_starts()
+    assert observed.is_mostly_finer(1.5).tolist() == [False, True, True]
+    other = replace(starts.method, weak_share=0.4)
+    begun = replace(starts, fine=1.5, thorough=[other])(observed, [0, 1, 2], 0, range(2)).factors.unflatten(0, (3, 2))
+    assert begun[0, 1].abs().equal(observed.map_amplitude()[0])
+    assert not begun[0, 1].imag.any()
+    again = search(observed, other, starts.plan, 1, [0, 1, 2]).factors
+    torch.testing.assert_close(begun[1:, 1], again[1:], rtol=1e-3, atol=1e-2)
+
+
+def test_starts_that_agree_on_atoms_that_do_not_fit_settle_nothing() -> None:
+    lattice, numbers, positions = crystals()
+    observed = atoms.observed_to(1.6, lattice, numbers, positions)
+    wrong, rough = (atoms.disturbed(observed, numbers, positions, degrees) for degrees in (1000, 30))
+
+    def starts_of(refinement: Refinement | None) -> list[int]:
+        model = solver(
+            unchanging(),
+            given(lambda number, names: (wrong if number < 2 else rough)[names]),
+            **{"counts": (2, 4), "trusted": 2, "refined": 2, "refinement": refinement, "finest": 1.4},
+        )
+        return [stage.starts for stage in model.stages(observed, [0, 1, 2])]
+
+    assert starts_of(None) == [2]
+    assert starts_of(replace(atoms.REFINEMENT, largest_r=0.05)) == [2, 4]
 
 
 def test_a_network_that_changes_nothing_hands_on_what_flipping_found() -> None:
