@@ -1,11 +1,14 @@
 """Crystals calculated as they are measured, and solved: how many, how soon, and how well the confidence knows it.
 
     python benchmarks/solve_calculated.py STRUCTURES.jsonl.gz [--count 100] [--first 0] [--seconds 15] [--csv FILE]
-                                          [--scrambled] [--d_min 0.7 1.6] [--starts flipping]
+                [--kind lab|ed|dac] [--false shells|indices|laue] [--d_min 0.7 1.6] [--molecular] [--starts flipping]
 
-X-ray intensities with displacements of 0.01 to 0.06 Å², noise of 2 to 8 % and a share of the mean intensity, 2 to 30 %
-missing, measured one to three times, at a resolution drawn from a range. With --scrambled, intensities are permuted in
-shells of resolution: nothing can be solved then, and nothing may be called so. Prints a line a crystal and a table.
+`--kind lab` are X-ray intensities with displacements of 0.01 to 0.06 Å², noise, 2 to 30 % missing, measured one to
+three times; `ed` electrons, with errors of 20 to 40 % that measuring again does not cure and a missing wedge of 60°;
+`dac` those of a pressure cell, where whole regions are missing. A quarter of the crystals has wrong numbers of atoms
+stated, another quarter none. `--false` spoils the intensities: permuted in `shells` of resolution, given to other
+`indices`, or averaged under a `laue` class that is too high, in a cell that obeys it. Nothing may be called solved
+then that is not right. Prints a line a crystal and a table.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import csv
 import gzip
 import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,7 @@ import gemmi
 import numpy as np
 import torch
 from figures import state_machine
+from numpy.typing import NDArray
 
 from phaselearn.api import starts_named
 from phaselearn.crystal.lattice import inverse_d_squared
@@ -29,18 +34,99 @@ from phaselearn.crystal.layout import inside_nyquist, miller_box
 from phaselearn.crystal.observed import box_for
 from phaselearn.crystal.scattering import Scattering
 from phaselearn.crystal.structure_factors import structure_factors
+from phaselearn.determination.atoms import atoms_of
 from phaselearn.determination.confidence import features
 from phaselearn.determination.pipeline import determine_structure
-from phaselearn.determination.reference import TOLERANCE, atoms_of, superposed
+from phaselearn.determination.reference import TOLERANCE, superposed
+from phaselearn.measured.cells import lattice_of
 from phaselearn.measured.reflection_data import Experiment, ReflectionData
 from phaselearn.structure.geometry import cell_of
 
 SHELL = 40  # reflections whose intensities are permuted among each other
 RIGHT = 0.9  # share of the atoms found, and of the solution's atoms that are real
+HIGHEST = 0.15  # Σ|I − ⟨I⟩|/ΣI of intensities that a false Laue class changes too little for being false
+Intensities = NDArray[np.float64]
 
 
-def measured(row: dict[str, Any], d_range: tuple[float, float], scrambled: bool, seed: int) -> ReflectionData:
-    """Return the reflections of a structure as an experiment lists them."""
+@dataclass(frozen=True)
+class Kind:
+    """A kind of experiment.
+
+    Attributes:
+        probe: `xray` or `electron`.
+        wavelength: wavelength in Å.
+        systematic: range of the relative error of an intensity that repetitions share.
+        share: range of the share of reflections that are measured.
+        half_angle: degrees from the axis of a cone without reflections; 0 for none.
+        regions: number of such cones.
+    """
+
+    probe: str
+    wavelength: float
+    systematic: tuple[float, float]
+    share: tuple[float, float]
+    half_angle: float = 0.0
+    regions: int = 0
+
+    def measures(
+        self, hkl: NDArray[np.int64], lattice: NDArray[np.float64], random: np.random.Generator
+    ) -> NDArray[np.bool_]:
+        """Return (H,) bool: which reflections are measured."""
+        kept = random.random(len(hkl)) < random.uniform(*self.share)
+        direction = hkl @ np.linalg.inv(lattice).T
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        for axis in random.normal(size=(self.regions, 3)):
+            kept &= np.abs(direction @ axis) / np.linalg.norm(axis) < np.cos(np.deg2rad(self.half_angle))
+        return kept
+
+
+KINDS = {
+    "lab": Kind("xray", 0.71073, (0.0, 0.05), (0.7, 0.98)),
+    "ed": Kind("electron", 0.0251, (0.2, 0.4), (0.85, 1.0), half_angle=30, regions=1),
+    "dac": Kind("xray", 0.4, (0.05, 0.15), (0.8, 0.98), half_angle=45, regions=3),
+}
+
+
+@dataclass(frozen=True)
+class Spoiling:
+    """Intensities that belong to no structure.
+
+    Attributes:
+        name: `shells`, `indices`, `laue`, or an empty text for sound intensities.
+    """
+
+    name: str
+
+    def lattice(self, lattice: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the lattice that the file states: for a false Laue class one of right angles."""
+        return np.diag(np.linalg.norm(lattice, axis=1)) if self.name == "laue" else lattice
+
+    def __call__(
+        self, hkl: NDArray[np.int64], s_square: Intensities, intensity: Intensities, random: np.random.Generator
+    ) -> Intensities | None:
+        """Return the intensities of the reflections, spoiled; None where they would not be false."""
+        if self.name == "laue":
+            return _averaged(hkl, intensity)
+        size = {"shells": SHELL, "indices": len(hkl)}.get(self.name, 1)
+        order = np.argsort(s_square, kind="stable")
+        result = intensity.copy()
+        for first in range(0, len(order), size):
+            shell = order[first : first + size]
+            result[shell] = intensity[random.permutation(shell)]
+        return result
+
+
+def _averaged(hkl: NDArray[np.int64], intensity: Intensities) -> Intensities | None:
+    """Return intensities averaged under mmm; None where that changes them too little."""
+    _, orbit = np.unique(np.abs(hkl), axis=0, return_inverse=True)
+    mean = (np.bincount(orbit.ravel(), intensity) / np.bincount(orbit.ravel()))[orbit.ravel()]
+    return mean if np.abs(mean - intensity).sum() > HIGHEST * intensity.sum() else None
+
+
+def measured(
+    row: dict[str, Any], d_range: tuple[float, float], kind: Kind, spoiling: Spoiling, seed: int
+) -> ReflectionData | None:
+    """Return the reflections of a structure as an experiment lists them; None where spoiled ones would not be false."""
     random = np.random.default_rng(seed)
     lattice = torch.tensor(row["lattice"], dtype=torch.float64)[None]
     numbers = torch.tensor([gemmi.Element(symbol).atomic_number for symbol in row["species"]])[None]
@@ -53,35 +139,46 @@ def measured(row: dict[str, Any], d_range: tuple[float, float], scrambled: bool,
     inside[:, 0, 0, 0] = False
     # One for each element: equivalent atoms move alike, so the space group stays what it was.
     u_iso = torch.tensor(random.uniform(0.01, 0.06, 120))[numbers]
-    scattering = Scattering("xray", u_iso=u_iso)
-    factors = structure_factors(lattice, numbers, positions, indices, scattering)
+    factors = structure_factors(lattice, numbers, positions, indices, Scattering(kind.probe, u_iso=u_iso))
     hkl = np.stack([each.numpy() for each in torch.meshgrid(*indices, indexing="ij")], -1)[inside[0].numpy()]
     intensity = factors.abs().square()[inside].numpy()
     s_square = square[inside].numpy()
     half = hkl @ np.array([1 << 40, 1 << 20, 1]) > 0
     hkl, intensity, s_square = (each[half] for each in (hkl, intensity, s_square))
-    if scrambled:
-        order = np.argsort(s_square, kind="stable")
-        for first in range(0, len(order), SHELL):
-            shell = order[first : first + SHELL]
-            intensity[shell] = intensity[random.permutation(shell)]
-    kept = random.random(len(hkl)) > random.uniform(0.02, 0.3)
+    spoiled = spoiling(hkl, s_square, intensity, random)
+    if spoiled is None:
+        return None
+    stated = spoiling.lattice(lattice[0].numpy())
+    spoiled = spoiled * np.maximum(1 + random.uniform(*kind.systematic) * random.normal(size=len(hkl)), 0)
+    kept = kind.measures(hkl, stated, random)
     repeats = random.integers(1, 4)
-    hkl, intensity = np.repeat(hkl[kept], repeats, 0), np.repeat(intensity[kept], repeats)
-    mean = intensity.mean()
-    sigma = np.hypot(random.uniform(0.02, 0.08) * intensity, random.uniform(0.005, 0.05) * mean)
+    hkl, intensity = np.repeat(hkl[kept], repeats, 0), np.repeat(spoiled[kept], repeats)
+    sigma = np.hypot(random.uniform(0.02, 0.08) * intensity, random.uniform(0.005, 0.05) * intensity.mean())
     scale = 9999 / intensity.max()
     noisy = intensity + sigma * random.normal(size=len(hkl))
     signs = random.choice([-1, 1], size=(len(hkl), 1))
-    edges = cell_of(np.array(row["lattice"]))
-    contents = {symbol: float(row["species"].count(symbol)) for symbol in dict.fromkeys(row["species"])}
+    experiment = Experiment(
+        cell=cell_of(stated), wavelength=kind.wavelength, probe=kind.probe, contents=contents_of(row, random)
+    )
     return ReflectionData(
         hkl=(hkl * signs).astype(np.int32),
         intensity=noisy * scale,
         sigma=np.maximum(sigma * scale, 0.01),
-        experiment=Experiment(cell=edges, wavelength=0.71073, probe="xray", contents=contents),
+        experiment=experiment,
         source=f"{row['id']} to {d_min:.2f} Å",
     )
+
+
+def contents_of(row: dict[str, Any], random: np.random.Generator) -> dict[str, float]:
+    """Return the stated contents of the cell: the right ones, wrong numbers for an element, or elements alone."""
+    contents = {symbol: float(row["species"].count(symbol)) for symbol in dict.fromkeys(row["species"])}
+    case = random.random()
+    if case < 0.25:
+        return dict.fromkeys(contents, 0.0)
+    if case < 0.5:
+        wrong = random.choice(list(contents))
+        contents[wrong] = float(max(1, round(contents[wrong] * random.uniform(0.4, 1.6))))
+    return contents
 
 
 def main() -> None:
@@ -92,7 +189,8 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--csv", default=None)
-    parser.add_argument("--scrambled", action="store_true")
+    parser.add_argument("--kind", default="lab", choices=KINDS)
+    parser.add_argument("--false", default="", choices=["", "shells", "indices", "laue"])
     parser.add_argument("--molecular", action="store_true")
     parser.add_argument("--d_min", type=float, nargs=2, default=(0.7, 1.6))
     parser.add_argument("--starts", default="flipping")
@@ -108,7 +206,9 @@ def main() -> None:
     table = []
     for place in chosen.tolist():
         row = rows[place]
-        data = measured(row, tuple(options.d_min), options.scrambled, place)
+        data = measured(row, tuple(options.d_min), KINDS[options.kind], Spoiling(options.false), place)
+        if data is None:
+            continue
         began = time.perf_counter()
         try:
             found = determine_structure(data, starts, options.starts, options.seconds)
@@ -120,7 +220,7 @@ def main() -> None:
         known, places = known[known > 1], np.array(row["frac_coords"])[known > 1]
         share = real = 0.0
         if best is not None and len(known):
-            _, distance, real = superposed((known, places), atoms_of(best), np.array(row["lattice"]))
+            _, distance, real = superposed((known, places), atoms_of(best), lattice_of(best.cell))
             share = float((distance < TOLERANCE).mean())
         entry = {
             "id": row["id"],

@@ -84,8 +84,9 @@ def advice(result: Determination) -> str:
 
 
 def _known(known: Comparison) -> list[str]:
+    verdict = "agrees" if known.matched else "does not agree"
     return [
         f"beside the reference: {known.found:.0%} of its atoms are found within 0.5 Å (rms {known.deviation:.2f} Å), "
         f"{known.elements:.0%} of these with the right element; {known.real:.0%} of the atoms here are real",
-        f"map correlation {known.correlation:.3f}; StructureMatcher {'agrees' if known.matched else 'does not agree'}",
+        f"map correlation {known.correlation:.3f}, of phase zero {known.floor:.3f}; StructureMatcher {verdict}",
     ]

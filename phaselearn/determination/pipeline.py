@@ -6,8 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import torch
+
+from phaselearn.crystal.judgement import with_phases_of
 from phaselearn.crystal.layout import multiplied
 from phaselearn.crystal.observed import Observed
+from phaselearn.determination.atoms import atoms_of, factors_of
 from phaselearn.determination.bounds import within_bounds
 from phaselearn.determination.confidence import CONFIDENT, confidence
 from phaselearn.determination.determination import Determination, Trial
@@ -124,21 +128,16 @@ class _Search:
     def _looked_into(self, trial: Trial, solution: Solution) -> Trial:
         """Look for atoms in a map, and keep them if they are the best so far."""
         start = time.monotonic()
-        experiment = self.data.experiment
-        found = determine(
-            solution.factors[0],
-            experiment.cell,
-            self.merged,
-            experiment.contents,
-            experiment.probe,
-            experiment.wavelength,
-            unmerged=self.data,
-            seconds=max(1.0, min(_LONGEST_LOOK, self.deadline - start)),
-        )
+        found = self._atoms_of(solution.factors[0], start)
+        if found and found[0].symmetry.laue_share < 1:
+            # Phases of atoms are cleaner than those of a map, so they may show the symmetry that the intensities have.
+            own = factors_of(atoms_of(found[0]), self.observed, self.data.experiment.probe)
+            again = self._atoms_of(with_phases_of(self.observed.amplitude, own)[0], start)
+            found = max(found, again, key=_confidence)
         self.looking += time.monotonic() - start
         if not found:
             return replace(trial, seconds=time.monotonic() - self.began)
-        sure = confidence(found[0])
+        sure = _confidence(found)
         if not self.candidates or sure > self.confidence:
             self.candidates, self.confidence = found, sure
         return replace(
@@ -148,6 +147,24 @@ class _Search:
             space_group=found[0].space_group.symbol,
             confidence=sure,
         )
+
+    def _atoms_of(self, factors: torch.Tensor, start: float) -> list[Candidate]:
+        """Return structures in phased factors; the look began at `start` and has its time in all."""
+        experiment = self.data.experiment
+        return determine(
+            factors,
+            experiment.cell,
+            self.merged,
+            experiment.contents,
+            experiment.probe,
+            experiment.wavelength,
+            unmerged=self.data,
+            seconds=max(1.0, min(start + _LONGEST_LOOK, self.deadline) - time.monotonic()),
+        )
+
+
+def _confidence(candidates: list[Candidate]) -> float:
+    return confidence(candidates[0]) if candidates else 0.0
 
 
 def _map_r_factor(solution: Solution, observed: Observed) -> float:

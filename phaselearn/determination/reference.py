@@ -7,25 +7,18 @@ from pathlib import Path
 
 import gemmi
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from phaselearn.crystal.judgement import judge
-from phaselearn.crystal.layout import miller_box
-from phaselearn.crystal.structure_factors import structure_factors
+from phaselearn.crystal.judgement import Judgement, judge
+from phaselearn.determination.atoms import Atoms, atoms_of, batched, expanded, factors_of
 from phaselearn.determination.determination import Determination
 from phaselearn.determination.point_atoms import observed_in_p1
 from phaselearn.errors import UserError
 from phaselearn.measured.cells import lattice_of
-from phaselearn.structure.candidate import Candidate
 
 TOLERANCE = 0.5  # Å
 _PIVOTS = 6  # heaviest atoms that are tried on each other; one pair of them is right
 _SAME_CELL = 0.02  # of an edge, or of 90°
-_LEAST_OCCUPANCY = 0.5
-_SAME_PLACE = 0.01  # fractional, of images of a site on a special position
-
-Atoms = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +31,7 @@ class Comparison:
         elements: share of the found atoms that have the right element.
         deviation: root mean square distance of the found atoms in Å.
         correlation: map correlation of the phases of both models, with the measured amplitudes.
+        floor: the same with all phases zero in place of the solution's.
         matched: whether pymatgen's StructureMatcher takes both for the same structure, H left out.
     """
 
@@ -46,6 +40,7 @@ class Comparison:
     elements: float
     deviation: float
     correlation: float
+    floor: float
     matched: bool
 
 
@@ -55,7 +50,11 @@ def compared_with(path: Path, result: Determination) -> Comparison | None:
     Raises:
         UserError: the file is not a CIF with atoms, or its cell is not that of the reflections.
     """
-    known = read_atoms(path, result.data.experiment.cell)
+    return compared(read_atoms(path, result.data.experiment.cell), result)
+
+
+def compared(known: Atoms, result: Determination) -> Comparison | None:
+    """Compare the best candidate with the atoms of a published structure; None where there is no candidate."""
     best = result.best
     if best is None:
         return None
@@ -63,23 +62,16 @@ def compared_with(path: Path, result: Determination) -> Comparison | None:
     own = atoms_of(best)
     index, distance, real = superposed(known, own, lattice)
     near = distance < TOLERANCE
+    judgement = _judged(result, known, own)
     return Comparison(
         found=float(near.mean()),
         real=real,
         elements=float((own[0][index] == known[0])[near].mean()) if near.any() else 0.0,
         deviation=float(np.sqrt(np.square(distance[near]).mean())) if near.any() else float("nan"),
-        correlation=_correlation(result, known, own),
+        correlation=float(judgement.correlation[0]),
+        floor=float(judgement.floor[0]),
         matched=_matched(lattice, known, own),
     )
-
-
-def atoms_of(candidate: Candidate) -> Atoms:
-    """Return atomic numbers (A,) and fractional coordinates (A, 3) of all atoms in the cell."""
-    group = candidate.space_group
-    sites = [
-        (gemmi.Element(atom.element).atomic_number, np.array(atom.xyz), atom.occupancy) for atom in candidate.atoms
-    ]
-    return expanded(sites, group.rotations, group.translations)
 
 
 def read_atoms(path: Path, cell: tuple[float, ...]) -> Atoms:
@@ -112,32 +104,6 @@ def _numbers(values: NDArray[np.float64]) -> str:
     return " ".join(f"{value:.2f}" for value in values)
 
 
-def expanded(
-    sites: list[tuple[int, NDArray[np.float64], float]],
-    rotations: NDArray[np.integer],
-    translations: NDArray[np.float64],
-) -> Atoms:
-    """Return the atoms of the cell, without hydrogen and without sites that are less than half full.
-
-    Args:
-        sites: atomic number, fractional coordinates (3,) and occupancy of each site.
-        rotations: (G, 3, 3) rotations of the space group.
-        translations: (G, 3) translations of the space group.
-    """
-    numbers, positions = [], []
-    for number, place, occupancy in sites:
-        if number <= 1 or occupancy < _LEAST_OCCUPANCY:
-            continue
-        images: list[NDArray[np.float64]] = []
-        for image in (rotations @ place + translations) % 1:
-            apart = [image - other for other in images]
-            if all(np.abs(each - np.round(each)).max() > _SAME_PLACE for each in apart):
-                images.append(image)
-        positions.extend(images)
-        numbers.extend([number] * len(images))
-    return np.array(numbers, dtype=np.int64), np.array(positions, dtype=float).reshape(-1, 3)
-
-
 def superposed(
     known: Atoms, own: Atoms, lattice: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], NDArray[np.float64], float]:
@@ -163,17 +129,10 @@ def superposed(
     return best[1], best[2], best[3]
 
 
-def _correlation(result: Determination, known: Atoms, own: Atoms) -> float:
-    observed, _ = observed_in_p1(result.merged, result.data.experiment.probe)
+def _judged(result: Determination, known: Atoms, own: Atoms) -> Judgement:
     probe = result.data.experiment.probe
-    indices = miller_box(observed.shape)
-    factors = structure_factors(observed.lattice, *_batched(own), indices, probe)
-    judgement, _ = judge(factors, observed, *_batched(known))
-    return float(judgement.correlation[0])
-
-
-def _batched(atoms: Atoms) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.from_numpy(atoms[0])[None], torch.from_numpy(atoms[1])[None].float()
+    observed, _ = observed_in_p1(result.merged, probe)
+    return judge(factors_of(own, observed, probe), observed, *batched(known))[0]
 
 
 def _matched(lattice: NDArray[np.float64], known: Atoms, own: Atoms) -> bool:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from phaselearn.determination.atoms import atoms_of
 from phaselearn.determination.confidence import CONFIDENT
 from phaselearn.determination.determination import Determination
 from phaselearn.determination.listing import advice, counted_trials
-from phaselearn.determination.reference import Comparison, atoms_of
+from phaselearn.determination.reference import Comparison
 from phaselearn.measured.cells import inverse_d_squared, lattice_of
 from phaselearn.measured.laue import LaueCandidate
 from phaselearn.measured.shells import Shell, shells, useful_resolution
@@ -148,6 +149,7 @@ def _known(known: Comparison | None) -> dict[str, str]:
         "atoms that are real": f"{known.real:.0%}",
         "rms distance": f"{known.deviation:.3f} Å",
         "map correlation": f"{known.correlation:.3f}",
+        "map correlation of phase zero": f"{known.floor:.3f}",
         "StructureMatcher": "agrees" if known.matched else "does not agree",
     }
 

@@ -72,6 +72,7 @@ class SymmetryEvidence:
         absent: number of measured reflections that the group forbids.
         absent_over_sigma: their mean I/σ; 0 where there are none.
         absent_share: their mean intensity, as a share of that of the reflections that are allowed.
+        laue_share: order of the group's Laue class over that of the intensities; below 1 for a twin or a wrong group.
     """
 
     agreement: float
@@ -80,6 +81,7 @@ class SymmetryEvidence:
     absent: int
     absent_over_sigma: float
     absent_share: float
+    laue_share: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,6 +113,7 @@ class Candidate:
         atoms: atoms of the asymmetric unit.
         fit: figures of the refinement.
         symmetry: evidence for the space group.
+        stated_share: share of atoms that the structure and the stated numbers have in common; 1 where none are stated.
         formula: composition of a formula unit, such as `C14 H14 O2`; hydrogen that was stated but not located counts.
         units: number of formula units in the cell, Z.
         scale: measured intensity / |F|².
@@ -129,6 +132,7 @@ class Candidate:
     atoms: tuple[Atom, ...]
     fit: FitFigures
     symmetry: SymmetryEvidence
+    stated_share: float
     formula: str
     units: int
     scale: float

@@ -18,7 +18,7 @@ COMMON = (
     *("Cu", "Zn", "Ge", "As", "Se", "Br", "Sr", "Zr", "Mo", "Ru", "Pd", "Ag", "Cd", "Sn", "I", "Cs", "Ba", "La"),
     *("W", "Pt", "Au", "Hg", "Pb", "Bi", "U"),
 )
-_LEAST_VOLUME, _MOST_VOLUME = 5.0, 60.0  # Å³ for an atom but hydrogen; stated numbers beyond are not believed
+LEAST_VOLUME, MOST_VOLUME = 5.0, 60.0  # Å³ for an atom but hydrogen; stated numbers beyond are not believed
 _LIGHT = ("C", "N", "O", "Na", "Si", "Cl", "Ca")  # that the weaker half of the sites may be, where nothing is stated
 _UNITS = (1 / 4, 1 / 3, 1 / 2, 1, 2, 3, 4)  # by which stated numbers may be wrong as a whole
 _OTHER_SIGN = 100.0  # logarithmic units: an element of the other sign is the last that is taken
@@ -34,12 +34,14 @@ class Composition:
         elements: symbols that are allowed.
         hydrogen: stated number of hydrogen atoms in the cell that are not seen.
         is_guess: whether nothing was stated.
+        atom_volume: volume in Å³ that the stated numbers leave for each atom; None where none are stated.
     """
 
     budget: Mapping[str, float]
     elements: tuple[str, ...]
     hydrogen: float
     is_guess: bool
+    atom_volume: float | None
 
     @classmethod
     def of(cls, contents: Mapping[str, float], volume: float, probe: str) -> Composition:
@@ -54,10 +56,12 @@ class Composition:
         hydrogen = sum(contents.get(symbol, 0.0) for symbol in unseen)
         others = {symbol: float(amount) for symbol, amount in contents.items() if symbol not in unseen}
         if not others:
-            return cls({}, COMMON, hydrogen, True)
-        total = sum(others.values())
-        believed = min(others.values()) > 0 and _LEAST_VOLUME <= volume / total <= _MOST_VOLUME
-        return cls(others if believed else {}, tuple(others), hydrogen, False)
+            return cls({}, COMMON, hydrogen, True, None)
+        if not min(others.values()) > 0:
+            return cls({}, tuple(others), hydrogen, False, None)
+        atom_volume = volume / sum(others.values())
+        believed = LEAST_VOLUME <= atom_volume <= MOST_VOLUME
+        return cls(others if believed else {}, tuple(others), hydrogen, False, atom_volume)
 
     def without_numbers(self) -> Composition:
         """Return the same elements, in numbers that are unknown."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import string
 import time
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -18,15 +17,14 @@ from phaselearn.measured.merging import Merged
 from phaselearn.measured.reflection_data import ReflectionData
 from phaselearn.structure.asymmetric_unit import SitePeak, site_peaks
 from phaselearn.structure.calculated import Calculator
-from phaselearn.structure.candidate import Atom, Candidate, FitFigures, ReflectionTable
+from phaselearn.structure.candidate import Candidate
 from phaselearn.structure.completion import Completion
-from phaselearn.structure.composition import Composition, formula_of
-from phaselearn.structure.difference_map import DifferenceMap
-from phaselearn.structure.hand import Hand, hand_of, inverted
-from phaselearn.structure.least_squares import WEIGHT_A, Refined, judged, refine
-from phaselearn.structure.model import Model
+from phaselearn.structure.composition import Composition
+from phaselearn.structure.hand import hand_of
+from phaselearn.structure.least_squares import refine
 from phaselearn.structure.phased import PhasedFactors
 from phaselearn.structure.reflections import Reflections, laue_rotations
+from phaselearn.structure.solved import Solved
 from phaselearn.structure.space_groups import Hypothesis, hypotheses
 
 _SPACING = 0.25  # Å, of voxels of the map whose peaks are atoms
@@ -47,22 +45,6 @@ _UNFIT, _BETTER = 0.25, 0.7
 _COMPLETE = 0.85  # share of the stated atoms, below which the numbers are doubted, too
 _NOTABLE = 0.05  # more agreement, for which a lower group is tried anyway
 _EXPLAINED = 0.03  # unless the figure is as low as this
-
-
-@dataclass(frozen=True, eq=False)
-class _Solved:
-    """A hypothesis with its refined structure.
-
-    Attributes:
-        figure: R1 with the parameters allowed for, and with the share of the stated atoms that were not found.
-        fits: whether the stated numbers of atoms explain the data.
-    """
-
-    hypothesis: Hypothesis
-    calculator: Calculator
-    refined: Refined
-    figure: float
-    fits: bool
 
 
 def determine(
@@ -103,9 +85,9 @@ def determine(
     candidates = []
     for name, each in zip(string.ascii_lowercase, ranked, strict=False):
         hand = hand_of(each.refined, each.calculator, unmerged, lattice) if unmerged is not None else None
-        right = _turned(each, lattice) if hand is not None and hand.is_wrong else each
-        hand = hand.of_the_other if hand is not None and hand.is_wrong else hand
-        candidates.append(_candidate(name, right, cell, composition, hand))
+        if hand is not None and hand.is_wrong:
+            each, hand = each.turned(lattice), hand.of_the_other
+        candidates.append(each.as_candidate(name, cell, composition, hand))
     return candidates
 
 
@@ -121,12 +103,12 @@ class _Search:
     wavelength: float | None
     deadline: float
 
-    def run(self, trials: list[Hypothesis]) -> list[_Solved]:
+    def run(self, trials: list[Hypothesis]) -> list[Solved]:
         """Return the structures in the groups that were worth a trial.
 
         Where a lower group was needed, groups between it and those that failed get their turn, too.
         """
-        solved: list[_Solved] = []
+        solved: list[Solved] = []
         skipped = []
         for trial in trials:
             if solved and (not self._has_time_for(trial) or not _is_worth_trying(trial, solved)):
@@ -147,7 +129,7 @@ class _Search:
         seconds = _CYCLES * reflections * parameters**2 / _PRODUCTS_A_SECOND
         return time.monotonic() + seconds < self.deadline
 
-    def _structures(self, hypothesis: Hypothesis) -> list[_Solved]:
+    def _structures(self, hypothesis: Hypothesis) -> list[Solved]:
         """Return the structure in a group, by the stated numbers of atoms or, where these do not fit, without them."""
         reflections = Reflections.of(self.merged, hypothesis.group, self.lattice)
         if not len(reflections):
@@ -166,7 +148,7 @@ class _Search:
 
 def _solved(
     hypothesis: Hypothesis, completion: Completion, peaks: list[SitePeak], stated: Composition
-) -> _Solved | None:
+) -> Solved | None:
     first = completion.begun(peaks)
     if first is None:
         return None
@@ -175,7 +157,7 @@ def _solved(
     share = stated.share_of(refined.model.contents())
     figure = completion.figure(refined) * (2 - share)
     fits = figure < _UNFIT and share > _COMPLETE and not completion.is_short(refined)
-    return _Solved(hypothesis, calculator, refined, figure, fits)
+    return Solved(hypothesis, calculator, refined, figure, fits)
 
 
 def _peaks(
@@ -189,7 +171,7 @@ def _peaks(
     return site_peaks(density, hypothesis.group, lattice, replace(completion.search, count=count))
 
 
-def _is_worth_trying(hypothesis: Hypothesis, solved: list[_Solved]) -> bool:
+def _is_worth_trying(hypothesis: Hypothesis, solved: list[Solved]) -> bool:
     """Return whether a lower group may be better than what is solved already."""
     best = _ranked(solved)[0]
     if not best.fits:
@@ -201,7 +183,7 @@ def _is_worth_trying(hypothesis: Hypothesis, solved: list[_Solved]) -> bool:
     return is_rival or best.figure > _DOUBTFUL or (gain > _NOTABLE and best.figure > _EXPLAINED)
 
 
-def _ranked(solved: list[_Solved]) -> list[_Solved]:
+def _ranked(solved: list[Solved]) -> list[Solved]:
     """Return the best first: of groups that explain the data about as well, the one of most operations."""
     left = list(solved)
     ranked = []
@@ -212,88 +194,3 @@ def _ranked(solved: list[_Solved]) -> list[_Solved]:
         ranked.append(chosen)
         left.remove(chosen)
     return ranked
-
-
-def _turned(solved: _Solved, lattice: NDArray[np.float64]) -> _Solved:
-    """Return the mirror image, about its standard origin."""
-    model, group, centre = inverted(solved.refined.model, solved.hypothesis.group, lattice)
-    old = solved.calculator
-    calculator = Calculator(old.reflections, group, old.probe, old.wavelength)
-    hypothesis = replace(solved.hypothesis, group=group, origin=solved.hypothesis.origin + 2 * centre)
-    return _Solved(hypothesis, calculator, judged(model, calculator, solved.refined.scale), solved.figure, solved.fits)
-
-
-def _candidate(name: str, solved: _Solved, cell: Cell, composition: Composition, hand: Hand | None) -> Candidate:
-    refined, calculator, group = solved.refined, solved.calculator, solved.hypothesis.group
-    x, y, z = solved.hypothesis.origin.tolist()
-    difference = DifferenceMap.of(refined, calculator, lattice_of(cell))
-    contents = refined.model.contents()
-    if composition.hydrogen:
-        contents["H"] = composition.hydrogen
-    formula, units = formula_of(contents)
-    notes = []
-    if composition.hydrogen:
-        notes.append(f"hydrogen was not located: {composition.hydrogen:g} atoms in the cell as stated")
-    if composition.is_guess:
-        notes.append("elements are guessed from relative scattering powers: nothing was stated")
-    if not group.is_tabulated:
-        notes.append(f"{group.symbol} is the symbol of the standard setting; these axes are not tabulated")
-    return Candidate(
-        name=name,
-        cell=cell,
-        space_group=group,
-        origin=(x, y, z),
-        atoms=_atoms(refined.model),
-        fit=FitFigures(
-            r1=refined.r1,
-            r1_all=refined.r1_all,
-            wr2=refined.wr2,
-            goodness=refined.goodness,
-            parameters=refined.parameters,
-            reflections=len(calculator.reflections),
-            strong=refined.strong,
-            weight_a=WEIGHT_A,
-            weight_b=0.0,
-            largest_peak=float(difference.density.max()),
-            deepest_hole=float(difference.density.min()),
-        ),
-        symmetry=solved.hypothesis.evidence,
-        formula=formula,
-        units=units,
-        scale=refined.scale,
-        probe=calculator.probe,
-        wavelength=calculator.wavelength,
-        hand="centrosymmetric" if group.is_centrosymmetric else hand.note if hand is not None else "not determined",
-        flack=(hand.flack, hand.error) if hand is not None else None,
-        notes=tuple(notes),
-        reflections=ReflectionTable(
-            hkl=calculator.reflections.hkl.astype(np.int32),
-            intensity=calculator.reflections.intensity / refined.scale,
-            sigma=calculator.reflections.sigma / refined.scale,
-            calculated=refined.calculated,
-        ),
-    )
-
-
-def _atoms(model: Model) -> tuple[Atom, ...]:
-    """Return the atoms with labels, heavy elements first, numbered by element."""
-    import gemmi
-
-    order = sorted(range(len(model)), key=lambda place: -gemmi.Element(model.elements[place]).atomic_number)
-    counted: Counter[str] = Counter()
-    atoms = []
-    for place in order:
-        element = model.elements[place]
-        counted[element] += 1
-        x, y, z = (float(value) for value in model.positions[place])
-        atoms.append(
-            Atom(
-                label=f"{element}{counted[element]}",
-                element=element,
-                xyz=(x, y, z),
-                multiplicity=int(model.multiplicity[place]),
-                occupancy=float(model.occupancy[place]),
-                u_iso=float(model.u_iso[place]),
-            )
-        )
-    return tuple(atoms)

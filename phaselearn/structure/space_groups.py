@@ -16,7 +16,7 @@ from phaselearn.structure.candidate import SymmetryEvidence
 from phaselearn.structure.exact_groups import ExactGroup, exact_group
 from phaselearn.structure.phased import PhasedFactors
 from phaselearn.structure.point_groups import PointGroup
-from phaselearn.structure.reflections import is_forbidden
+from phaselearn.structure.reflections import is_forbidden, laue_rotations
 from phaselearn.structure.settings import in_setting
 from phaselearn.structure.space_group import SpaceGroup
 from phaselearn.structure.symmetry import Agreement
@@ -118,5 +118,6 @@ def _in_standard_origin(
         absent=absences.forbidden,
         absent_over_sigma=absences.forbidden_i_over_sigma if absences.forbidden else 0.0,
         absent_share=absences.forbidden_intensity / absences.allowed_intensity if absences.forbidden else 0.0,
+        laue_share=len(laue_rotations(setting)) / len(PointGroup.with_inversion(merged.rotations).rotations),
     )
     return Hypothesis(setting, group.origin + shift, evidence)
