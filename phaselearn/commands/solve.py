@@ -60,7 +60,7 @@ def _solve(config: DictConfig) -> None:
     given = plain_values(config)
     data = read_reflections(
         file,
-        **{key: given[key] for key in ("ins", "cell", "wavelength", "probe", "elements", "formula")},
+        **{key: given[key] for key in ("ins", "cell", "wavelength", "probe", "elements", "formula", "space_group")},
     )
     folder = Path(HydraConfig.get().runtime.output_dir)
     values = {key: given[key] for key in given if key not in ("run", "quiet")}

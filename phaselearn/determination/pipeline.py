@@ -20,6 +20,7 @@ from phaselearn.errors import UserError
 from phaselearn.measured.laue import choose_laue_class
 from phaselearn.measured.merging import Merged, merge
 from phaselearn.measured.reflection_data import ReflectionData
+from phaselearn.measured.stated_symmetry import stated_group
 from phaselearn.measured.twinning import look_for_twins
 from phaselearn.phasing.figures_of_merit import DENSITY_SHARE, r_factor
 from phaselearn.phasing.measurement import Measurement
@@ -28,7 +29,7 @@ from phaselearn.structure.candidate import Candidate
 from phaselearn.structure.determine import determine
 
 _BETTER_MAP = 0.005  # of R, for which atoms are looked for in a map at once
-_LONGEST_LOOK = 20.0  # seconds for the atoms of one map
+_SHORTEST_LOOK, _LONGEST_LOOK = 1.0, 20.0  # seconds for the atoms of one map
 
 
 def determine_structure(
@@ -77,7 +78,7 @@ def determine_structure(
         candidates=tuple(search.candidates),
         seconds=time.monotonic() - began,
         ended=ended,
-        notes=(*notes, *look_for_twins(merged).warnings),
+        notes=(*notes, *look_for_twins(merged).warnings, *_about_the_stated_group(data, search.candidates)),
     )
 
 
@@ -150,17 +151,18 @@ class _Search:
 
     def _atoms_of(self, factors: torch.Tensor, start: float) -> list[Candidate]:
         """Return structures in phased factors; the look began at `start` and has its time in all."""
-        experiment = self.data.experiment
+        left = min(start + _LONGEST_LOOK, self.deadline) - time.monotonic()
         return determine(
-            factors,
-            experiment.cell,
-            self.merged,
-            experiment.contents,
-            experiment.probe,
-            experiment.wavelength,
-            unmerged=self.data,
-            seconds=max(1.0, min(start + _LONGEST_LOOK, self.deadline) - time.monotonic()),
+            factors, self.merged, self.data.experiment, unmerged=self.data, seconds=max(_SHORTEST_LOOK, left)
         )
+
+
+def _about_the_stated_group(data: ReflectionData, candidates: list[Candidate]) -> tuple[str, ...]:
+    stated = stated_group(data.experiment.operations)
+    if stated is None or not candidates or candidates[0].space_group.number == stated.number:
+        return ()
+    found = candidates[0].space_group.symbol
+    return (f"space group {stated.xhm()} is stated, and {found} explains the intensities best",)
 
 
 def _confidence(candidates: list[Candidate]) -> float:

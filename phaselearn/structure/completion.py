@@ -76,7 +76,7 @@ class Completion:
             chosen = [(peak.site, element) for peak, element in zip(peaks, elements, strict=False) if element]
             if chosen:
                 sites, symbols = zip(*chosen, strict=True)
-                trials.append(refine(Model.of_sites(sites, symbols, _FIRST_U), self.calculator, _FIRST_CYCLES))
+                trials.append(self.refined(Model.of_sites(sites, symbols, _FIRST_U), _FIRST_CYCLES))
         return min(trials, key=self.figure, default=None)
 
     def completed(self, first: Refined) -> Refined:
@@ -89,13 +89,17 @@ class Completion:
             before = current.model
             added = self._with_missing(current)
             if len(added) > len(before):
-                current = refine(added, self.calculator, _CYCLES)
-            current = refine(self._corrected(current), self.calculator, _CYCLES)
+                current = self.refined(added, _CYCLES)
+            current = self.refined(self._corrected(current), _CYCLES)
             if self.figure(current) < self.figure(best):
                 best = current
             if self._is_late() or _is_same(current.model, before, self.lattice):
                 break
         return self._swapped(best) if self.composition.budget else self._renamed(best)
+
+    def refined(self, model: Model, cycles: int, with_occupancy: bool = False) -> Refined:
+        """Return a model after least squares, or after as much of it as there is time for."""
+        return refine(model, self.calculator, cycles, with_occupancy, self.deadline)
 
     def figure(self, refined: Refined) -> float:
         """Return R1 of all reflections with the number of parameters allowed for; the lower, the better.
@@ -126,7 +130,7 @@ class Completion:
 
     def _corrected(self, refined: Refined) -> Model:
         """Return the atoms without ghosts, and with the elements that their scattering powers suggest."""
-        free = refine(refined.model, self.calculator, _POWER_CYCLES, with_occupancy=True).model
+        free = self.refined(refined.model, _POWER_CYCLES, with_occupancy=True).model
         own = np.array([self.weights[symbol] for symbol in free.elements])
         powers = free.occupancy * own
         if not self.composition.budget:
@@ -147,7 +151,7 @@ class Completion:
                 trials.append(model.selected(kept).with_elements([symbol for symbol in elements if symbol]))
         if len(trials) < 2:
             return trials[0] if trials else model
-        return min((refine(trial, self.calculator, 2) for trial in trials), key=self.figure).model
+        return min((self.refined(trial, 2) for trial in trials), key=self.figure).model
 
     def _with_missing(self, refined: Refined) -> Model:
         """Return the atoms with those added that the difference map shows."""
@@ -177,7 +181,7 @@ class Completion:
                 break
             elements = list(best.model.elements)
             elements[first], elements[second] = elements[second], elements[first]
-            trial = refine(best.model.with_elements(elements), self.calculator, _CYCLES)
+            trial = self.refined(best.model.with_elements(elements), _CYCLES)
             if self.figure(trial) < self.figure(best):
                 best = trial
         return best
@@ -185,7 +189,7 @@ class Completion:
     def _renamed(self, best: Refined) -> Refined:
         """Return the structure with sites as the next heavier or lighter element wherever R1 falls."""
         order = sorted(self.weights, key=lambda symbol: self.weights[symbol])
-        free = refine(best.model, self.calculator, _POWER_CYCLES, with_occupancy=True).model
+        free = self.refined(best.model, _POWER_CYCLES, with_occupancy=True).model
         misfit = np.log(free.occupancy / np.median(free.occupancy))
         for atom in np.argsort(-np.abs(misfit))[:_RENAMES].tolist():
             place = order.index(best.model.elements[atom]) + (1 if misfit[atom] > 0 else -1)
@@ -193,14 +197,14 @@ class Completion:
                 continue
             elements = list(best.model.elements)
             elements[atom] = order[place]
-            trial = refine(best.model.with_elements(elements), self.calculator, _CYCLES)
+            trial = self.refined(best.model.with_elements(elements), _CYCLES)
             if self.figure(trial) < self.figure(best):
                 best = trial
         return best
 
     def _doubtful_pairs(self, model: Model) -> list[tuple[int, int]]:
         """Return pairs of atoms that could change places: of two elements, the atoms that are nearest to each other."""
-        free = refine(model, self.calculator, _POWER_CYCLES, with_occupancy=True).model
+        free = self.refined(model, _POWER_CYCLES, with_occupancy=True).model
         powers = free.occupancy * np.array([self.weights[symbol] for symbol in model.elements])
         nearest: dict[frozenset[str], tuple[float, int, int]] = {}
         for first, second in combinations(range(len(model)), 2):

@@ -5,23 +5,22 @@ from __future__ import annotations
 import math
 import string
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from phaselearn.measured.cells import Cell, lattice_of
+from phaselearn.measured.cells import lattice_of
 from phaselearn.measured.merging import Merged
-from phaselearn.measured.reflection_data import ReflectionData
+from phaselearn.measured.reflection_data import Experiment, ReflectionData
+from phaselearn.measured.stated_symmetry import stated_group
 from phaselearn.structure.asymmetric_unit import SitePeak, site_peaks
 from phaselearn.structure.calculated import Calculator
 from phaselearn.structure.candidate import Candidate
 from phaselearn.structure.completion import Completion
 from phaselearn.structure.composition import Composition
 from phaselearn.structure.hand import hand_of
-from phaselearn.structure.least_squares import refine
 from phaselearn.structure.phased import PhasedFactors
 from phaselearn.structure.reflections import Reflections, laue_rotations
 from phaselearn.structure.solved import Solved
@@ -49,11 +48,8 @@ _EXPLAINED = 0.03  # unless the figure is as low as this
 
 def determine(
     factors: torch.Tensor,
-    cell: Cell,
     merged: Merged,
-    contents: Mapping[str, float],
-    probe: str = "xray",
-    wavelength: float | None = None,
+    experiment: Experiment,
     *,
     unmerged: ReflectionData | None = None,
     seconds: float | None = None,
@@ -63,11 +59,9 @@ def determine(
     Args:
         factors: FFT box (n₁, n₂, n₃) of phased structure factors of P1, Hermitian, about any origin and of either
             hand; amplitudes as of atoms that are nearly points.
-        cell: a, b, c in Å, α, β, γ in degrees.
         merged: intensities with the rotations of their Laue group.
-        contents: {symbol: atoms in the cell}; 0 where only the element is known, empty where nothing is.
-        probe: `xray`, `electron` or `neutron`.
-        wavelength: wavelength in Å, for dispersion; None where it is not known.
+        experiment: cell, contents, probe and wavelength, and the stated operations, whose space group is tried whatever
+            the phases say.
         unmerged: reflections as listed, Friedel mates apart, for the hand; None where they are not known.
         seconds: wall seconds after which no further group and no further change is tried; None for 60.
 
@@ -75,13 +69,16 @@ def determine(
         The candidates, the best first; none where no map shows an atom.
     """
     deadline = time.monotonic() + (_SECONDS if seconds is None else seconds)
+    cell, probe = experiment.cell, experiment.probe
     lattice = lattice_of(cell)
     phased = PhasedFactors.of_box(factors)
     if not len(phased.hkl):
         return []
-    composition = Composition.of(contents, abs(float(np.linalg.det(lattice))), probe)
-    search = _Search(phased, merged, lattice, composition, probe, wavelength, deadline)
-    ranked = _ranked(search.run(hypotheses(phased, merged, lattice)))
+    composition = Composition.of(experiment.contents, abs(float(np.linalg.det(lattice))), probe)
+    search = _Search(phased, merged, lattice, composition, probe, experiment.wavelength, deadline)
+    stated = stated_group(experiment.operations)
+    trials = hypotheses(phased, merged, lattice, stated.number if stated is not None else None)
+    ranked = _ranked(search.run(trials))
     candidates = []
     for name, each in zip(string.ascii_lowercase, ranked, strict=False):
         hand = hand_of(each.refined, each.calculator, unmerged, lattice) if unmerged is not None else None
@@ -153,7 +150,7 @@ def _solved(
     if first is None:
         return None
     calculator = completion.calculator
-    refined = refine(completion.completed(first).model, calculator, _LAST_CYCLES)
+    refined = completion.refined(completion.completed(first).model, _LAST_CYCLES)
     share = stated.share_of(refined.model.contents())
     figure = completion.figure(refined) * (2 - share)
     fits = figure < _UNFIT and share > _COMPLETE and not completion.is_short(refined)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from phaselearn.crystal.minimum_image import minimum_image
 from phaselearn.measured.cells import Cell
+
+_CELLS = np.array(list(product((0.0, -1.0, 1.0), repeat=3)))
+_AT_ONCE = 1 << 16  # vectors
 
 
 def cell_of(lattice: NDArray[np.float64]) -> Cell:
@@ -31,11 +34,27 @@ def inverse_d_squared(hkl: NDArray[np.integer], lattice: NDArray[np.float64]) ->
 
 
 def shortest(difference: NDArray[np.float64], lattice: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the shortest of the periodic images of fractional vectors (..., 3), still fractional."""
-    images, _ = minimum_image(torch.from_numpy(difference.reshape(1, 1, -1, 3)), torch.from_numpy(lattice)[None])
-    return images.numpy().reshape(difference.shape)
+    """Return the shortest of the periodic images of fractional vectors (..., 3), still fractional.
+
+    The nearest image in fractional coordinates and the 26 cells around it are searched: exact for reduced cells.
+    """
+    wrapped = difference - np.round(difference)
+    nearest: NDArray[np.float64] = wrapped + _CELLS[_squares(wrapped, lattice).argmin(-1)]
+    return nearest
 
 
 def distances(difference: NDArray[np.float64], lattice: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the lengths (...) in Å of the shortest images of fractional vectors (..., 3)."""
-    return np.linalg.norm(shortest(difference, lattice) @ lattice, axis=-1)
+    """Return the lengths (...) in Å of the shortest images of fractional vectors (..., 3), as `shortest` has them."""
+    rows = (difference - np.round(difference)).reshape(-1, 3)
+    lengths = np.empty(len(rows))
+    for first in range(0, len(rows), _AT_ONCE):
+        part = slice(first, first + _AT_ONCE)
+        lengths[part] = _squares(rows[part], lattice).min(-1)
+    return np.sqrt(np.maximum(lengths, 0)).reshape(difference.shape[:-1])
+
+
+def _squares(wrapped: NDArray[np.float64], lattice: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return |x + n|² (..., 27) in Å² for fractional vectors x and the cells n around them, as |x|² + |n|² + 2x·n."""
+    own, cells = wrapped @ lattice, _CELLS @ lattice
+    squares: NDArray[np.float64] = np.square(own).sum(-1)[..., None] + np.square(cells).sum(-1) + 2 * own @ cells.T
+    return squares

@@ -8,6 +8,7 @@ when a step does not help, and vanishes at the minimum.
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -54,7 +55,9 @@ class Refined:
     strong: int
 
 
-def refine(model: Model, calculator: Calculator, cycles: int, *, with_occupancy: bool = False) -> Refined:
+def refine(
+    model: Model, calculator: Calculator, cycles: int, with_occupancy: bool = False, deadline: float = math.inf
+) -> Refined:
     """Refine the atoms.
 
     Args:
@@ -62,8 +65,11 @@ def refine(model: Model, calculator: Calculator, cycles: int, *, with_occupancy:
         calculator: calculator for the reflections to fit.
         cycles: most cycles.
         with_occupancy: refine occupancies, too, on the scale that the given ones imply.
+        deadline: `time.monotonic()` after which no further cycle begins.
     """
     scale = _scale(calculator(model), calculator)
+    if time.monotonic() > deadline:
+        return judged(model, calculator, scale)
     damping = _FIRST_DAMPING
     equations = _equations(model, scale, calculator, with_occupancy)
     for _ in range(cycles):
@@ -75,7 +81,7 @@ def refine(model: Model, calculator: Calculator, cycles: int, *, with_occupancy:
                 break
             continue
         model, scale, damping = moved, moved_scale, max(damping * _LESS, _LEAST_DAMPING)
-        if largest < _CONVERGED:
+        if largest < _CONVERGED or time.monotonic() > deadline:
             break
         equations = _equations(model, scale, calculator, with_occupancy)
     return judged(model, calculator, scale)

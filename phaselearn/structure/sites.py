@@ -38,15 +38,17 @@ class Site:
             lattice: (3, 3), rows in Å.
             reach: distance in Å to an image, below which image and point are one.
         """
+        inverse = np.linalg.inv(lattice)
         for _ in range(_PASSES):
             steps = _to_images(position, group, lattice)
             near = np.linalg.norm(steps @ lattice, axis=1) <= reach
+            if near.sum() == 1:
+                return cls(position % 1.0, group.order, inverse.T)
             position = position + steps[near].mean(0)
         steps = _to_images(position, group, lattice)
         fixed = np.linalg.norm(steps @ lattice, axis=1) <= _EXACT
         position = position + steps[fixed].mean(0)
         # The mean of the rotations projects onto the directions that all of them leave as they are.
-        inverse = np.linalg.inv(lattice)
         projector = lattice.T @ group.rotations[fixed].mean(0) @ inverse.T
         values, vectors = np.linalg.eigh((projector + projector.T) / 2)
         free = inverse.T @ vectors[:, values > 0.5]

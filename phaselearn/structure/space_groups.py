@@ -40,7 +40,9 @@ class Hypothesis:
     evidence: SymmetryEvidence
 
 
-def hypotheses(phased: PhasedFactors, merged: Merged, lattice: NDArray[np.float64]) -> list[Hypothesis]:
+def hypotheses(
+    phased: PhasedFactors, merged: Merged, lattice: NDArray[np.float64], stated: int | None = None
+) -> list[Hypothesis]:
     """Return the groups worth a refinement, those of more operations first; P1, or its centred form, is the last.
 
     Every subgroup of the Laue group of the data is looked at. Of each order, few are returned: those that agree best
@@ -50,14 +52,18 @@ def hypotheses(phased: PhasedFactors, merged: Merged, lattice: NDArray[np.float6
         phased: structure factors of P1.
         merged: intensities with the rotations of their Laue group.
         lattice: (3, 3), rows in Å.
+        stated: number of a space group that is returned wherever the phases do not exclude it.
     """
     points = PointGroup.with_inversion(merged.rotations)
     agreement = Agreement.of(phased, points.rotations, lattice)
+    closing = _closing(points, agreement, centring_of(merged))
+    worthwhile = _worthwhile(closing)
     found = []
-    for group in _worthwhile(_closing(points, agreement, centring_of(merged))):
-        hypothesis = _in_standard_origin(group, merged, lattice, agreement.background)
-        if hypothesis is not None:
-            found.append(hypothesis)
+    for group in closing:
+        if group in worthwhile or stated is not None:
+            hypothesis = _in_standard_origin(group, merged, lattice, agreement.background)
+            if hypothesis is not None and (group in worthwhile or hypothesis.group.number == stated):
+                found.append(hypothesis)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +56,15 @@ class Crystal:
     def contents(self) -> dict[str, float]:
         elements, _ = self.atoms()
         return {element: float(elements.count(element)) for element in self.elements}
+
+    def experiment(self, contents: Mapping[str, float] | None = None, wavelength: float | None = None) -> Experiment:
+        """The experiment with these contents, or the right ones."""
+        return Experiment(
+            cell=self.cell,
+            contents=self.contents() if contents is None else contents,
+            probe=self.probe,
+            wavelength=wavelength,
+        )
 
     def factors(self, hkl: np.ndarray, wavelength: float | None = None) -> np.ndarray:
         """F (M,) by a sum over all atoms with gemmi's tables, f′ + if″ included where there is a wavelength in Å."""

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 from phaselearn.measured.merging import merge
+from phaselearn.measured.stated_symmetry import operations_named
 from phaselearn.structure.candidate import Candidate
 from phaselearn.structure.determine import determine
+from phaselearn.structure.phased import PhasedFactors
 from phaselearn.structure.space_group import SpaceGroup
+from phaselearn.structure.space_groups import hypotheses
 from tests.measured.samples import MEASURED_SETS, measured_set
 from tests.structure.samples import Crystal, published_crystal, random_crystal
 
@@ -52,7 +55,7 @@ def all_atoms(candidate: Candidate) -> tuple[list[str], np.ndarray]:
 def test_space_group_atoms_and_elements_are_found_again(crystal: Crystal) -> None:
     d_min = 0.6 if crystal.symbol == "F m -3 m" else 0.85
     box, merged = crystal.phased(d_min, 25.0, 5), crystal.merged(d_min, 0.03, 6)
-    best, *others = determine(box, crystal.cell, merged, crystal.contents())
+    best, *others = determine(box, merged, crystal.experiment())
     assert best.space_group.symbol == crystal.symbol.replace("/a:1", "/a:2")
     assert best.name == "a"
     assert [other.name for other in others] == [*string.ascii_lowercase[1:]][: len(others)]
@@ -65,7 +68,7 @@ def test_space_group_atoms_and_elements_are_found_again(crystal: Crystal) -> Non
 def test_elements_alone_are_enough() -> None:
     crystal = random_crystal("P 1 21/c 1", (7.1, 6.2, 9.3, 90.0, 107.0, 90.0), ("Cl", "Cl", "O", "O", "C", "C", "C"), 2)
     box, merged = crystal.phased(0.85, 20.0, 5), crystal.merged(0.85, 0.03, 6)
-    best = determine(box, crystal.cell, merged, {"Cl": 0, "O": 0, "C": 0, "H": 0})[0]
+    best = determine(box, merged, crystal.experiment({"Cl": 0, "O": 0, "C": 0, "H": 0}))[0]
     assert best.space_group.number == 14
     assert crystal.found(*all_atoms(best), tolerance=0.1) == 1.0
 
@@ -74,7 +77,7 @@ def test_elements_alone_are_enough() -> None:
 def test_an_empty_map_shows_no_structure(factor: float) -> None:
     crystal = CRYSTALS[0]
     box = factor * crystal.phased(0.85, 20.0, 5)
-    assert determine(box, crystal.cell, crystal.merged(0.85, 0.03, 6), {}) == []
+    assert determine(box, crystal.merged(0.85, 0.03, 6), crystal.experiment({})) == []
 
 
 @pytest.mark.parametrize("count", [0, 1, 12])
@@ -82,7 +85,7 @@ def test_a_handful_of_reflections_ends_without_an_error(count: int) -> None:
     crystal = CRYSTALS[1]
     merged = crystal.merged(0.85, 0.03, 6)
     columns = {name: getattr(merged, name)[:count] for name in ("hkl", "intensity", "sigma", "multiplicity")}
-    found = determine(crystal.phased(0.85, 20.0, 5), crystal.cell, replace(merged, **columns), {})
+    found = determine(crystal.phased(0.85, 20.0, 5), replace(merged, **columns), crystal.experiment({}))
     assert all(candidate.reflections.hkl.shape[0] <= 4 * count for candidate in found)
 
 
@@ -97,7 +100,7 @@ def test_a_handful_of_reflections_ends_without_an_error(count: int) -> None:
     ids=lambda crystal: crystal.symbol,
 )
 def test_the_symmetry_of_the_heavy_atoms_alone_does_not_win(crystal: Crystal) -> None:
-    best = determine(crystal.phased(0.85, 25.0, 5), crystal.cell, crystal.merged(0.85, 0.03, 6), crystal.contents())[0]
+    best = determine(crystal.phased(0.85, 25.0, 5), crystal.merged(0.85, 0.03, 6), crystal.experiment())[0]
     assert best.space_group.number == SpaceGroup.named(crystal.symbol).number
     assert crystal.found(*all_atoms(best), tolerance=0.1) == 1.0
 
@@ -113,7 +116,7 @@ def test_the_symmetry_of_the_heavy_atoms_alone_does_not_win(crystal: Crystal) ->
 )
 def test_wrong_or_missing_numbers_of_atoms_do_not_hide_the_structure(contents: dict[str, float]) -> None:
     crystal = CRYSTALS[1]
-    best = determine(crystal.phased(0.85, 20.0, 5), crystal.cell, crystal.merged(0.85, 0.03, 6), contents)[0]
+    best = determine(crystal.phased(0.85, 20.0, 5), crystal.merged(0.85, 0.03, 6), crystal.experiment(contents))[0]
     assert best.space_group.number == 14
     assert best.fit.r1 < 0.04
     _, positions = all_atoms(best)
@@ -121,11 +124,27 @@ def test_wrong_or_missing_numbers_of_atoms_do_not_hide_the_structure(contents: d
     assert len(positions) == len(crystal.atoms()[0])
 
 
+def test_a_wrong_stated_group_does_not_hide_the_right_one() -> None:
+    crystal = CRYSTALS[1]
+    experiment = replace(crystal.experiment(), operations=operations_named("P n a 21"))
+    best = determine(crystal.phased(0.85, 20.0, 5), crystal.merged(0.85, 0.03, 6), experiment)[0]
+    assert best.space_group.number == 14
+
+
+def test_a_stated_group_is_tried_although_others_of_its_order_agree_better() -> None:
+    crystal = CRYSTALS[-1]
+    merged, phased = crystal.merged(0.6, 0.03, 6), PhasedFactors.of_box(crystal.phased(0.6, 25.0, 5))
+    by_itself = {trial.group.number for trial in hypotheses(phased, merged, crystal.lattice)}
+    left_out = {2, 12, 69, 139, 166, 202, 209, 216} - by_itself  # subgroups of F m -3 m
+    assert left_out
+    for number in left_out:
+        trials = hypotheses(phased, merged, crystal.lattice, stated=number)
+        assert {trial.group.number for trial in trials} == by_itself | {number}
+
+
 def test_seconds_bound_the_search() -> None:
     crystal = CRYSTALS[1]
-    found = determine(
-        crystal.phased(0.85, 20.0, 5), crystal.cell, crystal.merged(0.85, 0.03, 6), crystal.contents(), seconds=0.0
-    )
+    found = determine(crystal.phased(0.85, 20.0, 5), crystal.merged(0.85, 0.03, 6), crystal.experiment(), seconds=0.0)
     assert len(found) == 1
 
 
@@ -137,7 +156,7 @@ def test_published_atoms_of_measured_crystals_come_back(name: str) -> None:
     merged = merge(data, np.unique(np.concatenate((rotations, -rotations)), axis=0))
     crystal = published_crystal(published)
     box = crystal.observed(merged, 20.0, 1)
-    best = determine(box, data.experiment.cell, merged, published["cell_contents"], "xray", published["wavelength"])[0]
+    best = determine(box, merged, replace(data.experiment, contents=published["cell_contents"]))[0]
     assert best.space_group.number == published["space_group"]
     assert crystal.found(*all_atoms(best), tolerance=0.2) == 1.0
     assert len(all_atoms(best)[0]) == len(crystal.atoms()[0])
@@ -149,6 +168,6 @@ def test_neutrons_see_hydrogen_and_titanium_as_holes() -> None:
         "P 1 21/c 1", (7.1, 6.2, 9.3, 90.0, 107.0, 90.0), ("Ti", "O", "O", "C", "H", "H"), 2, probe="neutron"
     )
     merged = crystal.merged(0.7, 0.02, 6)
-    best = determine(crystal.phased(0.7, 20.0, 5), crystal.cell, merged, crystal.contents(), "neutron", 1.0)[0]
+    best = determine(crystal.phased(0.7, 20.0, 5), merged, crystal.experiment(wavelength=1.0))[0]
     assert best.space_group.number == 14
     assert crystal.found(*all_atoms(best), tolerance=0.1) == 1.0

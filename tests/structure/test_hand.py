@@ -31,7 +31,7 @@ def test_the_right_hand_is_found_whichever_the_phases_have(symbol: str, seed: in
     data = listed(crystal, COPPER, 0.01)
     merged = merge(data, crystal.rotations)
     box = crystal.phased(0.9, 15.0, seed)
-    best = determine(box, crystal.cell, merged, crystal.contents(), "xray", COPPER, unmerged=data)[0]
+    best = determine(box, merged, crystal.experiment(wavelength=COPPER), unmerged=data)[0]
     assert best.flack is not None
     assert abs(best.flack[0]) < max(4 * best.flack[1], 0.05)
     assert best.hand.startswith("determined")
@@ -45,7 +45,7 @@ def test_light_atoms_do_not_tell_their_hand() -> None:
     data = listed(crystal, MOLYBDENUM, 0.05)
     merged = merge(data, crystal.rotations)
     box = crystal.phased(0.9, 15.0, 1)
-    best = determine(box, crystal.cell, merged, crystal.contents(), "xray", MOLYBDENUM, unmerged=data)[0]
+    best = determine(box, merged, crystal.experiment(wavelength=MOLYBDENUM), unmerged=data)[0]
     assert best.hand.startswith("not determined")
 
 
@@ -54,6 +54,6 @@ def test_a_crystal_with_an_inversion_has_no_hand() -> None:
     data = listed(crystal, COPPER, 0.01)
     merged = merge(data, crystal.rotations)
     box = crystal.phased(0.9, 15.0, 1)
-    best = determine(box, crystal.cell, merged, crystal.contents(), "xray", COPPER, unmerged=data)[0]
+    best = determine(box, merged, crystal.experiment(wavelength=COPPER), unmerged=data)[0]
     assert best.hand == "centrosymmetric"
     assert best.flack is None

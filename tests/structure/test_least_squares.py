@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import gemmi
@@ -148,3 +149,11 @@ def test_figures_are_those_of_their_formulas() -> None:
     assert found.goodness == pytest.approx(
         np.sqrt((weight * (observed - square) ** 2).sum() / (len(observed) - found.parameters))
     )
+
+
+def test_no_cycle_begins_after_the_deadline() -> None:
+    truth, _ = model_of(CRYSTALS[0], 3)
+    start = replace(truth, u_iso=np.full(len(truth), 0.06))
+    calculator = calculator_of(CRYSTALS[0])
+    assert refine(start, calculator, 30, deadline=time.monotonic()).model is start
+    assert refine(start, calculator, 30, deadline=time.monotonic() + 600).r1 < judged(start, calculator).r1

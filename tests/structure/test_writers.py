@@ -39,7 +39,7 @@ def solved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     crystal = request.param
     contents = crystal.contents() | {"H": 4.0}
     best = determine(
-        crystal.phased(0.85, 15.0, 1), crystal.cell, crystal.merged(0.85, 0.02, 2), contents, "xray", 0.71073
+        crystal.phased(0.85, 15.0, 1), crystal.merged(0.85, 0.02, 2), crystal.experiment(contents, 0.71073)
     )[0]
     folder = tmp_path_factory.mktemp("solution")
     write_solution(best, folder, "a title: with 'quotes'")
@@ -126,7 +126,7 @@ def test_the_mtz_file_gives_the_map_again(solved: tuple[Crystal, Candidate, Path
 
 def test_labels_of_many_atoms_fit_into_four_columns() -> None:
     crystal = CRYSTALS[0]
-    best = determine(crystal.phased(1.0, 0.0, 1), crystal.cell, crystal.merged(1.0, 0.02, 2), crystal.contents())[0]
+    best = determine(crystal.phased(1.0, 0.0, 1), crystal.merged(1.0, 0.02, 2), crystal.experiment())[0]
     many = tuple(replace(best.atoms[0], label=f"Cl{number}") for number in range(1, 181))
     lines = res_text(replace(best, atoms=many), "many").splitlines()
     labels = [line.split()[0] for line in lines[lines.index(next(x for x in lines if x.startswith("FVAR"))) + 1 : -2]]
@@ -144,7 +144,7 @@ def test_columns_of_the_reflections_never_touch_their_limits(solved: tuple[Cryst
 @pytest.mark.skipif(find_spec("smtbx") is None, reason="cctbx is not installed: pip install phaselearn[peers]")
 def test_smtbx_refines_what_was_written_to_the_same_result(tmp_path: Path) -> None:
     crystal = CRYSTALS[1]
-    best = determine(crystal.phased(0.85, 15.0, 1), crystal.cell, crystal.merged(0.85, 0.1, 2), crystal.contents())[0]
+    best = determine(crystal.phased(0.85, 15.0, 1), crystal.merged(0.85, 0.1, 2), crystal.experiment())[0]
     write_solution(best, tmp_path, crystal.symbol)
     script = Path(__file__).with_name("refine_with_smtbx.py")
     done = subprocess.run(

@@ -19,6 +19,7 @@ from phaselearn.measured.readers.table import is_table, read_table
 from phaselearn.measured.readers.text import TextSource
 from phaselearn.measured.readers.xds import is_xds, read_xds
 from phaselearn.measured.reflection_data import PROBES, ReflectionData
+from phaselearn.measured.stated_symmetry import operations_named
 from phaselearn.quoting import command
 
 _BESIDE = (".ins", ".res", ".INS", ".RES")
@@ -35,6 +36,7 @@ def read_reflections(
     elements: Sequence[str] | str | None = None,
     formula: str | None = None,
     probe: str | None = None,
+    space_group: str | int | None = None,
     block: str | None = None,
 ) -> ReflectionData:
     """Return the reflections of a file, and what is known of the crystal; what is given here stands above the file.
@@ -48,6 +50,7 @@ def read_reflections(
         elements: symbols, as a list or as `C,H,O`.
         formula: one formula unit, such as `C14H14O2`; the number of units in the cell follows from its volume.
         probe: "xray", "electron" or "neutron"; None for that of the file, or what the wavelength suggests.
+        space_group: symbol or number of the expected group; it is tried among the others, whatever the phases say.
         block: data block of a CIF with several lists of reflections.
 
     Raises:
@@ -55,6 +58,8 @@ def read_reflections(
     """
     path = Path(path)
     given = _given(cell, wavelength, elements, formula, probe)
+    if space_group is not None:
+        given = replace(given, operations=operations_named(space_group))
     beside = _instructions(path, ins)
     listing = _listing(TextSource(path), beside, block)
     stated = given.or_else(beside.stated).or_else(listing.stated)
