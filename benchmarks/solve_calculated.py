@@ -4,7 +4,7 @@
                 [--kind lab|ed|dac] [--false shells|indices|laue] [--d_min 0.7 1.6] [--molecular] [--starts flipping]
 
 `--kind lab` are X-ray intensities with displacements of 0.01 to 0.06 Å², noise, 2 to 30 % missing, measured one to
-three times; `ed` electrons, with errors of 20 to 40 % that measuring again does not cure and a missing wedge of 60°;
+three times; `ed` electrons, with errors of 20 to 40 % that repetitions share and a missing wedge of 60°;
 `dac` those of a pressure cell, where whole regions are missing. A quarter of the crystals has wrong numbers of atoms
 stated, another quarter none. `--false` spoils the intensities: permuted in `shells` of resolution, given to other
 `indices`, or averaged under a `laue` class that is too high, in a cell that obeys it. Nothing may be called solved
@@ -57,6 +57,7 @@ class Kind:
         wavelength: wavelength in Å.
         systematic: range of the relative error of an intensity that repetitions share.
         share: range of the share of reflections that are measured.
+        mates: whether Friedel mates are measured apart, each with an error of its own.
         half_angle: degrees from the axis of a cone without reflections; 0 for none.
         regions: number of such cones.
     """
@@ -65,6 +66,7 @@ class Kind:
     wavelength: float
     systematic: tuple[float, float]
     share: tuple[float, float]
+    mates: bool = False
     half_angle: float = 0.0
     regions: int = 0
 
@@ -82,7 +84,7 @@ class Kind:
 
 KINDS = {
     "lab": Kind("xray", 0.71073, (0.0, 0.05), (0.7, 0.98)),
-    "ed": Kind("electron", 0.0251, (0.2, 0.4), (0.85, 1.0), half_angle=30, regions=1),
+    "ed": Kind("electron", 0.0251, (0.2, 0.4), (0.85, 1.0), mates=True, half_angle=30, regions=1),
     "dac": Kind("xray", 0.4, (0.05, 0.15), (0.8, 0.98), half_angle=45, regions=3),
 }
 
@@ -143,8 +145,9 @@ def measured(
     hkl = np.stack([each.numpy() for each in torch.meshgrid(*indices, indexing="ij")], -1)[inside[0].numpy()]
     intensity = factors.abs().square()[inside].numpy()
     s_square = square[inside].numpy()
-    half = hkl @ np.array([1 << 40, 1 << 20, 1]) > 0
-    hkl, intensity, s_square = (each[half] for each in (hkl, intensity, s_square))
+    if not kind.mates:
+        half = hkl @ np.array([1 << 40, 1 << 20, 1]) > 0
+        hkl, intensity, s_square = (each[half] for each in (hkl, intensity, s_square))
     spoiled = spoiling(hkl, s_square, intensity, random)
     if spoiled is None:
         return None
@@ -156,7 +159,7 @@ def measured(
     sigma = np.hypot(random.uniform(0.02, 0.08) * intensity, random.uniform(0.005, 0.05) * intensity.mean())
     scale = 9999 / intensity.max()
     noisy = intensity + sigma * random.normal(size=len(hkl))
-    signs = random.choice([-1, 1], size=(len(hkl), 1))
+    signs = np.ones((len(hkl), 1)) if kind.mates else random.choice([-1, 1], size=(len(hkl), 1))
     experiment = Experiment(
         cell=cell_of(stated), wavelength=kind.wavelength, probe=kind.probe, contents=contents_of(row, random)
     )

@@ -29,6 +29,7 @@ from phaselearn.measured.stated_symmetry import rotations_of
 AGREES, CONTRADICTED, UNTESTED, REDUCED = "agrees", "contradicted", "untested", "one of each"
 _FEWEST_PAIRS = 10  # unrelated intensities are as similar once in some ten thousand trials
 _LARGEST_DELTA = 0.08  # without repetitions to judge by: relative errors of 20 % in I, R_int of 0.12
+_LARGEST_OF_ELECTRONS = 0.25  # the same: equivalents differ by as much, as electrons are scattered more than once
 _WORST_DELTA = 0.25  # of data whose own repetitions agree no better: R_int of 0.25
 _FACTOR, _TERM = 4.0, 0.03  # δ of a symmetry may reach this factor of that of repetitions, and this more
 _MOST_OF_SPREAD = 0.5  # of the spread of unrelated intensities, noise included
@@ -254,8 +255,9 @@ def _largest_delta(data: ReflectionData, triclinic: Merged, tests: Iterable[_Com
         noise = np.bincount(owner, np.square(data.sigma))[repeated] / count[repeated]
         reference = _Spread.of(triclinic).compared(repeated, 2 * variance, 2 * noise).delta
         return float(np.clip(_FACTOR * np.nan_to_num(reference) + _TERM, _TERM, _WORST_DELTA))
+    most = _LARGEST_OF_ELECTRONS if data.experiment.probe == "electron" else _LARGEST_DELTA
     best = min((test.delta for test in tests if test.pairs >= _REFERENCE and not np.isnan(test.delta)), default=0.0)
-    return float(np.clip(_FACTOR * best + _TERM, _TERM, _LARGEST_DELTA))
+    return float(np.clip(_FACTOR * best + _TERM, _TERM, most))
 
 
 def _reason(chosen: LaueCandidate, candidates: Sequence[LaueCandidate], largest: float) -> str:
