@@ -134,6 +134,23 @@ def test_labels_of_many_atoms_fit_into_four_columns() -> None:
     assert max(map(len, labels)) <= 4
 
 
+def test_electrons_get_their_scattering_factors_for_shelx(solved: tuple[Crystal, Candidate, Path]) -> None:
+    _, best, _ = solved
+    text = res_text(replace(best, probe="electron"), "electrons")
+    assert max(map(len, text.splitlines())) <= 80
+    lines = [line for line in text.replace("=\n", "").splitlines() if line.startswith("SFAC")]
+    assert {line.split()[1] for line in lines} == {atom.element for atom in best.atoms}
+    square = np.linspace(0, 2, 9) ** 2
+    for line in lines:
+        _, element, *numbers = line.split()
+        values = np.array(numbers, dtype=float)
+        table = gemmi.Element(element).c4322
+        expected = sum(a * np.exp(-b * square / 4) for a, b in zip(table.a, table.b, strict=True))
+        found = values[:8:2] @ np.exp(-values[1:8:2, None] * square / 4) + values[8]
+        np.testing.assert_allclose(found, expected, atol=2e-3 * expected[0])
+        assert values[-1] == pytest.approx(gemmi.Element(element).weight, abs=1e-3)
+
+
 def test_columns_of_the_reflections_never_touch_their_limits(solved: tuple[Crystal, Candidate, Path]) -> None:
     _, best, _ = solved
     lines = hkl_text(best).splitlines()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import gemmi
 import numpy as np
 
 from phaselearn.structure.candidate import Atom, Candidate
+from phaselearn.structure.scattering_factors import gaussians
 from phaselearn.structure.space_group import SpaceGroup
 
 # Centring vectors in twelfths and the number that LATT has for them.
@@ -48,7 +50,7 @@ def res_text(candidate: Candidate, title: str) -> str:
         f"LATT {number}",
         *(f"SYMM {operation}" for operation in operations),
         *(["NEUT"] if candidate.probe == "neutron" else []),
-        f"SFAC {' '.join(elements)}",
+        *_scattering(elements, candidate.probe),
         f"UNIT {' '.join(f'{contents[element]:g}' for element in elements)}",
         *("L.S. 10", "FMAP 2", "PLAN 20", "BOND"),
         f"WGHT {fit.weight_a:.4f} {fit.weight_b:.4f}",
@@ -75,6 +77,21 @@ def hkl_text(candidate: Candidate) -> str:
         )
     ]
     return "\n".join((*lines, f"{0:4d}{0:4d}{0:4d}{0:8.2f}{0:8.2f}", ""))
+
+
+def _scattering(elements: Sequence[str], probe: str) -> list[str]:
+    """Return SFAC by names, which stand for X-rays, or after NEUT for neutrons; for electrons with their factors."""
+    if probe != "electron":
+        return [f"SFAC {' '.join(elements)}"]
+    lines = []
+    for element in elements:
+        values = [f"{value:.4f}" for value in gaussians(element, probe)]
+        tabulated = gemmi.Element(element)
+        lines += [
+            f"SFAC {element} {' '.join(values[:6])} =",
+            f" {' '.join(values[6:])} 0 0 0 {tabulated.covalent_r:.2f} {tabulated.weight:.3f}",
+        ]
+    return lines
 
 
 def _hkl_factor(candidate: Candidate) -> float:
