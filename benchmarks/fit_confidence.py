@@ -18,7 +18,7 @@ from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-NAMES = ("ln R1", "ln overdetermination", "agreement", "loose")
+NAMES = ("log_r1", "log_overdetermination", "agreement", "loose", "lacking", "lower", "spread", "odd")
 BINS = (0, 0.1, 0.5, 0.8, 0.9, 0.95, 0.99, 1.01)
 STRENGTH = 0.6  # weight of the squared coefficients of standardised figures
 
@@ -27,13 +27,11 @@ def main() -> None:
     """Fit, and print the coefficients and the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="+")
-    rows = []
+    rows: list[dict[str, str]] = []
     for path in parser.parse_args().tables:
         with open(path, newline="") as file:
-            rows += [row for row in csv.DictReader(file) if row["r1"]]
-    columns = {name: np.array([float(row[name]) for row in rows]) for name in ("r1", "overdetermination")}
-    others = [[float(row[name]) for row in rows] for name in ("agreement", "loose")]
-    figures = np.stack([*(np.log(column) for column in columns.values()), *others], 1)
+            rows += [row for row in csv.DictReader(file) if row.get(NAMES[0])]
+    figures = np.array([[float(row[name]) for name in NAMES] for row in rows])
     right = np.array([int(row["right"]) for row in rows])
     model = make_pipeline(StandardScaler(), LogisticRegression(C=1 / STRENGTH))
     left_out = cross_val_predict(model, figures, right, cv=LeaveOneOut(), method="predict_proba")[:, 1]

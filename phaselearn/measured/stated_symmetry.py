@@ -32,7 +32,7 @@ def operations_named(name: str | int) -> tuple[str, ...]:
     found = gemmi.find_spacegroup_by_number(int(text)) if text.isdecimal() else gemmi.find_spacegroup_by_name(text)
     if found is None:
         raise UserError(
-            f"space_group={printable(text)} is no space group: give a symbol or number of the International Tables, "
+            f"space_group={printable(text)} is not a space group: give a symbol or number of the International Tables, "
             "e.g. space_group='P 21/n' or space_group=14"
         )
     return tuple(operation.triplet() for operation in found.operations())

@@ -24,12 +24,15 @@ def test_a_right_structure_passes_and_a_high_r1_does_not(right: Candidate) -> No
     assert confidence(replace(right, fit=replace(right.fit, r1=0.45))) < 0.5
 
 
-@pytest.mark.parametrize("better", ["r1", "parameters", "agreement", "displacements"])
+@pytest.mark.parametrize("better", ["r1", "parameters", "agreement", "displacements", "stated", "laue", "cell"])
 def test_it_rises_with_each_figure(right: Candidate, better: str) -> None:
     worse = {
         "r1": replace(right, fit=replace(right.fit, r1=1.5 * right.fit.r1)),
         "parameters": replace(right, fit=replace(right.fit, parameters=3 * right.fit.parameters)),
         "agreement": replace(right, symmetry=replace(right.symmetry, agreement=0.3)),
+        "stated": replace(right, stated_share=0.5),
+        "laue": replace(right, symmetry=replace(right.symmetry, laue_share=0.5)),
+        "cell": replace(right, cell=tuple(1.4 * edge for edge in right.cell[:3]) + right.cell[3:]),
         "displacements": replace(right, atoms=(*right.atoms[1:], replace(right.atoms[0], u_iso=0.4))),
     }[better]
     assert confidence(worse) < confidence(right)
