@@ -18,7 +18,7 @@ from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-NAMES = ("log_r1", "log_overdetermination", "agreement", "loose", "lacking", "lower", "spread", "odd")
+NAMES = ("r1", "log_overdetermination", "agreement", "loose", "lacking", "lower", "spread", "odd")
 BINS = (0, 0.1, 0.5, 0.8, 0.9, 0.95, 0.99, 1.01)
 STRENGTH = 0.6  # weight of the squared coefficients of standardised figures
 

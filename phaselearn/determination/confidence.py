@@ -11,17 +11,17 @@ from phaselearn.structure.candidate import Candidate
 from phaselearn.structure.neighbours import nearest_neighbours
 
 CONFIDENT = 0.8  # from which on a structure counts as solved
-# A logistic regression on calculated crystals, a third of which are spoiled: benchmarks/fit_confidence.py fits it.
-_CONSTANT = -8.47
+# A logistic regression on calculated crystals, nearly half of them spoiled: benchmarks/fit_confidence.py fits it.
+_CONSTANT = 0.54
 _WEIGHTS = {
-    "log_r1": -2.49,
-    "log_overdetermination": 1.51,
-    "agreement": 3.29,
-    "loose": -8.77,
-    "lacking": -3.07,
-    "lower": -2.78,
-    "spread": -7.68,
-    "odd": -2.79,
+    "r1": -16.92,
+    "log_overdetermination": 1.35,
+    "agreement": 2.25,
+    "loose": -9.1,
+    "lacking": -1.97,
+    "lower": -2.38,
+    "spread": -8.02,
+    "odd": -2.36,
 }
 _LEAST = 1e-4  # smallest value of a logarithm’s argument
 _LOOSE = 0.15  # Å², U of an atom that is hardly there
@@ -38,7 +38,7 @@ def confidence(candidate: Candidate) -> float:
 def features(candidate: Candidate) -> dict[str, float]:
     """Return the figures that the probability is computed from, by name.
 
-    - log_r1: logarithm of R1;
+    - r1: R1 of the strong reflections;
     - log_overdetermination: logarithm of the number of strong reflections for each parameter;
     - agreement: agreement of the phases with the space group;
     - loose: share of the atoms with a displacement as of atoms that are not there;
@@ -57,7 +57,7 @@ def features(candidate: Candidate) -> dict[str, float]:
         lattice_of(candidate.cell),
     )
     return {
-        "log_r1": math.log(max(fit.r1, _LEAST)),
+        "r1": fit.r1,
         "log_overdetermination": math.log(max(fit.strong / max(fit.parameters, 1), _LEAST)),
         "agreement": candidate.symmetry.agreement,
         "loose": float((multiplicity * loose).sum() / multiplicity.sum()),
