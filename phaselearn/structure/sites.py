@@ -38,7 +38,7 @@ class Site:
             lattice: (3, 3), rows in Å.
             reach: distance in Å to an image, below which image and point are one.
         """
-        inverse: NDArray[np.float64] = np.linalg.inv(lattice)
+        inverse = np.linalg.inv(lattice).astype(np.float64)
         for _ in range(_PASSES):
             steps = _to_images(position, group, lattice)
             near = np.linalg.norm(steps @ lattice, axis=1) <= reach
