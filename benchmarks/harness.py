@@ -86,7 +86,7 @@ def compare(name: str, store: Path, figures: Figures) -> None:
         data = build_data(config)
         for run in fastest:
             torch.manual_seed(0)
-            fastest[run] = min(fastest[run], run(build_model(config, data), data, epochs))
+            fastest[run] = min(fastest[run], run(build_model(config, data.definition), data, epochs))
     bare, ours = fastest[bare_epoch], fastest[trainer_epoch]
     figures.state(f"{name}, milliseconds an epoch in the bare loop", 1e3 * bare)
     figures.at_most(f"{name}, epoch through data module and Trainer against the bare loop", ours / bare, bound)
@@ -102,7 +102,7 @@ def stream(store: Path) -> None:
     torch.set_num_threads(1)
     config = composed("model=mlp", "data=hkl10", f"data.store={store}", "data.loading.cache=none")
     data = build_data(config)
-    trainer_epoch(build_model(config, data), data, 1)
+    trainer_epoch(build_model(config, data.definition), data, 1)
     print(peak_memory())
 
 

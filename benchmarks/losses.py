@@ -93,7 +93,7 @@ def unet_step(batch: dict[str, Tensor]) -> float:
     from phaselearn.commands.session import build_data, build_model
 
     config = composed("model=unet3d", "data=hkl20_full")
-    model = build_model(config, build_data(config))
+    model = build_model(config, build_data(config).definition)
     optimizer = model.configure_optimizers()
     part = {name: values[:UNET_BATCH] for name, values in batch.items()}
     part["input"] = part["density"]

@@ -50,7 +50,7 @@ def main() -> None:
     batches = list(islice(data.train_dataloader(), given.batches + 1))
     figures, totals = Figures(), {}
     for precision in ("float32", "bfloat16"):
-        model = build_model(config, data)
+        model = build_model(config, data.definition)
         starts, cycles = Clock(model, "_training_starts"), Clock(model.network, "trajectory")
         forward = backward = 0.0
         for number, batch in enumerate(batches):

@@ -1,9 +1,12 @@
 """PhaseLearn: networks for the crystallographic phase problem, and structures from measured reflections.
 
-from phaselearn import read_reflections, solve
+from phaselearn import load_data, load_model, read_reflections, solve
 
 result = solve(read_reflections("crystal.hkl"), seconds=60)
 print(result.solved, result.best.formula, result.best.space_group.symbol)
+
+model, data = load_model("outputs/look"), load_data("outputs/look")
+density = model(next(iter(data.test_dataloader())))
 """
 
 from __future__ import annotations
@@ -12,9 +15,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from phaselearn.api import read_reflections, solve
+    from phaselearn.api import build_data, load_data, load_model, read_reflections, solve
 
-__all__ = ["read_reflections", "solve"]
+__all__ = ["build_data", "load_data", "load_model", "read_reflections", "solve"]
 
 # torch takes seconds to import: a name is looked up when it is first asked for.
 _PLACES = {name: "phaselearn.api" for name in __all__}

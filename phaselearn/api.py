@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 
-from phaselearn.commands.options import config_directory, options_of
+from omegaconf import DictConfig
+
+from phaselearn.commands import session
+from phaselearn.commands.composition import composed
+from phaselearn.commands.options import options_of
+from phaselearn.commands.settings import check
+from phaselearn.commands.strangers import CONFIG_FILE, Stranger, read_run_config
+from phaselearn.data.datamodule import PairDataModule
 from phaselearn.determination.determination import Determination, Trial
 from phaselearn.determination.pipeline import determine_structure
-from phaselearn.errors import unknown
+from phaselearn.errors import UserError, unknown
 from phaselearn.measured.readers import read_reflections
 from phaselearn.measured.reflection_data import ReflectionData
+from phaselearn.models.base import DensityModel
 from phaselearn.phasing.solution import Solver
 
-__all__ = ["read_reflections", "solve"]
+__all__ = ["build_data", "load_data", "load_model", "read_reflections", "solve"]
 
 
 def solve(
@@ -47,15 +54,64 @@ def starts_named(name: str, seed: int) -> Solver:
     Raises:
         UserError: there are no such starts.
     """
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
     from hydra.utils import instantiate
 
     if name not in options_of("starts"):
         raise unknown("starts", name, options_of("starts"))
-    # Within a command, Hydra knows the folder already and cannot be initialised twice.
-    begun = GlobalHydra.instance().is_initialized()
-    with nullcontext() if begun else initialize_config_dir(str(config_directory()), version_base="1.3"):
-        config = compose("solve", [f"starts={name}", f"seed={seed}"])
-    search: Solver = instantiate(config.search)
+    search: Solver = instantiate(composed("solve", f"starts={name}", f"seed={seed}").search)
     return search
+
+
+def load_model(run: str | Path, *, checkpoint: str = "best", trust: bool = False) -> DensityModel:
+    """Return the trained network of a run folder, ready to predict: `model(batch)` is a density (B, N, N, N).
+
+    Args:
+        run: a run folder, such as `outputs/look`.
+        checkpoint: `best` or `last`.
+        trust: whether the folder may name classes that no installed package provides.
+
+    Raises:
+        UserError: the folder is no run, its configuration is refused, or its checkpoint cannot be read.
+    """
+    from hydra.utils import instantiate
+
+    config = _configuration_of(Path(run), trust)
+    model = session.build_model(config, instantiate(config.data.definition))
+    session.load_weights(model, session.checkpoint_path(Path(run), checkpoint))
+    return model.eval()
+
+
+def load_data(run: str | Path, *, trust: bool = False) -> PairDataModule:
+    """Return the data of a run folder, prepared as the run's network reads them.
+
+    Args:
+        run: a run folder, such as `outputs/look`.
+        trust: whether the folder may name classes that no installed package provides.
+
+    Raises:
+        UserError: the folder is no run, or its configuration is refused.
+    """
+    return session.build_data(_configuration_of(Path(run), trust))
+
+
+def build_data(*choices: str) -> PairDataModule:
+    """Return the data that `python train.py` with these choices trains on.
+
+    Args:
+        choices: as on the command line: `"data=hkl10_full"`, `"source.count=300"`, `"data.store=my.zarr"`.
+
+    Raises:
+        UserError: a choice is not allowed.
+    """
+    config = composed("train", *choices)
+    check(config, "train")
+    return session.build_data(config)
+
+
+def _configuration_of(run: Path, trust: bool) -> DictConfig:
+    if not (run / CONFIG_FILE).is_file():
+        raise UserError(f"{run} is not a run folder (it has no {CONFIG_FILE}): name one, e.g. outputs/FOLDER")
+    stranger = Stranger(str(run / CONFIG_FILE), "load_model(…, trust=True)")
+    config = read_run_config(run, stranger, trust, without=("logger",))
+    check(config, "train")
+    return config

@@ -196,7 +196,7 @@ def _contender(name: str, device: str, trusted: bool) -> Contender:
     checkpoint = checkpoint_path(folder, "best")
 
     def build(data: Any) -> Any:
-        model = build_model(config, data)
+        model = build_model(config, data.definition)
         load_weights(model, checkpoint)
         return model
 

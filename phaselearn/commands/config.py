@@ -55,7 +55,7 @@ def _explain(overrides: list[str]) -> None:
     plain = _without_hydra(config)
     check(plain, "train")
     data = build_data(plain)
-    model = build_model(plain, data)
+    model = build_model(plain, data.definition)
     console = Console()
     console.print(_choices_table(choices, overrides))
     values = _values_table(plain, choices, overrides)

@@ -44,7 +44,7 @@ def _evaluate(config: DictConfig) -> None:
     seen = read_training_set(run)
     data = build_data(config, seen=frozenset(seen["prototypes"]))
     data.prepare_data()
-    model = build_model(config, data)
+    model = build_model(config, data.definition)
     checkpoint = checkpoint_path(run, config.evaluation.checkpoint)
     load_weights(model, checkpoint)
     methods = {str(name): build_method(str(name), data) for name in config.evaluation.methods}

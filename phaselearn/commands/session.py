@@ -16,6 +16,7 @@ from phaselearn.quoting import command, setting
 
 if TYPE_CHECKING:
     from phaselearn.data.datamodule import PairDataModule
+    from phaselearn.data.pairs import PairDefinition
     from phaselearn.models.base import DensityModel
 
 TRAINING_SET_FILE = "training_set.json"
@@ -79,8 +80,13 @@ def _build(node: DictConfig, **handed: Any) -> Any:
     return instantiate(node, _partial_=True)(**handed)
 
 
-def build_model(config: DictConfig, data: PairDataModule) -> DensityModel:
-    """Return the model with its loss and optimiser, and with new weights."""
+def build_model(config: DictConfig, definition: PairDefinition) -> DensityModel:
+    """Return the model with its loss and optimiser, and with new weights.
+
+    Args:
+        config: the configuration of a training run.
+        definition: definition of the pairs that the model reads.
+    """
     from hydra.utils import instantiate
 
     optim = instantiate(config.optim)
@@ -88,7 +94,7 @@ def build_model(config: DictConfig, data: PairDataModule) -> DensityModel:
     return _build(
         config.model,
         loss=instantiate(config.loss),
-        definition=data.definition,
+        definition=definition,
         optimizer=optim["optimizer"],
         scheduler=optim["scheduler"],
     )

@@ -59,7 +59,7 @@ def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
 
     data = build_data(config)
     # The model is built before the data, which may take long: a mistake in it shows at once.
-    model = build_model(config, data)
+    model = build_model(config, data.definition)
     check_trains(HydraConfig.get().runtime.choices.get("model"), model)
     if config.get("compile") is not None:
         compile_forward(model, config.compile)

@@ -19,13 +19,18 @@ def within_bounds(data: ReflectionData) -> tuple[ReflectionData, tuple[str, ...]
     """Return the reflections that are used, and a note about those that are not.
 
     Raises:
-        UserError: the cell is too large.
+        UserError: the cell is too large, or nothing was measured above zero.
     """
     cell = volume(data.experiment.cell)
     if cell > LARGEST_CELL:
         raise UserError(
             f"{data.source}: the cell has {cell:,.0f} Å³, and at most {LARGEST_CELL:,.0f} are taken: this is made for "
             "small structures, not for proteins; see that cell and file belong together"
+        )
+    if not np.any(data.intensity > 0):
+        raise UserError(
+            f"{data.source}: no intensity of {len(data):,} reflections is above 0: see that the column is that of the "
+            "intensities"
         )
     finest = max(FINEST, (8 * cell / _VOXELS) ** (1 / 3))
     kept = inverse_d_squared(data.hkl, data.experiment.cell) <= 1 / finest**2

@@ -7,17 +7,21 @@ class TestMine(ModelContract):
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
 import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
 
 from phaselearn.data.batch import Batch, map_batch, select
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.preparation.observation import Observation
+from phaselearn.losses.mse import MeanSquaredError
 from phaselearn.models.base import DensityModel
 from phaselearn.testing.batches import DEFINITION, small_batch
+from phaselearn.testing.options import composed
 
 
 class ModelContract:
@@ -117,15 +121,13 @@ class ModelContract:
 def from_option(option: str, *overrides: str) -> type[ModelContract]:
     """Return the contract of an option of conf/model."""
 
+    @cache
+    def config() -> DictConfig:
+        return composed(f"model={option}", *overrides).model
+
     class Contract(ModelContract):
         def model(self, definition: PairDefinition) -> DensityModel:
-            from hydra.utils import instantiate
-
-            from phaselearn.losses.mse import MeanSquaredError
-            from phaselearn.testing.options import composed
-
-            config = composed(f"model={option}", *overrides)
-            return instantiate(config.model, _partial_=True)(
+            return instantiate(config(), _partial_=True)(
                 loss=MeanSquaredError(), definition=definition, optimizer=partial(torch.optim.Adam, lr=1e-3)
             )
 

@@ -27,8 +27,9 @@ from phaselearn.losses.mse import MeanSquaredError
 from phaselearn.models.base import DensityModel
 from phaselearn.phasing.solution import Solution
 from phaselearn.testing.batches import DEFINITION
-from phaselearn.testing.options import composed
+from phaselearn.testing.options import composed, options
 from tests.benchmark.record import record
+from tests.thinned import thinned
 
 NOISY = Regime("noisy", DEFINITION, Observation(noise=0.2, completeness=0.7))
 IDEAL = Regime("ideal", DEFINITION, Observation())
@@ -128,10 +129,12 @@ def test_unknown_regimes_and_splits_are_refused_with_a_way_out(crystals):
         choose_crystals(crystals, "dev", None, 0)
 
 
-def test_every_option_of_conf_observation_makes_a_regime():
-    for path in sorted((config_directory() / "observation").glob("*.yaml")):
-        regime = regime_from(config_directory(), "mine", {"mine": {"data": "hkl10_full", "observation": path.stem}})
-        assert regime.observation == instantiate(composed(f"observation={path.stem}").observation), path.stem
+@pytest.mark.parametrize(
+    "option", thinned(options("observation"), {"ideal", "lab1.2", "measured", "varied"}.__contains__)
+)
+def test_every_option_of_conf_observation_makes_a_regime(option):
+    regime = regime_from(config_directory(), "mine", {"mine": {"data": "hkl10_full", "observation": option}})
+    assert regime.observation == instantiate(composed(f"observation={option}").observation)
 
 
 @pytest.mark.parametrize("meaning", [{"data": "_base", "observation": "ideal"}, {"data": "hkl10", "observation": "d0"}])

@@ -26,7 +26,7 @@ from tests.cli.folders import (
     table,
     weights,
 )
-from tests.cli.inside import new_folder
+from tests.cli.inside import call, new_folder
 
 COLUMNS = "method,subset,n,solved,strict,median_cc,gain,phase_error,left_out,failed"
 RANDOM = ("data.augmentation.axes=true", "observation=noise20")
@@ -120,11 +120,16 @@ def test_a_resumed_run_is_the_run_that_never_stopped(workplace: Path, trained: t
     assert table(stopped / "results.csv") == table(trained[0] / "results.csv")
 
 
-def test_the_last_epoch_is_kept_where_nothing_improves(workplace: Path) -> None:
+@pytest.fixture(scope="module")
+def idle(workplace: Path) -> Path:
+    """A run that learns nothing."""
     command(workplace, *TRAIN, *SMALL, "trainer.max_epochs=3", "optim.optimizer.lr=0.0", "run=outputs/idle")
+    return workplace / "outputs" / "idle"
+
+
+def test_the_last_epoch_is_kept_where_nothing_improves(idle: Path) -> None:
     for which, epoch in (("best", 0), ("last", 2)):
-        path = workplace / "outputs" / "idle" / f"{which}.ckpt"
-        assert torch.load(path, map_location="cpu", weights_only=True)["epoch"] == epoch
+        assert torch.load(idle / f"{which}.ckpt", map_location="cpu", weights_only=True)["epoch"] == epoch
 
 
 @pytest.mark.slow
@@ -234,13 +239,16 @@ def test_a_named_crystal_is_judged_with_any_run(workplace: Path, trained: tuple[
     assert headings[0].startswith("## F2 · alpha_F2.cif")
 
 
-def test_prepare_never_replaces_a_store_unasked(workplace: Path) -> None:
-    prepare = (*PHASELEARN, "prepare", "source.count=60", "data=hkl10", "data.store=mine.zarr")
-    assert "mine.zarr: " in command(workplace, *prepare).stdout
-    again = command(workplace, *prepare, succeeds=False)
-    assert again.returncode == 2
-    assert again.stderr.startswith("error: mine.zarr exists already")
-    assert "overwrite=true" in again.stderr
+def test_prepare_never_replaces_a_store_unasked(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(workplace)
+    prepare = ("prepare", "source.count=60", "data=hkl10", "data.store=mine.zarr")
+    assert "mine.zarr: " in command(workplace, *PHASELEARN, *prepare).stdout
+    assert call(*prepare) == 2
+    told = capfd.readouterr().err
+    assert told.startswith("error: mine.zarr exists already")
+    assert "overwrite=true" in told
 
 
 @pytest.mark.slow
@@ -259,20 +267,26 @@ def test_a_sweep_makes_a_folder_for_each_run(workplace: Path) -> None:
     assert f"page:   {page.relative_to(workplace)}" in done.stdout
 
 
-def test_runs_are_listed_and_compared(workplace: Path, trained: tuple[Path, str], whole: Path) -> None:
+def test_runs_are_listed_and_compared(
+    workplace: Path,
+    trained: tuple[Path, str],
+    idle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     before = set(workplace.iterdir())
     listed = command(workplace, *PHASELEARN, "runs").stdout
-    assert "trained" in listed
-    assert "whole" in listed
+    assert trained[0].name in listed
+    assert idle.name in listed
     assert "best:   python train.py source.count=120" in listed
     assert (workplace / "outputs" / "index.html").exists()
-    compared = command(workplace, *PHASELEARN, "runs", "compare=[outputs/trained,outputs/whole]").stdout
-    assert "data.augmentation.axes" in compared
-    assert (workplace / "outputs" / "comparison_trained_whole.html").exists()
+    monkeypatch.chdir(workplace)
+    assert call("runs", "compare=[outputs/trained,outputs/idle]") == 0
+    assert "data.augmentation.axes" in capfd.readouterr().out
+    assert (workplace / "outputs" / "comparison_trained_idle.html").exists()
     for wrong, said in (("compare=[outputs/trained]", "two run folders"), ("folder=nowhere", "not a folder")):
-        failed = command(workplace, *PHASELEARN, "runs", wrong, succeeds=False)
-        assert failed.returncode == 2
-        assert said in failed.stderr
+        assert call("runs", wrong) == 2
+        assert said in capfd.readouterr().err
     assert set(workplace.iterdir()) == before
 
 

@@ -83,7 +83,7 @@ def test_what_is_not_solved_has_exit_code_1_and_the_best_attempt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write_hkl(scrambled(within(example(), 1.4)), tmp_path / "noise.hkl")
+    write_hkl(scrambled(within(example(), 1.7)), tmp_path / "noise.hkl")
     shutil.copy(EXAMPLE.with_suffix(".ins"), tmp_path / "noise.ins")
     assert call("solve", "noise.hkl", "seconds=0.1", "run=unsolved") == 1
     told = json.loads((tmp_path / "unsolved" / "solution.json").read_text())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 import torch
@@ -50,13 +51,19 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def plain(workplace: Path) -> Path:
+def plain_and_told(workplace: Path) -> tuple[Path, CompletedProcess[str]]:
+    """A run of two epochs without any of the options, and its process."""
+    done, run = train(workplace, "plain", "callbacks.lines.seconds=0.0")
+    return run, done
+
+
+@pytest.fixture(scope="module")
+def plain(plain_and_told: tuple[Path, CompletedProcess[str]]) -> Path:
     """A run of two epochs without any of the options."""
-    command(workplace, *TRAIN, *BARE, "trainer.max_epochs=2", "run=outputs/plain")
-    return workplace / "outputs" / "plain"
+    return plain_and_told[0]
 
 
-def train(workplace: Path, name: str, *overrides: str, succeeds: bool = True):
+def train(workplace: Path, name: str, *overrides: str, succeeds: bool = True) -> tuple[CompletedProcess[str], Path]:
     """Train for two epochs and return the finished process and the run folder."""
     done = command(
         workplace, *TRAIN, *BARE, "trainer.max_epochs=2", *overrides, f"run=outputs/{name}", succeeds=succeeds
@@ -169,8 +176,8 @@ def test_a_quiet_run_prints_its_folder_alone(workplace: Path, plain: Path) -> No
     assert_same_training(run, plain)
 
 
-def test_progress_is_lines_where_there_is_no_terminal(workplace: Path) -> None:
-    done, run = train(workplace, "lines", "callbacks.lines.seconds=0.0")
+def test_progress_is_lines_where_there_is_no_terminal(plain_and_told: tuple[Path, CompletedProcess[str]]) -> None:
+    run, done = plain_and_told
     first = next(float(row["val/median_cc"]) for row in metric_rows(run) if "val/median_cc" in row)
     lines = [line for line in done.stderr.splitlines() if line.startswith("epoch ")]
     assert len(lines) == 2

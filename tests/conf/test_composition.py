@@ -17,11 +17,12 @@ from phaselearn.commands.settings import check
 from phaselearn.commands.strangers import Stranger, check_stranger
 from phaselearn.errors import UserError
 from phaselearn.testing.options import composed, options
+from tests.thinned import thinned
 
 GROUPS = sorted(entry.name for entry in config_directory().iterdir() if entry.is_dir())
-CHOICES = [(group, option) for group in GROUPS if group != "starts" for option in options(group)]
+CHOICES = {group: options(group) for group in GROUPS if group not in ("experiment", "starts")}
 FILES = sorted(config_directory().rglob("*.yaml"))
-NEEDS = {("source", "file"): ["source.path=x"], ("source", "folder"): ["source.path=x"]}
+NEEDS = {"source=file": ["source.path=x"], "source=folder": ["source.path=x"]}
 
 
 def _targets(node: object) -> Iterator[str]:
@@ -42,9 +43,15 @@ def _checked(*overrides: str, name: str = "train") -> DictConfig:
     return config
 
 
-@pytest.mark.parametrize(("group", "option"), CHOICES)
-def test_every_option_composes_with_the_training(group: str, option: str) -> None:
-    config = _checked(f"{group}={option}", *NEEDS.get((group, option), []))
+def _covering() -> list[list[str]]:
+    """Return choices of all groups at once, so few that each option is among them."""
+    rows = range(max(map(len, CHOICES.values())))
+    return [[f"{group}={names[row % len(names)]}" for group, names in CHOICES.items() if names] for row in rows]
+
+
+@pytest.mark.parametrize("choices", [*_covering(), *([f"experiment={name}"] for name in options("experiment"))])
+def test_every_option_composes_with_the_training(choices: list[str]) -> None:
+    config = _checked(*choices, *(need for choice in choices for need in NEEDS.get(choice, ())))
     assert config.model._target_
     assert config.data.definition._target_
 
@@ -54,16 +61,18 @@ def test_every_option_of_starts_composes_with_solve(option: str) -> None:
     assert _checked(f"starts={option}", name="solve").starts._target_
 
 
-@pytest.mark.parametrize("option", options("observation"))
+@pytest.mark.parametrize(
+    "option", thinned(options("observation"), {"ideal", "lab1.2", "measured", "varied"}.__contains__)
+)
 def test_a_run_folder_may_hold_every_observation(option: str) -> None:
     config = _checked(f"observation={option}", f"+observation@training_observation={option}")
     for place in ("observation", "training_observation"):
         check_stranger({place: plain_values(config[place])}, Stranger("a run folder", "trust=true"))
 
 
-@pytest.mark.parametrize(("group", "option"), [c for c in CHOICES if c[0] in ("source", "data")])
-def test_every_source_and_data_composes_with_prepare(group: str, option: str) -> None:
-    _checked(f"{group}={option}", *NEEDS.get((group, option), []), name="prepare")
+@pytest.mark.parametrize("choice", [f"{group}={name}" for group in ("source", "data") for name in CHOICES[group]])
+def test_every_source_and_data_composes_with_prepare(choice: str) -> None:
+    _checked(choice, *NEEDS.get(choice, ()), name="prepare")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(config_directory())))

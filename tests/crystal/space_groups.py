@@ -2,7 +2,8 @@
 
 import gemmi
 import numpy as np
-import pytest
+
+from tests.thinned import thinned
 
 CELLS = {
     "triclinic": (6.0, 7.0, 8.0, 82.0, 97.0, 104.0),
@@ -23,8 +24,7 @@ COVERING = (
 
 def space_groups(first: int = 1) -> list:
     """Return the numbers from `first` on as parameters; all but those in COVERING are slow."""
-    numbers = range(first, 231)
-    return [number if number in COVERING else pytest.param(number, marks=pytest.mark.slow) for number in numbers]
+    return thinned(range(first, 231), COVERING.__contains__)
 
 
 def lattice_of(number: int) -> np.ndarray:

@@ -24,7 +24,7 @@ VARIANTS = {
     "soft_minimum_of_correlation": lambda: ShiftInvariant("correlation", temperature=0.05),
     "between_voxels": lambda: ShiftInvariant("correlation", subvoxel=True),
     "patterson_of_intensities": lambda: Patterson("intensity", "full", "fractional", 0.225),
-    "sharp_sinkhorn": lambda: Sinkhorn(epsilon=0.1, tolerance=1e-6),
+    "sharp_sinkhorn": lambda: Sinkhorn(epsilon=0.2, tolerance=1e-6),
     "sinkhorn_of_shape": lambda: Sinkhorn(negative_cost=0.0, tolerance=1e-6),
     "unbalanced_sinkhorn": lambda: Sinkhorn(reach=2.0),
     "energy_of_roots": lambda: EnergyDistance(exponent=0.5),

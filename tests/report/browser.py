@@ -34,7 +34,7 @@ OPTIONS = [
 
 LISTEN = """<script>
 // Chromium draws too few frames under virtual time to wait for them.
-window.requestAnimationFrame = (action) => setTimeout(() => action(performance.now()), 20);
+window.requestAnimationFrame = (action) => setTimeout(() => action(performance.now()), 50);
 window.cancelAnimationFrame = clearTimeout;
 const problems = [];
 addEventListener("error", (event) => problems.push(String(event.message)));

@@ -1,8 +1,7 @@
-"""Sweeps for W&B's agent: every command that it may give composes, and trains what the parameters say."""
+"""Sweeps for W&B's agent: every value that it may give composes, and trains what the parameters say."""
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +22,20 @@ def _values(parameter: dict[str, Any]) -> list[Any]:
 
 
 def _commands(sweep: dict[str, Any]) -> list[tuple[list[str], dict[str, Any]]]:
-    """Return the arguments of train.py for every combination, as the agent writes them, with the combination."""
+    """Return the arguments of train.py as the agent writes them, with the parameters: every value of each, in turn."""
     python, program, *arguments = sweep["command"]
     assert (python, program) == ("python", sweep["program"])
-    names = list(sweep["parameters"])
+    parameters = {name: _values(parameter) for name, parameter in sweep["parameters"].items()}
     found = []
-    for values in itertools.product(*(_values(sweep["parameters"][name]) for name in names)):
-        chosen = dict(zip(names, values, strict=True))
+    for row in range(max(map(len, parameters.values()))):
+        chosen = {name: values[row % len(values)] for name, values in parameters.items()}
         own = [f"{name}={value}" for name, value in chosen.items()]
         found.append(([part for given in arguments for part in (own if given.startswith("$") else [given])], chosen))
     return found
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
-def test_every_combination_composes(path: Path) -> None:
+def test_every_value_composes(path: Path) -> None:
     sweep = yaml.safe_load(path.read_text())
     assert sweep["method"] in ("grid", "random", "bayes")
     assert "${args_no_hyphens}" in sweep["command"]

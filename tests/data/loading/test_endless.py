@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
+import torch.distributed as dist
 
 from phaselearn.data.build.store_build import build_store
 from phaselearn.data.loading.dataset import PairDataset
@@ -15,9 +12,11 @@ from phaselearn.data.loading.endless import EndlessLoader, EndlessPairs, Trainin
 from phaselearn.data.preparation.augmentation import Augmentation
 from phaselearn.data.preparation.observation import Observation
 from phaselearn.data.preparation.preparation import Preparation
+from phaselearn.data.processes import worker_context
 from phaselearn.data.sources.synthetic import Synthetic
 from phaselearn.data.split import split_of
 from tests.cli.folders import TRAIN, command, metric_rows, table, weights
+from tests.cli.inside import call
 from tests.conftest import FULL
 
 NOISE = Observation(noise=0.1)
@@ -172,36 +171,33 @@ def test_training_without_end_and_going_on_with_it(tmp_path) -> None:
         (("source=synthetic", "data.endless=0"), "data.endless=0: a whole number of at least 1"),
     ],
 )
-def test_wrong_settings(tmp_path, arguments: tuple[str, ...], told: str) -> None:
-    done = command(tmp_path, *TRAIN, *arguments, succeeds=False)
-    assert done.returncode == 2
-    assert told in done.stderr
-    assert done.stderr.count("\n") == 1
+def test_wrong_settings(
+    tmp_path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call("train", *arguments) == 2
+    printed = capfd.readouterr().err
+    assert told in printed
+    assert printed.count("\n") == 1
     assert not (tmp_path / "outputs" / "stores").exists()
 
 
-DISTRIBUTED = """
-import sys, torch, torch.distributed as dist
-from tests.data.loading.test_endless import pairs
-dist.init_process_group("gloo", init_method=f"file://{sys.argv[1]}", rank=int(sys.argv[2]), world_size=2)
-mine = torch.cat([b["row"] for b in pairs(dist.get_world_size(), dist.get_rank(), crystals=8)])
-everything = [torch.empty_like(mine) for _ in range(2)]
-dist.all_gather(everything, mine)
-print(sorted(torch.cat(everything).tolist()))
-"""
+def _rows_of_all(meeting: str, rank: int, answers) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
+    mine = torch.cat([batch["row"] for batch in pairs(dist.get_world_size(), dist.get_rank(), crystals=8)])
+    everything = [torch.empty_like(mine) for _ in range(2)]
+    dist.all_gather(everything, mine)
+    answers.put(sorted(torch.cat(everything).tolist()))
+    dist.destroy_process_group()
 
 
 def test_two_real_processes(tmp_path) -> None:
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", DISTRIBUTED, str(tmp_path / "meet"), str(rank)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
+    answers = worker_context().Queue()
+    started = [
+        worker_context().Process(target=_rows_of_all, args=(str(tmp_path / "meet"), rank, answers)) for rank in range(2)
     ]
-    for process in running:
-        told, _ = process.communicate(timeout=120)
-        assert told.strip() == str(list(range(8)))
+    for process in started:
+        process.start()
+    assert [answers.get(timeout=120) for _ in started] == [list(range(8))] * 2
+    for process in started:
+        process.join()

@@ -61,7 +61,12 @@ def train(folder, store, stop_after=None, resume=False, **changes):
 
 @pytest.mark.parametrize(
     ("workers", "cache", "batching", "stop_after"),
-    [(0, "none", "random", 3), (2, "none", "random", 20), (2, "ram", "random", 3), (2, "none", "cell", 20)],
+    [
+        (0, "none", "random", 3),
+        pytest.param(2, "none", "random", 20, marks=pytest.mark.slow),
+        (2, "ram", "random", 3),
+        (2, "none", "cell", 20),
+    ],
 )
 def test_a_run_stopped_within_an_epoch_goes_on_with_the_next_batch(
     tiny_store, tmp_path, workers, cache, stop_after, batching

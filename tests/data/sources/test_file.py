@@ -194,10 +194,11 @@ def test_the_fingerprint_follows_the_rule_of_choice(tmp_path: Path, monkeypatch:
 
 def test_the_shared_structures(shared_structures: Path) -> None:
     with gzip.open(shared_structures) as file:
-        rows = [json.loads(line) for line in file]
-    crystals = read(shared_structures)
-    assert [crystal.id for crystal in crystals] == [row["id"] for row in rows]
-    for crystal, row in list(zip(crystals, rows, strict=True))[::211]:
+        rows = {row["id"]: row for row in map(json.loads, file)}
+    crystals = read(shared_structures, 3_000)
+    assert len(crystals) == 3_000
+    for crystal in crystals[::30]:
+        row = rows[crystal.id]
         structure = Structure(Lattice(row["lattice"]), row["species"], row["frac_coords"])
         assert crystal.formula == structure.composition.reduced_formula
         assert crystal.space_group == SpacegroupAnalyzer(structure, 0.01).get_space_group_number()

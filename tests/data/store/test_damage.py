@@ -25,6 +25,7 @@ from phaselearn.data.store.verify import verify_store
 from phaselearn.errors import UserError
 from tests.conftest import FULL
 from tests.data.files import files_of
+from tests.thinned import thinned
 
 COUNT = 300
 KINDS = (
@@ -105,7 +106,7 @@ def _reading(path: Path) -> Iterator[str]:
         yield str(error)
 
 
-@pytest.mark.parametrize("key", [key if key in SORTS else pytest.param(key, marks=pytest.mark.slow) for key in KINDS])
+@pytest.mark.parametrize("key", thinned(KINDS, SORTS.__contains__))
 @pytest.mark.parametrize("damage", [_flip, _truncate, Path.unlink], ids=["flip", "truncate", "remove"])
 def test_damage_is_noticed_named_and_mended(
     store: Path, sound: Path, key: str, damage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

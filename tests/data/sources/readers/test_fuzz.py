@@ -1,4 +1,4 @@
-"""Five hundred files of structures that went wrong, read by a process under limits of memory and time.
+"""Two hundred files of structures that went wrong, read by a process under limits of memory and time.
 
 The longer run is `benchmarks/fuzz_readers.py`; both make the same inputs of the same numbers.
 """
@@ -30,14 +30,14 @@ SALT = {
 
 def test_nothing_that_went_wrong_hurts_or_is_taken_for_a_crystal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(REPO))
-    found, counts = faults(range(500), seed=0)
+    found, counts = faults(range(200), seed=0)
     assert found == []
     for kind in SOUND:
         with_crystal, without = (counts[f"{kind}, {has} a crystal"] for has in ("with", "without"))
-        assert with_crystal + without == 100
+        assert with_crystal + without == 40
         # Neither is everything broken, nor anything taken.
-        assert with_crystal >= 5
-        assert without >= 5
+        assert with_crystal >= 2
+        assert without >= 2
 
 
 @pytest.mark.parametrize(
