@@ -1,0 +1,159 @@
+"""Pages of the documentation site that are made from files of the repository: conf/, docstrings, notebooks, README.
+
+MkDocs calls the functions `on_…`. Nothing of PhaseLearn is imported, so that the site is built in seconds and offline.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parents[1]
+# {file of the repository: page of the site}. Further pages come from docs/ and from the folders below.
+COPIED = {
+    "README.md": "index.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
+    "benchmarks/RESULTS.md": "results.md",
+    "examples/own_model/README.md": "own_model.md",
+}
+COMMANDS = {
+    "train": "python train.py",
+    "solve": "phaselearn solve",
+    "prepare": "phaselearn prepare",
+    "benchmark": "phaselearn benchmark",
+    "runs": "phaselearn runs",
+    "dashboard": "phaselearn dashboard",
+    "data_info": "phaselearn data info",
+}
+# Packages whose modules are documented, with what the page says first.
+PACKAGES = {
+    "api": "The functions of `import phaselearn`.",
+    "crystal": "Pure functions on tensors: structure factors, densities, alignment, judgements.",
+    "data": "From sources of crystals to batches of pairs.",
+    "losses": "Each loss is one file and an option of conf/loss.",
+    "metrics": "How predictions are judged during training.",
+    "models": "Each model is one file and an option of conf/model.",
+    "phasing": "Classical iterations, and the refinement of atoms.",
+    "solver": "The search over trial phases.",
+    "measured": "Reflections of an experiment.",
+    "structure": "From phases to a structure.",
+    "testing": "The contracts of models and losses.",
+}
+_LINK = re.compile(r"(?<=\]\()([^)\s]+)(?=\))|(?<=src=\")([^\"]+)(?=\")")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that are made."""
+    for source, page in COPIED.items():
+        _add(files, config, page, (ROOT / source).read_text(encoding="utf-8"))
+    for notebook in _notebooks():
+        _add(files, config, f"tutorials/{notebook.stem}.md", tutorial(notebook))
+    for page, text in (*configuration_pages(), *api_pages()):
+        _add(files, config, page, text)
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Turn links between files of the repository into links between pages.
+
+    Raises:
+        PluginError: a link leads nowhere.
+    """
+    sources = {page: source for source, page in COPIED.items()}
+    here = page.file.src_uri
+    source = sources.get(here, f"docs/{here}")
+    pages = {**COPIED, **{f"docs/{file.src_uri}": file.src_uri for file in files}}
+
+    def moved(match: re.Match[str]) -> str:
+        target, hash_, heading = match[0].partition("#")
+        if not target or "://" in target or here.startswith(("api/", "configuration/", "tutorials/")):
+            return match[0]
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
+        if path not in pages:
+            raise PluginError(f"{source}: {target} is no page of the site: add it to COPIED in docs/hooks.py")
+        return posixpath.relpath(pages[path], posixpath.dirname(here) or ".") + hash_ + heading
+
+    return _LINK.sub(moved, markdown)
+
+
+def tutorial(path: Path) -> str:
+    """Return a notebook as a page: its texts, and its code in blocks."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    shown = []
+    for cell in cells:
+        text = "".join(cell["source"])
+        shown.append(f"```python\n{text}\n```" if cell["cell_type"] == "code" else text)
+    where = path.relative_to(ROOT).as_posix()
+    return "\n\n".join([shown[0], f"This page is the notebook `{where}` of the repository.", *shown[1:], ""])
+
+
+def configuration_pages() -> Iterator[tuple[str, str]]:
+    """Yield a page for the commands, and one for each group of conf/."""
+    commands = ((typed, ROOT / "conf" / f"{name}.yaml") for name, typed in COMMANDS.items())
+    yield (
+        "configuration/commands.md",
+        "\n".join(["# Commands", "", *(line for typed, path in commands for line in _option(f"`{typed}`", path))]),
+    )
+    for folder in sorted(path for path in (ROOT / "conf").iterdir() if path.is_dir() and path.name != "hydra"):
+        options = sorted(folder.glob("*.yaml"))
+        chosen = [path for path in options if not path.name.startswith("_")]
+        table = [f"| [`{path.stem}`](#{_anchor(path.stem)}) | {_comment(path)} |" for path in chosen]
+        parts = [line for path in options for line in _option(f"`{path.stem}`", path)]
+        lead = f"An option is chosen by `{folder.name}=OPTION`, a key of it set by `{folder.name}.KEY=VALUE`."
+        yield (
+            f"configuration/{folder.name}.md",
+            "\n".join([f"# {folder.name}", "", lead, "", "| option | meaning |", "|---|---|", *table, "", *parts]),
+        )
+
+
+def api_pages() -> Iterator[tuple[str, str]]:
+    """Yield a page for each package of PACKAGES, with all its modules."""
+    for name, lead in PACKAGES.items():
+        folder = ROOT / "phaselearn" / name
+        files = sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
+        modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files if path.stem != "__init__"]
+        yield (
+            f"api/{name}.md",
+            "\n\n".join([f"# phaselearn.{name}", lead, *(f"::: {module}" for module in modules), ""]),
+        )
+
+
+def _notebooks() -> list[Path]:
+    return sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
+
+
+def _add(files: Files, config: MkDocsConfig, page: str, text: str) -> None:
+    files.append(File.generated(config, page, content=text))
+
+
+def _option(name: str, path: Path) -> Iterator[str]:
+    """Yield the lines about a file of conf/: its name, its first comment and its keys."""
+    target = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("_target_", "")
+    documented = target.startswith(tuple(f"phaselearn.{package}." for package in PACKAGES))
+    yield from (f"## {name}", "", _comment(path), "")
+    if target:
+        yield from (f"Builds [`{target}`][{target}]." if documented else f"Builds `{target}`.", "")
+    yield from ("```yaml", path.read_text(encoding="utf-8").rstrip("\n"), "```", "")
+
+
+def _comment(path: Path) -> str:
+    """Return the comment with which a file of conf/ begins, as one line of a table."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    count = next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    text = " ".join(line.lstrip("# ") for line in lines[:count])
+    return text.replace("|", "\\|")
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w-]", "", heading).lower()
