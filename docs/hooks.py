@@ -5,6 +5,7 @@ MkDocs calls the functions `on_…`. Nothing of PhaseLearn is imported, so that 
 
 from __future__ import annotations
 
+import ast
 import json
 import posixpath
 import re
@@ -36,21 +37,13 @@ COMMANDS = {
     "dashboard": "phaselearn dashboard",
     "data_info": "phaselearn data info",
 }
-# Packages whose modules are documented, with what the page says first.
-PACKAGES = {
-    "api": "The functions of `import phaselearn`.",
-    "crystal": "Pure functions on tensors: structure factors, densities, alignment, judgements.",
-    "data": "From sources of crystals to batches of pairs.",
-    "losses": "Each loss is one file and an option of conf/loss.",
-    "metrics": "How predictions are judged during training.",
-    "models": "Each model is one file and an option of conf/model.",
-    "phasing": "Classical iterations, and the refinement of atoms.",
-    "solver": "The search over trial phases.",
-    "measured": "Reflections of an experiment.",
-    "structure": "From phases to a structure.",
-    "testing": "The contracts of models and losses.",
-}
-_LINK = re.compile(r"(?<=\]\()([^)\s]+)(?=\))|(?<=src=\")([^\"]+)(?=\")")
+# Packages and modules of phaselearn/ that are documented.
+DOCUMENTED = (
+    *("api", "crystal", "data", "losses", "metrics", "models", "phasing", "solver"),
+    *("measured", "structure", "determination", "benchmark", "testing"),
+)
+_LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
+_PICTURE = re.compile(r"(?<=src=\")(?P<target>[^\"]+)(?=\")")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -65,26 +58,35 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Turn links between files of the repository into links between pages.
+    """Turn links between files of the repository into links between pages, and links to other files into plain text.
 
     Raises:
         PluginError: a link leads nowhere.
     """
-    sources = {page: source for source, page in COPIED.items()}
     here = page.file.src_uri
-    source = sources.get(here, f"docs/{here}")
+    if page.file.generated_by is not None and here not in COPIED.values():
+        return markdown
+    source = {page: source for source, page in COPIED.items()}.get(here, f"docs/{here}")
     pages = {**COPIED, **{f"docs/{file.src_uri}": file.src_uri for file in files}}
 
-    def moved(match: re.Match[str]) -> str:
-        target, hash_, heading = match[0].partition("#")
-        if not target or "://" in target or here.startswith(("api/", "configuration/", "tutorials/")):
-            return match[0]
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
-        if path not in pages:
-            raise PluginError(f"{source}: {target} is no page of the site: add it to COPIED in docs/hooks.py")
-        return posixpath.relpath(pages[path], posixpath.dirname(here) or ".") + hash_ + heading
+    def moved(target: str) -> str | None:
+        """Return a target as seen from this page; None for a file that is not on the site."""
+        path, hash_, heading = target.partition("#")
+        if not path or "://" in path:
+            return target
+        place = posixpath.normpath(posixpath.join(posixpath.dirname(source), path))
+        if place in pages:
+            return posixpath.relpath(pages[place], posixpath.dirname(here) or ".") + hash_ + heading
+        if not (ROOT / place).exists():
+            raise PluginError(f"{source}: there is no {target}")
+        return None
 
-    return _LINK.sub(moved, markdown)
+    def link(match: re.Match[str]) -> str:
+        target = moved(match["target"])
+        return match["text"] if target is None else f"[{match['text']}]({target})"
+
+    markdown = _LINK.sub(link, markdown)
+    return _PICTURE.sub(lambda match: moved(match["target"]) or match["target"], markdown)
 
 
 def tutorial(path: Path) -> str:
@@ -118,15 +120,14 @@ def configuration_pages() -> Iterator[tuple[str, str]]:
 
 
 def api_pages() -> Iterator[tuple[str, str]]:
-    """Yield a page for each package of PACKAGES, with all its modules."""
-    for name, lead in PACKAGES.items():
+    """Yield a page for each name of DOCUMENTED: the docstring of a package, and all its modules."""
+    for name in DOCUMENTED:
         folder = ROOT / "phaselearn" / name
         files = sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
+        lead = ast.get_docstring(ast.parse(files[0].read_text(encoding="utf-8"))) if folder.is_dir() else None
         modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files if path.stem != "__init__"]
-        yield (
-            f"api/{name}.md",
-            "\n\n".join([f"# phaselearn.{name}", lead, *(f"::: {module}" for module in modules), ""]),
-        )
+        lines = [f"# phaselearn.{name}", *([lead] if lead else []), *(f"::: {module}" for module in modules), ""]
+        yield f"api/{name}.md", "\n\n".join(lines)
 
 
 def _notebooks() -> list[Path]:
@@ -140,7 +141,7 @@ def _add(files: Files, config: MkDocsConfig, page: str, text: str) -> None:
 def _option(name: str, path: Path) -> Iterator[str]:
     """Yield the lines about a file of conf/: its name, its first comment and its keys."""
     target = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("_target_", "")
-    documented = target.startswith(tuple(f"phaselearn.{package}." for package in PACKAGES))
+    documented = target.startswith(tuple(f"phaselearn.{package}." for package in DOCUMENTED))
     yield from (f"## {name}", "", _comment(path), "")
     if target:
         yield from (f"Builds [`{target}`][{target}]." if documented else f"Builds `{target}`.", "")
@@ -152,7 +153,10 @@ def _comment(path: Path) -> str:
     lines = path.read_text(encoding="utf-8").splitlines()
     count = next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
     text = " ".join(line.lstrip("# ") for line in lines[:count])
-    return text.replace("|", "\\|")
+    # What Markdown would read as emphasis or as the border of a cell, but not in code.
+    return "`".join(
+        re.sub(r"([_*|<])", r"\\\1", part) if place % 2 == 0 else part for place, part in enumerate(text.split("`"))
+    )
 
 
 def _anchor(heading: str) -> str:

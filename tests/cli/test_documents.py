@@ -1,4 +1,4 @@
-"""README, docs/ and the end of `make run`: every command names options and keys that exist, and every link a file."""
+"""The pages and the end of `make run`: every command names options and keys that exist, and every link a file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from phaselearn.commands.main import COMMANDS
 from phaselearn.commands.options import config_directory
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 CONFIGURATIONS = {"config": "train", "evaluate": "train", "data": "data_info"}  # the others have their commands' names
 
 
