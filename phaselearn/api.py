@@ -71,7 +71,7 @@ def load_model(run: str | Path, *, checkpoint: str = "best", trust: bool = False
         trust: whether the folder may name classes that no installed package provides.
 
     Raises:
-        UserError: the folder is no run, its configuration is refused, or its checkpoint cannot be read.
+        UserError: the folder is not a run, its configuration is refused, or its checkpoint cannot be read.
     """
     from hydra.utils import instantiate
 
@@ -89,7 +89,7 @@ def load_data(run: str | Path, *, trust: bool = False) -> PairDataModule:
         trust: whether the folder may name classes that no installed package provides.
 
     Raises:
-        UserError: the folder is no run, or its configuration is refused.
+        UserError: the folder is not a run, or its configuration is refused.
     """
     return session.build_data(_configuration_of(Path(run), trust))
 

@@ -1,7 +1,7 @@
 """The peak of resident memory, as a process sees its own."""
 
-import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import pytorch_lightning as pl
@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from phaselearn.callbacks.peak_memory import PeakMemory, peak_memory
+from tests.cli.folders import command
 
 ALLOCATING = """
 import numpy
@@ -19,8 +20,8 @@ print(peak_memory() - before)
 """
 
 
-def test_the_peak_is_what_was_held_at_most():
-    done = subprocess.run([sys.executable, "-c", ALLOCATING], check=True, capture_output=True, text=True)
+def test_the_peak_is_what_was_held_at_most(tmp_path: Path):
+    done = command(tmp_path, sys.executable, "-c", ALLOCATING)
     assert float(done.stdout) == pytest.approx(200, abs=10)
 
 

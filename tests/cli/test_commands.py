@@ -215,6 +215,7 @@ def test_evaluate_with_another_observation_and_split(workplace: Path, trained: t
     assert "the validation split" in (folder / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_named_crystal_is_judged_with_any_run(workplace: Path, trained: tuple[Path, str]) -> None:
     """Also with a run that is older than the option and others, and that was logged by what is not here."""
     run = workplace / "outputs" / "older"

@@ -32,6 +32,7 @@ def test_its_contracts_hold(package: Path) -> None:
     assert "failed" not in done.stdout
 
 
+@pytest.mark.slow
 def test_it_is_trained_and_evaluated_like_any_other(package: Path) -> None:
     command(
         package,

@@ -98,6 +98,7 @@ def test_averaged_weights_are_kept_and_resumed_within_an_epoch_to_the_last_bit(w
     assert all(torch.equal(value, again[name]) for name, value in kept["current_model_state"].items())
 
 
+@pytest.mark.slow
 def test_a_training_that_does_not_get_better_ends_early(workplace: Path) -> None:
     patient = ("callbacks=[default,early_stopping]", "callbacks.early_stopping.patience=2")
     done, run = train(workplace, "early", *patient, "optim.optimizer.lr=0.0", "trainer.max_epochs=9")
@@ -105,6 +106,7 @@ def test_a_training_that_does_not_get_better_ends_early(workplace: Path) -> None
     assert "in epoch 1\n" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_rate_finder_tells_a_rate_and_trains_nothing(workplace: Path) -> None:
     done, run = train(workplace, "rate", "callbacks=[default,learning_rate_finder]")
     told = float(done.stdout.rpartition("optim.optimizer.lr=")[2].split()[0])
@@ -118,6 +120,7 @@ def test_the_rate_finder_tells_a_rate_and_trains_nothing(workplace: Path) -> Non
     assert "num_training_steps=300" in refused.stderr
 
 
+@pytest.mark.slow
 def test_the_rate_of_a_resumed_run_is_not_searched(workplace: Path, plain: Path) -> None:
     shutil.copytree(plain, workplace / "outputs" / "begun")
     finder = "+callbacks.finder={_target_: phaselearn.callbacks.learning_rate_finder.RateFinder, min_lr: 1e-6"
@@ -138,6 +141,7 @@ def test_a_profile_is_in_the_run_folder(workplace: Path, plain: Path, profiler: 
     assert_same_training(run, plain)
 
 
+@pytest.mark.slow
 def test_a_compiled_model_trains_as_before(workplace: Path, plain: Path) -> None:
     _, run = train(workplace, "compiled", "compile=eager", TELL)
     assert json.loads((run / "told.json").read_text()) == {"compiled": True, "deterministic": False}

@@ -57,7 +57,7 @@ def test_the_listing_states_verdict_class_and_group(solved: Determination) -> No
 
 
 def test_scrambled_intensities_are_not_called_solved() -> None:
-    result = solve(scrambled(example()), seconds=4)
+    result = solve(scrambled(example()), seconds=1)
     assert not result.solved
     assert result.confidence < 0.5
     assert result.ended == "time"

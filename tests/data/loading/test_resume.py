@@ -64,7 +64,7 @@ def train(folder, store, stop_after=None, resume=False, **changes):
     [
         (0, "none", "random", 3),
         pytest.param(2, "none", "random", 20, marks=pytest.mark.slow),
-        (2, "ram", "random", 3),
+        pytest.param(2, "ram", "random", 3, marks=pytest.mark.slow),
         (2, "none", "cell", 20),
     ],
 )

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from multiprocessing import forkserver, get_context
 
 import numpy as np
@@ -19,6 +20,7 @@ from phaselearn.data.build.store_build import build_store
 from phaselearn.data.processes import worker_context
 from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.data.store import lease
+from phaselearn.data.store.bucket import _RETRIES
 from phaselearn.data.store.files import PAIR_ARRAYS, shard_key
 from phaselearn.data.store.location import open_storage
 from phaselearn.data.store.pair_store import PairStore
@@ -127,6 +129,8 @@ def test_workers_of_a_loader_read_the_bucket_and_may_be_started_again(store: Pai
 def test_failing_requests_are_asked_again(
     store: PairStore, tiny_store: PairStore, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    backoff = {"init_backoff": timedelta(milliseconds=1), "max_backoff": timedelta(milliseconds=5), "base": 2}
+    monkeypatch.setattr("phaselearn.data.store.bucket._RETRIES", _RETRIES | {"backoff": backoff})
     with failing_server(port) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_address[1]}")
         through = PairStore(URL)
