@@ -26,10 +26,10 @@ run: setup ## the main job: prototypes → zarr pairs → a trained network → 
 	$(BIN)/python train.py
 	@printf 'next:   %s\n' 'source $(BIN)/activate' 'phaselearn runs' 'python train.py model=cnn trainer.max_epochs=3'
 
-test: setup ## the tests but the slow ones, about 5 minutes on two cores
+test: setup ## the tests but the slow ones
 	$(PYTEST) -m "not slow"
 
-test-slow: setup ## the slow ones: kills, long training runs, every space group, about 8 minutes
+test-slow: setup ## the slow ones: kills, long training runs, every space group, the rest of large families
 	$(PYTEST) -m slow
 
 test-all: test test-slow ## all tests

@@ -33,8 +33,9 @@ OPTIONS = [
 ]
 
 LISTEN = """<script>
-// Chromium draws too few frames under virtual time to wait for them.
-window.requestAnimationFrame = (action) => setTimeout(() => action(performance.now()), 50);
+// Chromium draws too few frames under virtual time to wait for them. Once the notes are written, nothing more is drawn.
+const draw = (action) => document.getElementById("probe") || action(performance.now());
+window.requestAnimationFrame = (action) => setTimeout(draw, 100, action);
 window.cancelAnimationFrame = clearTimeout;
 const problems = [];
 addEventListener("error", (event) => problems.push(String(event.message)));
