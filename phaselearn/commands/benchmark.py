@@ -138,8 +138,7 @@ def _solver(name: str, config: DictConfig) -> Contender:
             raise unknown("starts", name, options_of("starts"), command="phaselearn benchmark", listed=True)
         starts = composed_option(config_directory(), "starts", name)
     model = plain_values(read_config(config_directory() / "model" / f"{SOLVER}.yaml"))
-    # A crystal gets further starts whatever its resolution: that one will do holds for the shipped starts alone.
-    changed = {"fine": None, "seconds": config.search.seconds}
+    changed = {"seconds": config.search.seconds}
     if config.search.counts is not None:
         changed["counts"] = list(config.search.counts)
     node = OmegaConf.create(model | {"starts": plain_values(starts), "plan": model["plan"] | changed})

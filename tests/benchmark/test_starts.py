@@ -53,7 +53,6 @@ def test_every_option_of_starts_is_a_method_of_its_own() -> None:
     for each in methods:
         model = each.build(DEFINITION)
         assert (list(model.search.plan.counts), model.search.plan.seconds) == ([1, 3], 2.0)
-        assert model.search.plan.single is None
         assert model.search.refinement is not None
     assert [each.name for each in contenders()] == ["phase_zero", "solver"]
 
