@@ -19,7 +19,8 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
-# {file of the repository: page of the site}. Further pages come from docs/ and from the folders below.
+NOTEBOOKS = ROOT / "examples" / "notebooks"
+# {file of the repository: page of the site that is its copy}
 COPIED = {
     "README.md": "index.md",
     "CHANGELOG.md": "changelog.md",
@@ -50,8 +51,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made."""
     for source, page in COPIED.items():
         _add(files, config, page, (ROOT / source).read_text(encoding="utf-8"))
-    for notebook in _notebooks():
-        _add(files, config, f"tutorials/{notebook.stem}.md", tutorial(notebook))
+    for source, page in _tutorials().items():
+        _add(files, config, page, tutorial(source))
     for page, text in (*configuration_pages(), *api_pages()):
         _add(files, config, page, text)
     return files
@@ -64,10 +65,16 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         PluginError: a link leads nowhere.
     """
     here = page.file.src_uri
-    if page.file.generated_by is not None and here not in COPIED.values():
+    made = COPIED | _tutorials()
+    if page.file.generated_by is not None and here not in made.values():
         return markdown
-    source = {page: source for source, page in COPIED.items()}.get(here, f"docs/{here}")
-    pages = {**COPIED, **{f"docs/{file.src_uri}": file.src_uri for file in files}}
+    source = next((source for source, copy in made.items() if copy == here), f"docs/{here}")
+    pages = {
+        **{f"docs/{file.src_uri}": file.src_uri for file in files},
+        **made,
+        "conf": "configuration/commands.md",
+        "examples/notebooks": "tutorials/solve_a_crystal.md",
+    }
 
     def moved(target: str) -> str | None:
         """Return a target as seen from this page; None for a file that is not on the site."""
@@ -89,15 +96,14 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return _PICTURE.sub(lambda match: moved(match["target"]) or match["target"], markdown)
 
 
-def tutorial(path: Path) -> str:
+def tutorial(source: str) -> str:
     """Return a notebook as a page: its texts, and its code in blocks."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    cells = json.loads((ROOT / source).read_text(encoding="utf-8"))["cells"]
     shown = []
     for cell in cells:
         text = "".join(cell["source"])
         shown.append(f"```python\n{text}\n```" if cell["cell_type"] == "code" else text)
-    where = path.relative_to(ROOT).as_posix()
-    return "\n\n".join([shown[0], f"This page is the notebook `{where}` of the repository.", *shown[1:], ""])
+    return "\n\n".join([shown[0], f"This page is the notebook `{source}` of the repository.", *shown[1:], ""])
 
 
 def configuration_pages() -> Iterator[tuple[str, str]]:
@@ -130,8 +136,10 @@ def api_pages() -> Iterator[tuple[str, str]]:
         yield f"api/{name}.md", "\n\n".join(lines)
 
 
-def _notebooks() -> list[Path]:
-    return sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
+def _tutorials() -> dict[str, str]:
+    """Return {notebook: page}."""
+    found = sorted(NOTEBOOKS.glob("*.ipynb"))
+    return {path.relative_to(ROOT).as_posix(): f"tutorials/{path.stem}.md" for path in found}
 
 
 def _add(files: Files, config: MkDocsConfig, page: str, text: str) -> None:

@@ -12,6 +12,7 @@ density = model(next(iter(data.test_dataloader())))
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ _PLACES = {name: "phaselearn.api" for name in __all__}
 
 
 def __getattr__(name: str) -> Any:
-    """Return what `from phaselearn import NAME` asks for."""
+    """Return what `from phaselearn import NAME` asks for, `__version__` included."""
+    if name == "__version__":
+        return version("phaselearn")
     if name not in _PLACES:
         raise AttributeError(f"module 'phaselearn' has no attribute '{name}'")
     return getattr(import_module(_PLACES[name]), name)

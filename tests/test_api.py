@@ -10,6 +10,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+import phaselearn
 from phaselearn import build_data, load_data, load_model
 from phaselearn.errors import UserError
 from tests.cli.folders import SMALL, table
@@ -61,6 +62,10 @@ def test_data_are_built_from_choices(run: Path) -> None:
 def test_a_mistake_is_a_user_error(run: Path, asked, told: str) -> None:
     with pytest.raises(UserError, match=told):
         asked(run.parent)
+
+
+def test_the_version_is_that_of_the_citation() -> None:
+    assert f"version: {phaselearn.__version__}\n" in (Path(__file__).parents[1] / "CITATION.cff").read_text()
 
 
 def test_the_import_is_quick() -> None:

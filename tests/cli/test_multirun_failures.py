@@ -24,7 +24,8 @@ class Killer(Callback):
 SHORT = (*SMALL[:3], "evaluation.shown=0", "evaluation.methods=[]", "~callbacks.pictures", "trainer.max_epochs=1")
 
 
-@pytest.mark.parametrize("launcher", ["basic", pytest.param("joblib", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
 def test_the_other_jobs_of_a_multirun_run(tmp_path: Path, launcher: str) -> None:
     sweep = ("-m", "optim.optimizer.lr=1e30,1e-3,-1", "hydra.sweep.dir=it's all", f"hydra/launcher={launcher}")
     done = command(tmp_path, *TRAIN, *SHORT, *sweep, succeeds=False)

@@ -165,6 +165,7 @@ def test_accumulated_batches_train_as_one_large_one(workplace: Path) -> None:
     assert_close(run, large)
 
 
+@pytest.mark.slow
 def test_clipping_and_determinism_are_one_override_each(workplace: Path, plain: Path) -> None:
     _, run = train(workplace, "deterministic", "trainer.deterministic=true", "trainer.gradient_clip_val=1e9", TELL)
     assert json.loads((run / "told.json").read_text()) == {"compiled": False, "deterministic": True}
