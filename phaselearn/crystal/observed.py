@@ -28,7 +28,7 @@ class Observed(Rows):
         amplitude: (B, n₁, n₂, n₃) |F| on any scale, 0 where unobserved, at F(000) and on Nyquist planes.
         mask: (B, n₁, n₂, n₃) bool, True at observed reflections and their Friedel mates, F(000) excluded.
         lattice: (B, 3, 3) in Å.
-        sigma: (B, n₁, n₂, n₃) standard deviation of |F|, 0 where unobserved; None where it is not known.
+        sigma: (B, n₁, n₂, n₃) standard deviation σ of |F|², 0 where unobserved; None where it is not known.
     """
 
     amplitude: Tensor
@@ -43,8 +43,7 @@ class Observed(Rows):
         """Gather intensities and mask (B, N, N, N) of a layout, with their Friedel mates, on the FFT box.
 
         An intensity that is not a number counts as unobserved; one below zero counts as observed, with amplitude zero.
-        From `sigma`, the standard deviations of the intensities, σ(|F|) = √(|F|² + σ(|F|²)) − |F| follows, which is
-        finite for |F| = 0.
+        `sigma` holds the standard deviations of the intensities.
         """
         sound = torch.isfinite(intensity)
         observed = to_full_box(mask & sound, layout)
@@ -54,8 +53,7 @@ class Observed(Rows):
         amplitude = intensity.clamp_min(0).sqrt() * observed
         if sigma is None:
             return cls(amplitude, observed, lattice)
-        sigma = ((amplitude.square() + to_full_box(sigma, layout)).sqrt() - amplitude) * observed
-        return cls(amplitude, observed, lattice, sigma)
+        return cls(amplitude, observed, lattice, to_full_box(sigma, layout) * observed)
 
     @classmethod
     def from_reflections(cls, hkl: Tensor, amplitude: Tensor, lattice: Tensor) -> Observed:
@@ -119,13 +117,19 @@ class Observed(Rows):
         return self.scaled(1 / largest[:, None, None, None])
 
     def scaled(self, factor: Tensor) -> Observed:
-        """Return amplitudes and their standard deviations times factors (B, n₁, n₂, n₃) or (B, 1, 1, 1)."""
-        sigma = None if self.sigma is None else self.sigma * factor
+        """Return amplitudes times factors (B, n₁, n₂, n₃) or (B, 1, 1, 1), σ with their squares."""
+        sigma = None if self.sigma is None else self.sigma * factor**2
         return replace(self, amplitude=self.amplitude * factor, sigma=sigma)
 
-    def intensity_sigma(self) -> Tensor | None:
-        """Return the standard deviations (B, n₁, n₂, n₃) of |F|²; None where they are not known."""
-        return None if self.sigma is None else self.sigma * (2 * self.amplitude + self.sigma)
+    def amplitude_sigma(self) -> Tensor:
+        """Return the standard deviations (B, n₁, n₂, n₃) of |F|; 0 where they are not known.
+
+        They are half the difference between √(|F|² + σ) and √(|F|² − σ), the latter 0 for |F|² < σ.
+        """
+        if self.sigma is None:
+            return torch.zeros_like(self.amplitude)
+        square = self.amplitude.square()
+        return ((square + self.sigma).sqrt() - (square - self.sigma).clamp_min(0).sqrt()) / 2
 
     def within(self, d_min: float) -> Tensor:
         """Return a bool mask (B, n₁, n₂, n₃) of the reflections with d ≥ d_min (Å), measured or not."""

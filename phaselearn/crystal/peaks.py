@@ -24,7 +24,7 @@ class Peaks:
     heights: Tensor
 
 
-def find_peaks(density: Tensor, lattice: Tensor, count: int, separation: float = 0.5) -> Peaks:
+def find_peaks(density: Tensor, lattice: Tensor, count: int, separation: float | Tensor = 0.5) -> Peaks:
     """Find the highest local maxima of periodic maps.
 
     A peak is a voxel that none of its 26 neighbours exceeds; a quadratic through them gives its place between the
@@ -35,7 +35,7 @@ def find_peaks(density: Tensor, lattice: Tensor, count: int, separation: float =
             has no peaks.
         lattice: (B, 3, 3) in Å.
         count: K, the number of peaks wanted of each map.
-        separation: least distance of two peaks in Å.
+        separation: least distance of two peaks in Å, or (B, 1, 1) that of each map.
     """
     sound = torch.isfinite(density).flatten(1).all(1)[:, None, None, None]
     density = torch.where(sound, density, 0.0)
@@ -106,7 +106,7 @@ def _quadratic_maximum(density: Tensor, voxel: Tensor) -> tuple[Tensor, Tensor]:
     return offset, rise.clamp_min(0)
 
 
-def _is_shadowed(positions: Tensor, heights: Tensor, lattice: Tensor, separation: float) -> Tensor:
+def _is_shadowed(positions: Tensor, heights: Tensor, lattice: Tensor, separation: float | Tensor) -> Tensor:
     """Return (B, K) bool: whether a higher peak that stays is closer than `separation`."""
     distance = minimum_image_distance(positions, positions, lattice)
     close = (distance < separation) & torch.isfinite(heights)[:, :, None]

@@ -75,9 +75,8 @@ def wilson_fit(observed: Observed, probe: str | Tensor = "xray", numbers: Tensor
     intensity = (amplitude / largest).square()
     bins = _Bins.of(intensity, square, weight, probe, numbers)
     fitted = bins.likeliest_b()
-    sigma = observed.intensity_sigma()
-    if sigma is not None:
-        [noise] = _at(place, sigma)
+    if observed.sigma is not None:
+        [noise] = _at(place, observed.sigma)
         noise = noise / largest.square()
         for _ in range(_NOISE_PASSES):
             # Two variances add up: that of Wilson's distribution, which is its mean squared, and the measurement's.
@@ -109,7 +108,8 @@ def normalised(
     measured, square = _at(place, observed.mask, observed.inverse_d_squared())
     b_iso, scale = fit.b_iso[:, None], fit.scale[:, None]
     mean = _interpolated_form(square, probe, numbers).sqrt() * torch.exp(-b_iso / 4 * square) * scale
-    largest = torch.finfo(observed.amplitude.dtype).max  # of a crystal without any intensity it would be infinite
+    # Of a crystal without any intensity it would be infinite, and σ is multiplied by its square.
+    largest = torch.finfo(observed.amplitude.dtype).max ** 0.5
     factor = torch.where(measured > 0, 1 / mean, 0.0).clamp_max(largest).to(observed.amplitude)
     boxes = torch.zeros_like(observed.amplitude).flatten(1).scatter(1, place, factor)
     return observed.scaled(boxes.view_as(observed.amplitude))

@@ -57,7 +57,8 @@ class AtomLimits:
         faintest: least weight of an atom, as a share of the heaviest atom's.
         significance: least weight, in standard deviations of the difference map, of an atom that is lighter than
             `weakest`.
-        separation: least distance of atoms in Å.
+        separation: least distance of atoms in Å, where the data are too coarse to resolve closer ones.
+        closest: least distance of atoms in Å, whatever the resolution.
         volume: least volume for each atom in Å³.
         most: largest number of atoms in a cell.
     """
@@ -66,8 +67,14 @@ class AtomLimits:
     faintest: float
     significance: float
     separation: float
+    closest: float
     volume: float
     most: int
+
+    def distance(self, reflections: ReflectionList) -> Tensor:
+        """Return (B, 1, 1) the least distance of atoms in Å: the resolution, but within the bounds."""
+        resolution = reflections.inverse_square.mul(reflections.measured).amax(1).rsqrt()
+        return resolution.clamp(self.closest, self.separation)[:, None, None]
 
     def least(self, heaviest: Tensor, deviation: Tensor) -> Tensor:
         """Return (B, 1) the weight above which peaks are atoms.
@@ -181,12 +188,13 @@ class Refinement:
         model = replace(model, weight=weight)
         density = map_from_structure_factors(reflections.boxes(difference * blur), reflections.lattice)
         fine = fourier_upsample(density, _OVERSAMPLING)
-        peaks = find_peaks(fine, reflections.lattice, int(most.max()), self.atoms.separation)
+        apart = self.atoms.distance(reflections)
+        peaks = find_peaks(fine, reflections.lattice, int(most.max()), apart)
         # An atom of weight one peaks at 2 Σ exp(−B s²/4) / V: a Friedel pair counts twice.
         height = 2 * blur.sum(1) / volume(reflections.lattice)
         added = peaks.heights.nan_to_num(0.0, 0.0, 0.0).clamp_min(0) / height[:, None]
         added = added * (added > self.atoms.least(torch.maximum(_highest(weight), _highest(added)), deviation))
-        near = minimum_image_distance(peaks.positions, model.position, reflections.lattice) < self.atoms.separation
+        near = minimum_image_distance(peaks.positions, model.position, reflections.lattice) < apart
         added = added * ~(near & (model.weight > 0)[:, None]).any(2)
         b_iso = model.mean_b().expand_as(added)
         completed = model.with_atoms(peaks.positions, added, b_iso).heaviest(most)

@@ -51,9 +51,7 @@ class ReflectionList(PaddedRows):
         place = (~chosen).to(torch.uint8).argsort(dim=1, stable=True)[:, :longest]
         measured = chosen.gather(1, place)
         amplitude = observed.amplitude.flatten(1).gather(1, place) * measured
-        sigma = torch.zeros_like(amplitude)
-        if observed.sigma is not None:
-            sigma = observed.sigma.flatten(1).gather(1, place) * measured
+        sigma = observed.amplitude_sigma().flatten(1).gather(1, place) * measured
         total = amplitude.square().sum(1, keepdim=True).sqrt().clamp_min(torch.finfo(amplitude.dtype).tiny)
         return cls(
             torch.stack((h, k, l), -1)[place].to(amplitude.dtype) * measured[..., None],

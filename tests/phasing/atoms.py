@@ -18,7 +18,7 @@ from phaselearn.phasing.refinement import AtomLimits, Refinement
 from phaselearn.phasing.reflections import ReflectionList
 
 SIZE = 14
-LIMITS = AtomLimits(weakest=0.08, faintest=0.02, significance=4.0, separation=1.3, volume=9.0, most=20)
+LIMITS = AtomLimits(weakest=0.08, faintest=0.02, significance=4.0, separation=1.3, closest=1.0, volume=9.0, most=20)
 REFINEMENT = Refinement(
     atoms=LIMITS,
     reflections_per_atom=[8, 5],
