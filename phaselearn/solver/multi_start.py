@@ -40,8 +40,8 @@ class StartPlan:
         trusted: number of starts from which on a crystal is done, too, if its atoms fit and another start agrees with
             its best.
         settled: least map correlation at which another start agrees with the best.
-        fine: a resolution in Å: a crystal most of whose reflections are finer gets starts up to the count `searches`,
-            and two that agree are trusted; None for no such crystals.
+        fine: a resolution in Å: a crystal most of whose reflections are finer gets starts up to the count `searches`.
+            Two that agree are trusted, and where the noise is not known, atoms that fit; None for no such crystals.
         searches: number of starts of such a crystal.
         seconds: wall-clock time for each crystal, after which no further starts begin; None for no limit.
 
@@ -157,7 +157,8 @@ class MultiStart:
             found = best if found is None else found.with_rows(rows, better(found[rows], best, part))
             factors = resized(permuted(found.factors, order.argsort(1)), shape) * measured
             yield Stage(count, replace(found, factors=factors).solution(), going)
-            going = going & ~self._is_done(found, count, fine)
+            believed = fine if observed.sigma is None else torch.zeros_like(fine)
+            going = going & ~self._is_done(found, count, fine) & ~(believed & found.fits)
             if not going.any() or self._is_late(began, len(crystals)):
                 return
 

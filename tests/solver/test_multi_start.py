@@ -158,6 +158,22 @@ def test_all_starts_of_fine_data_are_searches_and_phase_zero_is_none_of_them() -
     torch.testing.assert_close(begun[1:, 1], again[1:], rtol=1e-3, atol=1e-2)
 
 
+def test_atoms_that_fit_fine_data_settle_them_where_the_noise_is_not_known() -> None:
+    lattice, numbers, positions = crystals()
+    exact = atoms.observed_to(1.4, lattice, numbers, positions)
+    intensity = exact.amplitude.square()
+    error = torch.randn(intensity.shape, generator=torch.Generator().manual_seed(1))
+    noisy = (intensity + 0.1 * intensity * (error + friedel_mate(error))).clamp_min(0).sqrt()
+    rough = atoms.disturbed(exact, numbers, positions, 10)
+    starts = given(lambda number, names: rough[names])
+    options = {"counts": (1, 2), "trusted": 9, "settled": 2.0, "fine": 2.4, "searches": 2, "finest": 1.3}
+    model = solver(unchanging(), starts, refined=1, refinement=atoms.REFINEMENT, **options)
+    # A σ far too small: no atoms fit as well as it asks for.
+    for sigma, expected in ((None, [1]), (1e-6 * intensity, [1, 2])):
+        observed = Observed(noisy, exact.mask, lattice, sigma)
+        assert [stage.starts for stage in model.stages(observed, [0, 1, 2])] == expected
+
+
 def test_starts_that_agree_on_atoms_that_do_not_fit_settle_nothing() -> None:
     lattice, numbers, positions = crystals()
     observed = atoms.observed_to(1.6, lattice, numbers, positions)
