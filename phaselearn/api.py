@@ -111,7 +111,7 @@ def build_data(*choices: str) -> PairDataModule:
 def _configuration_of(run: Path, trust: bool) -> DictConfig:
     if not (run / CONFIG_FILE).is_file():
         raise UserError(f"{run} is not a run folder (it has no {CONFIG_FILE}): name one, e.g. outputs/FOLDER")
-    stranger = Stranger(str(run / CONFIG_FILE), "load_model(…, trust=True)")
+    stranger = Stranger(str(run / CONFIG_FILE), "trust=True")
     config = read_run_config(run, stranger, trust, without=("logger",))
     check(config, "train")
     return config

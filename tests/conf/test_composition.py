@@ -44,7 +44,7 @@ def _checked(*overrides: str, name: str = "train") -> DictConfig:
 
 
 def _covering() -> list[list[str]]:
-    """Return choices of all groups at once, so few that each option is among them."""
+    """Return sets of choices, one of each group: as few as hold every option."""
     rows = range(max(map(len, CHOICES.values())))
     return [[f"{group}={names[row % len(names)]}" for group, names in CHOICES.items() if names] for row in rows]
 
