@@ -64,6 +64,16 @@ def test_a_mistake_is_a_user_error(run: Path, asked, told: str) -> None:
         asked(run.parent)
 
 
+@pytest.mark.parametrize("load", [load_model, load_data])
+def test_what_a_stranger_wrote_is_not_built(load, tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    model = f"model: {{_target_: os.system, command: touch {canary}}}\n"
+    (tmp_path / "config.yaml").write_text(model)
+    with pytest.raises(UserError, match=r"model\._target_=os\.system is not allowed.*`trust=True`"):
+        load(tmp_path)
+    assert not canary.exists()
+
+
 def test_the_version_is_that_of_the_citation() -> None:
     assert f"version: {phaselearn.__version__}\n" in (Path(__file__).parents[1] / "CITATION.cff").read_text()
 
