@@ -154,7 +154,8 @@ class Refinement:
 
     def _refined(self, phased: Tensor, reflections: ReflectionList) -> Refined:
         """Refine phased reflections in lists (B, H); the factors of the result are such lists without padding."""
-        reflections, phased = reflections.trimmed(), phased[:, : int(reflections.counts().max())]
+        reflections = reflections.trimmed()
+        phased = phased[:, : reflections.length]
         model = AtomicModel.empty(reflections)
         found = _judged(model, reflections)
         for least in self.reflections_per_atom:

@@ -239,9 +239,10 @@ def test_a_short_bond_is_resolved_where_the_data_are_fine() -> None:
         assert (refined.r_factor.item() < 0.01) == fits
 
 
-def test_few_reflections_do_no_harm() -> None:
+@pytest.mark.parametrize("d_min", [6.0, 60.0])
+def test_few_reflections_or_none_do_no_harm(d_min: float) -> None:
     lattice, numbers, positions = crystals()
-    scarce = observed_to(6.0, lattice, numbers, positions)
+    scarce = observed_to(d_min, lattice, numbers, positions)
     assert (scarce.unique_reflections() < 8).all()
     refined = refined_by(REFINEMENT, scarce.amplitude.to(torch.complex64), scarce)
     assert torch.isfinite(refined.factors.abs()).all()
