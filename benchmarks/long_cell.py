@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from figures import Figures, state_machine
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
 from torch import Tensor
 
+from phaselearn.benchmark.contenders import composed_option
 from phaselearn.commands.options import config_directory
 from phaselearn.crystal.judgement import judge
 from phaselearn.crystal.lattice import inverse_d_squared
@@ -88,7 +88,7 @@ def solve(model: str, group: str, seed: int) -> dict[str, float]:
     torch.set_num_threads(1)
     lattice, numbers, positions = crystal(group, seed)
     observed = observed_of(lattice, numbers, positions)
-    options = OmegaConf.load(config_directory() / "model" / f"{model}.yaml")
+    options = composed_option(config_directory(), "model", model)
     method = instantiate(options, loss=MeanSquaredError(), definition=DEFINITION).eval()
     began, processor = time.perf_counter(), time.process_time()
     solution = method.solve(observed, [seed])

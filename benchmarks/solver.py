@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from figures import state_machine
 from omegaconf import DictConfig, OmegaConf
 
-from phaselearn.benchmark.contenders import parameter_free, regime_from
+from phaselearn.benchmark.contenders import composed_option, parameter_free, regime_from
 from phaselearn.benchmark.crystals import choose_crystals, crystals_of_source
 from phaselearn.benchmark.records import CrystalRecord
 from phaselearn.benchmark.regimes import Regime
@@ -48,7 +48,7 @@ VARIANTS = {
 
 def shipped() -> DictConfig:
     """Return the options of the solver as it comes."""
-    return OmegaConf.load(config_directory() / "model" / "solver.yaml")
+    return composed_option(config_directory(), "model", "solver")
 
 
 def contender_of(model: DictConfig) -> ModelContender:

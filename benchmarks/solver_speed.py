@@ -15,10 +15,11 @@ from pathlib import Path
 
 import torch
 from figures import Figures, state_machine
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from solver import contender_of, named_regimes, tested_crystals
 from torch import multiprocessing
 
+from phaselearn.benchmark.contenders import composed_option
 from phaselearn.benchmark.regimes import Regime, batches
 from phaselearn.commands.options import config_directory
 from phaselearn.data.structures import Crystal
@@ -74,7 +75,7 @@ def main() -> None:
     for regime in named_regimes(given.regimes):
         took = {}
         for name in METHODS:
-            model = OmegaConf.load(config_directory() / "model" / f"{name}.yaml")
+            model = composed_option(config_directory(), "model", name)
             took[name] = seconds(model, regime, crystals, given.processes) / len(crystals)
         figures.state(f"{regime.name}, {given.processes} processes, charge flipping, s a crystal", took[METHODS[0]])
         figures.at_most(f"{regime.name}, {given.processes} processes, solver, s a crystal", took[METHODS[1]], GOAL)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from phaselearn.commands.application import run_application, typed_command
 from phaselearn.commands.options import config_directory, option_file, options_of
-from phaselearn.commands.plain_config import plain_values, read_config
+from phaselearn.commands.plain_config import plain_values
 from phaselearn.commands.run_folder import own_folder
 from phaselearn.commands.strangers import CONFIG_FILE, Stranger, read_run_config
 from phaselearn.errors import UserError, unknown
@@ -137,7 +137,7 @@ def _solver(name: str, config: DictConfig) -> Contender:
         if option_file("starts", name) is None:
             raise unknown("starts", name, options_of("starts"), command="phaselearn benchmark", listed=True)
         starts = composed_option(config_directory(), "starts", name)
-    model = plain_values(read_config(config_directory() / "model" / f"{SOLVER}.yaml"))
+    model = plain_values(composed_option(config_directory(), "model", SOLVER))
     changed = {"seconds": config.search.seconds}
     if config.search.counts is not None:
         changed["counts"] = list(config.search.counts)
@@ -154,6 +154,7 @@ def _network_of(folder: Path, trusted: bool) -> tuple[DictConfig, frozenset[str]
     """
     from omegaconf import OmegaConf
 
+    from phaselearn.benchmark.contenders import composed_option
     from phaselearn.commands.session import checkpoint_path, read_training_set
 
     again = command("phaselearn benchmark", f"models=[{SOLVER}]", f"starts=[{setting('', folder)[1:]}]", "trust=true")
@@ -165,7 +166,7 @@ def _network_of(folder: Path, trusted: bool) -> tuple[DictConfig, frozenset[str]
             "model=unrolled does; judge the network alone by "
             f"`{command('phaselearn benchmark', f'models=[{folder}]')}`"
         )
-    starts = read_config(config_directory() / "starts" / "unrolled.yaml")
+    starts = composed_option(config_directory(), "starts", "unrolled")
     starts["network"] = OmegaConf.merge(network, {"weights": str(checkpoint_path(folder, "best"))})
     return starts, frozenset(read_training_set(folder)["prototypes"])
 
@@ -173,7 +174,7 @@ def _network_of(folder: Path, trusted: bool) -> tuple[DictConfig, frozenset[str]
 def _contender(name: str, device: str, trusted: bool) -> Contender:
     from omegaconf import OmegaConf
 
-    from phaselearn.benchmark.contenders import parameter_free, trained
+    from phaselearn.benchmark.contenders import composed_option, parameter_free, trained
     from phaselearn.commands.session import (
         build_method,
         build_model,
@@ -185,8 +186,8 @@ def _contender(name: str, device: str, trusted: bool) -> Contender:
 
     folder = Path(name)
     if not (folder / CONFIG_FILE).is_file():
-        path = option_file("model", name)
-        config = read_config(path) if path else OmegaConf.create({})
+        known = option_file("model", name) is not None
+        config = composed_option(config_directory(), "model", name) if known else OmegaConf.create({})
         return parameter_free(name, config, lambda data: build_method(name, data), device)
     again = command("phaselearn benchmark", f"models=[{setting('', name)[1:]}]", "trust=true")
     stranger = Stranger(str(folder / CONFIG_FILE), again)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from phaselearn.commands.options import option_file, options_of
-from phaselearn.commands.plain_config import plain_values, read_config
+from phaselearn.commands.options import config_directory, option_file, options_of
+from phaselearn.commands.plain_config import plain_values
 from phaselearn.errors import UserError, unknown
 from phaselearn.quoting import command, setting
 
@@ -143,10 +143,11 @@ def build_method(name: str, data: PairDataModule) -> DensityModel:
     Raises:
         UserError: there is no such option, or its model has weights.
     """
-    path = option_file("model", name)
-    if path is None:
+    from phaselearn.benchmark.contenders import composed_option
+
+    if option_file("model", name) is None:
         raise unknown("evaluation.methods", name, options_of("model"), command="python train.py", listed=True)
-    node = read_config(path)
+    node = composed_option(config_directory(), "model", name)
     if "model" in node:
         raise UserError(
             f"evaluation.methods={name}: only models without weights can stand beside the network, e.g. "

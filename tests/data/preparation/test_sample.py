@@ -30,7 +30,9 @@ def ideal(crystals, layout="full", size=10):
 @pytest.mark.parametrize("layout", ["full", "octant"])
 @pytest.mark.parametrize("probe", SCATTERING)
 def test_intensities_are_calculated_anew_from_the_atoms_with_what_the_batch_says_of_them(probe, layout):
-    crystals = random_crystals(6, 8, seed=1)
+    lattice, numbers, positions = random_crystals(6, 8, seed=1)
+    # Beyond bismuth, not every element has a known scattering length for neutrons.
+    crystals = lattice, numbers.clamp(max=83), positions
     measured = Observation(sample=Sample(probe, RANGE)).apply(ideal(crystals), layout, list(range(6)))
     assert [SCATTERING[place] for place in measured["probe"].tolist()] == [probe] * 6
     scattering = Scattering(measured["probe"], measured["u_iso"])
