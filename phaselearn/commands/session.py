@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from phaselearn.commands.options import config_directory, option_file, options_of
-from phaselearn.commands.plain_config import plain_values
+from phaselearn.commands.plain_config import plain_values, read_config
 from phaselearn.errors import UserError, unknown
 from phaselearn.quoting import command, setting
 
@@ -145,15 +145,15 @@ def build_method(name: str, data: PairDataModule) -> DensityModel:
     """
     from phaselearn.benchmark.contenders import composed_option
 
-    if option_file("model", name) is None:
+    path = option_file("model", name)
+    if path is None:
         raise unknown("evaluation.methods", name, options_of("model"), command="python train.py", listed=True)
-    node = composed_option(config_directory(), "model", name)
-    if "model" in node:
+    if "model" in read_config(path):  # a network's option sets more than the model, such as its loss
         raise UserError(
             f"evaluation.methods={name}: only models without weights can stand beside the network, e.g. "
             "evaluation.methods=[phase_zero,charge_flipping]"
         )
-    return method_of(node, data)
+    return method_of(composed_option(config_directory(), "model", name), data)
 
 
 def method_of(node: DictConfig, data: PairDataModule) -> DensityModel:
