@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+EXTRAS ?= dev
+INSTALLED := $(BIN)/.installed-$(EXTRAS)
 # Two threads on a busy two-core machine cost tests a hundred times their time.
 TEST_THREADS := OMP_NUM_THREADS=1
 # Tests of a file share what they build, so one process runs them all.
@@ -13,13 +15,13 @@ PYTEST = $(TEST_THREADS) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loads
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-setup: $(BIN)/.installed ## virtual environment in .venv with everything in it
+setup: $(INSTALLED) ## virtual environment in .venv with everything in it
 
-$(BIN)/.installed: pyproject.toml
+$(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "error: Python 3.11 to 3.13 is needed, $(PYTHON) is another: try 'make setup PYTHON=python3.12'"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'
 	@touch $@
 
 run: setup ## the main job: prototypes → zarr pairs → a trained network → report.html
@@ -32,7 +34,8 @@ test: setup ## the tests but the slow ones
 test-slow: setup ## the slow ones: kills, long training runs, every space group, the rest of large families
 	$(PYTEST) -m slow
 
-test-all: test test-slow ## all tests
+test-all: setup ## all tests, in one session: what a file builds serves its slow tests, too
+	$(PYTEST)
 
 coverage: setup ## `make test`, and the share of the code that it runs
 	$(PYTEST) -m "not slow" --cov --cov-report=term:skip-covered

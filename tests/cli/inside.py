@@ -9,20 +9,32 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+
+_composed_mode = Hydra.get_mode
+
+
+def _mode(hydra: Hydra, config_name: str | None, overrides: list[str]) -> RunMode | None:
+    """Return the mode that a configuration sets, as Hydra does: for most commands, without composing one for it."""
+    if any("experiment" in override or "hydra.mode" in override for override in overrides):
+        return _composed_mode(hydra, config_name, overrides)
+    return None
 
 
 def call(*arguments: str) -> int:
     """Run a command and return its exit code."""
     GlobalHydra.instance().clear()
-    before, sys.argv = sys.argv, ["phaselearn", *arguments]
-    try:
-        import_module("phaselearn.commands.main").main()
-    except SystemExit as stopped:
-        return int(stopped.code or 0)
-    finally:
-        sys.argv = before
-        GlobalHydra.instance().clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["phaselearn", *arguments])
+        patch.setattr(Hydra, "get_mode", _mode)
+        try:
+            import_module("phaselearn.commands.main").main()
+        except SystemExit as stopped:
+            return int(stopped.code or 0)
+        finally:
+            GlobalHydra.instance().clear()
     return 0
 
 
