@@ -16,9 +16,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from phaselearn.api import build_data, load_data, load_model, read_reflections, solve
+    from phaselearn.api import PairDataModule, build_data, load_data, load_model, read_reflections, solve
 
-__all__ = ["build_data", "load_data", "load_model", "read_reflections", "solve"]
+__all__ = ["PairDataModule", "build_data", "load_data", "load_model", "read_reflections", "solve"]
 
 # torch takes seconds to import: a name is looked up when it is first asked for.
 _PLACES = {name: "phaselearn.api" for name in __all__}

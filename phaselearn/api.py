@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from phaselearn.commands import session
 from phaselearn.commands.composition import composed
+from phaselearn.commands.networks import find_network, run_config
 from phaselearn.commands.options import options_of
 from phaselearn.commands.settings import check
-from phaselearn.commands.strangers import CONFIG_FILE, Stranger, read_run_config
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.determination.determination import Determination, Trial
 from phaselearn.determination.pipeline import determine_structure
-from phaselearn.errors import UserError, unknown
+from phaselearn.errors import unknown
 from phaselearn.measured.readers import read_reflections
 from phaselearn.measured.reflection_data import ReflectionData
 from phaselearn.models.base import DensityModel
 from phaselearn.phasing.solution import Solver
 
-__all__ = ["build_data", "load_data", "load_model", "read_reflections", "solve"]
+__all__ = ["PairDataModule", "build_data", "load_data", "load_model", "read_reflections", "solve"]
+
+_TRUSTING = "trust=True"
 
 
 def solve(
@@ -62,23 +62,18 @@ def starts_named(name: str, seed: int) -> Solver:
     return search
 
 
-def load_model(run: str | Path, *, checkpoint: str = "best", trust: bool = False) -> DensityModel:
-    """Return the trained network of a run folder, ready to predict: `model(batch)` is a density (B, N, N, N).
+def load_model(network: str | Path, *, checkpoint: str = "best", trust: bool = False) -> DensityModel:
+    """Return a trained network, ready to predict: `model(batch)` is a density (B, N, N, N).
 
     Args:
-        run: a run folder, such as `outputs/look`.
-        checkpoint: `best` or `last`.
-        trust: whether the folder may name classes that no installed package provides.
+        network: a run folder, such as `outputs/look`, or a checkpoint that a run wrote, wherever it is now.
+        checkpoint: `best` or `last`, for a run folder.
+        trust: whether it may name classes that no installed package provides.
 
     Raises:
-        UserError: the folder is not a run, its configuration is refused, or its checkpoint cannot be read.
+        UserError: there is no such network, its configuration is refused, or its checkpoint cannot be read.
     """
-    from hydra.utils import instantiate
-
-    config = _configuration_of(Path(run), trust)
-    model = session.build_model(config, instantiate(config.data.definition))
-    session.load_weights(model, session.checkpoint_path(Path(run), checkpoint))
-    return model.eval()
+    return find_network(network, checkpoint, trust, _TRUSTING).build()
 
 
 def load_data(run: str | Path, *, trust: bool = False) -> PairDataModule:
@@ -91,7 +86,7 @@ def load_data(run: str | Path, *, trust: bool = False) -> PairDataModule:
     Raises:
         UserError: the folder is not a run, or its configuration is refused.
     """
-    return session.build_data(_configuration_of(Path(run), trust))
+    return session.build_data(run_config(Path(run), trust, _TRUSTING))
 
 
 def build_data(*choices: str) -> PairDataModule:
@@ -106,12 +101,3 @@ def build_data(*choices: str) -> PairDataModule:
     config = composed("train", *choices)
     check(config, "train")
     return session.build_data(config)
-
-
-def _configuration_of(run: Path, trust: bool) -> DictConfig:
-    if not (run / CONFIG_FILE).is_file():
-        raise UserError(f"{run} is not a run folder (it has no {CONFIG_FILE}): name one, e.g. outputs/FOLDER")
-    stranger = Stranger(str(run / CONFIG_FILE), "trust=True")
-    config = read_run_config(run, stranger, trust, without=("logger",))
-    check(config, "train")
-    return config

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +11,12 @@ from pathlib import Path
 import pytest
 import pytorch_lightning as pl
 import torch
+import yaml
 
 import phaselearn
-from phaselearn import build_data, load_data, load_model
+from phaselearn import PairDataModule, build_data, load_data, load_model
 from phaselearn.errors import UserError
+from phaselearn.models.mlp import MultilayerPerceptron
 from tests.cli.folders import SMALL, table
 from tests.cli.inside import call, new_folder
 
@@ -42,6 +46,60 @@ def test_a_network_predicts_a_density_for_each_crystal_of_a_batch(run: Path) -> 
         assert load_model(run, checkpoint="last")(batch).shape == batch["density"].shape
 
 
+def test_a_checkpoint_alone_is_enough_to_build_its_network(run: Path, tmp_path: Path) -> None:
+    moved = shutil.copy(run / "best.ckpt", tmp_path / "mine.ckpt")
+    batch = next(iter(load_data(run).test_dataloader()))
+    with torch.no_grad():
+        assert torch.equal(load_model(moved)(batch), load_model(run)(batch))
+
+
+def test_a_checkpoint_holds_its_settings_as_plain_values(run: Path) -> None:
+    """Only such values load with `weights_only=True`; the place of the store is the machine's own."""
+    settings = torch.load(run / "best.ckpt", weights_only=True)["hyper_parameters"]
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert settings["data"]["store"] is None
+    assert settings["data"] | {"store": config["data"]["store"]} == config["data"]
+    assert all(settings[key] == config[key] for key in settings if key != "data")
+    assert settings.keys() >= {"model", "loss", "optim", "data", "observation"}
+
+
+def test_the_class_alone_loads_no_checkpoint_and_says_what_does(run: Path) -> None:
+    path = run / "best.ckpt"
+    with pytest.raises(UserError) as told:
+        MultilayerPerceptron.load_from_checkpoint(path)
+    [code] = re.findall(r"`(from phaselearn import .*?)`", str(told.value))
+    names: dict[str, object] = {}
+    exec(code, names)
+    assert isinstance(names["model"], MultilayerPerceptron)
+
+
+def test_a_store_alone_gives_the_data_of_the_base_configuration(run: Path) -> None:
+    store = f"{run.parent}/a.zarr"
+    # The options data=hkl10_full and model=mlp set others than conf/data/_base.yaml.
+    configured = build_data(f"data.store={store}", "data.batch_size=32", "data.input_transform=amplitude")
+    data = PairDataModule(store)
+    ours, theirs = next(iter(data.training_loader())), next(iter(configured.training_loader()))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    for name in ("preparation", "training", "loading", "definition"):
+        assert getattr(data, name) == getattr(configured, name), name
+
+
+def test_a_store_alone_trains_a_network_of_lightning(run: Path) -> None:
+    model = load_model(run)
+    before = [parameter.clone() for parameter in model.parameters()]
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        max_steps=2,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+    )
+    trainer.fit(model.train(), datamodule=PairDataModule(run.parent / "a.zarr"))
+    assert not all(map(torch.equal, before, model.parameters()))
+
+
 def test_data_are_built_from_choices(run: Path) -> None:
     data = build_data("source.count=120", f"data.store={run.parent}/a.zarr", "data.train_size=20")
     assert len(data.rows("train")) == 20
@@ -54,6 +112,8 @@ def test_data_are_built_from_choices(run: Path) -> None:
         (lambda folder: load_model(folder), "is not a run folder"),
         (lambda folder: load_data(folder / "nowhere"), "is not a run folder"),
         (lambda folder: load_model(folder / "run", checkpoint="first"), "has no first.ckpt"),
+        (lambda folder: load_model(folder / "run" / "metrics.csv"), "is not a readable checkpoint"),
+        (lambda folder: PairDataModule(folder / "nowhere.zarr"), "nowhere.zarr"),
         (lambda folder: build_data("data=hkl30"), "data=hkl30 is unknown: allowed are"),
         (lambda folder: build_data("sead=3"), "did you mean seed"),
         (lambda folder: build_data("data.loading.cache=disk"), "data.loading.cache=disk is unknown"),
@@ -72,6 +132,23 @@ def test_what_a_stranger_wrote_is_not_built(load, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"model\._target_=os\.system is not allowed.*`trust=True`"):
         load(tmp_path)
     assert not canary.exists()
+
+
+def test_a_checkpoint_from_a_stranger_names_no_class(run: Path, tmp_path: Path) -> None:
+    checkpoint = torch.load(run / "best.ckpt", weights_only=True)
+    checkpoint["hyper_parameters"]["model"] = {"_target_": "os.system", "command": f"touch {tmp_path / 'canary'}"}
+    torch.save(checkpoint, tmp_path / "forged.ckpt")
+    with pytest.raises(UserError, match=r"model\._target_=os\.system is not allowed.*`trust=True`"):
+        load_model(tmp_path / "forged.ckpt")
+    assert not (tmp_path / "canary").exists()
+
+
+def test_weights_without_settings_are_refused(run: Path, tmp_path: Path) -> None:
+    checkpoint = torch.load(run / "best.ckpt", weights_only=True)
+    del checkpoint["hyper_parameters"]
+    torch.save(checkpoint, tmp_path / "old.ckpt")
+    with pytest.raises(UserError, match="without the settings of their network: name the run folder"):
+        load_model(tmp_path / "old.ckpt")
 
 
 def test_the_version_is_that_of_the_citation() -> None:

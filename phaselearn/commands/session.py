@@ -197,12 +197,16 @@ def read_training_set(folder: Path) -> dict[str, list[str]]:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Return the weights, epoch and step of a checkpoint; no code in it is run.
+    """Return the weights, epoch, step and settings of a checkpoint; no code in it is run.
+
+    The settings are None in a checkpoint that no command wrote.
 
     Raises:
         UserError: the file is not a readable checkpoint.
     """
     import torch
+
+    from phaselearn.callbacks.hyperparameters import KEY
 
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
@@ -210,6 +214,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             "state_dict": checkpoint["state_dict"],
             "epoch": int(checkpoint["epoch"]),
             "step": int(checkpoint["global_step"]),
+            "settings": checkpoint.get(KEY),
         }
     except Exception as error:
         other = path.with_name("last.ckpt" if path.name == "best.ckpt" else "best.ckpt")

@@ -87,8 +87,23 @@ def read_run_config(folder: Path, stranger: Stranger, trusted: bool, without: Co
                 continue
             copying = f": `{command('cp -rL', folder, 'COPY')}`" if path.is_symlink() else ""
             raise stranger.refuse(f"{path} is {kind}, allowed are files{copying}")
-        check_stranger(plain, stranger)
-    return OmegaConf.create(plain)
+    return checked_config(plain, stranger, trusted)
+
+
+def checked_config(content: Mapping[str, Any], stranger: Stranger, trusted: bool) -> DictConfig:
+    """Return plain values as a configuration, after checking them.
+
+    Args:
+        content: a whole configuration.
+        stranger: the origin of the configuration.
+        trusted: whether to skip the check and allow interpolations.
+
+    Raises:
+        UserError: it is refused.
+    """
+    if not trusted:
+        check_stranger(content, stranger)
+    return OmegaConf.create(dict(content))
 
 
 def check_stranger(config: Mapping[Any, Any], stranger: Stranger, at: str | None = None) -> None:

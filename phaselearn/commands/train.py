@@ -97,6 +97,7 @@ def _fit_and_judge(
     from omegaconf import OmegaConf
     from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+    from phaselearn.callbacks.hyperparameters import Hyperparameters
     from phaselearn.callbacks.learning_rate_finder import RateFound
     from phaselearn.callbacks.objective import Objective
     from phaselearn.callbacks.requeue import Requeued
@@ -115,7 +116,7 @@ def _fit_and_judge(
     data.check_trainable()
     callbacks = [instantiate(node) for node in config.callbacks.values()] if config.callbacks else []
     objective = Objective(config.optimize, config.direction, trial.is_hopeless if trial is not None else None)
-    callbacks += [EpochStarts(), objective]
+    callbacks += [EpochStarts(), objective, Hyperparameters(plain_values(plain))]
     trainer = build_trainer(config, folder, callbacks, loggers)
 
     if trainer.is_global_zero:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytorch_lightning as pl
 
@@ -22,26 +24,30 @@ class PairDataModule(pl.LightningDataModule):
     A training batch holds what the model needs: all parts, unless the model that is trained has an attribute
     `training_needs` that names some (see `phaselearn.models.base.DensityModel`).
 
+    `PairDataModule("store.zarr")` reads the pairs of a store as conf/data/_base.yaml says: ideal intensities,
+    amplitudes as input, random batches of 32.
+
     Args:
-        store: the store of the pairs, which may still have to be built.
-        preparation: preparation of the validation and test crystals.
-        training: preparation of the training crystals, with augmentation and perhaps another observation.
-        loading: batches, loader processes and memory.
+        store: the path of a store, or a store that may still have to be built.
+        preparation: preparation of the validation and test crystals; None for ideal ones.
+        training: preparation of the training crystals, with augmentation and perhaps another observation; None for
+            that of the other crystals.
+        loading: batches, loader processes and memory; None for the default ones.
         train_size: number of training crystals; smaller sets are subsets of larger ones. None for all.
         endless: number of new crystals per training epoch, made on the fly; None for the crystals of the store.
         seen: structure types that count as seen in training; None for those of this store's training crystals.
 
     Raises:
-        UserError: a number is not allowed, or the voxels cannot express an augmentation.
+        UserError: there is no store at the path, a number is not allowed, or the voxels cannot express an augmentation.
     """
 
     def __init__(
         self,
+        store: ConfiguredStore | str | Path,
         *,
-        store: ConfiguredStore,
-        preparation: Preparation,
-        training: Preparation,
-        loading: Loading,
+        preparation: Preparation | None = None,
+        training: Preparation | None = None,
+        loading: Loading | None = None,
         train_size: int | None = None,
         endless: int | None = None,
         seen: frozenset[str] | None = None,
@@ -51,12 +57,12 @@ class PairDataModule(pl.LightningDataModule):
             check_whole("data.train_size", train_size, least=1, example=1200)
         if endless is not None:
             check_whole("data.endless", endless, least=1, example=4000)
-        training.augmentation.check(store.definition.frame)
-        self.configured_store = store
-        self.definition = store.definition
-        self.preparation = preparation
-        self.training = training
-        self.loading = loading
+        self.configured_store = store if isinstance(store, ConfiguredStore) else ConfiguredStore.existing(store)
+        self.definition = self.configured_store.definition
+        self.preparation = preparation or Preparation(layout=self.definition.layout)
+        self.training = training or self.preparation
+        self.training.augmentation.check(self.definition.frame)
+        self.loading = loading or Loading()
         self.train_size = train_size
         self.endless = endless
         self._seen = seen

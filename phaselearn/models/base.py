@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NoReturn, Protocol, runtime_checkable
 
 import pytorch_lightning as pl
 import torch
@@ -72,6 +72,22 @@ class DensityModel(pl.LightningModule):
         self.validation_loss = MeanMetric(nan_strategy="disable")
         self.validation_metric = PhasingMetric(definition, refine=False)
         self.test_metric = PhasingMetric(definition, refine=True)
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *arguments: Any, **options: Any) -> NoReturn:
+        """Refuse to load: the class alone does not know its loss and the definition of its pairs.
+
+        Lightning would build whatever classes the file names; `load_model` builds those that the options name.
+
+        Raises:
+            UserError: always; it names the function that loads a checkpoint.
+        """
+        path = repr(str(checkpoint_path))
+        raise UserError(
+            f"{cls.__name__}.load_from_checkpoint({path}) knows neither its loss nor its pairs: load it "
+            f"with `from phaselearn import load_model; model = load_model({path})`, or fill a model of yours with "
+            f"`model.load_state_dict(torch.load({path}, weights_only=True)['state_dict'])`"
+        )
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the predicted density (B, N, N, N), from the batch's `input` or its intensities."""

@@ -43,6 +43,30 @@ class ConfiguredStore:
     _path: Path | str | None = field(default=None, init=False, repr=False, compare=False)
     _opened: PairStore | None = field(default=None, init=False, repr=False, compare=False)
 
+    @classmethod
+    def existing(cls, place: str | Path) -> ConfiguredStore:
+        """Return a store that is there, with its own definition and no source to build it from.
+
+        Args:
+            place: a path, or `s3://BUCKET/FOLDER`.
+
+        Raises:
+            UserError: there is no store, or it is half built, of another schema, or damaged.
+        """
+        store = PairStore(store_path(str(place)))
+        configured = cls(
+            definition=store.definition,
+            source=None,
+            source_config={},
+            place=str(place),
+            name="",
+            folder="",
+            longest_edge=store.attributes["longest_edge"],
+            workers=None,
+        )
+        configured._opened = store
+        return configured
+
     def path(self) -> Path | str:
         """Return the path of the store; the store may not have a name before its source has fetched its structures."""
         if self._path is None:

@@ -16,7 +16,7 @@ CACHES = ("auto", "ram", "none")
 
 @dataclass(frozen=True, kw_only=True)
 class Loading:
-    """Settings of the loaders, which make a loader of a data set.
+    """Settings of the loaders, which make a loader of a data set; the defaults are those of conf/data/_base.yaml.
 
     Attributes:
         batch_size: number of crystals in a batch.
@@ -30,12 +30,12 @@ class Loading:
         UserError: a setting is not allowed.
     """
 
-    batch_size: int
-    batching: str
-    num_workers: int
-    cache: str
-    cache_limit: float
-    shuffle_buffer: int
+    batch_size: int = 32
+    batching: str = "random"
+    num_workers: int = 0
+    cache: str = "auto"
+    cache_limit: float = 0.25
+    shuffle_buffer: int = 2048
 
     def __post_init__(self) -> None:
         choose("data.batching", self.batching, BATCHINGS, command="python train.py")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from phaselearn.data.batch import Batch
 from phaselearn.data.preparation.augmentation import Augmentation
-from phaselearn.data.preparation.observation import ObservationModel
+from phaselearn.data.preparation.observation import Observation, ObservationModel
 from phaselearn.data.preparation.transforms import INPUTS, SCALINGS, scale_samples, transform_input
 from phaselearn.errors import check_whole, choose
 
@@ -18,28 +18,29 @@ from phaselearn.errors import check_whole, choose
 class Preparation:
     """Steps from a batch of ideal pairs to a network's input and target.
 
-    What is drawn depends on the seed, the crystal and the epoch alone.
+    What is drawn depends on the seed, the crystal and the epoch alone. The defaults are those of
+    conf/data/_base.yaml.
 
     Attributes:
+        layout: layout of the intensities, `octant` or `full`.
         observation: the measurement of each crystal.
         augmentation: the random changes of each crystal before it is measured.
         input_transform: transform of the intensities: `raw`, `amplitude`, `log` or `patterson`.
         input_scaling: the divisor of each transformed sample: `none`, `max`, `mean` or `deviation`.
         target_scaling: the divisor of each density, by the same words.
-        layout: layout of the intensities, `octant` or `full`.
         seed: seed of everything that is drawn.
 
     Raises:
         UserError: a word is not one of these.
     """
 
-    observation: ObservationModel
-    augmentation: Augmentation
-    input_transform: str
-    input_scaling: str
-    target_scaling: str
     layout: str
-    seed: int
+    observation: ObservationModel = field(default_factory=Observation)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    input_transform: str = "amplitude"
+    input_scaling: str = "deviation"
+    target_scaling: str = "deviation"
+    seed: int = 0
 
     def __post_init__(self) -> None:
         choose("data.input_transform", self.input_transform, INPUTS, command="python train.py")
