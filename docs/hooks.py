@@ -33,6 +33,7 @@ COMMANDS = {
     "train": "python train.py",
     "solve": "phaselearn solve",
     "prepare": "phaselearn prepare",
+    "predict": "phaselearn predict",
     "benchmark": "phaselearn benchmark",
     "runs": "phaselearn runs",
     "dashboard": "phaselearn dashboard",
@@ -41,7 +42,7 @@ COMMANDS = {
 # Packages and modules of phaselearn/ that are documented.
 DOCUMENTED = (
     *("api", "crystal", "data", "losses", "metrics", "models", "phasing", "solver"),
-    *("measured", "structure", "determination", "benchmark", "testing"),
+    *("measured", "structure", "determination", "benchmark", "prediction", "testing"),
 )
 _LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 _PICTURE = re.compile(r"(?<=src=\")(?P<target>[^\"]+)(?=\")")
@@ -53,7 +54,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         _add(files, config, page, (ROOT / source).read_text(encoding="utf-8"))
     for source, page in _tutorials().items():
         _add(files, config, page, tutorial(source))
-    for page, text in (*configuration_pages(), *api_pages()):
+    for page, text in (("model_cards.md", model_cards()), *configuration_pages(), *api_pages()):
         _add(files, config, page, text)
     return files
 
@@ -104,6 +105,29 @@ def tutorial(source: str) -> str:
         text = "".join(cell["source"])
         shown.append(f"```python\n{text}\n```" if cell["cell_type"] == "code" else text)
     return "\n\n".join([shown[0], f"This page is the notebook `{source}` of the repository.", *shown[1:], ""])
+
+
+def model_cards() -> str:
+    """Return the page of the weights that come with the package, made of the cards beside them."""
+    lines = [
+        "# Model cards",
+        "",
+        "The trained networks that come with the package. `phaselearn weights` lists them, and `phaselearn predict "
+        "weights=NAME …` applies one to structures.",
+    ]
+    for path in sorted((ROOT / "phaselearn" / "weights").glob("*.yaml")):
+        card = yaml.safe_load(path.read_text(encoding="utf-8"))
+        facts = {
+            "file": f"`{card['file']}`, {card['parameters']:,} numbers",
+            "SHA-256": f"`{card['sha256']}`",
+            **{name: _escaped(text) for name, text in card["facts"].items()},
+            "command": f"`{card['facts']['command']}`",
+        }
+        rows = [f"| {name} | {text} |" for name, text in facts.items()]
+        about = f"{card['about'][0].upper()}{card['about'][1:]}."
+        limits = [f"- {_escaped(limit)}" for limit in card["limits"]]
+        lines += ["", f"## {path.stem}", "", _escaped(about), "", "| | |", "|---|---|", *rows, "", *limits]
+    return "\n".join([*lines, ""])
 
 
 def configuration_pages() -> Iterator[tuple[str, str]]:
@@ -160,8 +184,11 @@ def _comment(path: Path) -> str:
     """Return the comment with which a file of conf/ begins, as one line of a table."""
     lines = path.read_text(encoding="utf-8").splitlines()
     count = next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    text = " ".join(line.lstrip("# ") for line in lines[:count])
-    # What Markdown would read as emphasis or as the border of a cell, but not in code.
+    return _escaped(" ".join(line.lstrip("# ") for line in lines[:count]))
+
+
+def _escaped(text: str) -> str:
+    """Return a text without what Markdown would read as emphasis or as the border of a cell; code stays as it is."""
     return "`".join(
         re.sub(r"([_*|<])", r"\\\1", part) if place % 2 == 0 else part for place, part in enumerate(text.split("`"))
     )

@@ -1,12 +1,16 @@
 """PhaseLearn: networks for the crystallographic phase problem, and structures from measured reflections.
 
-from phaselearn import load_data, load_model, read_reflections, solve
+from phaselearn import load_data, load_model, predict, read_reflections, solve
 
 result = solve(read_reflections("crystal.hkl"), seconds=60)
 print(result.solved, result.best.formula, result.best.space_group.symbol)
 
 model, data = load_model("outputs/look"), load_data("outputs/look")
 density = model(next(iter(data.test_dataloader())))
+
+for found in predict("outputs/look", ["quartz.cif"]):
+    print(found.crystal.formula, found.correlation, found.floor)
+    found.write_map("quartz.ccp4")
 """
 
 from __future__ import annotations
@@ -16,9 +20,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from phaselearn.api import PairDataModule, build_data, load_data, load_model, read_reflections, solve
+    from phaselearn.api import PairDataModule, build_data, load_data, load_model, predict, read_reflections, solve
 
-__all__ = ["PairDataModule", "build_data", "load_data", "load_model", "read_reflections", "solve"]
+__all__ = ["PairDataModule", "build_data", "load_data", "load_model", "predict", "read_reflections", "solve"]
 
 # torch takes seconds to import: a name is looked up when it is first asked for.
 _PLACES = {name: "phaselearn.api" for name in __all__}

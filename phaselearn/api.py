@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from phaselearn.commands import session
 from phaselearn.commands.composition import composed
@@ -11,6 +12,7 @@ from phaselearn.commands.networks import find_network, run_config
 from phaselearn.commands.options import options_of
 from phaselearn.commands.settings import check
 from phaselearn.data.datamodule import PairDataModule
+from phaselearn.data.sources.given import crystals_given
 from phaselearn.determination.determination import Determination, Trial
 from phaselearn.determination.pipeline import determine_structure
 from phaselearn.errors import unknown
@@ -18,10 +20,12 @@ from phaselearn.measured.readers import read_reflections
 from phaselearn.measured.reflection_data import ReflectionData
 from phaselearn.models.base import DensityModel
 from phaselearn.phasing.solution import Solver
+from phaselearn.prediction.predictor import Prediction
 
-__all__ = ["PairDataModule", "build_data", "load_data", "load_model", "read_reflections", "solve"]
+__all__ = ["PairDataModule", "build_data", "load_data", "load_model", "predict", "read_reflections", "solve"]
 
 _TRUSTING = "trust=True"
+_LONGEST_EDGE = 30.0  # Å, as in conf/data
 
 
 def solve(
@@ -66,14 +70,49 @@ def load_model(network: str | Path, *, checkpoint: str = "best", trust: bool = F
     """Return a trained network, ready to predict: `model(batch)` is a density (B, N, N, N).
 
     Args:
-        network: a run folder, such as `outputs/look`, or a checkpoint that a run wrote, wherever it is now.
+        network: a run folder, such as `outputs/look`; a checkpoint that a run wrote, wherever it is now; or the name of
+            weights of the package (`phaselearn weights`).
         checkpoint: `best` or `last`, for a run folder.
         trust: whether it may name classes that no installed package provides.
 
     Raises:
         UserError: there is no such network, its configuration is refused, or its checkpoint cannot be read.
     """
-    return find_network(network, checkpoint, trust, _TRUSTING).build()
+    return find_network(network, checkpoint, trust, _TRUSTING).model()
+
+
+def predict(
+    network: str | Path,
+    structures: Iterable[Any],
+    *,
+    observation: str | None = None,
+    checkpoint: str = "best",
+    seed: int = 0,
+    batch_size: int = 32,
+    trust: bool = False,
+) -> Iterator[Prediction]:
+    """Apply a trained network to structures, one prediction for each, in their order and in the cells that they have.
+
+    Args:
+        network: a run folder, a checkpoint, or the name of weights of the package, as for `load_model`.
+        structures: paths of structure files, pymatgen's `Structure`, ASE's `Atoms`, or crystals.
+        observation: limits and errors of the measured intensities, an option of conf/observation such as `d1.5`; None
+            for those of the network's training.
+        checkpoint: `best` or `last`, for a run folder.
+        seed: seed of noise, missing reflections and starting phases.
+        batch_size: number of crystals that are predicted together.
+        trust: whether the network may name classes that no installed package provides.
+
+    Raises:
+        UserError: there is no such network or observation, or a structure cannot be used.
+    """
+    from hydra.utils import instantiate
+
+    measured = None
+    if observation is not None:
+        measured = instantiate(composed("train", f"observation={observation}").observation)
+    predictor = find_network(network, checkpoint, trust, _TRUSTING).predictor(measured, seed, batch_size, device="cpu")
+    return predictor.predictions(crystals_given(structures, _LONGEST_EDGE, predictor.regime.definition.scattering))
 
 
 def load_data(run: str | Path, *, trust: bool = False) -> PairDataModule:

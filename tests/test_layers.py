@@ -37,6 +37,7 @@ LAYERS = (
     "tracking",
     "search",
     "benchmark",
+    "prediction",
     "commands",
     "api",
     "testing",

@@ -12,7 +12,7 @@ from phaselearn.commands.precision import register_precision
 from phaselearn.commands.suggestions import explain
 from phaselearn.errors import UserError
 
-_WITH_RUN_FOLDER = ("benchmark", "solve", "train")
+_FOLDERS = {"benchmark": "run", "predict": "output", "solve": "run", "train": "run"}  # {command: key of its folder}
 
 
 def composed(name: str, *choices: str) -> DictConfig:
@@ -31,7 +31,7 @@ def composed(name: str, *choices: str) -> DictConfig:
 
     register_precision()
     # Only a running command can resolve the name of its run folder.
-    folder = ["run=unused"] if name in _WITH_RUN_FOLDER else []
+    folder = [f"{_FOLDERS[name]}=unused"] if name in _FOLDERS else []
     # Within a command, Hydra knows the folder already and cannot be initialised twice.
     begun = GlobalHydra.instance().is_initialized()
     with nullcontext() if begun else initialize_config_dir(str(config_directory()), version_base="1.3"):

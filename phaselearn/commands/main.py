@@ -13,8 +13,10 @@ COMMANDS = {
     "config": "what `train` would run, and why",
     "prepare": "build a store of pairs; verify or repair one",
     "data": "what is in a store: `phaselearn data info data.store=PATH`",
+    "predict": "a trained network on structures: maps and a table",
     "evaluate": "test a finished run again, on any data or observation",
     "runs": "the runs here and their results; two runs side by side",
+    "weights": "the trained networks of the package, and their model cards",
     "benchmark": "every phasing method on the same crystals with the same |F|",
     "dashboard": "the W&B workspace that shows the runs",
 }

@@ -15,7 +15,7 @@ from phaselearn.quoting import setting
 
 _PATHS = (
     *("run", "resume", "hydra.run.dir", "hydra.sweep.dir", "folder", "page", "file", "ins", "reference"),
-    *("data.store", "data.build.folder", "store", "source.path", "model.weights"),
+    *("output", "weights", "data.store", "data.build.folder", "store", "source.path", "model.weights"),
 )
 NEEDED = ("source", "data", "trainer", "model", "loss", "optim")
 

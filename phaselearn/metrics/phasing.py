@@ -7,8 +7,8 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from phaselearn.crystal.cartesian import to_fractional_frame
-from phaselearn.crystal.density import structure_factors_from_map
-from phaselearn.crystal.judgement import SOLVED_FROM, judge
+from phaselearn.crystal.density import map_from_structure_factors, structure_factors_from_map
+from phaselearn.crystal.judgement import SOLVED_FROM, Judgement, judge
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.scattering import Scattering
 from phaselearn.crystal.wilson import normalised, wilson_fit
@@ -117,6 +117,28 @@ def observed_of(batch: Batch, definition: PairDefinition) -> Observed:
     if "probe" not in batch:
         return observed
     return normalised(observed, wilson_fit(observed, batch["probe"]), batch["probe"])
+
+
+def superimposed(prediction: Tensor, batch: Batch, definition: PairDefinition) -> tuple[Judgement, Tensor]:
+    """Judge predicted densities and move them to the origin and hand of their crystals, which |F| leaves open.
+
+    Args:
+        prediction: predicted densities (B, N, N, N) in the frame of the pairs.
+        batch: the batch that was predicted, with its atoms.
+        definition: definition of the pairs.
+
+    Returns:
+        The judgements, and the moved densities (B, N, N, N) in the fractional frame, on the scale of the prediction.
+    """
+    factors = predicted_factors(prediction, batch, definition)
+    judgement, alignment = judge(
+        factors,
+        observed_of(batch, definition),
+        batch["numbers"],
+        batch["positions"],
+        scattering_of(batch, definition),
+    )
+    return judgement, map_from_structure_factors(alignment.apply(factors), batch["lattice"])
 
 
 def scattering_of(batch: Batch, definition: PairDefinition) -> Scattering:

@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from phaselearn.errors import UserError
-
-FOLDER = Path(__file__).parents[1] / "weights"
+from phaselearn.models.model_card import FOLDER
 
 
 def weights_path(weights: str) -> Path:

@@ -7,10 +7,8 @@ import torch
 from torch import Tensor
 
 from phaselearn.crystal.cartesian import to_fractional_frame
-from phaselearn.crystal.density import map_from_structure_factors
-from phaselearn.crystal.judgement import judge
 from phaselearn.data.loading.dataset import PairDataset
-from phaselearn.metrics.phasing import observed_of, predicted_factors, scattering_of
+from phaselearn.metrics.phasing import superimposed
 from phaselearn.models.base import DensityModel
 from phaselearn.report.content import ShownCrystal
 
@@ -46,15 +44,7 @@ def show_crystals(
     model.eval()
     with torch.inference_mode():
         prediction = model(batch).float()
-    factors = predicted_factors(prediction, batch, model.definition)
-    _, alignment = judge(
-        factors,
-        observed_of(batch, model.definition),
-        batch["numbers"],
-        batch["positions"],
-        scattering_of(batch, model.definition),
-    )
-    aligned = map_from_structure_factors(alignment.apply(factors), batch["lattice"])
+    _, aligned = superimposed(prediction, batch, model.definition)
     truth = batch["density"]
     if model.definition.frame == "cartesian":
         truth = to_fractional_frame(truth, batch["lattice"])

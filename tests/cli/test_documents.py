@@ -66,6 +66,9 @@ def _options() -> Iterator[None]:
 def test_a_command_of_the_pages_can_be_composed(name: str, words: tuple[str, ...]) -> None:
     assert name in COMMANDS
     settings = [as_setting(word) if name == "benchmark" else word for word in words if "=" in word]
+    if not (config_directory() / f"{CONFIGURATIONS.get(name, name)}.yaml").exists():
+        assert (name, settings) == ("weights", [])  # it has no settings
+        return
     parsed = OverridesParser.create().parse_overrides(settings)
     compose(CONFIGURATIONS.get(name, name), overrides=[one_of(override) for override in parsed])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from phaselearn.crystal.layout import miller_indices
 from phaselearn.crystal.reflection_grid import ReflectionGrid, grid_shapes
 from phaselearn.errors import UserError
 from phaselearn.losses.shift_invariant import ShiftInvariant
+from phaselearn.models.model_card import cards
 from phaselearn.models.unrolled import Unrolled, UnrolledTraining
 from phaselearn.models.unrolled_network import UnrolledNetwork
 from phaselearn.phasing.random_phases import random_phases
@@ -113,7 +115,9 @@ def test_weights_of_a_run_are_loaded(tmp_path) -> None:
 
 def test_the_weights_of_the_package_are_those_that_were_trained() -> None:
     network = UnrolledNetwork(width=32, hidden=16, patterson=False, cycles=8, weights="default")
-    assert sum(parameter.numel() for parameter in network.parameters()) == 56_162
+    [card] = cards().values()
+    assert hashlib.sha256(card.path.read_bytes()).hexdigest() == card.sha256
+    assert sum(parameter.numel() for parameter in network.parameters()) == card.parameters
     assert network.last.weight.any()
 
 
