@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import TypeVar
@@ -11,6 +12,7 @@ from phaselearn.quoting import one_line, printable
 
 T = TypeVar("T")
 _shown = True
+_LINE_EVERY = 30.0  # seconds between two lines where there is no bar
 
 
 def show_progress(shown: bool) -> None:
@@ -31,7 +33,7 @@ def announce(text: str) -> None:
 
 
 class Progress:
-    """A progress bar with rate and remaining time, as a context manager; silent if bars are not drawn.
+    """A progress bar with rate and remaining time, as a context manager; where bars are not drawn, a line now and then.
 
     Args:
         description: the text before the bar.
@@ -60,6 +62,8 @@ class Progress:
             *columns, console=Console(stderr=True), transient=True, disable=not is_watched()
         )
         self._task = self._bar.add_task(printable(description), total=total)
+        self._description, self._total, self._done = description, total, 0
+        self._began = self._told = time.monotonic()
 
     def __enter__(self) -> Progress:
         self._bar.start()
@@ -73,6 +77,23 @@ class Progress:
     def advance(self, units: int = 1) -> None:
         """Add finished units of work."""
         self._bar.advance(self._task, units)
+        self._done += units
+        now = time.monotonic()
+        if self._done and not is_watched() and now - self._told >= _LINE_EVERY:
+            self._told = now
+            announce(self._line(now - self._began))
+
+    def _line(self, seconds: float) -> str:
+        """Return what is done after so many seconds."""
+        if self._total is None:
+            return f"{self._description}: {self._done} in {_clock(seconds)}"
+        left = seconds / self._done * (self._total - self._done)
+        return f"{self._description}: {self._done} of {self._total} in {_clock(seconds)}, about {_clock(left)} left"
+
+
+def _clock(seconds: float) -> str:
+    """Return minutes and seconds as text."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
 
 
 def track(items: Iterable[T], description: str, total: int | None) -> Iterator[T]:

@@ -1,0 +1,48 @@
+"""Progress where there is no terminal: lines in place of a bar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from phaselearn import progress
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """Let the test set the seconds that have passed."""
+    now = [100.0]
+    monkeypatch.setattr("phaselearn.progress.time.monotonic", lambda: now[0])
+    yield now
+    progress.show_progress(True)
+
+
+def test_a_line_tells_what_is_done_and_how_long_the_rest_takes(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress.Progress("crystals", 40) as bar:
+        clock[0] += 29
+        bar.advance(9)
+        assert capsys.readouterr().err == ""
+        clock[0] += 61
+        bar.advance()
+        assert capsys.readouterr().err == "crystals: 10 of 40 in 1:30 min, about 4:30 min left\n"
+        clock[0] += 10
+        bar.advance()
+    assert capsys.readouterr().err == ""
+
+
+def test_without_a_total_there_is_no_prediction(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.Progress("reading", None) as bar:
+        clock[0] += 45
+        bar.advance(7)
+    assert capsys.readouterr().err == "reading: 7 in 0:45 min\n"
+
+
+def test_no_line_where_progress_is_not_shown(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    progress.show_progress(False)
+    with progress.Progress("crystals", 40) as bar:
+        clock[0] += 100
+        bar.advance()
+    assert capsys.readouterr().err == ""
