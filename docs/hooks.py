@@ -27,6 +27,7 @@ COPIED = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
     "benchmarks/RESULTS.md": "results.md",
+    "benchmarks/LOG.md": "log.md",
     "examples/own_model/README.md": "own_model.md",
 }
 COMMANDS = {

@@ -35,7 +35,7 @@ def scale_samples(values: Tensor, kind: str) -> Tensor:
     elif kind == "mean":
         scale = flat.abs().mean(1)
     elif kind == "deviation":
-        # Faster than torch's own standard deviation: benchmarks/RESULTS.md.
+        # Faster than torch's own standard deviation: benchmarks/LOG.md.
         scale = torch.linalg.vector_norm(flat - flat.mean(1, keepdim=True), dim=1) / max(flat.shape[1] - 1, 1) ** 0.5
     else:
         return values
