@@ -56,32 +56,34 @@ class Observed(Rows):
         return cls(amplitude, observed, lattice, to_full_box(sigma, layout) * observed)
 
     @classmethod
-    def from_reflections(cls, hkl: Tensor, amplitude: Tensor, lattice: Tensor) -> Observed:
+    def from_reflections(cls, hkl: Tensor, amplitude: Tensor, lattice: Tensor, sigma: Tensor | None = None) -> Observed:
         """Place a crystal's list of reflections, with their Friedel mates, on the smallest FFT box that holds it.
 
-        Reflections that occur several times, or with their mates, get the mean of their amplitudes. F(000), and
-        amplitudes that are not numbers, count as unobserved.
+        Reflections that occur several times, or with their mates, get the mean of their amplitudes and of their
+        standard deviations. F(000), and amplitudes that are not numbers, count as unobserved.
 
         Args:
             hkl: (H, 3) Miller indices, whole numbers.
             amplitude: (H,) |F| on any scale, not below zero.
             lattice: (3, 3) in Å.
+            sigma: (H,) standard deviation of |F|² on the same scale; None where it is not known.
 
         Returns:
             One row; rows on different boxes can be `joined`.
         """
         usable = torch.isfinite(amplitude) & (hkl != 0).any(1)
-        hkl, amplitude = hkl[usable].long(), amplitude[usable]
+        columns = [amplitude] if sigma is None else [amplitude, sigma]
+        hkl, columns = hkl[usable].long(), [column[usable] for column in columns]
         largest = hkl.abs().amax(0).tolist() if len(hkl) else [0, 0, 0]
         shape = box_for(largest)
         size, apart = torch.tensor(shape, device=hkl.device), strides(shape, hkl.device)
         place = (torch.cat((hkl, -hkl)) % size * apart).sum(1)
-        count, total = (
-            amplitude.new_zeros(math.prod(shape)).index_add_(0, place, values.repeat(2))
-            for values in (torch.ones_like(amplitude), amplitude)
+        count, *totals = (
+            amplitude.new_zeros(math.prod(shape)).index_add_(0, place, values.repeat(2)).view(1, *shape)
+            for values in (torch.ones_like(columns[0]), *columns)
         )
-        mean = total / count.clamp_min(1)
-        return cls(mean.view(1, *shape), (count > 0).view(1, *shape), lattice[None].to(amplitude))
+        mean, *deviation = (total / count.clamp_min(1) for total in totals)
+        return cls(mean, count > 0, lattice[None].to(amplitude), *deviation)
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:

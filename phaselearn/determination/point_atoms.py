@@ -25,10 +25,11 @@ def observed_in_p1(merged: Merged, probe: str) -> tuple[Observed, Wilson]:
         probe: `xray`, `electron` or `neutron`.
     """
     amplitude, _ = amplitudes(merged)
-    hkl, value, _ = expanded(replace(merged, intensity=amplitude))
+    hkl, value, sigma = expanded(replace(merged, intensity=amplitude))
     lattice = torch.tensor(lattice_of(merged.cell), dtype=torch.float32)
     # On a scale of 1: float32 holds squares of these.
-    scaled = torch.from_numpy(value / max(float(np.max(value, initial=0.0)), np.finfo(float).tiny)).float()
-    observed = Observed.from_reflections(torch.from_numpy(hkl), scaled, lattice)
+    largest = max(float(np.max(value, initial=0.0)), np.finfo(float).tiny)
+    scaled, deviation = (torch.from_numpy(each).float() for each in (value / largest, sigma / largest**2))
+    observed = Observed.from_reflections(torch.from_numpy(hkl), scaled, lattice, deviation)
     fit = wilson_fit(observed, probe)
     return normalised(observed, fit, probe), fit

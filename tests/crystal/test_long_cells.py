@@ -77,11 +77,16 @@ def test_a_list_of_reflections_fills_the_smallest_box_with_itself_and_its_mates(
 def test_lists_with_repeats_mates_and_no_numbers_are_merged() -> None:
     hkl = torch.tensor([[1, 0, 0], [-1, 0, 0], [1, 0, 0], [0, 2, 0], [0, 0, 0], [0, 0, 5]])
     amplitude = torch.tensor([1.0, 2.0, 6.0, 4.0, 9.0, math.nan])
-    observed = Observed.from_reflections(hkl, amplitude, torch.eye(3))
+    sigma = torch.tensor([0.1, 0.2, 0.6, 0.4, 0.9, 0.3])
+    observed = Observed.from_reflections(hkl, amplitude, torch.eye(3), sigma)
     assert observed.shape == (4, 6, 2)
     assert observed.amplitude[0, 1, 0, 0] == observed.amplitude[0, -1, 0, 0] == 3
     assert observed.amplitude[0, 0, 2, 0] == observed.amplitude[0, 0, -2, 0] == 4
     assert observed.mask.sum() == 4
+    assert observed.sigma is not None
+    assert float(observed.sigma[0, 1, 0, 0]) == float(observed.sigma[0, -1, 0, 0]) == pytest.approx(0.3)
+    assert float(observed.sigma[0, 0, 2, 0]) == pytest.approx(0.4)
+    assert observed.sigma.count_nonzero() == 4
 
 
 @pytest.mark.parametrize("seed", SEEDS)

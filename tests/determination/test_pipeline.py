@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -100,6 +101,17 @@ def test_amplitudes_in_p1_have_the_symmetry_of_the_class_and_the_statistics_of_p
     for low, high in ((0.0, 0.6), (0.6, 1.0), (1.0, 1.5)):  # 1/Å²: |E|² is 1 at any resolution
         shell = observed.mask & (square > low) & (square <= high)
         assert float(observed.amplitude[shell].square().mean()) == pytest.approx(1, abs=0.3)
+
+
+def test_intensities_in_p1_keep_their_signal_to_noise() -> None:
+    data = example()
+    merged = merge(data, choose_laue_class(data).chosen.laue_class.rotations)
+    observed, _ = observed_in_p1(merged, "xray")
+    assert observed.sigma is not None
+    strong = merged.intensity > 20 * merged.sigma  # French and Wilson leave these as they are
+    place = tuple((merged.hkl[strong] % np.array(observed.shape)).T)
+    ratio = observed.amplitude[0].square() / observed.sigma[0]
+    np.testing.assert_allclose(ratio.numpy()[place], merged.intensity[strong] / merged.sigma[strong], rtol=0.02)
 
 
 @pytest.mark.parametrize("name", ["flipping", "unrolled", "random"])
