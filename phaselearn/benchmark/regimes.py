@@ -16,7 +16,7 @@ from phaselearn.crystal.layout import Shape, inside_nyquist, miller_box, resized
 from phaselearn.crystal.observed import box_for
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.data.batch import Batch, ideal_batch, map_batch
-from phaselearn.data.pairs import PairDefinition, make_intensity, pad_atoms
+from phaselearn.data.pairs import PairDefinition, make_intensity, pad_atoms, pad_displacements
 from phaselearn.data.preparation.observation import ObservationModel
 from phaselearn.data.preparation.preparation import measured_batch
 from phaselearn.data.structures import Crystal
@@ -92,6 +92,7 @@ def batches(
     """
     for chosen in regime.groups(crystals, batch_size):
         lattice, numbers, positions = pad_atoms(chosen)
+        u_iso = pad_displacements(chosen) if regime.observation.needs_atoms else None
         seeds = [crystal_seed(crystal, seed) for crystal in chosen]
         seen = torch.tensor([crystal.prototype in seen_prototypes for crystal in chosen])
         # Each crystal is measured on its own box: what is drawn for a reflection depends on its place in the box.
@@ -107,6 +108,7 @@ def batches(
                 atoms=(numbers[rows], positions[rows]),
                 prototype_seen=seen[rows],
                 row=torch.tensor([value % (1 << 31) for value in own_seeds]),
+                u_iso=None if u_iso is None else u_iso[rows],
             )
             layout = regime.definition.layout
             parts.append(

@@ -50,6 +50,7 @@ def ideal_batch(
     atoms: tuple[Tensor, Tensor] | None,
     prototype_seen: Tensor,
     row: Tensor,
+    u_iso: Tensor | None = None,
 ) -> Batch:
     """Return a batch of ideal pairs, which no experiment has measured yet.
 
@@ -60,12 +61,15 @@ def ideal_batch(
         atoms: atomic numbers (B, A) and fractional positions (B, A, 3); None to leave them out.
         prototype_seen: whether a training crystal has the same structure type, (B,) bool.
         row: a number (B,) for each crystal.
+        u_iso: U (B, A) in Å² of the atoms, NaN where a structure gives none; None where none gives any.
     """
     batch = Batch(intensity=intensity, lattice=lattice.to(intensity.dtype), prototype_seen=prototype_seen, row=row)
     if density is not None:
         batch["density"] = density
     if atoms is not None:
         batch["numbers"], batch["positions"] = atoms
+    if u_iso is not None:
+        batch["u_iso"] = u_iso
     return batch
 
 

@@ -98,6 +98,20 @@ def pad_atoms(crystals: Sequence[Crystal]) -> tuple[Tensor, Tensor, Tensor]:
     return torch.from_numpy(lattice), torch.from_numpy(numbers), torch.from_numpy(positions)
 
 
+def pad_displacements(crystals: Sequence[Crystal]) -> Tensor | None:
+    """Return U of each atom in Å², (B, A) float64, NaN where a crystal gives none; None where no crystal gives any."""
+    if all(crystal.u_iso is None for crystal in crystals):
+        return None
+    most = max(len(crystal.numbers) for crystal in crystals)
+    u_iso = np.full((len(crystals), most), np.nan)
+    for row, crystal in enumerate(crystals):
+        if crystal.u_iso is not None:
+            # Padding is at rest: it does not scatter, and a model may read it.
+            u_iso[row] = 0.0
+            u_iso[row, : len(crystal.numbers)] = crystal.u_iso
+    return torch.from_numpy(u_iso)
+
+
 def make_pairs(
     lattice: Tensor, numbers: Tensor, positions: Tensor, definition: PairDefinition
 ) -> tuple[Tensor, Tensor]:

@@ -29,8 +29,9 @@ class Crystal:
         numbers: atomic numbers (n,), int64.
         positions: fractional coordinates (n, 3) in [0, 1), float64.
         prototype: structure type, made of the anonymous formula, the space group and the Wyckoff letters of each
-            element's orbits.
+            element's orbits; that of a random molecular crystal is the scaffold of its molecules.
         space_group: space-group number, 1 to 230.
+        u_iso: displacement parameters U (n,) in Å²; None where the source gives none.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Crystal:
     positions: np.ndarray
     prototype: str
     space_group: int
+    u_iso: np.ndarray | None = None
 
     @property
     def formula(self) -> str:

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from phaselearn.data.batch import Batch, ideal_batch, select
 from phaselearn.data.build.write_pairs import compute_pairs
 from phaselearn.data.loading.loader import loader_options
-from phaselearn.data.pairs import PairDefinition, pad_atoms
+from phaselearn.data.pairs import PairDefinition, pad_atoms, pad_displacements
 from phaselearn.data.preparation.preparation import Preparation
 from phaselearn.data.screening import screen
 from phaselearn.data.split import split_of
@@ -112,6 +112,7 @@ class EndlessPairs(IterableDataset[Batch]):
             atoms=(numbers, positions),
             prototype_seen=torch.ones(len(crystals), dtype=torch.bool),
             row=torch.tensor(places),
+            u_iso=pad_displacements(crystals) if self.preparation.observation.needs_atoms else None,
         )
         return select(self.preparation(batch, [epoch] * len(crystals)), self.needs)
 

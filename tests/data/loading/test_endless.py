@@ -12,7 +12,9 @@ from phaselearn.data.loading.endless import EndlessLoader, EndlessPairs, Trainin
 from phaselearn.data.preparation.augmentation import Augmentation
 from phaselearn.data.preparation.observation import Observation
 from phaselearn.data.preparation.preparation import Preparation
+from phaselearn.data.preparation.sample import Sample
 from phaselearn.data.processes import worker_context
+from phaselearn.data.sources.molecular.source import Molecular
 from phaselearn.data.sources.synthetic import Synthetic
 from phaselearn.data.split import split_of
 from tests.cli.folders import TRAIN, command, metric_rows, table, weights
@@ -201,3 +203,16 @@ def test_two_real_processes(tmp_path) -> None:
     assert [answers.get(timeout=120) for _ in started] == [list(range(8))] * 2
     for process in started:
         process.join()
+
+
+def test_atoms_of_molecules_move_as_their_structures_say() -> None:
+    """Where atoms are displaced, by their structure's own U; a batch of atoms at rest has none."""
+    molecular = Molecular(1, 0, "primitive", [6, 12], hydrogen=True)
+    stream = TrainingStream(molecular, 60.0, frozenset(), "atomic_number")
+    measured = preparation(Observation(sample=Sample("xray", [0.005, 0.06])), Augmentation())
+    [batch] = batches(EndlessPairs(stream=stream, definition=FULL, preparation=measured, crystals=2, batch_size=2))
+    for row, crystal in enumerate(stream.crystal(place) for place in range(2)):
+        u_iso = batch["u_iso"][row, : len(crystal.numbers)].double()
+        torch.testing.assert_close(u_iso, torch.from_numpy(crystal.u_iso), rtol=1e-6, atol=1e-7)
+    [ideal] = batches(EndlessPairs(stream=stream, definition=FULL, preparation=preparation(), crystals=2, batch_size=2))
+    assert "u_iso" not in ideal

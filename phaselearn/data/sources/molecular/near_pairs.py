@@ -1,0 +1,128 @@
+"""Pairs of atoms of different molecules that may come too close: a list that holds until the molecules have moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import product
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """The images of all bodies in the cell, one after another.
+
+    Attributes:
+        source: body (k,) of each image.
+        centres: fractional centres (k, 3).
+        atoms: atoms (k, n, 3) about their centres in Å.
+    """
+
+    source: np.ndarray
+    centres: np.ndarray
+    atoms: np.ndarray
+
+
+@dataclass(eq=False)
+class NearPairs:
+    """Pairs of atoms, and how far the molecules have moved since these were found.
+
+    Attributes:
+        molecules: the pair of molecules (p,) of each pair of atoms.
+        first: atom (p,) among those of the bodies.
+        second: atom (p,) among those of the images.
+        least: least distance (p,) in Å.
+        least_squared: its square (p,).
+        bodies: body (m,) of each pair of molecules.
+        images: image (m,) of each.
+        shifts: lattice translation (m, 3) of the image.
+        radius: largest distance of an atom from the centre of its molecule, in Å.
+        reach: largest distance of the centres of two molecules of a pair, in Å.
+    """
+
+    molecules: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    least: np.ndarray
+    least_squared: np.ndarray = field(init=False)
+    bodies: np.ndarray
+    images: np.ndarray
+    shifts: np.ndarray
+    radius: float
+    reach: float
+
+    def __post_init__(self) -> None:
+        self.least_squared = np.square(self.least)
+        self._shift, self._turn, self._strain = np.zeros(3), np.zeros(3), np.zeros((3, 3))
+
+    def note(self, shift: np.ndarray, turn: np.ndarray, strain: np.ndarray) -> None:
+        """Take note of a move: shifts (b, 3) in Å and turns (b, 3) in radians of the bodies, a strain (3, 3)."""
+        self._shift = self._shift + shift
+        self._turn = self._turn + turn
+        self._strain = self._strain + strain
+
+    def moved(self) -> float:
+        """Return by how much an atom may have moved, in Å."""
+        shift, turn, strain = (
+            float(np.square(each).sum(-1).max()) ** 0.5 for each in (self._shift, self._turn, self._strain.ravel())
+        )
+        return shift + turn * self.radius + strain * self.reach / 2
+
+
+def near_pairs(
+    lattice: np.ndarray, centres: np.ndarray, atoms: np.ndarray, images: Images, least: np.ndarray, skin: float
+) -> NearPairs:
+    """Return the pairs of atoms of different molecules that are within their least distance and a skin.
+
+    Args:
+        lattice: vectors (3, 3) in Å, as rows.
+        centres: fractional centres (b, 3) of the bodies.
+        atoms: atoms (b, n, 3) about their centres in Å.
+        images: images of the bodies.
+        least: least distances (b, n, b, n) in Å.
+        skin: length in Å that is added to the least distances.
+    """
+    count = atoms.shape[1]
+    radii = np.sqrt(np.square(atoms).sum(-1).max(1))
+    cutoff = float(least.max()) + skin
+    reach = 2 * float(radii.max()) + cutoff
+    translations = _translations(lattice, reach)
+    parts: list[tuple[np.ndarray, ...]] = []
+    found = 0
+    for body, centre in enumerate(centres):
+        away = images.centres - centre
+        moves = translations - np.round(away)[:, None]
+        between = (away[:, None] + moves) @ lattice
+        near = np.square(between).sum(-1) < np.square(radii[body] + radii[images.source] + cutoff)[:, None]
+        itself = int(np.argmax(images.source == body))
+        near[itself] &= (moves[itself] != 0).any(1)
+        image, move = np.nonzero(near)
+        # In single precision, which is twice as fast; the skin is far larger than its error.
+        others = (between[image, move][:, None] + images.atoms[image]).astype(np.float32)
+        squares = np.square(others).sum(-1)
+        molecule, atom = np.nonzero(squares < (radii[body] + cutoff) ** 2)
+        own = atoms[body].astype(np.float32)
+        distances = squares[molecule, atom][:, None] + np.square(own).sum(1)
+        distances -= 2 * others[molecule, atom] @ own.T
+        row, one = np.nonzero(distances < cutoff**2)
+        molecule, atom = molecule[row], atom[row]
+        parts.append(
+            (
+                molecule + found,
+                one + body * count,
+                atom + image[molecule] * count,
+                least[body, one, images.source[image[molecule]], atom],
+                np.full(len(image), body),
+                image,
+                moves[image, move],
+            )
+        )
+        found += len(image)
+    molecules, first, second, limits, bodies, partners, shifts = map(np.concatenate, zip(*parts, strict=True))
+    return NearPairs(molecules, first, second, limits, bodies, partners, shifts, radius=float(radii.max()), reach=reach)
+
+
+def _translations(lattice: np.ndarray, reach: float) -> np.ndarray:
+    """Return the lattice translations (t, 3) that may bring a wrapped difference of two points within a distance."""
+    most = np.ceil(reach * np.linalg.norm(np.linalg.inv(lattice), axis=0) + 0.5).astype(int)
+    return np.array(list(product(*(range(-n, n + 1) for n in most))), dtype=float)

@@ -1,0 +1,174 @@
+"""Random molecular crystals, judged by spglib and by pymatgen's list of neighbours."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+
+import numpy as np
+import pytest
+import spglib
+from pymatgen.core import Element, Lattice, Structure
+
+from phaselearn.data.screening import screen
+from phaselearn.data.sources.molecular.fragments import conformer
+from phaselearn.data.sources.molecular.source import Molecular
+from phaselearn.data.split import split_of
+from phaselearn.data.structures import Crystal
+from phaselearn.errors import UserError
+
+SETTINGS = {"count": 24, "seed": 0, "cell": "primitive", "atoms": [6, 30], "hydrogen": True}
+# Å; Bondi, J. Phys. Chem. 68, 441 (1964).
+RADII = {6: 1.70, 7: 1.55, 8: 1.52, 9: 1.47, 15: 1.80, 16: 1.80, 17: 1.75, 35: 1.85, 53: 1.98}
+
+
+def source(**changes) -> Molecular:
+    return Molecular(**(SETTINGS | changes))
+
+
+@pytest.fixture(scope="module")
+def crystals() -> list[Crystal]:
+    return list(source())
+
+
+def same(first: Crystal, second: Crystal) -> bool:
+    return first.id == second.id and np.array_equal(first.positions, second.positions)
+
+
+def contacts(crystal: Crystal) -> tuple[list[tuple[int, int, float]], int]:
+    """Return pairs of atoms of different molecules (i, j, Å) within 3.6 Å, and the number of molecules in the cell.
+
+    Molecules are what covalent bonds hold together, walked from atom to atom over the borders of the cell.
+    """
+    structure = Structure(Lattice(crystal.lattice), crystal.numbers, crystal.positions)
+    first, second, image, distance = structure.get_neighbor_list(3.6)
+    radii = np.array([Element.from_Z(int(number)).atomic_radius for number in crystal.numbers], dtype=float)
+    radii[crystal.numbers == 1] = 0.35
+    bonded = distance < 1.25 * (radii[first] + radii[second])
+    near = defaultdict(list)
+    for i, j, shift in zip(first[bonded], second[bonded], image[bonded], strict=True):
+        near[i].append((j, shift))
+    place: dict[int, tuple[int, tuple[int, ...]]] = {}
+    molecules = 0
+    for start in range(len(crystal.numbers)):
+        if start in place:
+            continue
+        place[start] = molecules, (0, 0, 0)
+        queue = deque([start])
+        while queue:
+            atom = queue.popleft()
+            for other, shift in near[atom]:
+                there = tuple(int(value) for value in np.add(place[atom][1], shift))
+                if other not in place:
+                    place[other] = molecules, there
+                    queue.append(other)
+                assert place[other] == (molecules, there), "a molecule without end"
+        molecules += 1
+    between = [
+        (i, j, d)
+        for i, j, shift, d in zip(first.tolist(), second.tolist(), image, distance.tolist(), strict=True)
+        if place[i][0] != place[j][0] or tuple(np.add(place[i][1], shift).astype(int)) != place[j][1]
+    ]
+    return between, molecules
+
+
+def test_molecules_keep_their_distance(crystals: list[Crystal]) -> None:
+    """Hydrogen bonds excepted, which are the only reason for less."""
+    for crystal in crystals:
+        between, molecules = contacts(crystal)
+        assert molecules > 0
+        for i, j, distance in between:
+            one, other = int(crystal.numbers[i]), int(crystal.numbers[j])
+            if one > 1 and other > 1:
+                assert distance > RADII.get(one, 1.9) + RADII.get(other, 1.9) - 0.5, (crystal.id, one, other)
+            else:
+                assert distance > (1.65 if {one, other} - {1} <= {7, 8, 9, 16, 17, 35, 53} else 2.2), crystal.id
+
+
+def test_contacts_are_as_near_as_in_crystals(crystals: list[Crystal]) -> None:
+    """Every molecule touches others: no crystal is a gas."""
+    for crystal in crystals:
+        between, _ = contacts(crystal)
+        touching = {i for i, j, distance in between if distance < 3.2}
+        assert len(touching) > 0.3 * len(crystal.numbers)
+
+
+def test_the_space_group_is_the_drawn_one(crystals: list[Crystal]) -> None:
+    for crystal in crystals:
+        found = spglib.get_symmetry_dataset((crystal.lattice, crystal.positions, crystal.numbers), symprec=0.01)
+        assert found.number == crystal.space_group, crystal.id
+
+
+def test_molecules_need_the_room_that_they_have_in_crystals(crystals: list[Crystal]) -> None:
+    rooms = [abs(np.linalg.det(crystal.lattice)) / (crystal.numbers > 1).sum() for crystal in crystals]
+    assert 17 < np.median(rooms) < 20.5
+    assert min(rooms) > 12
+    assert max(rooms) < 30
+    assert not any(screen(crystals, longest_edge=60.0))
+
+
+def test_displacements_are_within_bounds_and_equal_for_equivalent_atoms(crystals: list[Crystal]) -> None:
+    for crystal in crystals:
+        assert crystal.u_iso is not None
+        assert crystal.u_iso.min() >= 0.01
+        assert crystal.u_iso.max() <= 0.10
+        found = spglib.get_symmetry_dataset((crystal.lattice, crystal.positions, crystal.numbers), symprec=0.01)
+        np.testing.assert_allclose(crystal.u_iso, crystal.u_iso[found.crystallographic_orbits])
+
+
+def test_scaffolds_are_in_one_split(crystals: list[Crystal]) -> None:
+    """The split is by formula, which for each crystal is drawn in the split of its scaffold."""
+    assert all(split_of(crystal.formula) == split_of(crystal.prototype) for crystal in crystals)
+    bare = source(hydrogen=False, count=6)
+    assert all(split_of(crystal.formula) == split_of(crystal.prototype) for crystal in bare)
+
+
+def test_a_crystal_depends_on_seed_and_number_alone(crystals: list[Crystal]) -> None:
+    conformer.cache_clear()
+    assert all(same(source(count=count).crystal(number), crystals[number]) for count, number in ((1, 5), (9, 20)))
+    assert not np.array_equal(source(seed=1).crystal(3).lattice, crystals[3].lattice)
+    assert source().crystal(10**15).id == "molecular-0-1000000000000000"
+
+
+def test_cells_without_hydrogen() -> None:
+    for crystal in source(hydrogen=False, count=4):
+        assert crystal.numbers.min() > 1
+        assert crystal.u_iso is not None
+        assert len(crystal.u_iso) == len(crystal.numbers) == len(crystal.positions)
+
+
+def test_conventional_cells(crystals: list[Crystal]) -> None:
+    """The same crystal: as many atoms for each lattice point, the same distances, the same group."""
+    centred = next(number for number, crystal in enumerate(crystals) if crystal.space_group in (5, 9, 15, 43, 148))
+    for number in (0, centred):
+        primitive, crystal = crystals[number], source(cell="conventional").crystal(number)
+        points = round(np.linalg.det(crystal.lattice) / np.linalg.det(primitive.lattice))
+        assert len(crystal.numbers) == points * len(primitive.numbers)
+        assert (points > 1) == (number == centred)
+        found = spglib.get_symmetry_dataset((crystal.lattice, crystal.positions, crystal.numbers), symprec=0.01)
+        assert found.number == primitive.space_group
+        nearest = [
+            np.sort(Structure(Lattice(each.lattice), each.numbers, each.positions).get_neighbor_list(2.0)[3])
+            for each in (primitive, crystal)
+        ]
+        np.testing.assert_allclose(np.repeat(nearest[0], points), nearest[1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"count": 0}, "at least 1"),
+        ({"seed": -1}, "source.seed=-1"),
+        ({"cell": "niggli"}, "allowed are primitive, conventional"),
+        ({"atoms": [5, 20]}, r"source.atoms=\[5, 20\]"),
+        ({"atoms": [30, 20]}, r"source.atoms=\[30, 20\]"),
+        ({"atoms": [10]}, r"source.atoms=\[10\]"),
+    ],
+)
+def test_wrong_settings(changes: dict, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        source(**changes)
+
+
+def test_the_fingerprint_follows_the_settings() -> None:
+    changes = [{}, {"count": 6}, {"seed": 1}, {"cell": "conventional"}, {"atoms": [6, 20]}, {"hydrogen": False}]
+    assert len({source(**change).fingerprint() for change in changes}) == len(changes)
