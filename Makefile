@@ -21,7 +21,8 @@ $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "error: Python 3.11 to 3.13 is needed, $(PYTHON) is another: try 'make setup PYTHON=python3.12'"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'
+	@# Python compiles a module when it is first imported; most of what is installed never is.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -e '.[$(EXTRAS)]'
 	@touch $@
 
 run: setup ## the main job: prototypes → zarr pairs → a trained network → report.html

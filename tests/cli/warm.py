@@ -21,7 +21,7 @@ LIBRARIES = (
     "matplotlib.pyplot",
     "mpl_toolkits.mplot3d.art3d",
     "plotly.graph_objects",
-    "pymatgen.analysis.structure_prediction.volume_predictor",
+    "pymatgen.core",
     "pytorch_lightning",
     "scipy.ndimage",
     "scipy.optimize",

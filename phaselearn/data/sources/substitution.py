@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 
 import gemmi
 import numpy as np
-from pymatgen.analysis.structure_prediction.volume_predictor import bond_params
 from pymatgen.core import Composition, Element
 
+BOND_RADII_FILE = Path(__file__).with_name("shipped") / "bond_radii.csv"
 HEAVIEST = 94
 HARDLY_ANY_COMPOUND = frozenset({"Po", "At", "Fr", "Ra", "Ac", "Pa"})
 # Oxidation states are meaningful in compounds with one of these.
@@ -95,7 +97,7 @@ def bond_radius(symbol: str, spread: float) -> float:
     """Return a radius in Å; the sum of two is the bond length in an ionic, covalent or metallic crystal.
 
     It is a linear function of the spread of electronegativity in the compound, with the data-mined parameters of Chu et
-    al. (Comput. Mater. Sci. 146, 184, 2018), taken from pymatgen. Elements without usable parameters have Slater's
+    al. (Comput. Mater. Sci. 146, 184, 2018), which pymatgen has, too. Elements without usable parameters have Slater's
     radius (J. Chem. Phys. 41, 3199, 1964).
 
     Args:
@@ -105,13 +107,20 @@ def bond_radius(symbol: str, spread: float) -> float:
     Raises:
         ValueError: no radius of the element is known.
     """
-    parameters = bond_params.get(symbol)
-    if parameters is None or not 0 < float(parameters["r"]) < 3:
+    constant, slope = _bond_parameters().get(symbol, (math.nan, math.nan))
+    if not 0 < constant < 3:
         radius = Element(symbol).atomic_radius
         if radius is None:
             raise ValueError(f"no radius is known of {symbol}")
         return float(radius)
-    return float(parameters["r"]) + float(parameters["k"]) * spread
+    return constant + slope * spread
+
+
+@cache
+def _bond_parameters() -> dict[str, tuple[float, float]]:
+    """Return the radius in Å without a spread of electronegativity, and how much it grows with it, of each element."""
+    with BOND_RADII_FILE.open(newline="", encoding="utf-8") as file:
+        return {row["element"]: (float(row["r"]), float(row["k"])) for row in csv.DictReader(file)}
 
 
 @cache
