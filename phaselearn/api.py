@@ -21,6 +21,7 @@ from phaselearn.measured.reflection_data import ReflectionData
 from phaselearn.models.base import DensityModel
 from phaselearn.phasing.solution import Solver
 from phaselearn.prediction.predictor import Prediction
+from phaselearn.threads import limited_to
 
 __all__ = ["PairDataModule", "build_data", "load_data", "load_model", "predict", "read_reflections", "solve"]
 
@@ -34,6 +35,7 @@ def solve(
     starts: str = "flipping",
     seconds: float = 60.0,
     seed: int = 0,
+    threads: int = 1,
     report: Callable[[Trial], None] = lambda trial: None,
 ) -> Determination:
     """Determine a structure from measured reflections, as `phaselearn solve` does, without writing anything.
@@ -43,13 +45,15 @@ def solve(
         starts: source of the trial phases, an option of conf/starts, such as `flipping`, `unrolled` or `random`.
         seconds: wall-clock time for the search.
         seed: seed of the trial phases.
+        threads: threads of the processor.
         report: told of every trial.
 
     Raises:
         UserError: the file cannot be read, there are no such starts, or there are too few reflections.
     """
     data = reflections if isinstance(reflections, ReflectionData) else read_reflections(Path(reflections))
-    return determine_structure(data, starts_named(starts, seed), starts, seconds, report)
+    with limited_to(threads):
+        return determine_structure(data, starts_named(starts, seed), starts, seconds, report)
 
 
 def starts_named(name: str, seed: int) -> Solver:

@@ -20,6 +20,7 @@ LAYERS = (
     "plain_yaml",
     "quoting",
     "progress",
+    "threads",
     "crystal",
     "measured",
     "phasing",

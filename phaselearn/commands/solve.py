@@ -50,6 +50,7 @@ def _solve(config: DictConfig) -> None:
     from phaselearn.measured.readers import read_reflections
     from phaselearn.progress import show_progress
     from phaselearn.report.solution import write_solution
+    from phaselearn.threads import limited_to
 
     check(config, "solve")
     quiet_libraries()
@@ -65,7 +66,7 @@ def _solve(config: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     values = {key: given[key] for key in given if key not in ("run", "quiet")}
     own = OmegaConf.create(values)
-    with own_folder(folder, own, "give the same command to repeat it"):
+    with limited_to(config.threads), own_folder(folder, own, "give the same command to repeat it"):
         write_whole(folder / CONFIG_FILE, OmegaConf.to_yaml(own).encode())
         name = HydraConfig.get().runtime.choices["starts"]
         found = determine_structure(data, instantiate(config.search), name, config.seconds, _announce)

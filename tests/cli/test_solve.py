@@ -101,6 +101,8 @@ def test_what_is_not_solved_has_exit_code_1_and_the_best_attempt(
         (("nothing.hkl",), "nothing.hkl"),
         (("example=penicillin",), "example=penicillin is unknown: allowed are cod_2016452"),
         (("example=cod_2016452", "seconds=0"), "seconds=0"),
+        (("example=cod_2016452", "threads=0"), "threads=0"),
+        (("example=cod_2016452", "threads=two"), "threads='two'"),
         (("example=cod_2016452", "starts=magic"), "starts"),
         (("example=cod_2016452", "probe=light"), "probe=light"),
     ],
