@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from phaselearn.report.interactive import DIGITS, LIGHTING
+from phaselearn.report.interactive import LIGHTING
 from phaselearn.report.surfaces import atoms_in_cell, cell_edges, drawing_shape, interpolate, isosurface
 
 LEVELS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0)  # standard deviations of the map
@@ -96,7 +96,7 @@ def _surfaces(density: NDArray[np.float64], lattice: NDArray[np.float64]) -> lis
         traces.append(
             go.Mesh3d(
                 **_coordinates(surface.vertices),
-                **{letter: column.tolist() for letter, column in zip("ijk", surface.faces.T, strict=True)},
+                **dict(zip("ijk", surface.faces.T, strict=True)),
                 name="map",
                 showlegend=True,
                 legendgroup="map",
@@ -125,10 +125,8 @@ def _bonds(numbers: NDArray[np.int64], places: NDArray[np.float64]) -> list[NDAr
 def _lines(lines: list[NDArray[np.float64]], name: str, colour: str, width: int) -> go.Scatter3d:
     # A row without numbers breaks the line between two pieces.
     joined = np.concatenate([np.vstack([line, np.full(3, np.nan)]) for line in lines])
-    values = {
-        axis: [None if np.isnan(value) else value for value in column] for axis, column in _coordinates(joined).items()
-    }
-    return go.Scatter3d(**values, name=name, mode="lines", line={"color": colour, "width": width}, hoverinfo="skip")
+    line = {"color": colour, "width": width}
+    return go.Scatter3d(**_coordinates(joined), name=name, mode="lines", line=line, hoverinfo="skip")
 
 
 def _atoms(numbers: NDArray[np.int64], places: NDArray[np.float64], labels: list[str]) -> list[go.Scatter3d]:
@@ -154,4 +152,5 @@ def _atoms(numbers: NDArray[np.int64], places: NDArray[np.float64], labels: list
 
 
 def _coordinates(places: NDArray[np.float64]) -> dict[str, Any]:
-    return {axis: column.round(DIGITS).tolist() for axis, column in zip("xyz", np.asarray(places).T, strict=True)}
+    # Plotly looks at each number of a list by itself, and takes an array as a whole.
+    return dict(zip("xyz", np.asarray(places, dtype=np.float32).T, strict=True))

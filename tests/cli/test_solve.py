@@ -67,13 +67,17 @@ def test_the_page_draws_structure_map_and_plots(run: Path, tmp_path: Path) -> No
     probe = drive(
         page,
         """setTimeout(() => {
-          const plots = [...document.querySelectorAll(".plot")].map((plot) => plot.data.map((trace) => trace.type));
+          const all = [...document.querySelectorAll(".plot")];
+          const plots = all.map((plot) => plot.data.map((trace) => trace.type));
+          const shown = all.flatMap((plot) => plot._fullData.filter((trace) => trace.visible === true));
+          const points = shown.map((trace) => trace.x.length);
           const note = Object.assign(document.createElement("pre"), { id: "probe" });
-          note.textContent = JSON.stringify({ plots, problems });
+          note.textContent = JSON.stringify({ plots, points, problems });
           document.body.append(note);
         }, 3000);""",
     )
     assert not probe["problems"]
+    assert min(probe["points"]) > 0
     structure, wilson, by_resolution = probe["plots"]
     assert {"mesh3d", "scatter3d"} == set(structure)
     assert wilson == by_resolution == ["scatter"]
