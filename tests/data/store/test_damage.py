@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import zarr
-from hydra.core.global_hydra import GlobalHydra
 
-from phaselearn.commands.main import main
 from phaselearn.data.build.store_build import build_store
 from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.data.store.files import PAIR_ARRAYS, shard_key
@@ -23,6 +20,7 @@ from phaselearn.data.store.pair_store import PairStore
 from phaselearn.data.store.shard_codec import encode_shard
 from phaselearn.data.store.verify import verify_store
 from phaselearn.errors import UserError
+from tests.cli.inside import call
 from tests.conftest import FULL
 from tests.data.files import files_of
 from tests.thinned import thinned
@@ -88,13 +86,6 @@ def _command(error: UserError) -> list[str]:
     return shlex.split(command)
 
 
-def _run(arguments: list[str], patch: pytest.MonkeyPatch) -> None:
-    GlobalHydra.instance().clear()
-    patch.setattr(sys, "argv", ["phaselearn", *arguments])
-    main()
-    GlobalHydra.instance().clear()
-
-
 def _reading(path: Path) -> Iterator[str]:
     """Read everything, and yield what is told about it."""
     try:
@@ -112,7 +103,7 @@ def _reading(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("key", thinned(KINDS, SORTS.__contains__))
 @pytest.mark.parametrize("damage", thinned(DAMAGES, {"flip", "remove"}.__contains__))
 def test_damage_is_noticed_named_and_mended(
-    store: Path, sound: Path, key: str, damage: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    store: Path, sound: Path, key: str, damage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     DAMAGES[damage](store / key)
     told = list(_reading(store))
@@ -121,13 +112,12 @@ def test_damage_is_noticed_named_and_mended(
         assert told, "damaged data were read without a word"
     problems = [problem.file for problem in verify_store(store)]
     assert problems == [key]
-    with pytest.raises(SystemExit):
-        _run(["prepare", f"data.store={store}", "verify=true"], monkeypatch)
+    assert call("prepare", f"data.store={store}", "verify=true") == 2
     printed = capsys.readouterr()
     assert key in printed.err
     for message in (*told, printed.err):
         assert key.split("/c/")[0] in message
-    _run(_command(UserError(printed.err)), monkeypatch)
+    assert call(*_command(UserError(printed.err))) == 0
     assert files_of(store) == files_of(sound)
     assert verify_store(store) == []
 
@@ -138,15 +128,13 @@ def test_several_damaged_files_are_all_named(store: Path) -> None:
     assert {problem.file for problem in verify_store(store)} == {shard_key("density", 0), shard_key("intensity", 1)}
 
 
-def test_an_unlisted_version_is_built_again_from_its_source(
-    store: Path, sound: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unlisted_version_is_built_again_from_its_source(store: Path, sound: Path) -> None:
     """As stores were before there was a manifest."""
     (store / "manifest.json").unlink()
     zarr.open_group(store, mode="r+").attrs["schema_version"] = 1
     with pytest.raises(UserError, match="version 1") as caught:
         PairStore(store)
-    _run(_command(caught.value), monkeypatch)
+    assert call(*_command(caught.value)) == 0
     assert files_of(store) == files_of(sound)
 
 
@@ -154,8 +142,7 @@ def test_a_source_that_has_changed_does_not_mend_a_store(store: Path, monkeypatc
     before = files_of(store)
     (store / "lattice" / "zarr.json").write_text("{}")
     monkeypatch.setattr(Prototypes, "fingerprint", lambda _: "another")
-    with pytest.raises(SystemExit):
-        _run(["prepare", f"data.store={store}", "repair=true"], monkeypatch)
+    assert call("prepare", f"data.store={store}", "repair=true") == 2
     assert files_of(store) == before | {"lattice/zarr.json": b"{}"}
 
 
