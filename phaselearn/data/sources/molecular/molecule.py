@@ -200,14 +200,14 @@ class _Joined:
 def _frame(positions: np.ndarray, atom: int, end: int, fragment: Fragment) -> np.ndarray:
     """Return three unit vectors (3, 3): along a bond, to another neighbour of its atom, and at right angles to both."""
     along = positions[end] - positions[atom]
-    along /= np.linalg.norm(along)
+    along /= math.sqrt(along @ along)
     other = fragment.other_neighbour(atom, end)
     towards = positions[other] - positions[atom] if other is not None else np.zeros(3)
     across = towards - (towards @ along) * along
-    if np.linalg.norm(across) < 0.1:
+    if across @ across < 0.01:
         across = np.cross(along, np.eye(3)[np.abs(along).argmin()])
-    across /= np.linalg.norm(across)
-    return np.stack([along, across, np.cross(along, across)])
+    (a, b, c), (x, y, z) = along.tolist(), (across / math.sqrt(across @ across)).tolist()
+    return np.array([(a, b, c), (x, y, z), (b * z - c * y, c * x - a * z, a * y - b * x)])
 
 
 def _strain(tried: np.ndarray, numbers: np.ndarray, others: np.ndarray, other_numbers: np.ndarray) -> np.ndarray:

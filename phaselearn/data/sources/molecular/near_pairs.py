@@ -25,7 +25,7 @@ class Images:
 
 @dataclass(eq=False)
 class NearPairs:
-    """Pairs of atoms, and how far the molecules have moved since these were found.
+    """Pairs of atoms, and the pairs of molecules to which they belong.
 
     Attributes:
         molecules: the pair of molecules (p,) of each pair of atoms.
@@ -36,8 +36,7 @@ class NearPairs:
         bodies: body (m,) of each pair of molecules.
         images: image (m,) of each.
         shifts: lattice translation (m, 3) of the image.
-        radius: largest distance of an atom from the centre of its molecule, in Å.
-        reach: largest distance of the centres of two molecules of a pair, in Å.
+        ends: ends (b,) of the pairs of each body.
     """
 
     molecules: np.ndarray
@@ -48,25 +47,10 @@ class NearPairs:
     bodies: np.ndarray
     images: np.ndarray
     shifts: np.ndarray
-    radius: float
-    reach: float
+    ends: np.ndarray
 
     def __post_init__(self) -> None:
         self.least_squared = np.square(self.least)
-        self._shift, self._turn, self._strain = np.zeros(3), np.zeros(3), np.zeros((3, 3))
-
-    def note(self, shift: np.ndarray, turn: np.ndarray, strain: np.ndarray) -> None:
-        """Take note of a move: shifts (b, 3) in Å and turns (b, 3) in radians of the bodies, a strain (3, 3)."""
-        self._shift = self._shift + shift
-        self._turn = self._turn + turn
-        self._strain = self._strain + strain
-
-    def moved(self) -> float:
-        """Return by how much an atom may have moved, in Å."""
-        shift, turn, strain = (
-            float(np.square(each).sum(-1).max()) ** 0.5 for each in (self._shift, self._turn, self._strain.ravel())
-        )
-        return shift + turn * self.radius + strain * self.reach / 2
 
 
 def near_pairs(
@@ -119,7 +103,8 @@ def near_pairs(
         )
         found += len(image)
     molecules, first, second, limits, bodies, partners, shifts = map(np.concatenate, zip(*parts, strict=True))
-    return NearPairs(molecules, first, second, limits, bodies, partners, shifts, radius=float(radii.max()), reach=reach)
+    ends = np.cumsum([len(part[0]) for part in parts])
+    return NearPairs(molecules, first, second, limits, bodies, partners, shifts, ends)
 
 
 def _translations(lattice: np.ndarray, reach: float) -> np.ndarray:

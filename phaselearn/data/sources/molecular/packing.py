@@ -10,18 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from phaselearn.data.sources.molecular.near_pairs import Images, NearPairs, near_pairs
 from phaselearn.data.sources.wyckoff import WyckoffPosition
 
-_SKIN = 1.5  # Å; pairs within the least distance and this much more are looked at until atoms have moved by half of it
+_SKIN = 2.0  # Å; pairs within the least distance and this much more are looked at until atoms have moved by half of it
 _DONE = 0.03  # Å, largest overlap that is left; the least distances are raised by as much
 _STEPS = 400  # gradient steps, at most
-_SETTLING = 25  # gradient steps before the cell grows
+_SETTLING = 15  # gradient steps before the cell grows
 _GROWTH = 1.012  # factor of the volume each time it grows
-_FASTEST = 0.25  # Å, longest gradient step
+_FASTEST = 0.4  # Å, longest gradient step
 _RATES = (0.01, 0.5)  # range of the factor from gradient to step
 _FIRST_RATE = 0.05
 
@@ -87,25 +88,44 @@ class Packing:
         self.atoms = np.stack([body.atoms for body in bodies])
         kinds = np.stack([body.kinds for body in bodies])
         self._limits = least[kinds[:, :, None, None], kinds] + _DONE
-        self._group = cartesian(rotations, lattice)
         # The images of all bodies in the cell, one after another.
-        counts = [body.site.multiplicity for body in bodies]
-        self._source = np.repeat(np.arange(len(bodies)), counts)
+        self._source = np.repeat(np.arange(len(bodies)), [body.site.multiplicity for body in bodies])
         self._rotations = np.concatenate([body.site.rotations for body in bodies])
         self._translations = np.concatenate([body.site.translations for body in bodies])
         self._turns = cartesian(self._rotations, lattice)
-        squares = np.square(self.atoms).sum(-1)
-        self._radii = np.sqrt(squares.max(1))
-        # A turn by one radian counts as a move of this length.
-        self._lengths = np.maximum(np.sqrt(squares.mean(1) * 2 / 3), 1.0)[:, None]
-        self._turning = np.stack([body.free for body in bodies])
-        # Displacements that keep a body on its site.
-        self._shifting = cartesian(np.stack([body.site.projection for body in bodies]), lattice)
+        # A turn by one radian counts as a move of this length in Å.
+        self._lengths = [max(1.0, math.sqrt(np.square(body.atoms).sum(1).mean() * 2 / 3)) for body in bodies]
+        self._scale = float(abs(np.linalg.det(lattice)) ** (1 / 3))  # the same for a strain of one
+        self._allowed = self._projector(bodies, cartesian(rotations, lattice))
+        # The radius of a molecule, and half the distance of two that touch, relative to these lengths.
+        radii = np.sqrt(np.square(self.atoms).sum(-1).max(1))
+        touching = float(radii.max()) + _SKIN + float(self._limits.max()) / 2
+        self._lever = math.sqrt(1 + float((radii / self._lengths).max()) ** 2 + (touching / self._scale) ** 2)
+        self._moved = np.zeros(len(self._allowed))  # since the pairs were listed
         self._pairs: NearPairs | None = None
+
+    def _projector(self, bodies: Sequence[Body], group: np.ndarray) -> np.ndarray:
+        """Return the matrix that takes forces, torques and stress to moves that the symmetry and the volume allow.
+
+        Args:
+            bodies: the bodies.
+            group: rotations (g, 3, 3) of the space group, Cartesian.
+        """
+        count = len(bodies)
+        allowed = np.zeros((6 * count + 9,) * 2)
+        for number, (body, length) in enumerate(zip(bodies, self._lengths, strict=True)):
+            shift, turn = 6 * number, 6 * number + 3
+            allowed[shift:turn, shift:turn] = cartesian(body.site.projection, self.lattice).T
+            allowed[turn : turn + 3, turn : turn + 3] = body.free / length
+        strains = np.eye(9).reshape(9, 3, 3)
+        strains = (strains + strains.mT) / 2
+        strains = (group.mT @ strains[:, None] @ group).mean(1)
+        strains -= np.trace(strains, axis1=1, axis2=2)[:, None, None] * np.eye(3) / 3
+        allowed[-9:, -9:] = strains.reshape(9, 9).T / self._scale
+        return allowed
 
     def pack(self, largest: float) -> Packed | None:
         """Return a packing without overlaps; None if the cell would have to grow beyond a volume in Å³."""
-        self._scale = abs(np.linalg.det(self.lattice)) ** (1 / 3)
         step = gradient = None
         settling = _SETTLING
         for _ in range(_STEPS):
@@ -114,10 +134,9 @@ class Packing:
                 return Packed(self.lattice, list(self.centres), list(self.atoms))
             if settling == 0:
                 settling = _SETTLING
-                self._scale *= _GROWTH ** (1 / 3)
-                if self._scale**3 > largest:
-                    return None
                 self.lattice = self.lattice * _GROWTH ** (1 / 3)
+                if abs(np.linalg.det(self.lattice)) > largest:
+                    return None
                 step = None
                 continue
             settling -= 1
@@ -135,45 +154,39 @@ class Packing:
 
     def _gradient(self) -> tuple[float, np.ndarray]:
         """Return the largest overlap in Å, and the derivatives with respect to the coordinates of `_move`."""
-        if self._pairs is None or self._pairs.moved() > _SKIN / 2:
-            self._pairs = self._near_pairs()
-        pairs = self._pairs
-        images = self._images()
-        between = self._between(pairs)
-        vectors = between[pairs.molecules] + images[pairs.second] - self.atoms.reshape(-1, 3)[pairs.first]
+        pairs = self._near_pairs()
+        own, between = self.atoms.reshape(-1, 3), self._between(pairs)
+        vectors = between.take(pairs.molecules, 0)
+        vectors += self._images().take(pairs.second, 0)
+        vectors -= own.take(pairs.first, 0)
         squares = np.einsum("pi,pi->p", vectors, vectors)
         active = np.flatnonzero(squares < pairs.least_squared)
-        distances = np.sqrt(squares[active])
-        missing = pairs.least[active] - distances
+        distances = np.sqrt(squares.take(active))
+        missing = pairs.least.take(active) - distances
         # The force on the first atom of each pair points away from the second.
-        forces = (-2 * missing / distances)[:, None] * vectors[active]
-        count = self.atoms.shape[0] * self.atoms.shape[1]
-        first = pairs.first[active]
-        total = np.stack([np.bincount(first, forces[:, axis], count) for axis in range(3)], axis=1)
-        total = total.reshape(self.atoms.shape)
-        x, y, z = np.moveaxis(self.atoms, -1, 0)
-        fx, fy, fz = np.moveaxis(total, -1, 0)
-        torque = np.stack([(y * fz - z * fy).sum(1), (z * fx - x * fz).sum(1), (x * fy - y * fx).sum(1)], axis=1)
-        shift = np.einsum("bi,bij->bj", total.sum(1), self._shifting)
-        turn = np.einsum("bi,bij->bj", torque, self._turning) / self._lengths
-        strain = between[pairs.molecules[active]].T @ forces / 2
-        strain = np.einsum("gji,jk,gkl->il", self._group, (strain + strain.T) / 2, self._group) / len(self._group)
-        strain -= np.eye(3) * (np.trace(strain) / 3)
-        gradient = np.concatenate([-shift.ravel(), -turn.ravel(), strain.ravel() / self._scale])
-        return float(missing.max(initial=0)), gradient
+        forces = vectors.take(active, 0) * (-2 * missing / distances)[:, None]
+        raw = np.empty(len(self._allowed))
+        atoms, molecules = own.take(pairs.first.take(active), 0), between.take(pairs.molecules.take(active), 0)
+        ends = np.searchsorted(active, pairs.ends)
+        for number, (start, end) in enumerate(pairwise([0, *ends.tolist()])):
+            of_body = forces[start:end]
+            moment = atoms[start:end].T @ of_body
+            raw[6 * number : 6 * number + 3] = -of_body.sum(0)
+            raw[6 * number + 3] = moment[2, 1] - moment[1, 2]
+            raw[6 * number + 4] = moment[0, 2] - moment[2, 0]
+            raw[6 * number + 5] = moment[1, 0] - moment[0, 1]
+        raw[-9:] = (molecules.T @ forces).ravel() / 2
+        return float(missing.max(initial=0)), self._allowed @ raw
 
     def _move(self, step: np.ndarray) -> None:
-        """Shift and turn each body, and strain the cell; all by lengths in Å."""
-        shift, turn = step[:-9].reshape(2, -1, 3)
-        turn = turn / self._lengths
-        strain = step[-9:].reshape(3, 3) / self._scale
-        self.centres += shift @ np.linalg.inv(self.lattice)
-        for number, vector in enumerate(turn):
-            self.atoms[number] = self.atoms[number] @ _rotation(vector)
-        strained = self.lattice + self.lattice @ strain
-        self.lattice = strained * (self._scale / abs(np.linalg.det(strained)) ** (1 / 3))
-        if self._pairs is not None:
-            self._pairs.note(shift, turn, strain)
+        """Move by a step: for each body a shift and a turn, then a strain of the cell, all as lengths in Å."""
+        inverse = np.linalg.inv(self.lattice)
+        for number, length in enumerate(self._lengths):
+            shift, turn = step[6 * number : 6 * number + 3], step[6 * number + 3 : 6 * number + 6] / length
+            self.centres[number] += shift @ inverse
+            self.atoms[number] = self.atoms[number] @ _rotation(turn)
+        self.lattice = self.lattice + self.lattice @ (step[-9:].reshape(3, 3) / self._scale)
+        self._moved = self._moved + step
 
     def _images(self) -> np.ndarray:
         """Return the atoms of all images about their centres, (images · n, 3) in Å."""
@@ -181,16 +194,22 @@ class Packing:
 
     def _places(self) -> np.ndarray:
         """Return the fractional centres (images, 3) of all images."""
-        return np.einsum("kij,kj->ki", self._rotations, self.centres[self._source]) + self._translations
+        return (self._rotations @ self.centres[self._source, :, None])[:, :, 0] + self._translations
 
     def _between(self, pairs: NearPairs) -> np.ndarray:
         """Return the vectors (m, 3) between the centres of the pairs of molecules, in Å."""
-        return (self._places()[pairs.images] - self.centres[pairs.bodies] + pairs.shifts) @ self.lattice
+        away = self._places().take(pairs.images, 0)
+        away -= self.centres.take(pairs.bodies, 0)
+        away += pairs.shifts
+        return away @ self.lattice
 
     def _near_pairs(self) -> NearPairs:
-        """Return the pairs of atoms that are to be looked at from now on."""
-        images = Images(self._source, self._places(), self._images().reshape(-1, *self.atoms.shape[1:]))
-        return near_pairs(self.lattice, self.centres, self.atoms, images, self._limits, _SKIN)
+        """Return the pairs of atoms that may be too close, listed anew if atoms may have moved by half of the skin."""
+        if self._pairs is None or self._lever * math.sqrt(self._moved @ self._moved) > _SKIN / 2:
+            images = Images(self._source, self._places(), self._images().reshape(-1, *self.atoms.shape[1:]))
+            self._pairs = near_pairs(self.lattice, self.centres, self.atoms, images, self._limits, _SKIN)
+            self._moved = np.zeros(len(self._moved))
+        return self._pairs
 
 
 def _rotation(turn: np.ndarray) -> np.ndarray:
