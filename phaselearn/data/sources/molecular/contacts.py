@@ -10,8 +10,10 @@ from phaselearn.data.sources.molecular.ideal import van_der_waals_radii
 
 POLAR_HYDROGEN = 0  # kind of a hydrogen atom that can make a hydrogen bond; others have their atomic number as kind
 _DONORS = (7, 8)
-_OVERLAP = 0.45  # Å by which atoms other than hydrogen may come closer than their van der Waals radii allow
-_OVERLAP_OF_HYDROGEN = 0.25  # Å, the same for pairs with hydrogen
+_POLAR = (7, 8, 9, 16, 17, 35, 53)
+_OVERLAP = 0.3  # Å by which atoms other than hydrogen may come closer than their van der Waals radii allow
+_OVERLAP_OF_POLAR = 0.45  # Å, the same for two atoms that are not carbon, which hydrogen and halogen bonds may join
+_OVERLAP_OF_HYDROGEN = 0.3  # Å, the same for pairs with hydrogen
 _HYDROGEN_BOND = {7: 1.8, 8: 1.7, 9: 2.0, 16: 2.3, 17: 2.15, 35: 2.3, 53: 2.5}  # Å from hydrogen to acceptor
 
 # Å³, mean volume in molecular crystals by Hofmann, Acta Cryst. B58, 489 (2002).
@@ -35,7 +37,8 @@ def least_distances() -> np.ndarray:
     """Return the least distances (119, 119) in Å of atoms of different molecules, by their kinds."""
     radii = van_der_waals_radii().copy()
     radii[POLAR_HYDROGEN] = radii[1]
-    least = radii[:, None] + radii - _OVERLAP
+    polar = np.isin(np.arange(len(radii)), _POLAR)
+    least = radii[:, None] + radii - np.where(polar[:, None] & polar, _OVERLAP_OF_POLAR, _OVERLAP)
     for hydrogen in (POLAR_HYDROGEN, 1):
         least[hydrogen] = least[:, hydrogen] = radii[hydrogen] + radii - _OVERLAP_OF_HYDROGEN
     for acceptor, distance in _HYDROGEN_BOND.items():

@@ -11,7 +11,7 @@ from phaselearn.data.sources.molecular.embedding import embed, flat_atoms, rings
 from phaselearn.data.sources.molecular.ideal import is_end
 from phaselearn.data.sources.molecular.smiles import JOINT, Graph, read_smiles
 
-CONFORMERS = 4  # number of conformers of each fragment
+_CONFORMERS = 4  # number of conformers of a fragment that is not stiff
 
 # The commonest rings of known molecules (Taylor, MacCoss & Lawson, J. Med. Chem. 57, 5845, 2014), and larger systems.
 FLAT_RINGS = {
@@ -102,6 +102,14 @@ def ends_of(smiles: str) -> tuple[tuple[int, int], ...]:
 def heavy_atoms(smiles: str) -> int:
     """Return the number of atoms that are not hydrogen."""
     return sum(not is_end(number) for number in graph_of(smiles).numbers)
+
+
+@cache
+def conformers(smiles: str) -> int:
+    """Return the number of conformers of a fragment: one if it is flat, or a single atom."""
+    graph = graph_of(smiles)
+    is_stiff = all(flat or is_end(number) for flat, number in zip(flat_atoms(graph), graph.numbers, strict=True))
+    return 1 if is_stiff or heavy_atoms(smiles) == 1 else _CONFORMERS
 
 
 @cache

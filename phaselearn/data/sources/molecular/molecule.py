@@ -9,7 +9,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from phaselearn.data.sources.molecular.fragments import CONFORMERS, GROUPS, Fragment, conformer, ends_of, graph_of
+from phaselearn.data.sources.molecular.fragments import (
+    GROUPS,
+    Fragment,
+    conformer,
+    conformers,
+    ends_of,
+    graph_of,
+)
 from phaselearn.data.sources.molecular.grammar import Node, Plan, bondable, holder
 from phaselearn.data.sources.molecular.ideal import bond_length, van_der_waals_radii
 from phaselearn.data.sources.molecular.scaffold import ring_atoms
@@ -82,7 +89,7 @@ class _Joined:
     def add(self, number: int) -> bool:
         """Join a fragment; return whether there is room for it."""
         node = self.nodes[number]
-        fragment = conformer(node.smiles, int(self.draw.integers(CONFORMERS)))
+        fragment = conformer(node.smiles, int(self.draw.integers(conformers(node.smiles))))
         positions = fragment.positions * (1.0, 1.0, 1.0 if self.draw.random() < 0.5 else -1.0)
         present = np.ones(len(positions), dtype=bool)
         if node.parent >= 0:
