@@ -14,22 +14,33 @@ from pathlib import Path
 
 # Libraries that a command imports before it works. PhaseLearn is left out: its own imports are tested, too.
 LIBRARIES = (
+    "_plotly_utils.basevalidators",
+    "PIL.PngImagePlugin",
+    "antlr4",
     "contourpy",
+    "filelock",
     "gemmi",
     "hydra._internal.hydra",
     "hydra.main",
+    "jinja2",
+    "matplotlib.backends.backend_agg",
     "matplotlib.pyplot",
     "mpl_toolkits.mplot3d.art3d",
+    "narwhals.stable.v1",
     "plotly.graph_objects",
     "pymatgen.core",
     "pytorch_lightning",
+    "rich.progress",
+    "rich.table",
     "scipy.ndimage",
     "scipy.optimize",
     "skimage.measure",
     "spglib",
     "torch",
+    "torch.optim.adam",
     "torchmetrics",
     "zarr",
+    "tests.cli.frozen",  # the last: what is there stays out of the collections of garbage
 )
 
 
