@@ -21,7 +21,13 @@ torch.set_num_threads(1)
 LONGEST = (
     "cli/test_commands.py",
     "cli/test_training_options.py",
+    "data/store/test_damage.py",
+    "phasing/test_space_groups.py",
     "cli/test_errors.py",
+    "cli/test_processes.py",
+    "cli/test_multirun_failures.py",
+    "search/test_search.py",
+    "data/store/test_bucket.py",
     "structure/test_determine.py",
     "tracking/test_runs.py",
     "report/test_page_browser.py",
