@@ -17,11 +17,12 @@ from tests.data.sources.materials_project.server import (
     Fault,
     MaterialsProjectServer,
     library,
+    needs_client,
 )
 from tests.data.sources.materials_project.snapshots import SUMMARY, Make, Once, fetched, ids
 from tests.thinned import thinned
 
-pytest.importorskip("mp_api.client", reason="the client is not here: pip install 'phaselearn[materials_project]'")
+pytestmark = needs_client
 
 
 PASSING: dict[str, Fault] = {

@@ -18,9 +18,9 @@ from phaselearn.data.sources.materials_project import fetch as fetch_module
 from phaselearn.data.sources.materials_project.filters import Filters
 from phaselearn.data.sources.materials_project.source import MaterialsProject
 from phaselearn.errors import UserError
-from tests.data.sources.materials_project.server import KEY, Fault, MaterialsProjectServer, rock_salts
+from tests.data.sources.materials_project.server import KEY, Fault, MaterialsProjectServer, needs_client, rock_salts
 
-pytest.importorskip("mp_api.client", reason="the client is not here: pip install 'phaselearn[materials_project]'")
+pytestmark = needs_client
 
 FILES = ("manifest.json", "structures.jsonl.gz")
 COUNT = 210  # three pages of ids, eleven batches

@@ -14,10 +14,11 @@ from phaselearn.data.sources.materials_project.source import MaterialsProject
 from phaselearn.errors import UserError
 from tests.data.sources.materials_project.server import (
     KEY,
+    needs_client,
 )
 from tests.data.sources.materials_project.snapshots import Make, ids
 
-pytest.importorskip("mp_api.client", reason="the client is not here: pip install 'phaselearn[materials_project]'")
+pytestmark = needs_client
 
 
 def test_a_snapshot_of_other_filters_is_not_taken_for_what_is_asked(make: Make) -> None:

@@ -20,10 +20,11 @@ from phaselearn.errors import UserError
 from tests.data.sources.materials_project.server import (
     VERSION,
     MaterialsProjectServer,
+    needs_client,
 )
 from tests.data.sources.materials_project.snapshots import Make, ids
 
-pytest.importorskip("mp_api.client", reason="the client is not here: pip install 'phaselearn[materials_project]'")
+pytestmark = needs_client
 
 
 @pytest.mark.parametrize(
