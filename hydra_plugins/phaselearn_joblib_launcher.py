@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _KILLED = (
     "its process was killed twice, perhaps because the memory was full: run fewer jobs at a time, e.g. "
-    "`python train.py -m … hydra/launcher=joblib hydra.launcher.n_jobs=1`"
+    "`phaselearn train -m … hydra/launcher=joblib hydra.launcher.n_jobs=1`"
 )
 
 

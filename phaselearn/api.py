@@ -133,7 +133,7 @@ def load_data(run: str | Path, *, trust: bool = False) -> PairDataModule:
 
 
 def build_data(*choices: str) -> PairDataModule:
-    """Return the data that `python train.py` with these choices trains on.
+    """Return the data that `phaselearn train` with these choices trains on.
 
     Args:
         choices: as on the command line: `"data=hkl10_full"`, `"source.count=300"`, `"data.store=my.zarr"`.

@@ -20,7 +20,7 @@ def choose(key: str, given: str, options: Iterable[str], *, command: str = "", l
         key: the setting, such as `data.batching`.
         given: its value.
         options: the allowed values, at least one.
-        command: a command that takes the setting, such as `python train.py`, for the error.
+        command: a command that takes the setting, such as `phaselearn train`, for the error.
         listed: whether the setting is a list and the given value one of its entries.
 
     Raises:

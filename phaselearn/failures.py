@@ -37,7 +37,7 @@ class Failure:
 
 def note_failure(folder: Path, reason: str, overrides: Sequence[str]) -> None:
     """Write the note into the folder of a job."""
-    told = f"{one_line(reason)}\n{command('python train.py', *overrides)}\n"
+    told = f"{one_line(reason)}\n{command('phaselearn train', *overrides)}\n"
     write_whole(folder / FAILED_FILE, told.encode(errors="backslashreplace"))
 
 

@@ -48,7 +48,7 @@ def command(program: str, *words: str | Path) -> str:
     """Return a command on one line, quoted for a shell.
 
     Args:
-        program: the program as it is typed, such as `python train.py`.
+        program: the program as it is typed, such as `phaselearn train`.
         words: its arguments: flags, paths, and overrides in Hydra's grammar (see `setting`).
     """
     return " ".join([program, *map(_shell_word, words)])

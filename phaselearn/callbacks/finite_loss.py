@@ -58,7 +58,7 @@ class FiniteLoss(pl.Callback):
         rate = options["lr"]
         # A fused optimiser cannot clip gradients under autocast.
         unfused = ["optim.optimizer.fused=false"] if options.get("fused") else []
-        go_on = command("python train.py", setting("resume", folder), "trainer.gradient_clip_val=1.0", *unfused)
+        go_on = command("phaselearn train", setting("resume", folder), "trainer.gradient_clip_val=1.0", *unfused)
         kept = (
             f"{folder / 'last.ckpt'} holds the last validated epoch, continue from it with `{go_on}`, or "
             if (folder / "last.ckpt").exists()
@@ -67,7 +67,7 @@ class FiniteLoss(pl.Callback):
         raise Diverged(
             f"the training loss is not finite in epoch {trainer.current_epoch}, by step {trainer.global_step}: {kept}"
             f"train again with a lower learning rate than {rate:.1e}, "
-            f"e.g. `python train.py optim.optimizer.lr={rate / 10:.1e}`{_check_of_data(trainer)}"
+            f"e.g. `phaselearn train optim.optimizer.lr={rate / 10:.1e}`{_check_of_data(trainer)}"
         )
 
 

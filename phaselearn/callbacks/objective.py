@@ -68,7 +68,7 @@ class Objective(pl.Callback):
         raise UserError(
             f"optimize={self.metric} is not a metric of the validation, which logs {', '.join(known)}"
             + (f"; did you mean {best}?" if best else "")
-            + f" For example `python train.py optimize={best or METRIC}`"
+            + f" For example `phaselearn train optimize={best or METRIC}`"
         )
 
     def _floor(self, trainer: pl.Trainer) -> float | None:

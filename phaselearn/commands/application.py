@@ -123,7 +123,7 @@ def _told(error: Exception, name: str, folder: Path) -> str | None:
         return explain(error, name)
     if isinstance(error, OSError) and error.errno is not None:  # an OSError without a number comes from a library
         resumable = name == "train" and os.access(folder / CONFIG_FILE, os.R_OK)
-        go_on = command("python train.py", setting("resume", folder))
+        go_on = command("phaselearn train", setting("resume", folder))
         return f"{told_of(error)}, then continue with {f'`{go_on}`' if resumable else 'the same command'}"
     if isinstance(error, RuntimeError | MemoryError) and _is_out_of_memory(error):
         said = next(iter(str(error).strip().splitlines()), "MemoryError")

@@ -24,7 +24,7 @@ def check_config(config: DictConfig, defaults: Mapping[str, Any], command: str) 
     Args:
         config: the configuration.
         defaults: the top-level values of its file in conf/.
-        command: the command that shows the configuration, such as `python train.py`, for the errors.
+        command: the command that shows the configuration, such as `phaselearn train`, for the errors.
 
     Raises:
         UserError: a class cannot be imported (the message gives the real reason) or does not take an argument, or a

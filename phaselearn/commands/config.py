@@ -1,4 +1,4 @@
-"""`phaselearn config …`: what `python train.py …` would run, and why; nothing is built, hashed, fetched or written."""
+"""`phaselearn config …`: what `phaselearn train …` would run, and why; nothing is built, hashed, fetched or written."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def main() -> None:
         flags, overrides = split_arguments(sys.argv[1:])
         overrides = [path_as_written(override) for override in overrides]
         if "-h" in flags or "--help" in flags:
-            print("usage: phaselearn config [group=option …] [key=value …]   as for python train.py")
+            print("usage: phaselearn config [group=option …] [key=value …]   as for `phaselearn train`")
             return
         if flags:
             raise UserError(f"{' '.join(flags)}: config shows one run, e.g. `phaselearn config model=unet3d`")
@@ -68,7 +68,7 @@ def _explain(overrides: list[str]) -> None:
         f"pairs:  {definition.size}³, {definition.layout} layout, {definition.sampling} density, σ {definition.sigma} Å"
     )
     print(f"store:  {printable(_store(data.configured_store))}")
-    print(f"run it: {command('python train.py', *overrides)}")
+    print(f"run it: {command('phaselearn train', *overrides)}")
 
 
 def _store(store: ConfiguredStore) -> str:

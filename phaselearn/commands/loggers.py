@@ -41,7 +41,7 @@ def _group_jobs(config: DictConfig) -> None:
     if "WANDB_RUN_ID" in os.environ:
         raise UserError(
             f"WANDB_RUN_ID={os.environ['WANDB_RUN_ID']} would make all jobs of a multirun one run: "
-            "`unset WANDB_RUN_ID` before `python train.py -m`"
+            "`unset WANDB_RUN_ID` before `phaselearn train -m`"
         )
     if config.logger.wandb.group is None and "WANDB_RUN_GROUP" not in os.environ:
         config.logger.wandb.group = Path(hydra.sweep.dir).name

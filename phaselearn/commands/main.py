@@ -1,4 +1,4 @@
-"""`phaselearn COMMAND …`: the commands beside train.py."""
+"""`phaselearn COMMAND …`: all commands; train.py of a checkout is `phaselearn train`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from phaselearn.errors import closest
 
 COMMANDS = {
     "solve": "measured reflections in, a structure out: `phaselearn solve crystal.hkl`",
-    "train": "train a network (the same as python train.py)",
+    "train": "train a network, judge it, and write its page",
     "config": "what `train` would run, and why",
     "prepare": "build a store of pairs; verify or repair one",
     "data": "what is in a store: `phaselearn data info data.store=PATH`",

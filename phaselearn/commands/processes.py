@@ -30,7 +30,7 @@ def check_started(arguments: list[str]) -> None:
     if keys & {"-m", "--multirun"}:
         raise UserError(
             f"{processes} processes were started, and a multirun starts those of each job itself: leave torchrun or "
-            "srun out, `python train.py -m … trainer=ddp`"
+            "srun out, `phaselearn train -m … trainer=ddp`"
         )
     if not keys & {"run", "resume"}:
         raise UserError(f"{processes} processes were started that need one run folder: add run=outputs/NAME")
@@ -55,7 +55,9 @@ def together(words: Sequence[str]) -> Iterator[None]:
 
     hydra: Any = HydraConfig.get()  # a configuration, which Hydra gives the type of its schema
     arguments, variables = sys.argv, {name: os.environ.get(name) for name in _VARIABLES}
-    sys.argv = [arguments[0], *words]
+    # `phaselearn train` is run by a script of another name, which it no longer stands for in `sys.argv`.
+    command = ["train"] if arguments[0] == "phaselearn train" else []
+    sys.argv = [getattr(sys.modules["__main__"], "__file__", arguments[0]), *command, *words]
     if hydra.mode == RunMode.MULTIRUN:
         with read_write(hydra), open_dict(hydra):
             hydra.run.dir = hydra.runtime.output_dir

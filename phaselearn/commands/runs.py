@@ -85,7 +85,7 @@ def _list(folder: Path, page: Path, title: str) -> int:
 
     runs, broken = find_runs(folder)
     if not runs and not broken:
-        raise UserError(f"folder={folder} holds no run: train one with `python train.py`, or give another folder")
+        raise UserError(f"folder={folder} holds no run: train one with `phaselearn train`, or give another folder")
     if runs:
         Console().print(terminal_table(runs))
     if problems := problems_table(runs, broken):

@@ -74,7 +74,7 @@ def _build(node: DictConfig, **handed: Any) -> Any:
         if key in node:
             raise UserError(
                 f"{key}={node[key]} is set within a node of {node._target_}, which gets it from another key: leave it "
-                "out, and see `python train.py --cfg job`"
+                "out, and see `phaselearn train --cfg job`"
             )
     # They are passed as ordinary arguments: Hydra would turn a dataclass among them into a configuration.
     return instantiate(node, _partial_=True)(**handed)
@@ -115,10 +115,10 @@ def check_trains(option: str | None, model: DensityModel) -> None:
     if option is None:
         raise UserError(
             f"{type(model).__name__}, the model of this run, has nothing to train: train another in a new run, e.g. "
-            "`python train.py model=cnn`"
+            "`phaselearn train model=cnn`"
         )
     judged = command("phaselearn benchmark", f"models=[{option}]")
-    beside = command("python train.py", f"evaluation.methods=[{option}]")
+    beside = command("phaselearn train", f"evaluation.methods=[{option}]")
     raise UserError(
         f"model={option} has nothing to train: judge it by `{judged}`, or beside a trained network by `{beside}`"
     )
@@ -132,7 +132,7 @@ def _check_optimizer(optimizer: Callable[..., Any]) -> None:
         optimizer([torch.nn.Parameter(torch.zeros(1))])
     except (TypeError, ValueError, RuntimeError) as error:
         raise UserError(
-            f"optim.optimizer cannot be built ({error}): see `python train.py --cfg job -p optim`, "
+            f"optim.optimizer cannot be built ({error}): see `phaselearn train --cfg job -p optim`, "
             "or e.g. optim.optimizer.lr=1e-3"
         ) from error
 
@@ -147,7 +147,7 @@ def build_method(name: str, data: PairDataModule) -> DensityModel:
 
     path = option_file("model", name)
     if path is None:
-        raise unknown("evaluation.methods", name, options_of("model"), command="python train.py", listed=True)
+        raise unknown("evaluation.methods", name, options_of("model"), command="phaselearn train", listed=True)
     if "model" in read_config(path):  # a network's option sets more than the model, such as its loss
         raise UserError(
             f"evaluation.methods={name}: only models without weights can stand beside the network, e.g. "
@@ -173,7 +173,7 @@ def checkpoint_path(folder: Path, which: str) -> Path:
     if not path.exists():
         raise UserError(
             f"{folder} has no {which}.ckpt: its first epoch was not finished; "
-            f"continue with `{command('python train.py', setting('resume', folder))}`"
+            f"continue with `{command('phaselearn train', setting('resume', folder))}`"
         )
     return path
 
@@ -191,7 +191,7 @@ def read_training_set(folder: Path) -> dict[str, list[str]]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
             f"{path} cannot be read ({type(error).__name__}): it says what the run was trained on, and the run writes "
-            f"it again with `python train.py resume={folder}`"
+            f"it again with `phaselearn train resume={folder}`"
         ) from error
     return seen
 
@@ -220,7 +220,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         other = path.with_name("last.ckpt" if path.name == "best.ckpt" else "best.ckpt")
         raise UserError(
             f"{path} is not a readable checkpoint ({type(error).__name__}): take the other one with "
-            f"`{command('cp', other, path)}`, or train again with `python train.py`"
+            f"`{command('cp', other, path)}`, or train again with `phaselearn train`"
         ) from error
 
 

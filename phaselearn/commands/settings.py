@@ -25,7 +25,7 @@ def check(config: DictConfig, name: str) -> None:
     if "_target_" in (config.get("logger") or {}):
         raise UserError(
             "logger is one logger here, but a set of named ones is needed, e.g. +logger.mine._target_=CLASS. A run of "
-            "an older version has a single one: evaluate it, or start anew with `python train.py`"
+            "an older version has a single one: evaluate it, or start anew with `phaselearn train`"
         )
     plain = plain_values(defaults, resolve=False)
     check_config(config, {key: plain[key] for key in plain if key not in ("defaults", "hydra")}, name_of(name))
@@ -34,7 +34,7 @@ def check(config: DictConfig, name: str) -> None:
             "float32_matmul_precision",
             config.float32_matmul_precision,
             ("highest", "high", "medium"),
-            command="python train.py",
+            command="phaselearn train",
         )
     if "evaluation" in config:
         _check_evaluation(config.evaluation, defaults.evaluation)
@@ -49,7 +49,7 @@ def check(config: DictConfig, name: str) -> None:
 
 
 def _check_objective(metric: str, direction: str) -> None:
-    choose("direction", direction, ("max", "min"), command="python train.py")
+    choose("direction", direction, ("max", "min"), command="phaselearn train")
     if direction == "max" and metric.endswith(("loss", "error")):
         raise UserError(f"optimize={metric} direction=max looks for the worst run: add direction=min")
 
@@ -75,7 +75,7 @@ def _check_counts(trainer: DictConfig) -> None:
 def _check_evaluation(given: DictConfig, defaults: DictConfig) -> None:
     allowed = {"split": ("train", "validation", "test", "all"), "checkpoint": ("best", "last")}
     for key, options in allowed.items():
-        choose(f"evaluation.{key}", given[key], options, command="python train.py")
+        choose(f"evaluation.{key}", given[key], options, command="phaselearn train")
     for key in ("methods", "also_shown"):
         if not isinstance(given.get(key, defaults[key]), ListConfig):
             raise UserError(f"evaluation.{key}={given[key]}: a list is needed, e.g. evaluation.{key}=[{given[key]}]")

@@ -48,7 +48,7 @@ def explain(error: Exception, name: str) -> str:
 
 def name_of(name: str) -> str:
     """Return how an application is typed."""
-    return "python train.py" if name == "train" else f"phaselearn {name.replace('_', ' ')}"
+    return f"phaselearn {name.replace('_', ' ')}"
 
 
 def _unknown_key(key: str, name: str, command: str) -> str:

@@ -50,5 +50,5 @@ def print_training(
         epoch = "" if objective.epoch is None else f" in epoch {objective.epoch + 1}"
         print(f"best:   {objective.metric} {objective.best:.3f}{floor}{epoch}")
     print(f"took:   {trained}, {seconds:.0f} s to judge {weights}, at most {peak_memory():.0f} MiB of memory")
-    print(f"more:   {command('python train.py', setting('resume', folder), f'trainer.max_epochs={more_epochs}')}")
+    print(f"more:   {command('phaselearn train', setting('resume', folder), f'trainer.max_epochs={more_epochs}')}")
     print(f"again:  {command('phaselearn evaluate', setting('run', folder))}")

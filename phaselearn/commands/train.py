@@ -1,4 +1,4 @@
-"""`python train.py`: build the data if it is missing, train, test, write the run folder and its report."""
+"""`phaselearn train`: build the data if it is missing, train, test, write the run folder and its report."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _owned(folder: Path, plain: DictConfig, is_new: bool) -> AbstractContextMana
 
     if getattr(rank_zero_only, "rank", 0) != 0:  # Lightning keeps the rank as an attribute of this function
         return nullcontext()
-    go_on = command("python train.py", setting("resume", folder))
+    go_on = command("phaselearn train", setting("resume", folder))
     return own_folder(folder, plain if is_new else None, f"resume it with `{go_on}`")
 
 
@@ -142,7 +142,7 @@ def _fit_and_judge(
     except SystemExit as stop:
         # Lightning exits in this way on Ctrl-C and on SIGTERM, and on SIGTERM with the code of success.
         stopped, code = ("SIGTERM", 143) if isinstance(stop, SIGTERMException) else ("Ctrl-C", 130)
-        go_on = command("python train.py", setting("resume", folder))
+        go_on = command("phaselearn train", setting("resume", folder))
         again = f"`{go_on}`" if trial is None else "the same command"
         fail(f"stopped by {stopped}: continue with {again}", code)
     seconds = time.monotonic() - start

@@ -67,7 +67,7 @@ def compile_forward(model: DensityModel, backend: str) -> None:
     import torch
 
     allowed = torch.compiler.list_backends(exclude_tags=("experimental",))
-    choose("compile", backend, allowed, command="python train.py")
+    choose("compile", backend, allowed, command="phaselearn train")
     compilers = [os.environ["CXX"]] if "CXX" in os.environ else ["g++", "clang++", "c++"]
     if backend == "inductor" and not any(map(shutil.which, compilers)):
         raise UserError(

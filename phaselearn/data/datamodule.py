@@ -122,7 +122,7 @@ class PairDataModule(pl.LightningDataModule):
                 raise UserError(
                     f"none of the {len(self.store())} crystals of {self.configured_store.path()} is in the {split} "
                     "split, which is by formula: prepare a larger store, "
-                    "e.g. `python train.py source=prototypes source.count=1000`"
+                    "e.g. `phaselearn train source=prototypes source.count=1000`"
                 )
 
     def dataset(self, split: str) -> PairDataset:

@@ -63,7 +63,7 @@ class PairDefinition:
             "sampling": SAMPLINGS,
         }
         for name, options in allowed.items():
-            choose(f"data.definition.{name}", getattr(self, name), options, command="python train.py")
+            choose(f"data.definition.{name}", getattr(self, name), options, command="phaselearn train")
         if self.size < 4 or self.size % 2:
             raise _refused("size", self.size, "an even number of at least 4", 10)
         if self.sigma <= 0:

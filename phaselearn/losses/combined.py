@@ -38,7 +38,7 @@ class Combined(Loss):
         super().__init__()
         if not terms:
             raise UserError(
-                "loss.terms is empty: name at least one, e.g. `python train.py loss=combined loss.terms.mse.weight=1`"
+                "loss.terms is empty: name at least one, e.g. `phaselearn train loss=combined loss.terms.mse.weight=1`"
             )
         self._terms = {name: term["loss"] for name, term in terms.items()}
         self.losses = nn.ModuleDict(self._terms)  # moves their tensors between devices

@@ -116,7 +116,7 @@ class Sinkhorn(Loss):
         if self.epsilon < smallest:
             raise UserError(
                 f"loss.epsilon={self.epsilon} is too small for {size}³ voxels, where results are accurate from "
-                f"{smallest} Å² on: try `python train.py loss=sinkhorn loss.epsilon={smallest}`"
+                f"{smallest} Å² on: try `phaselearn train loss=sinkhorn loss.epsilon={smallest}`"
             )
 
     def _mass(self, share: Tensor) -> Tensor:

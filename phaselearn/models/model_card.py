@@ -21,7 +21,7 @@ class ModelCard:
         path: the file.
         sha256: hexadecimal digest of the file.
         parameters: number of weights.
-        choices: settings of `python train.py` that give the network with these weights.
+        choices: settings of `phaselearn train` that give the network with these weights.
         facts: data, licence, training and so on, by name.
         limits: sentences on the cases in which the network fails.
     """

@@ -69,11 +69,11 @@ class UNet3D(DensityModel):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        choose("model.padding", padding, PADDINGS, command="python train.py model=unet3d")
+        choose("model.padding", padding, PADDINGS, command="phaselearn train model=unet3d")
         if levels < 1 or width < 1 or blocks < 1:
             raise UserError(
                 f"model.levels={levels}, model.width={width}, model.blocks={blocks}: each must be at least 1, "
-                "e.g. `python train.py model=unet3d model.levels=3`"
+                "e.g. `phaselearn train model=unet3d model.levels=3`"
             )
         self.factor = duplication_factor(self.definition.size, smallest, levels)
         self.activation_checkpointing = activation_checkpointing

@@ -69,7 +69,7 @@ def read_curves(path: Path) -> Curves:
     except (OSError, KeyError, ValueError, TypeError, OverflowError, csv.Error) as error:
         raise UserError(
             f"{path} is not a table of metrics with the column 'epoch' ({error}): train again, e.g. "
-            f"`{command('python train.py', setting('resume', Path(path).parent))}`"
+            f"`{command('phaselearn train', setting('resume', Path(path).parent))}`"
         ) from error
     return Curves(
         {

@@ -185,7 +185,7 @@ def write_command(path: Path, overrides: Sequence[str]) -> None:
     """Write the command that repeats the training, without the run folder; a resumed run keeps its first command."""
     if not path.exists():
         kept = [override for override in overrides if override.partition("=")[0] != "run"]
-        write_whole(path, f"{command('python train.py', *kept)}\n".encode())
+        write_whole(path, f"{command('phaselearn train', *kept)}\n".encode())
 
 
 def _crystal_rows(judged: Mapping[str, dict[str, Tensor]], dataset: PairDataset) -> list[dict[str, Any]]:

@@ -124,7 +124,7 @@ def command_of(folder: Path) -> str:
     """Return the command that trains the run in a folder again."""
     path = folder / COMMAND_FILE
     if not path.exists():
-        return command("python train.py", setting("resume", folder))
+        return command("phaselearn train", setting("resume", folder))
     _check_file(path)
     return one_line(path.read_text(encoding="utf-8"))
 

@@ -30,7 +30,7 @@ def split_overrides(overrides: Sequence[Override]) -> tuple[list[str], Space]:
     if not space:
         raise UserError(
             "a search needs something to search: give a choice or an interval, e.g. "
-            "`python train.py -m sweep=optuna loss=mse,correlation 'optim.optimizer.lr=tag(log,interval(1e-4,1e-2))'`"
+            "`phaselearn train -m sweep=optuna loss=mse,correlation 'optim.optimizer.lr=tag(log,interval(1e-4,1e-2))'`"
         )
     return [str(override.input_line) for key, override in latest.items() if key not in space], space
 

@@ -106,7 +106,7 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
         except (wandb.Error, ValueError) as error:
             raise UserError(
                 f"W&B: {' '.join(str(error).split())}: log in with `wandb login`, or keep the run here with "
-                "`WANDB_MODE=offline python train.py logger=wandb`"
+                "`WANDB_MODE=offline phaselearn train logger=wandb`"
             ) from error
         self.shows_crystals = not run.disabled
         if run.disabled:

@@ -104,7 +104,7 @@ def test_a_run_prints_the_table_and_its_page(trained: tuple[Path, str]) -> None:
     assert f"page:   {run / 'report.html'}" in printed
     best = max(float(row["val/median_cc"]) for row in metric_rows(run) if "val/median_cc" in row)
     assert f"best:   val/median_cc {best:.3f}" in printed
-    assert f"more:   python train.py resume={run}" in printed
+    assert f"more:   phaselearn train resume={run}" in printed
     count = sum(values.numel() for name, values in weights(run).items() if name.startswith("layers."))
     assert f"MultilayerPerceptron: {count:,} parameters\n" in printed
     assert "FLOPs" not in printed
@@ -140,7 +140,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_leaves_the_last_good_weights(
     assert failed.returncode == 2
     assert failed.stderr.splitlines()[-1].startswith("error: the training loss is not finite in epoch 2")
     clipped = ("trainer.gradient_clip_val=1.0", "optim.optimizer.fused=false")
-    assert f"`python train.py {' '.join((f'resume={run}', *clipped))}`" in failed.stderr
+    assert f"`phaselearn train {' '.join((f'resume={run}', *clipped))}`" in failed.stderr
     assert torch.load(run / "last.ckpt", map_location="cpu", weights_only=True)["epoch"] == 1
     assert all(value.isfinite().all() for value in weights(run).values())
     command(workplace, *TRAIN, f"resume={run}", *clipped, "~callbacks.poison", "trainer.max_epochs=3")
@@ -261,7 +261,7 @@ def test_a_sweep_makes_a_folder_for_each_run(workplace: Path) -> None:
         assert OmegaConf.load(run / "config.yaml").data.train_size == size
         assert (run / "report.html").exists()
         assert weights(run)
-        again = shlex.join(["python", "train.py", *SMALL, "trainer.max_epochs=1", f"data.train_size={size}"])
+        again = shlex.join(["phaselearn", "train", *SMALL, "trainer.max_epochs=1", f"data.train_size={size}"])
         assert sorted(shlex.split((run / "command.txt").read_text())) == sorted(shlex.split(again))
     page = workplace / "outputs" / "sweep" / "multirun.html"
     assert "data.train_size" in page.read_text()
@@ -279,7 +279,7 @@ def test_runs_are_listed_and_compared(
     listed = command(workplace, *PHASELEARN, "runs").stdout
     assert trained[0].name in listed
     assert idle.name in listed
-    assert "best:   python train.py source.count=120" in listed
+    assert "best:   phaselearn train source.count=120" in listed
     assert (workplace / "outputs" / "index.html").exists()
     monkeypatch.chdir(workplace)
     assert call("runs", "compare=[outputs/trained,outputs/idle]") == 0

@@ -54,6 +54,6 @@ def test_config_builds_hashes_fetches_and_writes_nothing(
     printed = capsys.readouterr().out
     [again] = [line for line in printed.splitlines() if line.startswith("run it: ")]
     words = shlex.split(again.removeprefix("run it: "))
-    assert words[:2] == ["python", "train.py"]
+    assert words[:2] == ["phaselearn", "train"]
     assert [value_of(word) for word in words[2:]] == [value_of(path_as_written(word)) for word in asked]
     assert [path.name for path in tmp_path.iterdir()] == ["it's huge?.jsonl"]

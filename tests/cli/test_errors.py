@@ -155,7 +155,7 @@ CONFIGURATION = [
         ["there is not enough memory", "data.batch_size=8"],
     ),
     ("train run=empty/../garbage.jsonl/run", ["garbage.jsonl", "run=outputs/NAME"]),
-    ("train evaluation=3", ["evaluation=3 is a value", "`python train.py --cfg job -p evaluation`"]),
+    ("train evaluation=3", ["evaluation=3 is a value", "`phaselearn train --cfg job -p evaluation`"]),
     ("train evaluation=null", ["evaluation=None is a value", "a set of keys is needed"]),
     ("train evaluation.methods=[3]", ["evaluation.methods=[3] is unknown", "phase_zero"]),
     ("train evaluation.methods=phase_zero", ["a list is needed", "evaluation.methods=[phase_zero]"]),

@@ -90,7 +90,7 @@ def test_a_run_that_is_listed(place: Path) -> None:
     assert settings_of(f"`{command_of(place)}`") == {"resume": str(place)}
     word = path_as_written(f"source.path={place}")
     write_command(place / "command.txt", [word, "run=x"])
-    assert shlex.split(command_of(place)) == ["python", "train.py", word]
+    assert shlex.split(command_of(place)) == ["phaselearn", "train", word]
 
 
 def test_a_folder_is_found_as_it_was_typed(place: Path) -> None:

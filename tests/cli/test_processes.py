@@ -63,14 +63,16 @@ def test_the_processes_that_lightning_starts_are_given_what_was_typed(
     started: list[list[str]] = []
 
     def fit(*_: object, **__: object) -> None:
-        started.append(sys.argv[1:])
+        started.append(sys.argv)
         raise UserError("that will do")
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pl.Trainer, "fit", fit)
     assert call("train", *RUN, "run=run") == 2
     assert call("train", *typed) == 2
-    assert started[1:] == [given]
+    [script, *words] = started[1]
+    assert Path(script).is_file()
+    assert words == ["train", *given]
 
 
 @pytest.mark.parametrize("variable", ["WORLD_SIZE", "SLURM_STEP_NUM_TASKS"])

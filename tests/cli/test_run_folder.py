@@ -58,7 +58,7 @@ def refused(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Any
         (("seed=7",), "seed: 0 there, 7 asked"),
         (("loss=l1", "optim.optimizer.lr=0.01"), "optim.optimizer.lr: 0.001 there, 0.01 asked"),
         (("model=cnn",), "holds another run"),
-        (("trainer.max_epochs=2",), "resume it with `python train.py resume="),
+        (("trainer.max_epochs=2",), "resume it with `phaselearn train resume="),
     ],
 )
 def test_another_run_is_not_written_over_one(refused: Any, changes: tuple[str, ...], told: str) -> None:

@@ -198,7 +198,7 @@ def test_a_full_disk_ends_a_run_in_a_line_and_leaves_its_last_checkpoint(workpla
     failed = command(workplace, *TRAIN, f"resume={run}", "trainer.max_epochs=2", "trust=true", succeeds=False)
     assert failed.returncode == 2
     assert f"error: No space left on device: {run / 'last.ckpt'} was not written" in failed.stderr.splitlines()[-1]
-    assert f"`python train.py resume={run}`" in failed.stderr
+    assert f"`phaselearn train resume={run}`" in failed.stderr
     assert (run / "last.ckpt").read_bytes() == before
     command(workplace, *TRAIN, f"resume={run}", "trainer.max_epochs=2")
     assert_same_training(run, plain)

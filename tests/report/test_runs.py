@@ -139,7 +139,7 @@ def test_a_comparison_says_what_differs_and_shows_no_markup_of_others(outputs):
 def test_the_command_is_noted_once_and_without_the_folder(tmp_path):
     write_command(tmp_path / "command.txt", ["model=mlp", "run=outputs/mine", "data.sizes=[1, 2]"])
     write_command(tmp_path / "command.txt", ["trainer.max_epochs=9"])
-    assert (tmp_path / "command.txt").read_text() == "python train.py model=mlp 'data.sizes=[1, 2]'\n"
+    assert (tmp_path / "command.txt").read_text() == "phaselearn train model=mlp 'data.sizes=[1, 2]'\n"
 
 
 def test_no_folder_is_one_line(tmp_path):

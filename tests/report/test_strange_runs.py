@@ -176,7 +176,7 @@ def test_a_job_that_failed_is_told_and_says_what_it_was(outputs: Path) -> None:
     (outputs / "early").mkdir()
     note_failure(outputs / "early", "nothing", [])
     failure = read_failure(outputs / "other")
-    assert failure == Failure("no number \\x1b[0m", "python train.py loss=l1 optim.optimizer.lr=1e30")
+    assert failure == Failure("no number \\x1b[0m", "phaselearn train loss=l1 optim.optimizer.lr=1e30")
     assert failure.choices(["loss"]) == "optim.optimizer.lr=1e30"
     runs, broken = find_runs(outputs)
     assert {run.name for run in runs} == {"sound", "other"}

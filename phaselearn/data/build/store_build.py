@@ -144,7 +144,7 @@ def _check_usable(source: Source, screened: ScreenedSource) -> None:
     told = "; ".join(f"{count} × {reason}" for reason, count in reasons) or "it yields nothing"
     raise UserError(
         f"source '{source.name}' has no usable structure ({told}): check source.path, or use the embedded "
-        f"`python train.py source=prototypes`"
+        f"`phaselearn train source=prototypes`"
     )
 
 

@@ -163,7 +163,7 @@ def endless_source(crystals: int, source: Source | None, batching: str) -> Endle
     if not isinstance(source, EndlessSource):
         raise UserError(
             f"data.endless={crystals} needs a source without end, which {type(source).__name__} is not: e.g. "
-            f"`python train.py source=synthetic data.endless={crystals}`"
+            f"`phaselearn train source=synthetic data.endless={crystals}`"
         )
     if batching != "random":
         raise UserError(

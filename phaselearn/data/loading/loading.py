@@ -38,8 +38,8 @@ class Loading:
     shuffle_buffer: int = 2048
 
     def __post_init__(self) -> None:
-        choose("data.batching", self.batching, BATCHINGS, command="python train.py")
-        choose("data.loading.cache", self.cache, CACHES, command="python train.py")
+        choose("data.batching", self.batching, BATCHINGS, command="phaselearn train")
+        choose("data.loading.cache", self.cache, CACHES, command="phaselearn train")
         check_whole("data.batch_size", self.batch_size, least=1, example=32)
         check_whole("data.loading.num_workers", self.num_workers, least=0, example=2)
         if not 0 <= self.cache_limit <= 1:
@@ -50,7 +50,7 @@ class Loading:
         if self.shuffle_buffer < self.batch_size:
             raise UserError(
                 f"data.loading.shuffle_buffer={self.shuffle_buffer} holds no batch of {self.batch_size} crystals: at "
-                "least data.batch_size is needed, e.g. `python train.py data.loading.shuffle_buffer=4096`"
+                "least data.batch_size is needed, e.g. `phaselearn train data.loading.shuffle_buffer=4096`"
             )
 
     @property

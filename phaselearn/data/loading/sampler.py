@@ -65,7 +65,7 @@ class EpochBatches(Sampler[list[Key]]):
         if 0 < len(shards) < num_replicas:
             raise UserError(
                 f"{len(shards)} crystals cannot be shared out over {num_replicas} processes: take fewer, "
-                f"`trainer.devices={len(shards)}`, or more crystals, e.g. `python train.py source.count=4000`"
+                f"`trainer.devices={len(shards)}`, or more crystals, e.g. `phaselearn train source.count=4000`"
             )
         self._shards = np.unique(shards, return_inverse=True)[1]
         self._seed = seed

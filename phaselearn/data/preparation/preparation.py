@@ -43,9 +43,9 @@ class Preparation:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        choose("data.input_transform", self.input_transform, INPUTS, command="python train.py")
+        choose("data.input_transform", self.input_transform, INPUTS, command="phaselearn train")
         for key in ("input_scaling", "target_scaling"):
-            choose(f"data.preparation.{key}", getattr(self, key), SCALINGS, command="python train.py")
+            choose(f"data.preparation.{key}", getattr(self, key), SCALINGS, command="phaselearn train")
         check_whole("data.seed", self.seed, least=0, example=1)
 
     @property

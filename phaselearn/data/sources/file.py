@@ -57,7 +57,7 @@ class File(Source):
         if not self.path.is_file():
             raise UserError(
                 f"source.path={path} is not a file: a JSON-lines file (.jsonl or .jsonl.gz) is needed; "
-                "without one, try `python train.py source=prototypes`"
+                "without one, try `phaselearn train source=prototypes`"
             )
         if count is not None:
             check_whole("source.count", count, least=1, example=1000)
