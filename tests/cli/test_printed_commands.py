@@ -73,7 +73,7 @@ def test_a_training_that_diverged(place: Path) -> None:
 
     with pytest.raises(Diverged) as error:
         callback.on_train_batch_end(trainer, None, {"loss": torch.tensor(torch.nan)}, None, 0)
-    first, *_ = re.findall(r"`python .*?`", str(error.value))
+    first, *_ = re.findall(r"`phaselearn train .*?`", str(error.value))
     assert settings_of(first) == {
         "resume": str(place),
         "trainer.gradient_clip_val": 1.0,

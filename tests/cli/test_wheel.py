@@ -52,6 +52,8 @@ MISTAKES = (
     ("train", "model=phase_zero"),
     ("train", "resume=nowhere"),
     ("runs", "folder=nowhere"),
+    ("evaluate",),
+    ("predict", "run=outputs/one"),
 )
 
 
