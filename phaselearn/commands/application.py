@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from phaselearn.commands.help import print_help
 from phaselearn.commands.hydra_internals import get_args_parser
 from phaselearn.commands.keys import take_from_arguments, take_from_config
-from phaselearn.commands.options import EVALUATED, config_directory, option_groups
+from phaselearn.commands.options import EVALUATED, config_directory, evaluation_defaults, option_groups
 from phaselearn.commands.overrides import check_choices, path_as_written, value_of
 from phaselearn.commands.plain_config import read_config
 from phaselearn.commands.precision import register_precision
@@ -184,7 +184,8 @@ def _earlier_run(name: str, flags: list[str], overrides: list[str]) -> Path | No
     if not (folder / CONFIG_FILE).is_file():
         known = sorted((path.parent for path in Path("outputs").glob(f"*/{CONFIG_FILE}")), key=os.path.getmtime)
         newest = command(name_of(name), setting(str(key), known[-1])) if known else ""
-        hint = f"for the newest run here, `{newest}`" if known else "there is none in outputs/; start with `make run`"
+        none = "there is none in outputs/: `phaselearn train` makes one"
+        hint = f"for the newest run here, `{newest}`" if known else none
         raise UserError(f"{key}={folder} is not a run folder (it has no {CONFIG_FILE}): {hint}")
     if "-m" in flags or "--multirun" in flags:
         raise UserError(f"-m varies a new run, but {key}={folder} is an earlier one: leave one of them out")
@@ -197,7 +198,7 @@ def _continue_overrides(name: str, folder: Path, flags: list[str], overrides: li
     That configuration has no defaults list, so options of groups are appended to it instead of chosen.
     """
     # An option of the evaluation may be newer than the run, so that the run's configuration lacks it.
-    newer = {f"evaluation.{option}" for option in read_config(config_directory() / "train.yaml").evaluation}
+    newer = {f"evaluation.{option}" for option in read_config(evaluation_defaults())}
     groups = option_groups()
     result = []
     chosen = set()

@@ -47,6 +47,8 @@ def _evaluate(config: DictConfig) -> None:
     model = build_model(config, data.definition)
     checkpoint = checkpoint_path(run, config.evaluation.checkpoint)
     load_weights(model, checkpoint)
+    if config.evaluation.get("level") == "none":  # so it was trained, and now it is to be judged
+        config.evaluation.level = "full"
     methods = {str(name): build_method(str(name), data) for name in config.evaluation.methods}
     formulas = set(seen["formulas"])
     known = sum(formula in formulas for formula in data.store().formulas()[data.rows(config.evaluation.split)])

@@ -6,11 +6,12 @@ Hydra's own page only names the options, and copies every configuration for each
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 from shutil import get_terminal_size
 
 import yaml
 
-from phaselearn.commands.options import EVALUATED, config_directory, first_comment, options_of
+from phaselearn.commands.options import EVALUATED, config_directory, evaluation_defaults, first_comment, options_of
 
 _EVALUATE = (
     "# phaselearn evaluate run=outputs/FOLDER [group=option …] [key=value …]\n"
@@ -31,7 +32,9 @@ def print_help(name: str) -> None:
     text = (config_directory() / f"{'train' if name == 'evaluate' else name}.yaml").read_text(encoding="utf-8")
     blocks = _blocks(text)
     if name == "evaluate":
-        blocks = {"": _EVALUATE, "evaluation": blocks["evaluation"]}
+        blocks = {"": _EVALUATE}
+    if name in ("train", "evaluate"):
+        blocks["evaluation"] = f"evaluation:\n{_indented(_without_head(evaluation_defaults()))}\n"
     print("\n".join(line.removeprefix("# ") for line in blocks.pop("").splitlines()))
     listed = yaml.safe_load(blocks.pop("defaults", "defaults: []"))["defaults"]
     groups = {str(key): str(value) for entry in listed if not isinstance(entry, str) for key, value in entry.items()}
@@ -73,6 +76,12 @@ def _blocks(text: str) -> dict[str, str]:
             key = line.partition(":")[0]
         blocks[key] = blocks.get(key, "") + line
     return blocks
+
+
+def _without_head(path: Path) -> str:
+    """Return the text of an option without the comment that it begins with, and without keys that are left open."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return "\n".join(line for line in lines if not line.startswith("#") and ": ???" not in line)
 
 
 def _indented(text: str) -> str:

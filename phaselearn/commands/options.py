@@ -22,7 +22,7 @@ from phaselearn.errors import UserError
 
 ENTRY_POINTS = "phaselearn.conf"
 OWN = "phaselearn"
-EVALUATED = ("source", "data", "observation", "loss")  # groups whose option an evaluation may replace
+EVALUATED = ("source", "data", "observation", "loss", "evaluation")  # groups whose option an evaluation may replace
 
 
 def config_directory() -> Path:
@@ -51,6 +51,11 @@ def config_directories() -> dict[str, Path]:
                     )
         found[point.name] = folder
     return found
+
+
+def evaluation_defaults() -> Path:
+    """Return the file with the keys of every option of conf/evaluation."""
+    return config_directory() / "evaluation" / "_base.yaml"
 
 
 def option_file(group: str, option: str) -> Path | None:

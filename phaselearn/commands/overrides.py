@@ -17,7 +17,7 @@ _PATHS = (
     *("run", "resume", "hydra.run.dir", "hydra.sweep.dir", "folder", "page", "file", "ins", "reference"),
     *("output", "weights", "data.store", "data.build.folder", "store", "source.path", "model.weights"),
 )
-NEEDED = ("source", "data", "trainer", "model", "loss", "optim")
+NEEDED = ("source", "data", "trainer", "model", "loss", "optim", "evaluation")
 
 
 def check_choices(overrides: Sequence[str]) -> None:
@@ -33,7 +33,7 @@ def check_choices(overrides: Sequence[str]) -> None:
         if not group:
             raise UserError(f"{override} is a value without a key: give key=value, e.g. seed=1")
         if group.startswith("~") and group[1:] in NEEDED:
-            raise UserError(f"{override}: there is no run without a {group[1:]}, leave {override} out for the default")
+            raise UserError(f"{override}: every run needs an option of {group[1:]}: leave {override} out")
         if group not in option_groups():
             continue
         if group in chosen:

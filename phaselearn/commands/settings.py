@@ -5,7 +5,7 @@ from __future__ import annotations
 from omegaconf import DictConfig, ListConfig
 
 from phaselearn.commands.checks import check_config
-from phaselearn.commands.options import config_directory
+from phaselearn.commands.options import config_directory, evaluation_defaults, options_of
 from phaselearn.commands.plain_config import plain_values, read_config
 from phaselearn.commands.suggestions import name_of
 from phaselearn.errors import UserError, choose
@@ -37,7 +37,7 @@ def check(config: DictConfig, name: str) -> None:
             command="phaselearn train",
         )
     if "evaluation" in config:
-        _check_evaluation(config.evaluation, defaults.evaluation)
+        _check_evaluation(config.evaluation, read_config(evaluation_defaults()))
         _check_named(config)
     if "optimize" in config:
         _check_objective(config.optimize, config.direction)
@@ -74,6 +74,8 @@ def _check_counts(trainer: DictConfig) -> None:
 
 def _check_evaluation(given: DictConfig, defaults: DictConfig) -> None:
     allowed = {"split": ("train", "validation", "test", "all"), "checkpoint": ("best", "last")}
+    if "level" in given:  # a run of an older version has none
+        choose("evaluation.level", given.level, options_of("evaluation"), command="phaselearn train")
     for key, options in allowed.items():
         choose(f"evaluation.{key}", given[key], options, command="phaselearn train")
     for key in ("methods", "also_shown"):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def print_summary(folder: Path, rows: Sequence[ResultRow], quiet: bool) -> None:
-    """Print the results, the page and the run folder; if quiet, the folder alone."""
+    """Print the results if there are any, the page if there is one, and the run folder; if quiet, the folder alone."""
     if quiet:
         print(printable(folder))
         return
@@ -23,15 +23,16 @@ def print_summary(folder: Path, rows: Sequence[ResultRow], quiet: bool) -> None:
     from phaselearn.report.run import REPORT_FILE
     from phaselearn.report.terminal import results_table
 
-    console = Console()
-    console.print(results_table(rows))
+    if rows:
+        Console().print(results_table(rows))
     # Paths are printed whole: a wrapped path cannot be clicked or copied.
-    print(f"page:   {printable(folder / REPORT_FILE)}")
+    if (folder / REPORT_FILE).exists():
+        print(f"page:   {printable(folder / REPORT_FILE)}")
     print(f"folder: {printable(folder)}")
 
 
 def print_training(
-    folder: Path, weights: str, objective: Objective, trained: str, seconds: float, more_epochs: int
+    folder: Path, weights: str, objective: Objective, trained: str, seconds: float | None, more_epochs: int
 ) -> None:
     """Print the result and the cost of training, and the commands that continue from it.
 
@@ -40,7 +41,7 @@ def print_training(
         weights: the weights that were judged, such as best.ckpt.
         objective: the metric by which the run was judged while it trained.
         trained: epochs, crystals and time of training.
-        seconds: the time that judging and the page took.
+        seconds: the time that judging and the page took; None if nothing was judged.
         more_epochs: `trainer.max_epochs` in the printed command that continues training.
     """
     from phaselearn.callbacks.peak_memory import peak_memory
@@ -49,6 +50,7 @@ def print_training(
         floor = "" if objective.floor is None else f" (phase zero {objective.floor:.3f})"
         epoch = "" if objective.epoch is None else f" in epoch {objective.epoch + 1}"
         print(f"best:   {objective.metric} {objective.best:.3f}{floor}{epoch}")
-    print(f"took:   {trained}, {seconds:.0f} s to judge {weights}, at most {peak_memory():.0f} MiB of memory")
+    judged = "" if seconds is None else f"{seconds:.0f} s to judge {weights}, "
+    print(f"took:   {trained}, {judged}at most {peak_memory():.0f} MiB of memory")
     print(f"more:   {command('phaselearn train', setting('resume', folder), f'trainer.max_epochs={more_epochs}')}")
-    print(f"again:  {command('phaselearn evaluate', setting('run', folder))}")
+    print(f"{'judge: ' if seconds is None else 'again: '} {command('phaselearn evaluate', setting('run', folder))}")

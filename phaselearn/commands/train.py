@@ -153,7 +153,8 @@ def _fit_and_judge(
         return objective.best
 
     best = folder / f"{config.evaluation.checkpoint}.ckpt"
-    if best.exists():
+    judges = config.evaluation.get("level") != "none"
+    if judges and best.exists():
         load_weights(model, best)
     weights = best.name if best.exists() else "the weights that it began with"
     facts = {
@@ -162,13 +163,14 @@ def _fit_and_judge(
         "command": typed_command("train"),
     }
     start = time.monotonic()
-    rows = write_run(folder, plain, data, model, methods, folder / "metrics.csv", facts)
+    rows = write_run(folder, plain, data, model, methods, folder / "metrics.csv", facts) if judges else []
     for tracker in trackers(loggers):
         tracker.log_results(folder, rows, trainer.global_step - 1)
     print_summary(folder, rows, config.get("quiet", False))
     if not config.get("quiet", False):
         more_epochs = 2 * max(1, trainer.current_epoch, trainer.max_epochs or 0)
-        print_training(folder, weights, objective, facts["trained"], time.monotonic() - start, more_epochs)
+        judging = time.monotonic() - start if judges else None
+        print_training(folder, weights, objective, facts["trained"], judging, more_epochs)
     return objective.best
 
 

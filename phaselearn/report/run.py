@@ -89,7 +89,7 @@ def write_run(
     curves_from: Path,
     facts: Mapping[str, str],
 ) -> list[ResultRow]:
-    """Judge, and write the tables, figures/, maps/ and report.html.
+    """Judge, and write the tables; unless `evaluation.level` is `table`, also figures/, maps/ and report.html.
 
     The crystals of `evaluation.also_shown` are shown first and judged separately (also_shown.csv): a chosen crystal
     says nothing about the split.
@@ -114,12 +114,17 @@ def write_run(
     rows = result_rows(judged)
 
     dataset: PairDataset = loader.dataset
-    shown = show_crystals(model, dataset, judged[name], choose_by_rank(judged[name], config.evaluation.shown))
+    _write_table(folder / RESULTS_FILE, [row.as_dict() for row in rows])
+    _write_table(folder / CRYSTALS_FILE, _crystal_rows(judged, dataset))
     named = list(config.evaluation.get("also_shown") or ())
     if named:
         named_crystals = named_loader(data, named, cell_of_named(config.source.get("cell")), folder / "also_shown.zarr")
         judged_named = judge_methods({name: model, **methods}, named_crystals, options)
         _write_table(folder / NAMED_FILE, _crystal_rows(judged_named, named_crystals.dataset))
+    if config.evaluation.get("level") == "table":
+        return rows
+    shown = show_crystals(model, dataset, judged[name], choose_by_rank(judged[name], config.evaluation.shown))
+    if named:
         places = list(range(len(named_crystals.dataset)))
         shown = show_crystals(model, named_crystals.dataset, judged_named[name], places) + shown
     curves = read_curves(curves_from) if curves_from.exists() else None
@@ -134,8 +139,6 @@ def write_run(
         "peak memory": f"{peak_memory() / 2**10:.2f} GiB",
         "commit": git_commit(),
     }
-    _write_table(folder / RESULTS_FILE, [row.as_dict() for row in rows])
-    _write_table(folder / CRYSTALS_FILE, _crystal_rows(judged, dataset))
     _write_table(folder / "vectors.csv", vector_rows(shown))
     _write_table(folder / "symmetry.csv", symmetry_rows(shown))
     write_whole(folder / "shown.md", comparison_markdown(shown).encode())

@@ -70,7 +70,7 @@ def write_runs_page(path: Path, title: str, runs: Sequence[RunRecord], broken: S
     best, metric = best_run(runs), objective(runs)[0]
     given_up, problems = sum(run.is_pruned for run in runs), _problems(runs, broken)
     facts = {
-        "runs": f"{len(runs) + len(broken)}, {sum(run.is_finished for run in runs)} of them finished"
+        "runs": f"{len(runs) + len(broken)}, {sum(run.is_finished for run in runs)} of them judged"
         + (f", {given_up} given up (pruned)" if given_up else "")
         + (f", {len(problems)} failed or unreadable" if problems else "")
     }

@@ -61,7 +61,8 @@ class RunFolderTensorBoardLogger(TensorBoardLogger, Tracker):
     @rank_zero_only
     def log_results(self, folder: Path, rows: Sequence[ResultRow], step: int) -> None:
         """Show the table, the figures of the report, and the network's results beside the hyperparameters."""
-        self.experiment.add_text("results", results_markdown(rows), step)
+        if rows:
+            self.experiment.add_text("results", results_markdown(rows), step)
         for path in sorted((folder / "figures").glob("*.png")):
             picture = (imread(path)[..., :3] * 255).round().astype(np.uint8)
             self.experiment.add_image(f"figures/{path.stem}", picture, step, dataformats="HWC")

@@ -96,7 +96,7 @@ def test_trials_are_told_apart_in_study_folders_and_page(whole: Path) -> None:
             assert trial.value == pytest.approx(max(scores))
         assert f"loss={trial.params['loss']}" in (folder / "command.txt").read_text()
     page = (whole / "multirun.html").read_text()
-    assert f"3, {states.count('COMPLETE')} of them finished, {states.count('PRUNED')} given up (pruned)" in page
+    assert f"3, {states.count('COMPLETE')} of them judged, {states.count('PRUNED')} given up (pruned)" in page
     best = optuna.load_study(study_name=None, storage=f"sqlite:///{whole}/study.db").best_trial
     assert f"<dd>{best.number}: val/median_cc" in page
     assert "parcoords" in page
