@@ -29,6 +29,7 @@ from phaselearn.commands.overrides import check_choices, path_as_written, value_
 from phaselearn.commands.plain_config import read_config
 from phaselearn.commands.precision import register_precision
 from phaselearn.commands.processes import check_started
+from phaselearn.commands.session import TRAINING_SET_FILE
 from phaselearn.commands.strangers import CONFIG_FILE, Stranger, read_run_config
 from phaselearn.commands.suggestions import explain, name_of
 from phaselearn.errors import UserError
@@ -182,7 +183,9 @@ def _earlier_run(name: str, flags: list[str], overrides: list[str]) -> Path | No
         return None
     folder = Path(str(named))
     if not (folder / CONFIG_FILE).is_file():
-        known = sorted((path.parent for path in Path("outputs").glob(f"*/{CONFIG_FILE}")), key=os.path.getmtime)
+        # Folders of other commands hold a configuration, too.
+        trained = (path.parent for path in Path("outputs").glob(f"*/{TRAINING_SET_FILE}"))
+        known = sorted((run for run in trained if (run / CONFIG_FILE).is_file()), key=os.path.getmtime)
         newest = command(name_of(name), setting(str(key), known[-1])) if known else ""
         none = "there is none in outputs/: `phaselearn train` makes one"
         hint = f"for the newest run here, `{newest}`" if known else none

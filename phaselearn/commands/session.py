@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from phaselearn.data.pairs import PairDefinition
     from phaselearn.models.base import DensityModel
 
-TRAINING_SET_FILE = "training_set.json"
+TRAINING_SET_FILE = "training_set.json"  # in every run folder from the beginning
 
 
 def build_data(config: DictConfig, seen: frozenset[str] | None = None) -> PairDataModule:

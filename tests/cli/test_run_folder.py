@@ -141,3 +141,19 @@ def test_a_run_whose_time_is_over_goes_on(workplace: Path, monkeypatch: pytest.M
         steps.append(torch.load(workplace / "timed" / "last.ckpt", weights_only=True)["global_step"])
         assert "trainer.max_time is over" in capfd.readouterr().err
     assert steps == [1, 2]
+
+
+def test_the_newest_run_that_a_mistake_names_was_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Folders of `phaselearn solve` and `benchmark` hold a configuration, too."""
+    monkeypatch.chdir(tmp_path)
+    for name, files in (
+        ("trained", ("config.yaml", "training_set.json")),
+        ("solved", ("config.yaml", "solution.json")),
+    ):
+        Path("outputs", name).mkdir(parents=True)
+        for file in files:
+            Path("outputs", name, file).touch()
+    assert call("evaluate", "run=nowhere") == 2
+    assert "`phaselearn evaluate run=outputs/trained`" in capsys.readouterr().err
