@@ -26,7 +26,7 @@ from phaselearn.commands.hydra_internals import get_args_parser
 from phaselearn.commands.keys import take_from_arguments, take_from_config
 from phaselearn.commands.options import EVALUATED, config_directory, evaluation_defaults, option_groups
 from phaselearn.commands.overrides import check_choices, path_as_written, value_of
-from phaselearn.commands.plain_config import read_config
+from phaselearn.commands.plain_config import plain_values, read_config
 from phaselearn.commands.precision import register_precision
 from phaselearn.commands.processes import check_started
 from phaselearn.commands.session import TRAINING_SET_FILE
@@ -201,7 +201,7 @@ def _continue_overrides(name: str, folder: Path, flags: list[str], overrides: li
     That configuration has no defaults list, so options of groups are appended to it instead of chosen.
     """
     # An option of the evaluation may be newer than the run, so that the run's configuration lacks it.
-    newer = {f"evaluation.{option}" for option in read_config(evaluation_defaults())}
+    newer = {f"evaluation.{option}" for option in plain_values(read_config(evaluation_defaults()))}
     groups = option_groups()
     result = []
     chosen = set()
