@@ -40,13 +40,14 @@ def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
     import torch
     from hydra.core.hydra_config import HydraConfig
 
+    from phaselearn.commands.advice import advice
     from phaselearn.commands.console import quiet_libraries
     from phaselearn.commands.loggers import build_loggers
     from phaselearn.commands.memory import keep_freed_memory
     from phaselearn.commands.session import build_data, build_method, build_model, check_trains
     from phaselearn.commands.settings import check
     from phaselearn.commands.trainer import compile_forward
-    from phaselearn.progress import show_progress
+    from phaselearn.progress import announce, show_progress
     from phaselearn.tracking.tracker import tracked
 
     check(config, "train")
@@ -61,6 +62,8 @@ def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
     # The model is built before the data, which may take long: a mistake in it shows at once.
     model = build_model(config, data.definition)
     check_trains(HydraConfig.get().runtime.choices.get("model"), model)
+    for line in advice(config, model):
+        announce(f"warning: {line}")
     if config.get("compile") is not None:
         compile_forward(model, config.compile)
     methods = {str(name): build_method(str(name), data) for name in config.evaluation.methods}

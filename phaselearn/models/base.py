@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NoReturn, Protocol, runtime_checkable
 
 import pytorch_lightning as pl
@@ -43,10 +44,16 @@ class DensityModel(pl.LightningModule):
         needs: the parts of a batch that the model reads in training; None for all. Training batches hold only the
             parts that the model or its loss needs: gathering the rest would cost a small network a fifth of its time.
         chaotic: whether rounding errors, which depend on the batch, may grow until they change the result.
+        undetermined: changes of the density that the model leaves open, among `origin` and `inversion`. A loss that
+            counts them as errors does not train it.
+        suited: settings of `data` that the model is made for, such as {"batching": "cell"}. Training with others begins
+            with a warning.
     """
 
     needs: frozenset[str] | None = None
     chaotic: bool = False
+    undetermined: frozenset[str] = frozenset()
+    suited: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,

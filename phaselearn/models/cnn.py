@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor, nn
@@ -46,6 +47,7 @@ class PeriodicConvolutions(DensityModel):
     """
 
     needs = frozenset({"input"})
+    suited = MappingProxyType({"input_transform": "patterson"})
 
     def __init__(self, width: int, blocks: int, kernel_size: int, **options: Any) -> None:
         super().__init__(**options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,9 @@ class Unrolled(DensityModel):
         seed: seed of trial phases and resolutions.
         options: the arguments of `DensityModel`. The loss should ignore origin and hand, as `shift_invariant` does.
     """
+
+    undetermined = frozenset({"origin", "inversion"})
+    suited = MappingProxyType({"batching": "cell"})
 
     def __init__(self, *, network: UnrolledNetwork, training: UnrolledTraining, seed: int, **options: Any) -> None:
         super().__init__(**options)
