@@ -19,12 +19,11 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Element, Structure
 
-from phaselearn.data.sources.parents import PARENTS_FILE, STRAIN, Parent
+from phaselearn.data.sources.parents import PARENT_CELLS, PARENTS_FILE, STRAIN, Parent
 from phaselearn.data.sources.structure_type import choose_cell, structure_type, symmetry_of, wrap
 from phaselearn.data.sources.substitution import replacements
 from phaselearn.files import write_whole
 
-PARENT_CELLS = ("primitive", "conventional")
 _CONTACT = 1.3  # longest distance that counts as a contact, relative to that of the nearest neighbour
 _LARGEST_PARENT = 110  # atoms
 _LAST_ORTHORHOMBIC = 74  # space group

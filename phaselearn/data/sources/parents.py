@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 PARENTS_FILE = Path(__file__).with_name("shipped") / "aflow_parents.json.gz"
+PARENT_CELLS = ("primitive", "conventional")
 STRAIN = 0.015  # standard deviation of the strain that is added, within the symmetry
 _MOST_DECORATIONS = 5000  # decorations of one prototype
 
@@ -83,7 +84,7 @@ def parents(cell: str) -> tuple[Parent, ...]:
     """Return the prototypes in the order of the library.
 
     Args:
-        cell: the cell that they have: `primitive` (Niggli-reduced) or `conventional`.
+        cell: the cell that they have, one of PARENT_CELLS: `primitive` is Niggli-reduced.
     """
     with gzip.open(PARENTS_FILE, "rt", encoding="utf-8") as text:
         return tuple(map(_parent, json.load(text)[cell]))

@@ -10,13 +10,12 @@ from importlib.metadata import version
 import numpy as np
 from pymatgen.core import Element
 
-from phaselearn.data.sources.parents import STRAIN, Parent, parents
+from phaselearn.data.sources.parents import PARENT_CELLS, STRAIN, Parent, parents
 from phaselearn.data.sources.structure_type import structure_type
 from phaselearn.data.sources.substitution import bond_radius, covalent_radius, electronegativity_spread
 from phaselearn.data.structures import Crystal, LeftOut, Source
 from phaselearn.errors import UserError, choose
 
-_CELLS = ("primitive", "conventional")
 _TIGHTEST_CONTACT = 0.8  # length of a contact relative to its radii, at least so much of the parent's
 _SHORTEST_BOND = 0.75  # distance of any two atoms, relative to the sum of their covalent radii
 _VOLUMES = (3.0, 120.0)  # Å³ for each atom
@@ -50,7 +49,7 @@ class Prototypes(Source):
             raise UserError(f"source.count={count}: at least 1 is needed, e.g. source.count=2000")
         if seed < 0:
             raise UserError(f"source.seed={seed}: a seed is 0 or more, e.g. source.seed=0")
-        choose("source.cell", cell, _CELLS)
+        choose("source.cell", cell, PARENT_CELLS)
         self.count = count
         self.seed = seed
         self.cell = cell
