@@ -35,6 +35,8 @@ class Block:
             numbers=np.concatenate([crystal.numbers for crystal in self.crystals] or [np.empty(0, np.int64)]),
             positions=np.concatenate([crystal.positions for crystal in self.crystals] or [np.empty((0, 3))]),
             space_group=np.array([crystal.space_group for crystal in self.crystals], dtype=np.int64),
+            displaced=np.array([crystal.u_iso is not None for crystal in self.crystals], dtype=bool),
+            u_iso=np.concatenate([displacements(crystal) for crystal in self.crystals] or [np.empty(0)]),
             left_out_id=_texts([entry.id for entry in self.left_out]),
             left_out_reason=_texts([entry.reason for entry in self.left_out]),
         )
@@ -52,14 +54,21 @@ class Block:
                 np.split(columns["numbers"], ends),
                 np.split(columns["positions"], ends),
                 columns["space_group"].tolist(),
+                columns["displaced"].tolist(),
+                np.split(columns["u_iso"], ends),
                 strict=False,  # splitting no atoms gives one part, not none
             )
             crystals = [
-                Crystal(id_, lattice, numbers, positions, prototype, space_group)
-                for id_, prototype, lattice, numbers, positions, space_group in rows
+                Crystal(id_, lattice, numbers, positions, prototype, space_group, u_iso if displaced else None)
+                for id_, prototype, lattice, numbers, positions, space_group, displaced, u_iso in rows
             ]
             left_out = zip(columns["left_out_id"].tolist(), columns["left_out_reason"].tolist(), strict=True)
             return cls(crystals, [LeftOut(*entry) for entry in left_out])
+
+
+def displacements(crystal: Crystal) -> np.ndarray:
+    """Return U of each atom (n,) in Å², NaN if the crystal gives none."""
+    return np.full(len(crystal.numbers), np.nan) if crystal.u_iso is None else crystal.u_iso
 
 
 def _texts(values: Sequence[str]) -> np.ndarray:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import zarr
 
-from phaselearn.data.build.blocks import Block
-from phaselearn.data.store.files import LEFT_OUT, create_crystal_arrays
+from phaselearn.data.build.blocks import Block, displacements
+from phaselearn.data.store.files import DISPLACEMENTS, LEFT_OUT, create_crystal_arrays
 from phaselearn.data.store.storage import Storage
 
 
@@ -48,7 +48,9 @@ class _Column:
         self._count -= count
 
 
-def write_columns(storage: Storage, group: zarr.Group, blocks: Iterable[Block], crystals: int, atoms: int) -> None:
+def write_columns(
+    storage: Storage, group: zarr.Group, blocks: Iterable[Block], crystals: int, atoms: int, displaced: bool
+) -> None:
     """Write all but the pairs: the arrays of the crystals, and the list of the entries that were left out.
 
     Args:
@@ -57,8 +59,10 @@ def write_columns(storage: Storage, group: zarr.Group, blocks: Iterable[Block], 
         blocks: all blocks in order; one is in memory at a time.
         crystals: number of crystals in all blocks.
         atoms: number of atoms of all crystals together.
+        displaced: whether any crystal gives its displacement parameters.
     """
-    columns = {name: _Column(array) for name, array in create_crystal_arrays(group, crystals, atoms).items()}
+    arrays = create_crystal_arrays(group, crystals, atoms, displaced)
+    columns = {name: _Column(array) for name, array in arrays.items()}
     left_out = io.StringIO()
     writer = csv.writer(left_out, lineterminator="\n")
     writer.writerow(("id", "reason"))
@@ -73,6 +77,8 @@ def write_columns(storage: Storage, group: zarr.Group, blocks: Iterable[Block], 
         columns["atom_offset"].extend(ends)
         columns["atom_number"].extend(np.concatenate([crystal.numbers for crystal in block.crystals]))
         columns["atom_position"].extend(np.concatenate([crystal.positions for crystal in block.crystals]))
+        if displaced:
+            columns[DISPLACEMENTS].extend(np.concatenate([displacements(crystal) for crystal in block.crystals]))
         for name in ("lattice", "space_group", "id", "formula", "prototype"):
             columns[name].extend([getattr(crystal, name) for crystal in block.crystals])
     for column in columns.values():

@@ -32,11 +32,13 @@ class ScreenedSource:
         crystals: number of crystals in each block.
         atoms: number of atoms of all crystals together.
         left_out: {cause: number of entries that were left out for it}.
+        displaced: whether any crystal gives its displacement parameters.
     """
 
     crystals: list[int]
     atoms: int
     left_out: dict[str, int]
+    displaced: bool
 
 
 def screen_source(
@@ -74,6 +76,7 @@ def screen_source(
         [counted["crystals"] for counted in counts],
         sum(counted["atoms"] for counted in counts),
         dict(sorted(sum((Counter(counted["left_out"]) for counted in counts), Counter()).items())),
+        any(counted["displaced"] for counted in counts),
     )
     storage.write(GATHERED, json.dumps(vars(screened)).encode())
     return screened
@@ -118,6 +121,7 @@ def _counted(block: Block) -> dict[str, Any]:
         "crystals": len(block.crystals),
         "atoms": sum(len(crystal.numbers) for crystal in block.crystals),
         "left_out": Counter(entry.cause for entry in block.left_out),
+        "displaced": any(crystal.u_iso is not None for crystal in block.crystals),
     }
 
 

@@ -34,7 +34,8 @@ from phaselearn.data.structures import Source
 from phaselearn.errors import UserError
 
 _FILES_AT_ONCE = 8
-_BLOCKS = "256 entries"  # part of a half-built store's recipe: a build with other blocks does not continue it
+# Part of a half-built store's recipe: a build with other blocks does not continue it.
+_BLOCKS = "256 entries, with displacements"
 
 
 def build_store(
@@ -159,7 +160,7 @@ def _write_columns(
     attributes = {**recipe, "left_out": screened.left_out}
     group = zarr.create_group(partial.zarr_store(read_only=False), attributes=attributes, zarr_format=3)
     blocks = (read_block(partial, number) for number in range(len(screened.crystals)))
-    write_columns(partial, group, blocks, count, screened.atoms)
+    write_columns(partial, group, blocks, count, screened.atoms, screened.displaced)
     create_pair_arrays(group, count, definition.size, PAIRS_A_SHARD)
     partial.write(WRITTEN, b"")
 

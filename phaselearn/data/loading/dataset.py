@@ -100,7 +100,10 @@ class PairDataset(Dataset[Batch]):
             self._readers = self._open_readers()
         rows = self.rows[places]
         pairs = {name: torch.from_numpy(reader.read(rows)) for name, reader in self._readers.items()}
-        atoms = None
+        atoms = u_iso = None
+        if self.preparation.observation.needs_atoms:
+            known = self.store.displacements(rows, self._most_atoms)
+            u_iso = None if known is None else torch.from_numpy(known)
         if self.preparation.needs_atoms or self._parts is None or self._parts & {"numbers", "positions"}:
             # Padded batch by batch: otherwise a million crystals would each take the memory of the largest.
             numbers, positions = self.store.atoms(rows, self._most_atoms)
@@ -111,6 +114,7 @@ class PairDataset(Dataset[Batch]):
             atoms=atoms,
             prototype_seen=self._seen[index],
             row=torch.from_numpy(rows),
+            u_iso=u_iso,
         )
 
     def __getitems__(self, keys: Sequence[Key]) -> Batch:

@@ -15,7 +15,7 @@ import zarr
 import zarr.storage
 
 from phaselearn.data.store.damage import first_line, not_ours
-from phaselearn.data.store.files import METADATA, create_crystal_arrays, create_pair_arrays
+from phaselearn.data.store.files import DISPLACEMENTS, METADATA, create_crystal_arrays, create_pair_arrays
 from phaselearn.data.store.storage import Storage
 
 _FILES_AT_ONCE = 8
@@ -27,7 +27,8 @@ def open_group(storage: Storage) -> zarr.Group:
     Raises:
         UserError: the metadata are not those of a store.
     """
-    names = ("", *_written())
+    has_displacements = storage.has(f"{DISPLACEMENTS}/{METADATA}")
+    names = ["", *(name for name in _written() if name != DISPLACEMENTS or has_displacements)]
     with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
         for name, document in zip(names, pool.map(lambda name: _document(storage, name), names), strict=True):
             _check(storage, name, document)
@@ -41,7 +42,7 @@ def open_group(storage: Storage) -> zarr.Group:
 def _written() -> dict[str, dict[str, Any]]:
     """Return {array: its encoding}, as zarr writes it for this package."""
     group = zarr.create_group(zarr.storage.MemoryStore(), zarr_format=3)
-    create_crystal_arrays(group, crystals=1, atoms=1)
+    create_crystal_arrays(group, crystals=1, atoms=1, displaced=True)
     create_pair_arrays(group, count=1, size=4, pairs_a_shard=1)
     return {name: _encoding(array.metadata.to_dict()) for name, array in group.arrays()}
 

@@ -11,6 +11,7 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 from phaselearn.data.store.shard_codec import CODECS
 
 PAIR_ARRAYS = ("intensity", "density")
+DISPLACEMENTS = "atom_u_iso"
 METADATA = "zarr.json"
 LEFT_OUT = "left_out.csv"
 CARD = "README.md"
@@ -52,13 +53,14 @@ def shard_length(array: zarr.Array[Any]) -> int:
     return array.shards[0]
 
 
-def create_crystal_arrays(group: zarr.Group, crystals: int, atoms: int) -> dict[str, zarr.Array[Any]]:
+def create_crystal_arrays(group: zarr.Group, crystals: int, atoms: int, displaced: bool) -> dict[str, zarr.Array[Any]]:
     """Create the empty arrays of the crystals and return them by name.
 
     Args:
         group: the store's group.
         crystals: number of crystals.
         atoms: number of atoms of all crystals together.
+        displaced: whether there is an array of displacement parameters, which some crystals have.
     """
     shapes: dict[str, tuple[tuple[int, ...], Any]] = {
         "lattice": ((crystals, 3, 3), np.float64),
@@ -70,6 +72,8 @@ def create_crystal_arrays(group: zarr.Group, crystals: int, atoms: int) -> dict[
         "formula": ((crystals,), str),
         "prototype": ((crystals,), str),
     }
+    if displaced:
+        shapes[DISPLACEMENTS] = (atoms,), np.float64
     return {
         name: group.create_array(
             name,

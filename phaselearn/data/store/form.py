@@ -16,7 +16,7 @@ import zarr.storage
 
 from phaselearn.crystal.scattering import LARGEST_ATOMIC_NUMBER
 from phaselearn.data.pairs import PairDefinition
-from phaselearn.data.store.files import METADATA, create_crystal_arrays, create_pair_arrays
+from phaselearn.data.store.files import DISPLACEMENTS, METADATA, create_crystal_arrays, create_pair_arrays
 from phaselearn.data.store.recipe import is_sound
 from phaselearn.errors import UserError
 
@@ -74,7 +74,7 @@ def check_shapes(size: int, metadata: Mapping[str, bytes], files: Collection[str
         crystals, atoms = (_length(found[f"{name}/{METADATA}"]) for name in _NEVER_ZERO)
         pairs_a_shard = found[f"density/{METADATA}"]["chunk_grid"]["configuration"]["chunk_shape"][0]
         group = zarr.create_group(zarr.storage.MemoryStore(), zarr_format=3)
-        create_crystal_arrays(group, crystals, atoms)
+        create_crystal_arrays(group, crystals, atoms, displaced=f"{DISPLACEMENTS}/{METADATA}" in found)
         create_pair_arrays(group, crystals, size, pairs_a_shard)
     except (KeyError, TypeError, ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
         raise Misshapen(f"lattice/{METADATA}", "shapes that are none") from error
@@ -106,6 +106,8 @@ def check_values(name: str, values: np.ndarray) -> np.ndarray:
             is_possible = bool(((values >= 1) & (values <= 230)).all())
         case "lattice" | "atom_position":
             is_possible = bool(np.isfinite(values).all())
+        case "atom_u_iso":
+            is_possible = bool((np.isnan(values) | ((values >= 0) & (values < np.inf))).all())
         case _:
             is_possible = True
     if not is_possible:

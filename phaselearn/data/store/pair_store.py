@@ -5,6 +5,7 @@
     atom_offset          (n + 1,) int64          atoms of row i are atom_offset[i] … atom_offset[i + 1]
     atom_number          (m,) int64
     atom_position        (m, 3) float64          fractional
+    atom_u_iso           (m,) float64            U in Å², NaN where none is given; only if some crystal gives it
     id, formula, prototype (n,) str; space_group (n,) int64
 
 The attributes hold the recipe (schema, definition of the pairs, provenance), and the number of entries that were left
@@ -33,7 +34,7 @@ from phaselearn.data.store.damage import (
     wrong_size,
 )
 from phaselearn.data.store.encodings import open_group
-from phaselearn.data.store.files import METADATA, PAIR_ARRAYS, array_of, shard_key, shard_length
+from phaselearn.data.store.files import DISPLACEMENTS, METADATA, PAIR_ARRAYS, array_of, shard_key, shard_length
 from phaselearn.data.store.form import Misshapen, attributes_of, check_shapes, check_values
 from phaselearn.data.store.location import open_storage
 from phaselearn.data.store.manifest import MANIFEST, DamagedManifest, Entry, Manifest, read_manifest
@@ -211,7 +212,34 @@ class PairStore:
             positions=self._column("atom_position")[atoms],
             prototype=str(self.prototypes()[row]),
             space_group=int(self.space_groups()[row]),
+            u_iso=self._given_displacements(atoms),
         )
+
+    def _given_displacements(self, atoms: slice) -> np.ndarray | None:
+        """Return U (n,) in Å² of a crystal's atoms, None if it gives none."""
+        if DISPLACEMENTS not in self.group():
+            return None
+        u_iso = self._column(DISPLACEMENTS)[atoms]
+        return None if np.isnan(u_iso).all() else u_iso
+
+    def displacements(self, rows: np.ndarray, width: int | None = None) -> np.ndarray | None:
+        """Return U (k, A) in Å² of the atoms of rows (k,), as `atoms` pads them, NaN where a crystal gives none.
+
+        None if no crystal of the store gives any.
+        """
+        if DISPLACEMENTS not in self.group():
+            return None
+        present, source = self._slots(rows, width)
+        u_iso = np.zeros(present.shape)
+        u_iso[present] = self._column(DISPLACEMENTS)[source]
+        return u_iso
+
+    def _slots(self, rows: np.ndarray, width: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return where rows (k,) have atoms, (k, A) bool, and the place of each of these atoms in the columns."""
+        counts = self.atom_counts(rows)
+        slot = np.arange(counts.max(initial=0) if width is None else width)
+        present = slot < counts[:, None]
+        return present, (self._column("atom_offset")[rows, None] + slot)[present]
 
     def atom_counts(self, rows: np.ndarray) -> np.ndarray:
         """Return the number of atoms of each of rows (k,)."""
@@ -223,10 +251,7 @@ class PairStore:
 
         A is `width` or, if that is None, the number of atoms of the largest crystal.
         """
-        counts = self.atom_counts(rows)
-        slot = np.arange(counts.max(initial=0) if width is None else width)
-        present = slot < counts[:, None]
-        source = (self._column("atom_offset")[rows, None] + slot)[present]
+        present, source = self._slots(rows, width)
         numbers = np.zeros(present.shape, dtype=np.int64)
         positions = np.zeros((*present.shape, 3))
         numbers[present] = self._column("atom_number")[source]
