@@ -27,5 +27,7 @@ def advice(config: DictConfig, model: DensityModel) -> Iterator[str]:
         if config.data.augmentation.get(change):
             yield f"data.augmentation.{change}=true changes the {change} of the target alone, and {told}"
     for key, value in model.suited.items():
-        if config.data[key] != value:
+        # Crystals that are made on the fly come in the order of their numbers.
+        is_free = key != "batching" or config.data.endless is None
+        if is_free and config.data[key] != value:
             yield f"{name} is made for data.{key}={value}, and learns less with data.{key}={config.data[key]}"
