@@ -22,7 +22,6 @@ from phaselearn.data.sources.molecular.fragments import (
 )
 from phaselearn.data.sources.molecular.smiles import JOINT
 
-SYMMETRIES = ("none", "inversion", "twofold", "mirror")
 _TYPICAL_SIZE = 21  # atoms without hydrogen, median
 _SIZE_SPREAD = 0.42  # standard deviation of the logarithm
 _ACYCLIC = 0.05  # share of molecules without rings
@@ -115,7 +114,7 @@ class Skeleton:
 
     Args:
         sizes: least and largest number of atoms without hydrogen.
-        symmetry: one of `SYMMETRIES`.
+        symmetry: `none`, `inversion`, `twofold` or `mirror`.
         draw: random generator.
     """
 

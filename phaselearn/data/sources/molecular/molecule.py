@@ -56,11 +56,11 @@ def build(plan: Plan, draw: np.random.Generator) -> Molecule | None:
     for number in range(len(plan.nodes)):
         if not any(joined.add(number) for _ in range(_CONFORMERS_TRIED)) and not joined.add_elsewhere(number):
             return None
-    axis = joined.open(plan.centre) if plan.centre >= 0 else None
+    middle = joined.open(plan.centre) if plan.centre >= 0 else None
     positions, numbers = joined.atoms()
     placed: np.ndarray | None
-    if axis is not None:
-        placed = _doubled(positions, numbers, axis, plan.symmetry, draw)
+    if middle is not None:
+        placed = _doubled(positions, numbers, *middle, plan.symmetry, draw)
         numbers = np.concatenate([numbers, numbers])
     elif plan.symmetry == "mirror":
         placed = _flattened(positions, numbers)
@@ -185,10 +185,19 @@ class _Joined:
         angles = self.draw.choice([low, high], _TORSIONS) * self.draw.choice([1.0, -1.0], _TORSIONS)
         return np.concatenate([np.deg2rad(angles + self.draw.normal(scale=spread, size=_TORSIONS)), anything])
 
-    def open(self, end: int) -> np.ndarray:
-        """Take an end of the first fragment away and return the positions (2, 3) of its atom and of itself."""
+    def open(self, end: int) -> tuple[np.ndarray, np.ndarray]:
+        """Take an end of the first fragment away, where its atom is joined to its own image.
+
+        Returns:
+            The middle of the new bond (3,) in Å, and its direction (3,).
+        """
         self._present[0][end] = False
-        return self.positions[0][[holder(self.nodes[0].smiles, end), end]]
+        atom, fragment = holder(self.nodes[0].smiles, end), self.fragments[0]
+        along = self.positions[0][end] - self.positions[0][atom]
+        along /= math.sqrt(along @ along)
+        number, neighbours = int(fragment.numbers[atom]), len(fragment.neighbours[atom])
+        length = bond_length((number, number), (neighbours, neighbours), 1)
+        return self.positions[0][atom] + length / 2 * along, along
 
     def atoms(self, without: Collection[tuple[int, int]] = ()) -> tuple[np.ndarray, np.ndarray]:
         """Return positions and atomic numbers of the atoms that are there; the ends that are left are hydrogen.
@@ -226,23 +235,25 @@ def _strain(tried: np.ndarray, numbers: np.ndarray, others: np.ndarray, other_nu
 
 
 def _doubled(
-    positions: np.ndarray, numbers: np.ndarray, axis: np.ndarray, symmetry: str, draw: np.random.Generator
+    positions: np.ndarray,
+    numbers: np.ndarray,
+    middle: np.ndarray,
+    along: np.ndarray,
+    symmetry: str,
+    draw: np.random.Generator,
 ) -> np.ndarray | None:
     """Return a half molecule and its image, joined by a bond, about the middle of this bond; None without room.
 
     Args:
-        positions: positions (n, 3) of the half.
+        positions: positions (n, 3) of the half in Å.
         numbers: atomic numbers (n,).
-        axis: positions (2, 3) of the atom that is joined to its image, and of the end that the bond replaces.
+        middle: middle (3,) of the bond in Å.
+        along: direction (3,) of the bond, away from the half.
         symmetry: `inversion` or `twofold`; the twofold axis becomes z.
         draw: random generator.
     """
-    own = int(np.square(positions - axis[0]).sum(1).argmin())
-    along = axis[1] - axis[0]
-    along /= np.linalg.norm(along)
-    number = int(numbers[own])
-    half = bond_length((number, number), (4, 4) if np.linalg.norm(axis[1] - axis[0]) > 1.085 else (3, 3), 1) / 2
-    centred = positions - axis[0] - half * along
+    centred = positions - middle
+    own = int(np.square(centred).sum(1).argmin())
     others = np.arange(len(numbers)) != own
     for _ in range(_TORSIONS):
         if symmetry == "twofold":

@@ -75,7 +75,7 @@ def packed_cell(
 
     Args:
         group: number of the space group.
-        symmetry: symmetry of the molecules and of their sites, one of `grammar.SYMMETRIES`.
+        symmetry: symmetry of the molecules and of their sites, `none`, `inversion`, `twofold` or `mirror`.
         molecules: the independent molecules.
         draw: random generator.
     """
