@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-# Per cent: (space group, symmetry of the molecules' site, molecules in the asymmetric unit or halves of one). Space
-# groups by the statistics of the Cambridge Structural Database of 2024; the shares of the sites after Belsky, Zorkaya &
-# Zorky, Acta Cryst. A51, 473 (1995), and Steed & Steed, Chem. Rev. 115, 2895 (2015).
+# Per cent: (space group, symmetry of the molecules' site, molecules in the asymmetric unit or halves of one). The sums
+# of a space group follow the statistics of the Cambridge Structural Database. The shares of its sites are estimates,
+# of the size that Belsky, Zorkaya & Zorky, Acta Cryst. A51, 473 (1995), and Steed & Steed, Chem. Rev. 115, 2895 (2015),
+# describe.
 _CLASSES = {
     (14, "none", 1): 26.5, (14, "inversion", 1): 4.5, (14, "none", 2): 3.0,
     (2, "none", 1): 16.0, (2, "inversion", 1): 3.5, (2, "none", 2): 5.0,
