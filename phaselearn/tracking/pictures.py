@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytorch_lightning as pl
@@ -25,17 +26,27 @@ class CrystalPictures(pl.Callback):
     Args:
         crystals: number of crystals.
         every_n_epochs: number of epochs between two pictures; there is always one after the last epoch.
+        share: largest share of the processor time of training that pictures before the last one may take; those that
+            would take more are left out. A picture counts as much as the longest before it.
     """
 
-    def __init__(self, crystals: int, every_n_epochs: int) -> None:
+    def __init__(self, crystals: int, every_n_epochs: int, share: float = 0.05) -> None:
         self.crystals = crystals
         self.every_n_epochs = every_n_epochs
+        self.share = share
+        self._began = 0.0
+        self._spent = self._longest = 0.0
         self._dataset: PairDataset | None = None
         self._shown_at = -1
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Begin to count the time."""
+        self._began = time.process_time()
+
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show the crystals in every n-th epoch."""
-        if not trainer.sanity_checking and (trainer.current_epoch + 1) % self.every_n_epochs == 0:
+        """Show the crystals in every n-th epoch, if the time for that is there."""
+        due = not trainer.sanity_checking and (trainer.current_epoch + 1) % self.every_n_epochs == 0
+        if due and self._spent + self._longest <= self.share * (time.process_time() - self._began):
             self._show(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -51,6 +62,7 @@ class CrystalPictures(pl.Callback):
         if not showing or not trainer.is_global_zero or step == self._shown_at:
             return
         self._shown_at = step
+        start = time.process_time()
         if self._dataset is None:
             self._dataset = data.evaluation_loader("validation", self.crystals).dataset
         with isolate_rng():
@@ -58,6 +70,8 @@ class CrystalPictures(pl.Callback):
         for tracker in showing:
             # Lightning numbers steps from 0.
             tracker.log_crystals(shown, step - 1)
+        took = time.process_time() - start
+        self._spent, self._longest = self._spent + took, max(self._longest, took)
 
 
 def predicted_crystals(model: DensityModel, dataset: PairDataset) -> list[ShownCrystal]:

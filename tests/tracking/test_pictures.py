@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pytest
@@ -70,7 +71,7 @@ def fitted(
     tiny_store: PairStore, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Album, MultilayerPerceptron, pl.Trainer]:
     album = Album(str(tmp_path_factory.mktemp("album")))
-    return album, *trained(tiny_store, album, [CrystalPictures(crystals=3, every_n_epochs=2)])
+    return album, *trained(tiny_store, album, [CrystalPictures(crystals=3, every_n_epochs=2, share=math.inf)])
 
 
 def test_the_same_crystals_every_few_epochs_and_in_the_end(fitted: tuple[Album, object, object]) -> None:
@@ -93,7 +94,7 @@ def test_training_is_what_it_would_be_without_them(
 
 def test_nothing_is_drawn_where_no_logger_shows_it(tiny_store: PairStore, tmp_path_factory: object) -> None:
     album = Album(str(tmp_path_factory.mktemp("blind")), shows_crystals=False)
-    trained(tiny_store, album, [CrystalPictures(crystals=3, every_n_epochs=1)])
+    trained(tiny_store, album, [CrystalPictures(crystals=3, every_n_epochs=1, share=math.inf)])
     assert album.pages == []
 
 
@@ -101,7 +102,7 @@ def test_they_are_judged_as_the_metric_judges_them(
     tiny_store: PairStore, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     album = Album(str(tmp_path_factory.mktemp("judged")))
-    callbacks: list[pl.Callback] = [CrystalPictures(crystals=3, every_n_epochs=100)]
+    callbacks: list[pl.Callback] = [CrystalPictures(crystals=3, every_n_epochs=100, share=math.inf)]
     model, trainer = trained(tiny_store, album, callbacks, MultilayerPerceptron)
     [(_, page)] = album.pages
     metric = PhasingMetric(OCTANT, refine=True)
@@ -114,3 +115,26 @@ def test_they_are_judged_as_the_metric_judges_them(
         place = ids.index(crystal.id)
         assert crystal.correlation == pytest.approx(judged["correlation"][place].item(), abs=1e-4)
         assert crystal.correlation_floor == pytest.approx(judged["floor"][place].item(), abs=1e-5)
+
+
+def test_pictures_that_would_take_too_long_are_left_out(tiny_store, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture takes 4 s and an epoch 10 s, so that a second one within 5 % has to wait for 160 s."""
+    clock = [0.0]
+    monkeypatch.setattr("phaselearn.tracking.pictures.time.process_time", lambda: clock[0])
+
+    class Slow(Album):
+        def log_crystals(self, crystals: Sequence[ShownCrystal], step: int) -> None:
+            super().log_crystals(crystals, step)
+            clock[0] += 4
+
+    class Epochs(pl.Callback):
+        def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+            clock[0] += 10
+
+    steps = {}
+    for share in (0.05, 1.0):
+        album = Slow(str(tmp_path / str(share)))
+        trained(tiny_store, album, [CrystalPictures(crystals=1, every_n_epochs=1, share=share), Epochs()])
+        steps[share] = [step for step, _ in album.pages]
+    assert steps[0.05] == [1, 9]
+    assert steps[1.0] == [1, 3, 5, 7, 9]

@@ -43,7 +43,12 @@ def _without_key(workplace: Path) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def begun(workplace: Path) -> tuple[Path, str, WandbFile]:
     """A run of two epochs, with what it told and what W&B keeps of it."""
-    pictures = ("evaluation.shown=1", "callbacks.pictures.every_n_epochs=1", "callbacks.pictures.crystals=1")
+    pictures = (
+        "evaluation.shown=1",
+        "callbacks.pictures.every_n_epochs=1",
+        "callbacks.pictures.crystals=1",
+        "callbacks.pictures.share=1000",
+    )
     choices = ("logger=[wandb,tensorboard]", *pictures)
     done = command(workplace, *TRAIN, *SMALL, *choices, "trainer.max_epochs=2", "run=outputs/run")
     run = workplace / "outputs" / "run"
