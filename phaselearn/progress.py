@@ -38,9 +38,10 @@ class Progress:
     Args:
         description: the text before the bar.
         total: number of units of work; None if it is not known.
+        done: number of those that an earlier process did, which say nothing about the rate.
     """
 
-    def __init__(self, description: str, total: int | None) -> None:
+    def __init__(self, description: str, total: int | None, done: int = 0) -> None:
         from rich import progress as rich_progress
         from rich.console import Console
         from rich.text import Text
@@ -61,8 +62,8 @@ class Progress:
         self._bar = rich_progress.Progress(
             *columns, console=Console(stderr=True), transient=True, disable=not is_watched()
         )
-        self._task = self._bar.add_task(printable(description), total=total)
-        self._description, self._total, self._done = description, total, 0
+        self._task = self._bar.add_task(printable(description), total=total, completed=done)
+        self._description, self._total, self._done, self._earlier = description, total, done, done
         self._began = self._told = time.monotonic()
 
     def __enter__(self) -> Progress:
@@ -79,7 +80,7 @@ class Progress:
         self._bar.advance(self._task, units)
         self._done += units
         now = time.monotonic()
-        if self._done and not is_watched() and now - self._told >= _LINE_EVERY:
+        if self._done > self._earlier and not is_watched() and now - self._told >= _LINE_EVERY:
             self._told = now
             announce(self._line(now - self._began))
 
@@ -87,7 +88,7 @@ class Progress:
         """Return what is done after so many seconds."""
         if self._total is None:
             return f"{self._description}: {self._done} in {_clock(seconds)}"
-        left = seconds / self._done * (self._total - self._done)
+        left = seconds / (self._done - self._earlier) * (self._total - self._done)
         return f"{self._description}: {self._done} of {self._total} in {_clock(seconds)}, about {_clock(left)} left"
 
 

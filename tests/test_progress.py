@@ -33,6 +33,15 @@ def test_a_line_tells_what_is_done_and_how_long_the_rest_takes(
     assert capsys.readouterr().err == ""
 
 
+def test_work_of_an_earlier_process_does_not_count_for_the_rate(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress.Progress("pairs", 40, done=20) as bar:
+        clock[0] += 60
+        bar.advance(10)
+    assert capsys.readouterr().err == "pairs: 30 of 40 in 1:00 min, about 1:00 min left\n"
+
+
 def test_without_a_total_there_is_no_prediction(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
     with progress.Progress("reading", None) as bar:
         clock[0] += 45

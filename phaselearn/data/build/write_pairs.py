@@ -41,8 +41,7 @@ def write_pairs(
     there = set(storage.sizes(SHARDS_WRITTEN))
     shards = [shard for shard in range(-(-count // PAIRS_A_SHARD)) if _note_key(shard) not in there]
     build = partial(_build_shard, storage, ends, definition)
-    with Progress("pairs", count) as progress:
-        progress.advance(count - sum(len(_rows(shard, count)) for shard in shards))
+    with Progress("pairs", count, done=count - sum(len(_rows(shard, count)) for shard in shards)) as progress:
         for shard in in_processes(build, shards, workers):
             progress.advance(len(_rows(shard, count)))
     return {

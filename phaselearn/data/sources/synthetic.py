@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
-from importlib.metadata import version
 from itertools import product
 
 import numpy as np
 from pymatgen.core import Element
 
+from phaselearn.data.sources.random_source import RandomSource
 from phaselearn.data.sources.space_groups import WEIGHTINGS, random_cell, weights
 from phaselearn.data.sources.structure_type import Cell, crystal_of
 from phaselearn.data.sources.substitution import HARDLY_ANY_COMPOUND, HEAVIEST, covalent_radius
 from phaselearn.data.sources.wyckoff import WyckoffPosition, primitive_vectors, wyckoff_positions
-from phaselearn.data.structures import Crystal, EndlessSource, Unusable
+from phaselearn.data.structures import Crystal, Unusable
 from phaselearn.errors import UserError, choose
 
-_CELLS = ("primitive", "conventional")
 _ELEMENT_COUNTS = (0.02, 0.25, 0.52, 0.17, 0.04)  # probabilities of 1, 2, … elements, about as in inorganic crystals
 _SMALLEST_RADIUS = 0.5  # Å; with its covalent radius, hydrogen would come closer than in its molecule
 _VOLUMES = (1.0, 1.9)  # volume of the cell, relative to that of spheres with these radii
@@ -29,7 +27,7 @@ _MOST_GROWTHS = 30  # number of times that a cell grows before other orbits are 
 _TRIES = 30  # number of draws of orbits before the crystal gets an element less
 
 
-class Synthetic(EndlessSource):
+class Synthetic(RandomSource):
     """Random crystals; crystal i of a seed is always the same, so that fewer crystals are the first of more.
 
     The space group is drawn first, then a cell of its crystal system, Wyckoff positions, elements and free
@@ -51,17 +49,10 @@ class Synthetic(EndlessSource):
     """
 
     name = "synthetic"
-    licence = "CC0 (random structures)"
-    attribution = "none needed: made by PhaseLearn"
 
     def __init__(
         self, count: int, seed: int, cell: str, space_groups: str, atoms: Sequence[int], closest: float
     ) -> None:
-        if count < 1:
-            raise UserError(f"source.count={count}: at least 1 is needed, e.g. source.count=4000")
-        if seed < 0:
-            raise UserError(f"source.seed={seed}: a seed is 0 or more, e.g. source.seed=0")
-        choose("source.cell", cell, _CELLS)
         choose("source.space_groups", space_groups, WEIGHTINGS)
         if len(atoms) != 2 or not 1 <= atoms[0] <= atoms[1]:
             raise UserError(
@@ -69,24 +60,10 @@ class Synthetic(EndlessSource):
             )
         if not 0 < closest <= 1.2:
             raise UserError(f"source.closest={closest}: above 0 and at most 1.2, e.g. source.closest=0.8")
-        self.count = count
-        self.seed = seed
-        self.cell = cell
+        super().__init__(count, seed, cell, space_groups, (atoms[0], atoms[1]), closest)
         self.space_groups = space_groups
         self.atoms = (atoms[0], atoms[1])
         self.closest = closest
-
-    def __len__(self) -> int:
-        return self.count
-
-    def fingerprint(self) -> str:
-        """Return a digest of the settings and of the versions of the libraries that make the crystals."""
-        settings = (self.count, self.seed, self.cell, self.space_groups, self.atoms, self.closest)
-        versions = [version(name) for name in ("phaselearn", "gemmi", "numpy", "spglib")]
-        return hashlib.sha256(f"{self.name}:{self.rules}:{settings}:{versions}".encode()).hexdigest()
-
-    def __iter__(self) -> Iterator[Crystal]:
-        return (self.crystal(number) for number in range(self.count))
 
     def crystal(self, number: int) -> Crystal:
         """Return crystal `number`, from 0 on, whatever the count."""

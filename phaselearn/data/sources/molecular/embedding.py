@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -24,6 +25,25 @@ _SMALL_RING = 6  # atoms; the angles of larger rings are free
 Quartet = tuple[int, int, int, int]
 
 
+@dataclass(frozen=True, eq=False)
+class _Restraints:
+    """The restraints on the coordinates of a fragment.
+
+    Attributes:
+        pairs: pairs of atoms (p, 2), bonded ones first.
+        lengths: their distances (p,) in Å.
+        weights: the weight (p,) of each.
+        apart: least distances (n, n) in Å of the other pairs; 0 where there is none.
+        planes: atoms (q, 4) that lie in a plane.
+    """
+
+    pairs: np.ndarray
+    lengths: np.ndarray
+    weights: np.ndarray
+    apart: np.ndarray
+    planes: np.ndarray
+
+
 def embed(graph: Graph, seed: int) -> np.ndarray:
     """Return the positions (n, 3) of a graph's atoms in Å; another seed may give another conformer or hand.
 
@@ -31,16 +51,15 @@ def embed(graph: Graph, seed: int) -> np.ndarray:
         ValueError: no start leads to the right bond lengths.
     """
     draw = np.random.default_rng(seed)
-    pairs, lengths, weights, apart = _distances(graph)
-    planes = np.array(list(_planes(graph)), dtype=int).reshape(-1, 4)
-    bonded = len(graph.bonds)
+    restraints = _restraints(graph)
+    bonds, lengths = (each[: len(graph.bonds)] for each in (restraints.pairs, restraints.lengths))
     start = _layout(graph)
     best, best_cost = None, math.inf
     for _ in range(_STARTS):
         positions = start + draw.normal(scale=0.4, size=start.shape)
-        positions, cost = _fitted(positions, pairs, lengths, weights, apart, planes)
-        away = positions[pairs[:bonded, 0]] - positions[pairs[:bonded, 1]]
-        error = np.abs(np.linalg.norm(away, axis=1) - lengths[:bonded]).max()
+        positions, cost = _fitted(positions, restraints)
+        away = positions[bonds[:, 0]] - positions[bonds[:, 1]]
+        error = np.abs(np.linalg.norm(away, axis=1) - lengths).max()
         if error < _BOND_ERROR and cost < best_cost:
             best, best_cost = positions, cost
             if cost < 0.01 * len(positions):
@@ -94,8 +113,8 @@ def _shortest_path(neighbours: list[list[int]], first: int, second: int) -> list
     return path
 
 
-def _distances(graph: Graph) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return pairs of atoms (p, 2), bonded ones first, their distances and weights, and the least distances (n, n)."""
+def _restraints(graph: Graph) -> _Restraints:
+    """Return the restraints on the coordinates of a graph."""
     neighbours, flat, rings = graph.neighbours(), flat_atoms(graph), rings_of(graph)
     count = [len(each) for each in neighbours]
     numbers = graph.numbers
@@ -120,7 +139,8 @@ def _distances(graph: Graph) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     apart[pairs[:, 0], pairs[:, 1]] = apart[pairs[:, 1], pairs[:, 0]] = 0.0
     np.fill_diagonal(apart, 0.0)
     weights = np.concatenate([np.ones(len(lengths)), np.full(len(across), _ANGLE_WEIGHT)])
-    return pairs, np.array([*lengths.values(), *across.values()]), weights, apart
+    planes = np.array(list(_planes(graph)), dtype=int).reshape(-1, 4)
+    return _Restraints(pairs, np.array([*lengths.values(), *across.values()]), weights, apart, planes)
 
 
 def _angles(
@@ -181,17 +201,13 @@ def _layout(graph: Graph) -> np.ndarray:
     return layout
 
 
-def _fitted(
-    positions: np.ndarray,
-    pairs: np.ndarray,
-    lengths: np.ndarray,
-    weights: np.ndarray,
-    apart: np.ndarray,
-    planes: np.ndarray,
-) -> tuple[np.ndarray, float]:
-    """Return the positions after least squares by Levenberg and Marquardt, and the sum of squares."""
+def _fitted(positions: np.ndarray, restraints: _Restraints) -> tuple[np.ndarray, float]:
+    """Return the positions after least squares by Levenberg and Marquardt, and the sum of squares.
+
+    SciPy's `least_squares` takes six to eight times as long for such small problems.
+    """
     damping = 0.1
-    residual, jacobian = _residuals(positions, pairs, lengths, weights, apart, planes)
+    residual, jacobian = _residuals(positions, restraints)
     cost = float(residual @ residual)
     for _ in range(_STEPS):
         normal = jacobian.T @ jacobian
@@ -199,7 +215,7 @@ def _fitted(
         shift = np.linalg.solve(normal, -(jacobian.T @ residual)).reshape(-1, 3)
         shift *= min(1.0, 0.5 / np.abs(shift).max())
         moved = positions + shift
-        new_residual, new_jacobian = _residuals(moved, pairs, lengths, weights, apart, planes)
+        new_residual, new_jacobian = _residuals(moved, restraints)
         new_cost = float(new_residual @ new_residual)
         if new_cost < cost:
             is_done = cost - new_cost < 1e-7 * len(positions)
@@ -214,21 +230,15 @@ def _fitted(
     return positions, cost
 
 
-def _residuals(
-    positions: np.ndarray,
-    pairs: np.ndarray,
-    lengths: np.ndarray,
-    weights: np.ndarray,
-    apart: np.ndarray,
-    planes: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
+def _residuals(positions: np.ndarray, restraints: _Restraints) -> tuple[np.ndarray, np.ndarray]:
     """Return the residuals (r,) and their derivatives (r, 3 n)."""
+    apart, planes = restraints.apart, restraints.planes
     away = positions[:, None] - positions
     distances = np.sqrt(np.square(away).sum(-1) + 1e-12)
     close = np.argwhere(np.triu(distances < apart, 1))
-    both = np.concatenate([pairs, close])
-    factor = np.concatenate([weights, np.full(len(close), _APART_WEIGHT)])
-    wanted = np.concatenate([lengths, apart[close[:, 0], close[:, 1]]])
+    both = np.concatenate([restraints.pairs, close])
+    factor = np.concatenate([restraints.weights, np.full(len(close), _APART_WEIGHT)])
+    wanted = np.concatenate([restraints.lengths, apart[close[:, 0], close[:, 1]]])
     apart_now = distances[both[:, 0], both[:, 1]]
     direction = away[both[:, 0], both[:, 1]] / apart_now[:, None] * factor[:, None]
     corners = positions[planes] - positions[planes[:, :1]]

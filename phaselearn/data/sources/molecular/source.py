@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
-from importlib.metadata import version
+from collections.abc import Sequence
 from itertools import islice
 
 import numpy as np
@@ -15,17 +13,17 @@ from phaselearn.data.sources.molecular.molecule import Molecule, build
 from phaselearn.data.sources.molecular.packed_cell import PackedCell, packed_cell
 from phaselearn.data.sources.molecular.scaffold import scaffold
 from phaselearn.data.sources.molecular.structural_classes import draw_class
+from phaselearn.data.sources.random_source import RandomSource
 from phaselearn.data.split import split_of
-from phaselearn.data.structures import Crystal, EndlessSource
-from phaselearn.errors import UserError, choose
+from phaselearn.data.structures import Crystal
+from phaselearn.errors import UserError
 
-_CELLS = ("primitive", "conventional")
 _BUILDS = 4  # number of conformations that are tried
 _STARTS = 3  # number of packings that are tried
 _DECORATIONS = 40  # number of plans that are drawn until formula and scaffold are in the same split
 
 
-class Molecular(EndlessSource):
+class Molecular(RandomSource):
     """Random molecular crystals; crystal i of a seed is always the same, so that fewer crystals are the first of more.
 
     Args:
@@ -40,37 +38,16 @@ class Molecular(EndlessSource):
     """
 
     name = "molecular"
-    licence = "CC0 (random structures)"
-    attribution = "none needed: made by PhaseLearn"
 
     def __init__(self, count: int, seed: int, cell: str, atoms: Sequence[int], hydrogen: bool) -> None:
-        if count < 1:
-            raise UserError(f"source.count={count}: at least 1 is needed, e.g. source.count=4000")
-        if seed < 0:
-            raise UserError(f"source.seed={seed}: a seed is 0 or more, e.g. source.seed=0")
-        choose("source.cell", cell, _CELLS)
         if len(atoms) != 2 or not 6 <= atoms[0] <= atoms[1] <= 100:
             raise UserError(
                 f"source.atoms={list(atoms)}: the least and the largest number are needed, from 6 to 100, e.g. "
                 "source.atoms=[6,60]"
             )
-        self.count = count
-        self.seed = seed
-        self.cell = cell
+        super().__init__(count, seed, cell, (atoms[0], atoms[1]), hydrogen)
         self.atoms = (atoms[0], atoms[1])
         self.hydrogen = hydrogen
-
-    def __len__(self) -> int:
-        return self.count
-
-    def fingerprint(self) -> str:
-        """Return a digest of the settings and of the versions of the libraries that make the crystals."""
-        settings = (self.count, self.seed, self.cell, self.atoms, self.hydrogen)
-        versions = [version(name) for name in ("phaselearn", "gemmi", "numpy", "spglib")]
-        return hashlib.sha256(f"{self.name}:{self.rules}:{settings}:{versions}".encode()).hexdigest()
-
-    def __iter__(self) -> Iterator[Crystal]:
-        return (self.crystal(number) for number in range(self.count))
 
     def crystal(self, number: int) -> Crystal:
         """Return crystal `number`, from 0 on, whatever the count."""
