@@ -114,7 +114,7 @@ def dense_divergence(first: Tensor, second: Tensor, lattice: Tensor, epsilon: fl
     size = first.shape[-1]
     place = np.stack(np.unravel_index(np.arange(size**3), (size,) * 3), -1).astype(np.int16)
     apart = (place[:, None] - place[None]) % size
-    cost = squared_distance(lattice.double(), size)[0].numpy()[apart[..., 0], apart[..., 1], apart[..., 2]]
+    cost = squared_distance(lattice.double(), (size,) * 3)[0].numpy()[apart[..., 0], apart[..., 1], apart[..., 2]]
     del apart
     masses = [(mass / mass.sum()).double().flatten().numpy() for mass in (first, second)]
     start = time.perf_counter()

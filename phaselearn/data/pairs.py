@@ -11,7 +11,7 @@ from torch import Tensor
 
 from phaselearn.crystal.cartesian import cartesian_band_limited_density, cartesian_gaussian_density
 from phaselearn.crystal.density import SAMPLINGS, WEIGHTS, band_limited_density, gaussian_density
-from phaselearn.crystal.layout import LAYOUTS, held_reflections, miller_indices
+from phaselearn.crystal.layout import LAYOUTS, Shape, held_reflections, miller_indices
 from phaselearn.crystal.scattering import SCATTERING
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.data.structures import Crystal
@@ -113,33 +113,39 @@ def pad_displacements(crystals: Sequence[Crystal]) -> Tensor | None:
 
 
 def make_pairs(
-    lattice: Tensor, numbers: Tensor, positions: Tensor, definition: PairDefinition
+    lattice: Tensor, numbers: Tensor, positions: Tensor, definition: PairDefinition, shape: Shape | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Compute the pairs of a batch of crystals.
+    """Compute the pairs of a batch of crystals on one box.
 
     Args:
         lattice: lattices (B, 3, 3) in Å.
         numbers: atomic numbers (B, A), 0 for padding.
         positions: fractional positions (B, A, 3).
         definition: definition of the pairs.
+        shape: n₁, n₂, n₃ of the box; None for the N³ of the definition.
 
     Returns:
-        Intensities (B, N, N, N) in electrons² and densities (B, N, N, N) in electrons/Å³, both in the precision of
-        `lattice`.
+        Intensities (B, n₁, n₂, n₃) in electrons² and densities (B, n₁, n₂, n₃) in electrons/Å³, both in the precision
+        of `lattice`, with all that the box can hold.
     """
     atoms = lattice, numbers, positions
-    return make_intensity(*atoms, definition), make_density(*atoms, definition)
+    return make_intensity(*atoms, definition, shape), make_density(*atoms, definition, shape)
 
 
-def make_intensity(lattice: Tensor, numbers: Tensor, positions: Tensor, definition: PairDefinition) -> Tensor:
+def make_intensity(
+    lattice: Tensor, numbers: Tensor, positions: Tensor, definition: PairDefinition, shape: Shape | None = None
+) -> Tensor:
     """Compute the intensities alone; arguments and result as in `make_pairs`."""
-    indices = miller_indices(definition.layout, definition.size)
-    factors = structure_factors(lattice, numbers, positions, indices, definition.scattering, definition.b_iso)
+    shape = shape or (definition.size,) * 3
+    h, k, l = (miller_indices(definition.layout, size) for size in shape)  # noqa: E741
+    factors = structure_factors(lattice, numbers, positions, (h, k, l), definition.scattering, definition.b_iso)
     intensity = factors.real.square() + factors.imag.square()
-    return intensity.mul_(held_reflections(definition.layout, definition.size, lattice.device))
+    return intensity.mul_(held_reflections(definition.layout, shape, lattice.device))
 
 
-def make_density(lattice: Tensor, numbers: Tensor, positions: Tensor, definition: PairDefinition) -> Tensor:
+def make_density(
+    lattice: Tensor, numbers: Tensor, positions: Tensor, definition: PairDefinition, shape: Shape | None = None
+) -> Tensor:
     """Compute the densities alone; arguments and result as in `make_pairs`."""
     density = _DENSITY[definition.frame, definition.sampling]
-    return density(lattice, numbers, positions, definition.size, definition.sigma, definition.weight)
+    return density(lattice, numbers, positions, shape or (definition.size,) * 3, definition.sigma, definition.weight)

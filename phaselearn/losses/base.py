@@ -37,8 +37,8 @@ class Loss(nn.Module):
         """Return the loss of each sample.
 
         Args:
-            prediction: (B, N, N, N) predicted density.
-            target: (B, N, N, N) true density in the same unit; None where the data have none.
+            prediction: (B, n₁, n₂, n₃) predicted density.
+            target: (B, n₁, n₂, n₃) true density in the same unit; None where the data have none.
             batch: the crystals; losses in Å read their `lattice`.
 
         Returns:

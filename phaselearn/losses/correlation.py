@@ -25,7 +25,7 @@ class Correlation(Loss):
 
 
 def unit_deviation(maps: Tensor) -> Tensor:
-    """Return the deviations of maps (B, N, N, N) from their means, scaled to unit norm.
+    """Return the deviations of maps (B, n₁, n₂, n₃) from their means, scaled to unit norm.
 
     A flat map gives zeros, with a zero gradient.
     """

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from phaselearn.crystal.lattice import inverse_d_squared, volume
-from phaselearn.crystal.layout import miller_indices
+from phaselearn.crystal.layout import Shape, miller_box, shape_of
 from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError
 from phaselearn.losses.base import Loss
@@ -47,15 +47,15 @@ class EnergyDistance(Loss):
     def compute(self, prediction: Tensor, target: Tensor, batch: Batch) -> Tensor:
         """Return the loss of each sample (B,)."""
         lattice = batch["lattice"].to(prediction.dtype)
-        size = prediction.shape[-1]
         spectrum = torch.fft.rfftn(relative_difference(prediction, target), dim=_AXES)
         power = spectrum.real.square() + spectrum.imag.square()
-        return (power * self._weights(lattice, size)).flatten(1).sum(1)
+        return (power * self._weights(lattice, shape_of(prediction))).flatten(1).sum(1)
 
-    def _weights(self, lattice: Tensor, size: int) -> Tensor:
-        """Return the kernel on the half box (B, N, N, N/2 + 1), in Å^β."""
-        indices = miller_indices("full", size).to(lattice.device)
-        square = inverse_d_squared(lattice, indices)[..., : size // 2 + 1]
+    def _weights(self, lattice: Tensor, shape: Shape) -> Tensor:
+        """Return the kernel on the half box (B, n₁, n₂, n₃/2 + 1), in Å^β."""
+        size = shape[2]
+        h, k, l = miller_box(shape, lattice.device)  # noqa: E741
+        square = inverse_d_squared(lattice, h, k, l[: size // 2 + 1])
         square[:, 0, 0, 0] = torch.inf
         beta = self.exponent
         factor = -(math.pi ** (-beta - 1.5)) * math.gamma((3 + beta) / 2) / math.gamma(-beta / 2)

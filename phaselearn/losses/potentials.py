@@ -20,8 +20,8 @@ class Problem:
 
     Attributes:
         kernel: exp(−C/ε), with the cost C and the regularisation ε.
-        first: (B, N, N, N) logarithm of the mass whose potential is f; −∞ where there is no mass.
-        second: (B, N, N, N) logarithm of the mass whose potential is g; −∞ where there is no mass.
+        first: (B, n₁, n₂, n₃) logarithm of the mass whose potential is f; −∞ where there is no mass.
+        second: (B, n₁, n₂, n₃) logarithm of the mass whose potential is g; −∞ where there is no mass.
         damping: κ = ρ/(ρ + ε) of unbalanced transport; 1 for balanced transport.
     """
 
@@ -67,12 +67,12 @@ def potentials(
     Args:
         step: T, `sinkhorn_step` or `symmetric_step`.
         problem: masses and kernel of the batch.
-        start: (B, N, N, N) first f in Å².
+        start: (B, n₁, n₂, n₃) first f in Å².
         tolerance: share of the mass by which the plan's first marginal may be wrong.
         most: largest number of iterations.
 
     Returns:
-        The potentials f and g (B, N, N, N) in Å², and the share of the mass that the plan still misplaces (B,).
+        The potentials f and g (B, n₁, n₂, n₃) in Å², and the share of the mass that the plan still misplaces (B,).
     """
     shape = start.shape
     results = [start.clone(), start.clone()]

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def relative_difference(prediction: Tensor, target: Tensor) -> Tensor:
-    """Return (prediction − target) / Σ|target| for maps (B, N, N, N), with its mean subtracted.
+    """Return (prediction − target) / Σ|target| for maps (B, n₁, n₂, n₃), with its mean subtracted.
 
     Both maps may have negative values. The scale of the prediction matters.
     """

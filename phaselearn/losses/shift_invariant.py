@@ -19,7 +19,7 @@ _AXES = (-3, -2, -1)
 
 
 class ShiftInvariant(Loss):
-    """The minimum of a base loss over all N³ cyclic shifts of the target, found exactly by FFT cross-correlation.
+    """The minimum of a base loss over all cyclic shifts of the target, found exactly by FFT cross-correlation.
 
     Both base losses fall as the overlap Σ p(r) q(r − t) grows, so one inverse FFT of the product of the transforms
     ranks all shifts. The base loss is then computed at the best shift, so no digits are lost in a difference of large
@@ -84,7 +84,7 @@ class ShiftInvariant(Loss):
         return self.temperature * (math.log(every.shape[1]) - torch.logsumexp(-every / self.temperature, 1))
 
     def _best_target(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Return the target (B, N, N, N) at the origin and in the hand that overlap most with the prediction."""
+        """Return the target (B, n₁, n₂, n₃) at the origin and in the hand that overlap most with the prediction."""
         if self.subvoxel:
             return laid(target, best_alignment(target, prediction, refine=True, inversion=self.inversion))
         return shifted(target, *best_shift(cross_correlation(prediction, target, self.inversion)))

@@ -15,12 +15,13 @@ def cross_correlation(first: Tensor, second: Tensor, inversion: bool) -> Tensor:
     """Return the overlaps Σ_r first(r) second(±r − t) for every whole shift t, by the correlation theorem.
 
     Args:
-        first: (B, N, N, N) real map.
-        second: (B, N, N, N) real map.
+        first: (B, n₁, n₂, n₃) real map.
+        second: (B, n₁, n₂, n₃) real map.
         inversion: also compute the overlaps with `second` inverted in the origin.
 
     Returns:
-        (B, H, N, N, N), with the shift t in voxels along the last three axes. H is 1, or 2 with the inverted map last.
+        (B, H, n₁, n₂, n₃), with the shift t in voxels along the last three axes. H is 1, or 2 with the inverted map
+        last.
     """
     size = first.shape[-3:]
     spectrum, other = (torch.fft.rfftn(maps, dim=_AXES) for maps in (first, second))
@@ -32,7 +33,7 @@ def cross_correlation(first: Tensor, second: Tensor, inversion: bool) -> Tensor:
 
 
 def shifted(maps: Tensor, shift: Tensor, inverted: Tensor) -> Tensor:
-    """Return ρ(±r − t): maps (B, N, N, N), inverted where `inverted` (B,), then moved by whole shifts (B, 3)."""
+    """Return ρ(±r − t): maps (B, n₁, n₂, n₃), inverted where `inverted` (B,), then moved by whole shifts (B, 3)."""
     sign = torch.where(inverted, -1, 1)[:, None]
     # A voxel of the moved map is read at ±(voxel − shift).
     x, y, z = (
@@ -45,7 +46,7 @@ def shifted(maps: Tensor, shift: Tensor, inverted: Tensor) -> Tensor:
 
 
 def best_shift(overlap: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the shift (B, 3) of the greatest overlap (B, H, N, N, N), and whether the map is inverted there (B,)."""
+    """Return the shift (B, 3) of the greatest overlap (B, H, n₁, n₂, n₃), and whether its map is inverted (B,)."""
     # The maximum of each row is fast to find, and then only one row is searched for its place.
     row = overlap.amax(-1)
     hand, x, y = torch.unravel_index(row.flatten(1).argmax(1), row.shape[1:])
@@ -54,7 +55,7 @@ def best_shift(overlap: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def best_alignment(moving: Tensor, fixed: Tensor, refine: bool, inversion: bool) -> Alignment:
-    """Return the shift and the hand that superimpose one map (B, N, N, N) on another with the highest correlation.
+    """Return the shift and the hand that superimpose one map (B, n₁, n₂, n₃) on another with the highest correlation.
 
     Nyquist planes are left out. With `refine` the shift may lie between voxels.
     """
@@ -64,7 +65,7 @@ def best_alignment(moving: Tensor, fixed: Tensor, refine: bool, inversion: bool)
 
 
 def laid(maps: Tensor, alignment: Alignment) -> Tensor:
-    """Move maps (B, N, N, N) by an alignment, through their Fourier series; differentiable.
+    """Move maps (B, n₁, n₂, n₃) by an alignment, through their Fourier series; differentiable.
 
     Nyquist planes have no phase, so they are multiplied by the cosine of the shift.
     """

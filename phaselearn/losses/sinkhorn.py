@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from phaselearn.crystal.layout import Shape, shape_of
 from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError
 from phaselearn.losses.base import Loss
@@ -52,8 +53,9 @@ class Sinkhorn(Loss):
     """
 
     needs = frozenset({"lattice"})
-    # {voxels along an axis: ε in Å²}. With at least this ε, the iterations end within 1 % of the solution, even if the
-    # prediction is another crystal (`benchmarks/losses.py --smallest-epsilon`). Finer grids have the bound of the last.
+    # {voxels along the longest axis: ε in Å²}. With at least this ε, the iterations end within 1 % of the solution,
+    # even if the prediction is another crystal (`benchmarks/losses.py --smallest-epsilon`). Finer grids have the bound
+    # of the last.
     smallest_epsilon: ClassVar[Mapping[int, float]] = {10: 0.02, 20: 0.05, 40: 0.1}
 
     def __init__(
@@ -95,7 +97,7 @@ class Sinkhorn(Loss):
         Raises:
             UserError: ε is too small for the grid.
         """
-        self._check_epsilon(prediction.shape[-1])
+        self._check_epsilon(shape_of(prediction))
         # The positive part has slope 1 at zero, so that an empty map can grow.
         positive = torch.where(prediction >= 0, prediction, 0.0)
         wanted = target.clamp_min(0)
@@ -110,17 +112,18 @@ class Sinkhorn(Loss):
         negative = ((prediction - positive) - (target - wanted)).abs().sum(_AXES) / scale[:, 0, 0, 0]
         return transport + self.negative_cost * negative
 
-    def _check_epsilon(self, size: int) -> None:
-        allowed = [smallest for measured, smallest in self.smallest_epsilon.items() if size <= measured]
+    def _check_epsilon(self, shape: Shape) -> None:
+        allowed = [smallest for measured, smallest in self.smallest_epsilon.items() if max(shape) <= measured]
         smallest = min(allowed) if allowed else max(self.smallest_epsilon.values(), default=0.0)
         if self.epsilon < smallest:
+            box = " × ".join(map(str, shape))
             raise UserError(
-                f"loss.epsilon={self.epsilon} is too small for {size}³ voxels, where results are accurate from "
+                f"loss.epsilon={self.epsilon} is too small for {box} voxels, where results are accurate from "
                 f"{smallest} Å² on: try `phaselearn train loss=sinkhorn loss.epsilon={smallest}`"
             )
 
     def _mass(self, share: Tensor) -> Tensor:
-        """Return the mass in each voxel, from shares of the target's mass (B, N, N, N)."""
+        """Return the mass in each voxel, from shares of the target's mass (B, n₁, n₂, n₃)."""
         voxels = share[0].numel()
         if self.reach is not None:
             return share + 1e-9 / voxels
@@ -129,8 +132,8 @@ class Sinkhorn(Loss):
         return share + (1 - total / total.clamp_min(_LEAST_MASS)) / voxels
 
     def _divergence(self, first: Tensor, second: Tensor, lattice: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the divergence (B,) and its slope in the first mass (B, N, N, N), float64."""
-        cost = squared_distance(lattice, first.shape[-1])
+        """Return the divergence (B,) and its slope in the first mass (B, n₁, n₂, n₃), float64."""
+        cost = squared_distance(lattice, shape_of(first))
         rho = None if self.reach is None else self.reach**2
         log_first, log_second = first.log(), second.log()
         own = torch.zeros_like(first)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from math import gcd
+from math import gcd, lcm
 
 import torch
 from torch import Tensor
@@ -19,10 +19,11 @@ class SlicedWasserstein(Loss):
     """Mean over directions of the circular 1-Wasserstein distance of projected densities, in Å.
 
     The density is summed over the lattice planes (hkl), which gives a density on a circle whose circumference is the
-    plane spacing d_hkl. Voxels i with equal h·i mod N fall into the same one of its N bins. By the slice theorem, the
-    projection is the line n·(hkl) of the transform. On a circle W₁ = d ∫|D − median(D)|, where D is the difference of
-    the cumulative densities (Rabin, Delon and Gousseau, J. Math. Imaging Vis. 41, 147, 2011); this also holds for
-    negative densities. Densities are shares of the target's electrons, without F(000).
+    plane spacing d_hkl. The circle has L bins, the least common multiple of n₁, n₂ and n₃, and a voxel at x falls into
+    bin L·(h·x mod 1). By the slice theorem, the projection is the line n·(hkl) of the transform. On a circle
+    W₁ = d ∫|D − median(D)|, where D is the difference of the cumulative densities (Rabin, Delon and Gousseau, J. Math.
+    Imaging Vis. 41, 147, 2011); this also holds for negative densities. Densities are shares of the target's electrons,
+    without F(000).
 
     Args:
         max_index: largest |h|, |k| and |l| of the planes. Parallel planes count once: 1 gives 13 sets, 2 gives 49 and
@@ -48,11 +49,12 @@ class SlicedWasserstein(Loss):
 
     def compute(self, prediction: Tensor, target: Tensor, batch: Batch) -> Tensor:
         """Return the loss of each sample (B,)."""
-        size = prediction.shape[-1]
         spectrum = torch.fft.fftn(relative_difference(prediction, target), dim=(1, 2, 3))
-        # (directions, N/2 + 1, 3): the places of n·(hkl) in the periodic box.
-        line = torch.arange(size // 2 + 1, device=spectrum.device)[:, None] * self.directions[:, None] % size
-        projected = torch.fft.irfft(spectrum[:, line[..., 0], line[..., 1], line[..., 2]], n=size, dim=-1)
+        shape = torch.tensor(spectrum.shape[1:], device=spectrum.device)
+        bins = lcm(*spectrum.shape[1:])
+        # (directions, L/2 + 1, 3): the places of n·(hkl) in the periodic box.
+        line = torch.arange(bins // 2 + 1, device=spectrum.device)[:, None] * self.directions[:, None] % shape
+        projected = torch.fft.irfft(spectrum[:, line[..., 0], line[..., 1], line[..., 2]], n=bins, dim=-1)
         cumulated = projected.cumsum(-1)
         deviation = (cumulated - cumulated.median(-1, keepdim=True).values).abs().mean(-1)
         star = metric(reciprocal(batch["lattice"].to(prediction.dtype)))

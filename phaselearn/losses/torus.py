@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from phaselearn.crystal.lattice import metric, reciprocal
-from phaselearn.crystal.layout import miller_indices
+from phaselearn.crystal.layout import Indices, Shape, miller_box, shape_of
 
 _AXES = (-3, -2, -1)
 # Relative to the largest sum. Down to this size, a float64 FFT gives sums of positive terms to five digits.
@@ -19,34 +19,35 @@ _SLICE = 8.0  # terms in one FFT range over a factor of at most e^8; its square 
 _NEGLIGIBLE = 25.0  # terms below e^−25 of a sum may be left out
 
 
-def squared_distance(lattice: Tensor, size: int) -> Tensor:
-    """Return the squared minimum-image distance in Å² of every voxel from the first, (B, size, size, size).
+def squared_distance(lattice: Tensor, shape: Shape) -> Tensor:
+    """Return the squared minimum-image distance in Å² of every voxel from the first, (B, n₁, n₂, n₃).
 
     The result is exact for any cell, however skew. A search of the 27 nearest cells gives a bound on the distance, from
     which it follows which further cells can hold a nearer image.
 
     Args:
         lattice: (B, 3, 3) in Å.
-        size: voxels along each axis.
+        shape: voxels n₁, n₂, n₃ along the axes.
     """
     gram = metric(lattice)
-    axis = miller_indices("full", size).to(lattice) / size
+    i, j, k = (index.to(lattice) / length for index, length in zip(miller_box(shape), shape, strict=True))
+    places = i, j, k
     near = set(product((-1, 0, 1), (-1, 0, 1), (-1, 0, 1)))
-    best = _least(gram, axis, near)
+    best = _least(gram, places, near)
     # No nearest image lies farther away than the farthest one found, which bounds the number of cells along each axis.
     spacing = 1 / reciprocal(lattice).norm(dim=-1)
     farthest = best.amax(_AXES).sqrt()[:, None]
     cells = (farthest / spacing + 0.5 - 1e-6).floor().amax(0).long().tolist()
     along_a, along_b, along_c = (range(-count, count + 1) for count in cells)
     further = set(product(along_a, along_b, along_c)) - near
-    return torch.minimum(best, _least(gram, axis, further)) if further else best
+    return torch.minimum(best, _least(gram, places, further)) if further else best
 
 
-def _least(gram: Tensor, axis: Tensor, images: Iterable[tuple[int, int, int]]) -> Tensor:
-    """Return the least x·G·x over images of the voxels at `axis` (N,) along each axis, (B, N, N, N)."""
-    best = gram.new_full((len(gram), *(len(axis),) * 3), torch.inf)
+def _least(gram: Tensor, places: Indices, images: Iterable[Shape]) -> Tensor:
+    """Return the least x·G·x over images of the voxels at places (n₁,), (n₂,), (n₃,) along the axes."""
+    best = gram.new_full((len(gram), *map(len, places)), torch.inf)
     for image in images:
-        x, y, z = (axis + shift for shift in image)
+        x, y, z = (along + shift for along, shift in zip(places, image, strict=True))
         square = (
             gram[:, 0, 0, None, None, None] * (x * x)[:, None, None]
             + gram[:, 1, 1, None, None, None] * (y * y)[:, None]
@@ -63,7 +64,7 @@ class TorusKernel:
     """exp(−C/ε) between all voxels, where C is the squared minimum-image distance: a convolution by two FFTs.
 
     Args:
-        cost: C, (B, N, N, N) float64 in Å².
+        cost: C, (B, n₁, n₂, n₃) float64 in Å².
         epsilon: ε in Å².
     """
 
@@ -83,13 +84,13 @@ class TorusKernel:
         return taken
 
     def log_sum(self, values: Tensor) -> Tensor:
-        """Return log Σ_y exp(u(y) − C(x − y)/ε) at every voxel x, for u (B, N, N, N), which may be −∞ at some voxels.
+        """Return log Σ_y exp(u(y) − C(x − y)/ε) at every voxel x, for u (B, n₁, n₂, n₃), which may be −∞ in places.
 
         Where the range of the sums is too large for a float64 FFT, terms of similar size are summed slice by slice.
         """
         top = values.amax(_AXES, keepdim=True)
         values = values - top
-        total = _back(_transform(values.exp()) * self._spectrum, values.shape[-1])
+        total = _back(_transform(values.exp()) * self._spectrum, shape_of(values))
         lost = total.amin(_AXES) < _CARRIED * total.amax(_AXES)
         result = total.clamp_min(torch.finfo(total.dtype).tiny).log()
         if lost.any():
@@ -103,7 +104,6 @@ class TorusKernel:
         Within a slice no term is below e^−16 of its scale, which is far above the FFT's rounding. Smaller values in the
         result are rounding errors at voxels that have no term in the slice.
         """
-        size = values.shape[-1]
         level = (-values / _SLICE).floor()
         total = torch.full_like(values, -math.inf)
         sources: list[Tensor | None] = []
@@ -117,7 +117,7 @@ class TorusKernel:
                 if spectrum is not None
             ]
             if terms:
-                part = _back(sum(terms[1:], start=terms[0]), size)
+                part = _back(sum(terms[1:], start=terms[0]), shape_of(values))
                 part = torch.where(part > 0.5 * math.exp(-2 * _SLICE), part, 0.0).log() - number * _SLICE
                 total = torch.logaddexp(total, part)
             if total.amin() > _NEGLIGIBLE - (number + 1) * _SLICE:
@@ -136,5 +136,5 @@ def _transform(maps: Tensor) -> Tensor:
     return torch.fft.rfftn(maps, dim=_AXES)
 
 
-def _back(spectrum: Tensor, size: int) -> Tensor:
-    return torch.fft.irfftn(spectrum, s=(size,) * 3, dim=_AXES)
+def _back(spectrum: Tensor, shape: Shape) -> Tensor:
+    return torch.fft.irfftn(spectrum, s=shape, dim=_AXES)

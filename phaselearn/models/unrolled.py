@@ -77,7 +77,8 @@ class Unrolled(DensityModel):
         network: the network and its cycles.
         training: the crystals and trial phases that it is trained on.
         seed: seed of trial phases and resolutions.
-        options: the arguments of `DensityModel`. The loss should ignore origin and hand, as `shift_invariant` does.
+        options: the arguments of `DensityModel`. The loss should ignore origin and hand, as `shift_invariant` does. It
+            compares maps of unit variance on the network's grid, and reads the lattice and the intensities on that.
     """
 
     undetermined = frozenset({"origin", "inversion"})
@@ -106,6 +107,7 @@ class Unrolled(DensityModel):
             weight = 1 - _correlation(grid.map_of(grid.amplitude.to(torch.complex64)), target)
             weight = weight / weight.mean().clamp_min(1e-3)
             phases = self._training_starts(observed, grid, batch["row"][rows].tolist(), draws[2:][rows.cpu().numpy()])
+            on_grid = _measured_on(grid, observed)
         states = self.network.trajectory(grid, phases)
         losses = []
         for state in states[len(states) // 2 :]:
@@ -114,7 +116,7 @@ class Unrolled(DensityModel):
             judged = nn.functional.binary_cross_entropy_with_logits(
                 self.network.expected_correlation(state, grid), correlation.clamp(0, 1), reduction="none"
             )
-            losses.append(weight * self.loss(density, target, batch) + self.training_plan.judge_weight * judged)
+            losses.append(weight * self.loss(density, target, on_grid) + self.training_plan.judge_weight * judged)
         return result.index_copy(0, rows, torch.stack(losses).mean(0))
 
     def _draws(self, batch: Batch) -> np.ndarray:
@@ -173,6 +175,12 @@ class Unrolled(DensityModel):
 def _common_shape(observed: Observed) -> tuple[int, int, int]:
     first, second, third = grid_shapes(observed).amax(0).tolist()
     return first, second, third
+
+
+def _measured_on(grid: ReflectionGrid, observed: Observed) -> Batch:
+    """Return what a loss may read of the crystals, on the boxes and in the axes of a grid's maps."""
+    turned = observed.reordered(grid.order).cropped(grid.shape)
+    return Batch(lattice=turned.lattice, intensity=turned.amplitude.square(), observed=turned.mask)
 
 
 def _correlation(density: Tensor, target: Tensor) -> Tensor:

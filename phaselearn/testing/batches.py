@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from phaselearn.crystal.layout import Shape
 from phaselearn.data.batch import Batch, ideal_batch
 from phaselearn.data.pairs import PairDefinition, make_pairs
 from phaselearn.data.preparation.observation import Observation
@@ -27,19 +28,21 @@ def small_batch(count: int = 3, seed: int = 0, definition: PairDefinition = DEFI
 
 
 def triclinic_batch() -> Batch:
-    """Return three small random triclinic crystals in float64, at 10³ in the full layout."""
+    """Return three small random triclinic crystals in float64, on boxes of 8 × 10 × 12 in the full layout."""
     generator = torch.Generator().manual_seed(0)
     skew = torch.rand(3, 3, 3, generator=generator, dtype=torch.float64) - 0.5
     edges = torch.tensor([[4.0, 5.0, 6.0], [5.0, 5.5, 4.5], [6.5, 4.0, 5.0]], dtype=torch.float64)
-    return _batch_of(torch.diag_embed(edges) + 2 * skew, generator, DEFINITION)
+    return _batch_of(torch.diag_embed(edges) + 2 * skew, generator, DEFINITION, (8, 10, 12))
 
 
-def _batch_of(lattice: Tensor, generator: torch.Generator, definition: PairDefinition) -> Batch:
+def _batch_of(
+    lattice: Tensor, generator: torch.Generator, definition: PairDefinition, shape: Shape | None = None
+) -> Batch:
     """Return cells (B, 3, 3) with four random atoms each, measured completely and without noise."""
     count = len(lattice)
     numbers = torch.randint(5, 40, (count, 4), generator=generator)
     positions = torch.rand(count, 4, 3, generator=generator, dtype=lattice.dtype)
-    intensity, density = make_pairs(lattice, numbers, positions, definition)
+    intensity, density = make_pairs(lattice, numbers, positions, definition, shape)
     ideal = ideal_batch(
         intensity=intensity,
         density=density,

@@ -34,7 +34,7 @@ class LossContract:
     """Tests of a loss. A subclass builds the loss, and pytest collects the tests."""
 
     def loss(self) -> Loss:
-        """Return the loss under test, for 10³ pairs in the full layout."""
+        """Return the loss under test, for pairs in the full layout, on boxes that are no cubes."""
         raise NotImplementedError("a contract needs a loss: override `loss`")
 
     @pytest.fixture
@@ -129,7 +129,7 @@ class LossContract:
 
     def test_gradient_agrees_with_finite_differences(self, prediction: Tensor, batch: Batch) -> None:
         direction = torch.randn(prediction.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-        step = 1e-5 * prediction.std()
+        step = 1e-6 * prediction.std()
         leaf = prediction.clone().requires_grad_()
         [gradient] = torch.autograd.grad(self.value(leaf, batch).sum(), leaf)
         along = (gradient * direction).sum()

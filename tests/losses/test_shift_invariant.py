@@ -15,13 +15,13 @@ from phaselearn.losses.shifts import laid
 from tests.losses.samples import TRICLINIC, random_maps
 
 BASES = {"mse": MeanSquaredError, "correlation": Correlation}
-SIZE = 6
+SHAPE = (4, 6, 8)
 
 
 def every_shift(base, prediction, target, inversion):
     """Return the base loss for each shift of the target, (shifts, B), by trying them."""
     hands = [target, target.flip(1, 2, 3)] if inversion else [target]
-    shifts = product(range(SIZE), repeat=3)
+    shifts = product(*map(range, SHAPE))
     return torch.stack(
         [BASES[base]()(prediction, hand.roll(shift, (1, 2, 3)), {}) for shift in shifts for hand in hands]
     )
@@ -30,7 +30,7 @@ def every_shift(base, prediction, target, inversion):
 @pytest.mark.parametrize("inversion", [False, True])
 @pytest.mark.parametrize("base", sorted(BASES))
 def test_is_the_least_over_all_shifts(base, inversion):
-    prediction, target = random_maps(4, SIZE), random_maps(4, SIZE, 1)
+    prediction, target = random_maps(4, SHAPE), random_maps(4, SHAPE, 1)
     expected, _ = every_shift(base, prediction, target, inversion).min(0)
     torch.testing.assert_close(ShiftInvariant(base, inversion)(prediction, target, {}), expected)
 
@@ -38,7 +38,7 @@ def test_is_the_least_over_all_shifts(base, inversion):
 @pytest.mark.parametrize("inversion", [False, True])
 @pytest.mark.parametrize("base", sorted(BASES))
 def test_gradient_is_that_of_the_least(base, inversion):
-    prediction, target = random_maps(4, SIZE).requires_grad_(), random_maps(4, SIZE, 1)
+    prediction, target = random_maps(4, SHAPE).requires_grad_(), random_maps(4, SHAPE, 1)
     expected = torch.autograd.grad(every_shift(base, prediction, target, inversion).min(0).values.sum(), prediction)
     given = torch.autograd.grad(ShiftInvariant(base, inversion)(prediction, target, {}).sum(), prediction)
     torch.testing.assert_close(given, expected)
@@ -46,7 +46,7 @@ def test_gradient_is_that_of_the_least(base, inversion):
 
 @pytest.mark.parametrize("base", sorted(BASES))
 def test_soft_minimum_is_that_over_all_shifts(base):
-    prediction, target = random_maps(3, SIZE), random_maps(3, SIZE, 1)
+    prediction, target = random_maps(3, SHAPE), random_maps(3, SHAPE, 1)
     every = every_shift(base, prediction, target, True)
     for temperature in (0.02, 0.5):
         expected = -temperature * torch.exp(-every / temperature).mean(0).log()
@@ -74,8 +74,8 @@ def test_a_shift_between_voxels_costs_nothing_where_it_is_looked_for():
 
 
 def test_aligned_gradient_flows_through_the_moved_prediction():
-    target = random_maps(2, SIZE)
-    noise = 0.1 * random_maps(2, SIZE, 1)
+    target = random_maps(2, SHAPE)
+    noise = 0.1 * random_maps(2, SHAPE, 1)
     moved = (target + noise).roll((1, 2, 3), (1, 2, 3)).requires_grad_()
     still = (target + noise).requires_grad_()
     batch = {"lattice": TRICLINIC.expand(2, 3, 3)}

@@ -12,20 +12,20 @@ from phaselearn.losses.energy import EnergyDistance
 from phaselearn.losses.sinkhorn import Sinkhorn
 from phaselearn.losses.sliced_wasserstein import SlicedWasserstein, lattice_directions
 from phaselearn.losses.torus import TorusKernel, squared_distance
-from tests.losses.samples import TRICLINIC, gaussian, pairwise_cost, random_maps
+from tests.losses.samples import TRICLINIC, gaussian, pairwise_cost, random_maps, voxels
 
-SIZE = 6
+SHAPE = (6, 4, 8)
 BATCH = {"lattice": TRICLINIC}
 
 
 @pytest.fixture(scope="module")
 def cost():
-    return pairwise_cost(TRICLINIC, SIZE)
+    return pairwise_cost(TRICLINIC, SHAPE)
 
 
 @pytest.fixture(scope="module")
 def masses():
-    first, second = (random_maps(1, SIZE, seed).square() ** 2 for seed in (0, 1))
+    first, second = (random_maps(1, SHAPE, seed).square() ** 2 for seed in (0, 1))
     return first / first.sum(), second / second.sum()
 
 
@@ -57,18 +57,16 @@ def unbalanced(first, second, cost, epsilon, rho):
 )
 def test_distance_is_the_least_over_all_images(cell):
     lattice = torch.tensor([cell], dtype=torch.float64)
-    axis = torch.arange(SIZE, dtype=torch.float64) / SIZE
-    grid = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1)
     images = torch.tensor(list(np.ndindex(13, 13, 13))) - 6
-    expected = torch.stack([((grid + image) @ lattice[0]).square().sum(-1) for image in images]).amin(0)
-    torch.testing.assert_close(squared_distance(lattice, SIZE)[0], expected)
+    expected = torch.stack([((voxels(SHAPE) + image) @ lattice[0]).square().sum(-1) for image in images]).amin(0)
+    torch.testing.assert_close(squared_distance(lattice, SHAPE)[0], expected)
 
 
 @pytest.mark.parametrize("epsilon", [3.0, 0.3, 0.02, 0.003])
 def test_sums_over_the_torus_keep_their_digits_at_any_range(cost, epsilon):
-    values = 4 / epsilon * random_maps(2, SIZE)
+    values = 4 / epsilon * random_maps(2, SHAPE)
     values[1, :3] = -torch.inf
-    kernel = TorusKernel(squared_distance(TRICLINIC.expand(2, 3, 3), SIZE), epsilon)
+    kernel = TorusKernel(squared_distance(TRICLINIC.expand(2, 3, 3), SHAPE), epsilon)
     exponent = values.flatten(1)[:, None, :] - torch.from_numpy(cost) / epsilon
     expected = torch.logsumexp(exponent, 2).view_as(values)
     torch.testing.assert_close(kernel.log_sum(values), expected, rtol=0, atol=1e-4)
@@ -112,7 +110,7 @@ def test_a_displaced_gaussian_costs_its_displacement_squared(displacement):
 
 
 def test_negative_density_counts_voxel_by_voxel():
-    target = gaussian(TRICLINIC, SIZE, [0.2, 0.3, 0.5], 0.6)
+    target = gaussian(TRICLINIC, SHAPE, [0.2, 0.3, 0.5], 0.6)
     prediction = target.clone()
     prediction[0, 0, 0, 0] -= 0.25 + target[0, 0, 0, 0]
     with_cost, without = (Sinkhorn(negative_cost=price)(prediction, target, BATCH) for price in (2.0, 0.0))
@@ -122,16 +120,31 @@ def test_negative_density_counts_voxel_by_voxel():
 def test_circular_distances_are_pots(masses):
     first, second = masses
     star = np.linalg.inv(TRICLINIC[0].numpy()).T
-    index = np.stack(np.meshgrid(*(np.arange(SIZE),) * 3, indexing="ij"), -1)
+    count = math.lcm(*SHAPE)
     expected = []
     for plane in lattice_directions(2):
-        place = (index @ np.array(plane)) % SIZE
-        circles = [np.bincount(place.ravel(), mass[0].numpy().ravel(), SIZE) for mass in masses]
-        bins = np.arange(SIZE) / SIZE
+        place = (voxels(SHAPE).numpy() @ np.array(plane) * count).round().astype(int) % count
+        circles = [np.bincount(place.ravel(), mass[0].numpy().ravel(), count) for mass in masses]
+        bins = np.arange(count) / count
         turn = ot.wasserstein_circle(bins, bins, *circles, p=1)
         expected.append(np.asarray(turn).item() / np.linalg.norm(np.array(plane) @ star))
     given = SlicedWasserstein(2)(first, second, BATCH).item()
     assert given == pytest.approx(np.mean(expected), rel=1e-3)
+
+
+def test_energy_distance_is_the_sum_over_the_reflections_of_the_box():
+    box = np.stack(np.meshgrid(*(np.fft.fftfreq(n, 1 / n) for n in SHAPE), indexing="ij"), -1).reshape(-1, 3)
+    reflections = box[(2 * np.abs(box) < SHAPE).all(1)][1:]
+    places = voxels(SHAPE).flatten(0, 2).numpy()
+    waves = np.exp(-2j * np.pi * places @ reflections.T)
+    target = random_maps(1, SHAPE)
+    # Without Nyquist planes, whose two signs have different spacings in a skew cell.
+    difference = (waves @ (waves.conj().T @ random_maps(1, SHAPE, 1).flatten().numpy())).real / len(places)
+    s = np.linalg.norm(reflections @ np.linalg.inv(TRICLINIC[0].numpy()).T, axis=1)
+    power = np.abs(waves.T @ difference / target.abs().sum().item()) ** 2
+    expected = (power / (2 * np.pi**3 * s**4)).sum() / np.linalg.det(TRICLINIC[0].numpy())
+    prediction = target + torch.from_numpy(difference).view_as(target)
+    assert EnergyDistance()(prediction, target, BATCH).item() == pytest.approx(expected)
 
 
 def test_energy_distance_of_gaussians_is_the_closed_form():
@@ -157,6 +170,6 @@ def test_nonsense_is_refused(options):
 
 def test_an_epsilon_too_small_for_the_grid_is_refused():
     maps = gaussian(TRICLINIC, 12, [0.2, 0.3, 0.5], 0.6)
-    with pytest.raises(UserError, match=r"loss\.epsilon=0\.04 is too small for 12³ voxels.*0\.05 Å²"):
+    with pytest.raises(UserError, match=r"loss\.epsilon=0\.04 is too small for 12 × 12 × 12 voxels.*0\.05 Å²"):
         Sinkhorn(epsilon=0.04)(maps, maps, BATCH)
     assert Sinkhorn(epsilon=0.05)(maps, maps, BATCH).item() == pytest.approx(0, abs=1e-9)

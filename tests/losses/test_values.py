@@ -10,7 +10,7 @@ from phaselearn.losses.mse import MeanSquaredError
 
 @pytest.fixture
 def maps():
-    return torch.randn(2, 3, 5, 5, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return torch.randn(2, 3, 4, 5, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
 def test_mse_is_numpys(maps):

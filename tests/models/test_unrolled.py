@@ -13,7 +13,12 @@ from torch import Tensor
 
 from phaselearn.crystal.layout import miller_indices
 from phaselearn.crystal.reflection_grid import ReflectionGrid, grid_shapes
+from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError
+from phaselearn.losses.aligned import Aligned
+from phaselearn.losses.base import Loss
+from phaselearn.losses.energy import EnergyDistance
+from phaselearn.losses.patterson import Patterson
 from phaselearn.losses.shift_invariant import ShiftInvariant
 from phaselearn.models.model_card import cards
 from phaselearn.models.unrolled import Unrolled, UnrolledTraining
@@ -28,12 +33,12 @@ TRAINING = UnrolledTraining(
 )
 
 
-def unrolled(network: UnrolledNetwork | None = None, **training: Any) -> Unrolled:
+def unrolled(network: UnrolledNetwork | None = None, loss: Loss | None = None, **training: Any) -> Unrolled:
     return Unrolled(
         network=small_network() if network is None else network,
         training=replace(TRAINING, **training),
         seed=0,
-        loss=ShiftInvariant("correlation"),
+        loss=ShiftInvariant("correlation") if loss is None else loss,
         definition=DEFINITION,
         optimizer=partial(torch.optim.Adam, lr=1e-3),
     ).eval()
@@ -82,6 +87,21 @@ def test_training_does_not_see_the_hand() -> None:
     torch.testing.assert_close(
         model.training_losses(batch), model.training_losses(inverted(batch)), rtol=1e-3, atol=1e-4
     )
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [Aligned(EnergyDistance()), Patterson("amplitude", "full", "fractional", 0.225)],
+    ids=["lattice", "intensity"],
+)
+def test_a_loss_reads_the_crystal_in_the_axes_of_its_maps(loss: Loss) -> None:
+    batch = small_batch()
+    turned = batch | Batch(
+        lattice=batch["lattice"][:, [2, 0, 1]],
+        **{name: batch[name].permute(0, 3, 1, 2).contiguous() for name in ("intensity", "observed", "density")},
+    )
+    before, after = (unrolled(loss=loss).training_losses(each) for each in (batch, turned))
+    torch.testing.assert_close(before, after, rtol=1e-3, atol=1e-4)
 
 
 def test_a_crystal_without_reflections_does_no_harm() -> None:
