@@ -2,14 +2,14 @@
 
     python benchmarks/solve_calculated.py STRUCTURES.jsonl.gz [--count 100] [--first 0] [--seconds 15] [--csv FILE]
                 [--kind lab|ed|dac|neutron] [--false shells|indices|laue] [--d_min 0.7 1.6] [--molecular]
-                [--starts flipping]
+                [--starts flipping] [--given mixed|nothing|elements|formula|space_group]
 
 `--kind lab` are X-ray intensities with displacements of 0.01 to 0.06 Å², noise, 2 to 30 % missing, measured one to
-three times; `ed` electrons, with errors of 20 to 40 % that repetitions share and a missing wedge of 60°; `dac` those
-of a pressure cell, where whole regions are missing; `neutron` like `lab`. A quarter of the crystals has wrong numbers
-of atoms stated, another quarter none. `--false` spoils the intensities: permuted in `shells` of resolution, given to
-other `indices`, or averaged under a `laue` class that is too high, in a cell that obeys it. Nothing may be called
-solved then that is not right. Prints a line a crystal and a table.
+three times; `ed` electrons, with errors of 20 to 40 % that repetitions share and a missing wedge of 60°; `dac` those of
+a pressure cell, where whole regions are missing; `neutron` like `lab`. With `--given mixed` a quarter of the crystals
+has wrong numbers of atoms stated, another quarter none; `space_group` states the formula, too. `--false` spoils the
+intensities: permuted in `shells` of resolution, given to other `indices`, or averaged under a `laue` class that is too
+high, in a cell that obeys it. Nothing may be called solved then that is not right. Prints a line a crystal and a table.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ import numpy as np
 import torch
 from figures import state_machine
 from numpy.typing import NDArray
+from pymatgen.core import Structure
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from phaselearn.api import starts_named
 from phaselearn.crystal.lattice import inverse_d_squared
@@ -43,6 +45,7 @@ from phaselearn.measured.cells import lattice_of
 from phaselearn.measured.reflection_data import Experiment, ReflectionData
 from phaselearn.structure.geometry import cell_of
 
+SYMMETRIC = 0.01  # Å, by which equivalent atoms may miss each other
 SHELL = 40  # reflections whose intensities are permuted among each other
 RIGHT = 0.9  # share of the atoms found, and of the solution's atoms that are real
 HIGHEST = 0.15  # Σ|I − ⟨I⟩|/ΣI of intensities that a false Laue class changes too little for being false
@@ -128,7 +131,7 @@ def _averaged(hkl: NDArray[np.int64], intensity: Intensities) -> Intensities | N
 
 
 def measured(
-    row: dict[str, Any], d_range: tuple[float, float], kind: Kind, spoiling: Spoiling, seed: int
+    row: dict[str, Any], d_range: tuple[float, float], kind: Kind, spoiling: Spoiling, given: str, seed: int
 ) -> ReflectionData | None:
     """Return the reflections of a structure as an experiment lists them; None where spoiled ones would not be false."""
     random = np.random.default_rng(seed)
@@ -163,7 +166,11 @@ def measured(
     noisy = intensity + sigma * random.normal(size=len(hkl))
     signs = np.ones((len(hkl), 1)) if kind.mates else random.choice([-1, 1], size=(len(hkl), 1))
     experiment = Experiment(
-        cell=cell_of(stated), wavelength=kind.wavelength, probe=kind.probe, contents=contents_of(row, random)
+        cell=cell_of(stated),
+        wavelength=kind.wavelength,
+        probe=kind.probe,
+        contents=contents_of(row, given, random),
+        operations=operations_of(row) if given == "space_group" else (),
     )
     return ReflectionData(
         hkl=(hkl * signs).astype(np.int32),
@@ -174,16 +181,25 @@ def measured(
     )
 
 
-def contents_of(row: dict[str, Any], random: np.random.Generator) -> dict[str, float]:
-    """Return the stated contents of the cell: the right ones, wrong numbers for an element, or elements alone."""
+def contents_of(row: dict[str, Any], given: str, random: np.random.Generator) -> dict[str, float]:
+    """Return the stated contents of the cell: those asked for, or at random the right ones, wrong ones or elements."""
     contents = {symbol: float(row["species"].count(symbol)) for symbol in dict.fromkeys(row["species"])}
     case = random.random()
-    if case < 0.25:
+    wrong, factor = random.choice(list(contents)), random.uniform(0.4, 1.6)
+    if given == "nothing":
+        return {}
+    if given == "elements" or (given == "mixed" and case < 0.25):
         return dict.fromkeys(contents, 0.0)
-    if case < 0.5:
-        wrong = random.choice(list(contents))
-        contents[wrong] = float(max(1, round(contents[wrong] * random.uniform(0.4, 1.6))))
+    if given == "mixed" and case < 0.5:
+        contents[wrong] = float(max(1, round(contents[wrong] * factor)))
     return contents
+
+
+def operations_of(row: dict[str, Any]) -> tuple[str, ...]:
+    """Return the triplets of a structure's space group, in its own axes."""
+    structure = Structure(row["lattice"], row["species"], row["frac_coords"])
+    found = SpacegroupAnalyzer(structure, symprec=SYMMETRIC).get_symmetry_operations()
+    return tuple(gemmi.Op(operation.as_xyz_str()).triplet() for operation in found)
 
 
 def main() -> None:
@@ -199,6 +215,7 @@ def main() -> None:
     parser.add_argument("--molecular", action="store_true")
     parser.add_argument("--d_min", type=float, nargs=2, default=(0.7, 1.6))
     parser.add_argument("--starts", default="flipping")
+    parser.add_argument("--given", default="mixed", choices=["mixed", "nothing", "elements", "formula", "space_group"])
     options = parser.parse_args()
     torch.set_num_threads(1)
     state_machine()
@@ -211,7 +228,7 @@ def main() -> None:
     table = []
     for place in chosen.tolist():
         row = rows[place]
-        data = measured(row, tuple(options.d_min), KINDS[options.kind], Spoiling(options.false), place)
+        data = measured(row, tuple(options.d_min), KINDS[options.kind], Spoiling(options.false), options.given, place)
         if data is None:
             continue
         began = time.perf_counter()
