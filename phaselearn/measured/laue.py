@@ -118,9 +118,8 @@ class _Spread:
         variance, share = np.empty(len(merged)), np.empty(len(merged))
         for shell in np.array_split(order, max(1, len(order) // _SHELL)):
             spread = merged.intensity[shell].var(ddof=1) if len(shell) > 1 else 0.0
-            noise = np.square(merged.sigma[shell]).mean()
-            variance[shell] = max(spread, np.finfo(np.float64).tiny)
-            share[shell] = np.clip(1 - noise / variance[shell[0]], 0, 1)
+            variance[shell] = largest = max(spread, np.finfo(np.float64).tiny)
+            share[shell] = 1 - min(np.square(merged.sigma[shell]).mean(), largest) / largest
         return cls(variance, share)
 
     def compared(self, place: NDArray[np.int64], square: Values, noise: Values) -> _Comparison:
