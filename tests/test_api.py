@@ -34,9 +34,7 @@ def test_a_loaded_network_gives_the_results_of_its_run(run: Path) -> None:
     assert not model.training
     trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
     trainer.test(model, data.evaluation_loader("test", 8), verbose=False)
-    [row] = [
-        row for row in table(run / "results.csv") if (row["method"], row["subset"]) == ("MultilayerPerceptron", "all")
-    ]
+    [row] = [row for row in table(run / "results.csv") if (row["method"], row["subset"]) == ("mlp", "all")]
     assert float(trainer.callback_metrics["test/median_cc"]) == pytest.approx(float(row["median_cc"]), abs=1e-6)
 
 

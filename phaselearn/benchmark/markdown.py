@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from phaselearn.benchmark.results import NamedTable, Results, further_tables
-from phaselearn.benchmark.table import benchmark_table
+from phaselearn.benchmark.table import LABELS, benchmark_table
 from phaselearn.quoting import markdown_text
 from phaselearn.report.markdown_table import markdown_table
 
@@ -22,7 +22,7 @@ def markdown(facts: Mapping[str, str], results: Results) -> str:
     parts = ["\n".join(f"- {name}: {markdown_text(text)}" for name, text in facts.items())]
     for subset in _SUBSETS:
         if any(row["subset"] == subset for row in results.rows):
-            parts.append(f"### {subset}\n\n{benchmark_table(results.rows, subset)}")
+            parts.append(f"### {LABELS[subset]}\n\n{benchmark_table(results.rows, subset)}")
     parts += [f"### {table.title}\n\n{_table(table)}" for table in further_tables(results)]
     return "\n\n".join(parts) + "\n"
 

@@ -31,6 +31,21 @@ SUBSETS: dict[str, Callable[[CrystalRecord], bool]] = {
     "atoms_41_up": lambda record: record.atoms > 40,
 }
 
+LABELS = {
+    "all": "all crystals",
+    "hard": "hard crystals (CC₀ < 0.9)",
+    "unseen_prototype": "structure types not seen in training",
+    "centrosymmetric": "with a centre of symmetry",
+    "noncentrosymmetric": "without a centre of symmetry",
+    "inorganic": "inorganic crystals",
+    "molecular": "molecular crystals",
+    "atoms_1_8": "1 to 8 atoms in the cell",
+    "atoms_9_20": "9 to 20 atoms in the cell",
+    "atoms_21_40": "21 to 40 atoms in the cell",
+    "atoms_41_up": "more than 40 atoms in the cell",
+}
+
+_FEWEST = 5  # crystals, of fewer an interval says nothing
 _OF_SOME = ("unseen_prototype", "inorganic", "molecular")  # without a row if all crystals belong to it
 
 # Column, field of the record, and statistic over the crystals.
@@ -42,6 +57,15 @@ _STATISTICS = (
     ("phase_error", "phase_error", "median"),
     ("seconds_per_crystal", "seconds", "mean"),
 )
+# Factor and digits of what tables show.
+_SHOWN = {
+    "solved": (100, 1),
+    "strict": (100, 1),
+    "median_cc": (1, 3),
+    "gain": (1, 2),
+    "phase_error": (1, 1),
+    "seconds_per_crystal": (1, 3),
+}
 _NAMES = tuple(name for name, _, _ in _STATISTICS)
 COLUMNS = (
     *("method", "regime", "subset", "n", *_NAMES),
@@ -50,7 +74,7 @@ COLUMNS = (
     "failed",
 )
 
-_HEADINGS = ("regime", "method", "n", "solved %", "strict %", "median CC", "gain", "phase error °", "s per crystal")
+HEADINGS = ("regime", "method", "n", "solved %", "strict %", "median CC", "gain", "phase error °", "s per crystal")
 
 Row = dict[str, str | float]
 
@@ -113,24 +137,16 @@ def write_table(folder: Path, rows: Iterable[Row]) -> Path:
     return path
 
 
+def table_cells(row: Row) -> list[str]:
+    """Return the cells of a row under `HEADINGS`."""
+    return [str(row["regime"]), str(row["method"]), str(row["n"]), *(with_interval(row, name) for name in _NAMES)]
+
+
 def benchmark_table(rows: Sequence[Row], subset: str = "all") -> str:
     """Return the rows of a subset in Markdown, with intervals in brackets and a note on predictions without phases."""
     chosen = [row for row in rows if row["subset"] == subset]
-    cells = [
-        [
-            markdown_text(row["regime"]),
-            markdown_text(row["method"]),
-            str(row["n"]),
-            _with_interval(row, "solved", 100, 1),
-            _with_interval(row, "strict", 100, 1),
-            _with_interval(row, "median_cc", 1, 3),
-            _with_interval(row, "gain", 1, 2),
-            _with_interval(row, "phase_error", 1, 1),
-            f"{row['seconds_per_crystal']:.3f}",
-        ]
-        for row in chosen
-    ]
-    return "\n\n".join(filter(None, (markdown_table(_HEADINGS, cells, texts=2), failed_note(chosen))))
+    cells = [[markdown_text(cell) for cell in table_cells(row)] for row in chosen]
+    return "\n\n".join(filter(None, (markdown_table(HEADINGS, cells, texts=2), failed_note(chosen))))
 
 
 def failed_note(rows: Sequence[Row]) -> str:
@@ -139,6 +155,8 @@ def failed_note(rows: Sequence[Row]) -> str:
     return f"Not a number or without phases, and counted as unsolved: {', '.join(failed)}." if failed else ""
 
 
-def _with_interval(row: Row, name: str, factor: float, digits: int) -> str:
-    value, low, high = (float(row[f"{name}{end}"]) * factor for end in ("", "_low", "_high"))
-    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+def with_interval(row: Row, name: str) -> str:
+    """Return a value of a row in the unit of its column, with its interval in brackets where n allows one."""
+    factor, digits = _SHOWN[name]
+    value, low, high = (f"{factor * float(row[f'{name}{end}']):.{digits}f}" for end in ("", "_low", "_high"))
+    return f"{value} [{low}, {high}]" if float(row["n"]) >= _FEWEST else value

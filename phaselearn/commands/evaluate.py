@@ -33,6 +33,7 @@ def _evaluate(config: DictConfig) -> None:
     from phaselearn.commands.settings import check
     from phaselearn.commands.summary import print_summary
     from phaselearn.progress import show_progress
+    from phaselearn.report.option_names import OPTIONS_FILE, name_of, read_options
     from phaselearn.report.run import write_run
 
     check(config, "train")
@@ -57,6 +58,7 @@ def _evaluate(config: DictConfig) -> None:
         "formulas seen in training": f"{known} crystals of the split",
         "command": typed_command("evaluate"),
     }
+    name = name_of("model", read_options(run / OPTIONS_FILE), config)
     with own_folder(folder, None, ""):
-        rows = write_run(folder, config, data, model, methods, run / "metrics.csv", facts)
+        rows = write_run(folder, name, config, data, model, methods, run / "metrics.csv", facts)
     print_summary(folder, rows, config.get("quiet", False))

@@ -110,6 +110,7 @@ def _fit_and_judge(
     from phaselearn.commands.summary import print_summary, print_training
     from phaselearn.commands.trainer import build_trainer
     from phaselearn.files import write_whole
+    from phaselearn.report.option_names import OPTIONS_FILE, name_of, read_options, write_options
     from phaselearn.report.run import COMMAND_FILE, write_command, write_run, write_training_set
     from phaselearn.report.run_folders import PRUNED_FILE
     from phaselearn.tracking.tracker import EpochStarts, trackers
@@ -127,7 +128,9 @@ def _fit_and_judge(
         # The file is written in one step: a run with half a configuration could not be resumed.
         write_whole(folder / CONFIG_FILE, OmegaConf.to_yaml(plain, resolve=True).encode())
         write_training_set(folder / TRAINING_SET_FILE, data)
-        write_command(folder / COMMAND_FILE, HydraConfig.get().overrides.task)
+        overrides = HydraConfig.get().overrides.task
+        write_command(folder / COMMAND_FILE, overrides)
+        write_options(folder / OPTIONS_FILE, HydraConfig.get().runtime.choices, overrides)
     last = folder / "last.ckpt"
     resumed = last if last.exists() else None
     checkpoint = read_checkpoint(resumed) if resumed is not None else {"epoch": -1, "step": 0}
@@ -166,7 +169,8 @@ def _fit_and_judge(
         "command": typed_command("train"),
     }
     start = time.monotonic()
-    rows = write_run(folder, plain, data, model, methods, folder / "metrics.csv", facts) if judges else []
+    name = name_of("model", read_options(folder / OPTIONS_FILE), plain)
+    rows = write_run(folder, name, plain, data, model, methods, folder / "metrics.csv", facts) if judges else []
     for tracker in trackers(loggers):
         tracker.log_results(folder, rows, trainer.global_step - 1)
     print_summary(folder, rows, config.get("quiet", False))

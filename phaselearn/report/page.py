@@ -54,6 +54,7 @@ def write_page(
     curves: Curves | None,
     crystals: Sequence[ShownCrystal],
     config_text: str,
+    evaluated: bool = False,
 ) -> None:
     """Write the page.
 
@@ -65,6 +66,7 @@ def write_page(
         curves: training curves; None if there was no training.
         crystals: crystals to show; the page links to the files of their maps in maps/ beside it.
         config_text: text of config.yaml.
+        evaluated: whether the page lies in the `evaluations` of a run, to whose own page it links.
     """
     curve_data = _curve_data(curves) if curves is not None else {}
     rendering.write_page(
@@ -83,6 +85,7 @@ def write_page(
         symmetry_note=SYMMETRY_NOTE,
         facts=facts,
         config_text=config_text,
+        evaluated=evaluated,
         data={"curves": curve_data or None, "crystals": [_crystal_data(crystal) for crystal in crystals]},
         scripts=SCRIPTS,
     )

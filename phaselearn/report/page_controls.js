@@ -63,7 +63,14 @@
     for (const block of document.querySelectorAll("[data-crystal]")) {
       block.hidden = Number(block.dataset.crystal) !== state.crystal;
     }
-    element("map-files").textContent = `maps/${crystal.file_stem}_{truth,prediction}.{ccp4,cube}`;
+    const files = ["truth", "prediction"].flatMap((map) => ["ccp4", "cube"].map((kind) => `${map}.${kind}`));
+    element("map-files").replaceChildren(
+      ...files.flatMap((name, place) => {
+        const href = `maps/${encodeURIComponent(`${crystal.file_stem}_${name}`)}`;
+        const link = Object.assign(document.createElement("a"), { href, download: "", textContent: name });
+        return place ? [" · ", link] : [link];
+      }),
+    );
   }
 
   function showControls() {

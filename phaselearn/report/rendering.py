@@ -7,6 +7,7 @@ only `Markup` is taken as HTML.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -23,6 +24,7 @@ from phaselearn.quoting import link_target, printable
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart on light and on dark backgrounds.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8d969f")
+_INTERVAL = re.compile(r"(\S+) (\[[^][]+\])")
 _READ_AS_MARKUP = ("name", "text", "label")  # by plotly, which understands some HTML
 
 
@@ -91,7 +93,7 @@ def _environment() -> Environment:
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "ensure_ascii": False}
     environment.globals |= {"asset": _asset, "plotly": lambda: Markup(get_plotlyjs())}
-    environment.filters["printable_lines"] = _printable_lines
+    environment.filters |= {"printable_lines": _printable_lines, "interval_below": _interval_below}
     return environment
 
 
@@ -102,6 +104,12 @@ def _shown(value: object) -> object:
 def _printable_lines(text: str) -> Markup:
     """Return a text of several lines, each made printable."""
     return Markup("\n").join(map(printable, text.split("\n")))
+
+
+def _interval_below(cell: object) -> object:
+    """Return the cell of a table with an interval in brackets, `0.5 [0.4, 0.6]`, in two lines: columns stay narrow."""
+    match = _INTERVAL.fullmatch(cell) if isinstance(cell, str) and not hasattr(cell, "__html__") else None
+    return cell if match is None else Markup("{} <small>{}</small>").format(*match.groups())
 
 
 def _asset(name: str) -> Markup:

@@ -82,6 +82,7 @@ def result_rows(judged: Mapping[str, dict[str, Tensor]]) -> list[ResultRow]:
 
 def write_run(
     folder: Path,
+    name: str,
     config: DictConfig,
     data: PairDataModule,
     model: DensityModel,
@@ -96,6 +97,7 @@ def write_run(
 
     Args:
         folder: run folder.
+        name: name of the network.
         config: the run's configuration.
         data: data module of the run.
         model: the trained network.
@@ -108,7 +110,6 @@ def write_run(
     """
     split, data_facts = _split_with_crystals(data, config.evaluation.split)
     loader = data.evaluation_loader(split, config.evaluation.crystals)
-    name = model_name(config)
     options = {"accelerator": config.trainer.accelerator, "precision": config.trainer.precision}
     judged = judge_methods({name: model, **methods}, loader, options)
     rows = result_rows(judged)
@@ -152,19 +153,15 @@ def write_run(
     write_figures(folder / "figures", curves, judged[name], shown)
     write_page(
         folder / REPORT_FILE,
-        title=f"{name} on {data.definition.size}³ {data.definition.layout}",
+        title=f"{name} on {config.data.name}",
         facts=facts,
         table=rows,
         curves=curves,
         crystals=shown,
         config_text=OmegaConf.to_yaml(config, resolve=True),
+        evaluated=curves_from.parent != folder,
     )
     return rows
-
-
-def model_name(config: DictConfig) -> str:
-    """Return the name of the network: the last part of its class's path."""
-    return str(config.model._target_).rpartition(".")[2]
 
 
 def _split_with_crystals(data: PairDataModule, split: str) -> tuple[str, dict[str, str]]:

@@ -17,6 +17,7 @@ from phaselearn.plain_yaml import read_plain
 from phaselearn.quoting import command, one_line, printable, setting
 from phaselearn.report.content import ResultRow
 from phaselearn.report.curves import Curves, read_curves
+from phaselearn.report.option_names import OPTIONS_FILE, read_options
 from phaselearn.report.run import COMMAND_FILE, CRYSTALS_FILE, REPORT_FILE, RESULTS_FILE
 from phaselearn.report.run_records import BrokenRun, RunRecord, settings_of
 
@@ -78,6 +79,7 @@ def _read(folder: Path, name: str) -> RunRecord:
         folder=folder,
         name=name,
         config=_config(folder),
+        options=_options(folder),
         curves=_curves(folder),
         results=_results(folder),
         command=command_of(folder),
@@ -100,6 +102,13 @@ def _config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict) or not config:
         raise UserError(f"{CONFIG_FILE} holds no settings")
     return config
+
+
+def _options(folder: Path) -> dict[str, str]:
+    path = folder / OPTIONS_FILE
+    if path.exists():
+        _check_file(path)
+    return read_options(path)
 
 
 def _curves(folder: Path) -> Curves:

@@ -14,6 +14,7 @@ from phaselearn.failures import Failure
 from phaselearn.quoting import printable
 from phaselearn.report.content import FLOOR_METHOD, ResultRow
 from phaselearn.report.curves import Curves
+from phaselearn.report.option_names import name_of
 
 # These keys say nothing about what was trained, or repeat another key.
 _NOT_SETTINGS = ("data.name", "data.seed", "data.store", "data.build.folder", "evaluation", "logger")
@@ -27,6 +28,7 @@ class RunRecord:
         folder: the run folder.
         name: its path below the folder that was searched for runs.
         config: config.yaml as nested dictionaries.
+        options: the options that it is made of, {group: option}.
         curves: training curves; empty if nothing was logged yet.
         results: table of the test; empty for a run that was not tested yet.
         command: the command that trains it again.
@@ -39,6 +41,7 @@ class RunRecord:
     folder: Path
     name: str
     config: dict[str, Any]
+    options: dict[str, str]
     curves: Curves
     results: list[ResultRow]
     command: str
@@ -69,10 +72,9 @@ class RunRecord:
         """The metric that it was judged by, and its direction."""
         return printable(self.config.get("optimize", METRIC)), self.config.get("direction", DIRECTION)
 
-    def class_of(self, part: str) -> str:
-        """Return the name of the class of a part of the configuration, such as `model`; a dash if it has none."""
-        node = self.config.get(part)
-        return printable(node.get("_target_", "–") if isinstance(node, dict) else "–").rpartition(".")[2]
+    def option(self, group: str) -> str:
+        """Return the option of a group, `model` or `loss`: see `name_of`."""
+        return name_of(group, self.options, self.config)
 
     @property
     def data_name(self) -> str:
@@ -109,8 +111,8 @@ class BrokenRun:
 def differing_settings(runs: Sequence[RunRecord]) -> dict[str, list[str]]:
     """Return the settings in which runs differ: {dotted key: its value in each run, "–" if it has none}.
 
-    If the class of a part differs, the part is listed instead of its settings, except for settings that a run's command
-    names.
+    If the class of a part differs, its option is listed, or its class, instead of its settings; settings that a run's
+    command names are listed, too.
     """
     flat = [settings_of(run.config) for run in runs]
     keys = dict.fromkeys(key for settings in flat for key in settings)
@@ -118,7 +120,13 @@ def differing_settings(runs: Sequence[RunRecord]) -> dict[str, list[str]]:
     different = {key: values for key, values in different.items() if len(set(values)) > 1}
     classes = [key.removesuffix("._target_") for key in different if key.endswith("._target_")]
     outermost = [part for part in classes if not any(part.startswith(f"{other}.") for other in classes)]
-    named = {part: [value.rpartition(".")[2] for value in different[f"{part}._target_"]] for part in outermost}
+    named = {
+        part: [
+            run.options.get(part) or value.rpartition(".")[2]
+            for run, value in zip(runs, different[f"{part}._target_"], strict=True)
+        ]
+        for part in outermost
+    }
     within = tuple(f"{part}." for part in outermost)
     given = {argument.partition("=")[0].lstrip("+") for run in runs for argument in shlex.split(run.command)}
     return named | {key: values for key, values in different.items() if not key.startswith(within) or key in given}

@@ -123,7 +123,7 @@ def _score(run: RunRecord, runs: Sequence[RunRecord]) -> float:
 
 
 def _parts(run: RunRecord) -> tuple[str, str, str]:
-    return run.class_of("model"), run.data_name, run.class_of("loss")
+    return run.option("model"), run.data_name, run.option("loss")
 
 
 def _changed(run: RunRecord) -> str:

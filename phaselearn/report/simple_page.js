@@ -2,6 +2,7 @@
 "use strict";
 
 (() => {
+  const MANY_ROWS = 10; // from which on a table is filtered
   const CONFIG = { displaylogo: false, responsive: true, modeBarButtons: [["toImage"]] };
 
   function themed(layout) {
@@ -52,7 +53,22 @@
     heading.setAttribute("aria-sort", ascending ? "ascending" : "descending");
   }
 
+  // A field above a long table that hides the rows without the words typed there.
+  function addFilter(table) {
+    const field = Object.assign(document.createElement("input"), { type: "search", placeholder: "filter rows" });
+    field.setAttribute("aria-label", "filter rows");
+    field.addEventListener("input", () => {
+      const words = field.value.toLowerCase().split(/\s+/);
+      for (const row of table.tBodies[0].rows) {
+        const text = row.textContent.toLowerCase();
+        row.hidden = !words.every((word) => text.includes(word));
+      }
+    });
+    table.parentElement.before(field);
+  }
+
   for (const table of document.querySelectorAll("table.sortable")) {
+    if (table.tBodies[0].rows.length >= MANY_ROWS) addFilter(table);
     [...table.tHead.rows[0].children].forEach((heading, column) =>
       heading.firstElementChild.addEventListener("click", () => sort(table, column, heading)),
     );

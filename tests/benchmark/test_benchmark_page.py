@@ -12,7 +12,7 @@ from phaselearn.benchmark.curves import curves_of
 from phaselearn.benchmark.page import write_page
 from phaselearn.benchmark.results import Results
 from phaselearn.benchmark.scrambling import FalseClaims
-from phaselearn.benchmark.table import summarise_records
+from phaselearn.benchmark.table import summarise_records, with_interval
 from tests.benchmark.record import record
 
 MARKUP = "<img src=x onerror=alert(1)></script> & \x1b[31m \u202e"
@@ -61,7 +61,7 @@ def test_markup_in_names_is_shown_and_not_obeyed(tmp_path: Path) -> None:
     assert "img" not in page.elements
     assert page.elements == written(tmp_path / "plain.html", "plain").elements
     shown = "\n".join(page.cells)
-    for part in (f"Title {SPELLED}", f"fact {SPELLED}", f"d2.0, {SPELLED}"):
+    for part in (f"Title {SPELLED}", f"fact {SPELLED}", f"\n{SPELLED}\n"):
         assert part in shown
     text = (tmp_path / "benchmark.html").read_text(encoding="utf-8")
     assert "<img src=x" not in text
@@ -76,3 +76,21 @@ def test_plotly_finds_no_markup_in_names(tmp_path: Path) -> None:
     }
     assert names
     assert all("<" not in name for name in names)
+
+
+def test_all_plots_draw_a_method_in_one_colour(tmp_path: Path) -> None:
+    colours: dict[str, set[str]] = {}
+    for plot in written(tmp_path / "benchmark.html", "ours").plots:
+        for trace in plot["data"]:
+            if trace["name"] in ("ours", "outside"):
+                colours.setdefault(trace["name"], set()).add(trace["marker"]["color"])
+    assert {name: len(used) for name, used in colours.items()} == {"ours": 1, "outside": 1}
+    assert colours["ours"] != colours["outside"]
+
+
+def test_an_interval_is_shown_from_five_crystals_on() -> None:
+    records = [record(id=str(place), solved=place % 2 == 0) for place in range(5)]
+    (five,) = (row for row in summarise_records(records, 20) if row["subset"] == "all")
+    (four,) = (row for row in summarise_records(records[:4], 20) if row["subset"] == "all")
+    assert with_interval(five, "solved").startswith("60.0 [")
+    assert with_interval(four, "solved") == "50.0"

@@ -83,7 +83,7 @@ def test_results_stand_beside_the_floor(trained: tuple[Path, str]) -> None:
     run, _ = trained
     assert (run / "results.csv").read_text().splitlines()[0] == COLUMNS
     rows = table(run / "results.csv")
-    assert {row["method"] for row in rows} == {"MultilayerPerceptron", "phase_zero"}
+    assert {row["method"] for row in rows} == {"mlp", "phase_zero"}
     assert {"all"} <= {row["subset"] for row in rows}
     for row in rows:
         assert 0 <= float(row["strict"]) <= float(row["solved"]) <= 1

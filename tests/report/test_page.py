@@ -77,7 +77,8 @@ def test_page_is_one_file_that_refers_to_nothing_outside(
     assert not re.search(r"https?:", own)
     assert not re.search(r"@import|url\(", own)
     names = {name for name, _ in reader.attributes}
-    assert not names & {"src", "href", "srcset", "action"}
+    assert not names & {"src", "srcset", "action"}
+    assert [value for name, value in reader.attributes if name == "href"] == ["../index.html"]
     assert path.stat().st_size < 12e6
     assert list(tmp_path.iterdir()) == [path]
     ids = [value for name, value in reader.attributes if name == "id"]

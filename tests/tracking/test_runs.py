@@ -104,7 +104,7 @@ def test_the_history_is_that_of_the_metrics_file(begun: tuple[Path, str, WandbFi
 def test_the_results_are_a_table_and_a_summary_beside_the_floor(begun: tuple[Path, str, WandbFile]) -> None:
     _, _, kept = begun
     shown = json.loads(_media(begun, "results.path").read_text())
-    assert {row[shown["columns"].index("method")] for row in shown["data"]} == {"MultilayerPerceptron", "phase_zero"}
+    assert {row[shown["columns"].index("method")] for row in shown["data"]} == {"mlp", "phase_zero"}
     place = shown["columns"].index("median_cc")
     for row in shown["data"]:
         method = row[0] if row[0] == "phase_zero" else "network"
