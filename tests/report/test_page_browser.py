@@ -40,6 +40,7 @@ DRIVE = """
     least: element("threshold").min,
     comparisons: [...document.querySelectorAll("[data-crystal]")].map((block) => block.hidden),
     pattern: [element("pattern-value").textContent, element("pattern").data[0].z.flat().reduce((sum, i) => sum + i, 0)],
+    maps: [...element("map-files").children].map((link) => decodeURIComponent(link.getAttribute("href"))),
     wide: document.documentElement.scrollWidth - innerWidth,
   });
   const seen = {};
@@ -165,3 +166,9 @@ def test_the_pattern_shows_the_plane_that_was_chosen(probe: dict, rock_salt: Sho
 def test_each_crystal_has_its_own_comparison(probe: dict) -> None:
     assert probe["seen"]["start"]["comparisons"] == [False, True, True]
     assert probe["seen"]["third"]["comparisons"] == [True, True, False]
+
+
+def test_the_maps_of_the_shown_crystal_can_be_downloaded(probe: dict, rock_salt: ShownCrystal) -> None:
+    names = [f"{what}.{kind}" for what in ("truth", "prediction") for kind in ("ccp4", "cube")]
+    assert probe["seen"]["start"]["maps"] == [f"maps/{rock_salt.file_stem}_{name}" for name in names]
+    assert probe["seen"]["third"]["maps"][0] != probe["seen"]["start"]["maps"][0]

@@ -37,6 +37,10 @@ DRIVE = """
       heading(name).click();
       (seen.orders[name] ??= []).push(order());
     }
+    const field = document.querySelector("input[type=search]");
+    field.value = "Sweep mlp";
+    field.dispatchEvent(new Event("input"));
+    seen.kept = [...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) => row.cells[0].textContent);
     seen.wide = document.documentElement.scrollWidth - innerWidth;
   } catch (error) { problems.push(String(error.stack)); }
   const result = Object.assign(document.createElement("pre"), { id: "probe" });
@@ -159,13 +163,15 @@ def test_few_epochs_have_a_tick_each_and_many_settings_have_room(outputs):
 
 
 @needs_chromium
-def test_the_page_of_several_runs_draws_and_sorts(outputs):
-    write_runs_page(outputs / "index.html", "Runs", *find_runs(outputs))
+def test_the_page_of_several_runs_draws_sorts_and_filters(outputs):
+    runs, broken = find_runs(outputs)
+    write_runs_page(outputs / "index.html", "Runs", runs * 4, broken)
     seen = drive(outputs / "index.html", DRIVE)
     assert seen["problems"] == []
-    assert seen["plots"] == [1, 2, 2]  # parallel coordinates; both curves of the two runs that have any
-    falling, rising = seen["orders"]["val. CC"]
+    assert seen["plots"] == [1, 8, 8]  # parallel coordinates; both curves of the runs that have any
+    falling, rising = (list(dict.fromkeys(order)) for order in seen["orders"]["val. CC"])
     assert falling == ["sweep/0", "first", "sweep/1"]
     assert rising == ["first", "sweep/0", "sweep/1"]  # what has no value stays last
-    assert seen["orders"]["run"] == [["sweep/1", "sweep/0", "first"]]
+    assert list(dict.fromkeys(seen["orders"]["run"][0])) == ["sweep/1", "sweep/0", "first"]
+    assert set(seen["kept"]) == {"sweep/0", "sweep/1"}
     assert seen["wide"] <= 0
