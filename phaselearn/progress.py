@@ -87,13 +87,15 @@ class Progress:
     def _line(self, seconds: float) -> str:
         """Return what is done after so many seconds."""
         if self._total is None:
-            return f"{self._description}: {self._done} in {_clock(seconds)}"
+            return f"{self._description}: {self._done} in {clock(seconds)}"
         left = seconds / (self._done - self._earlier) * (self._total - self._done)
-        return f"{self._description}: {self._done} of {self._total} in {_clock(seconds)}, about {_clock(left)} left"
+        return f"{self._description}: {self._done} of {self._total} in {clock(seconds)}, about {clock(left)} left"
 
 
-def _clock(seconds: float) -> str:
-    """Return minutes and seconds as text."""
+def clock(seconds: float) -> str:
+    """Return a time as text: minutes and seconds, or hours and minutes."""
+    if seconds >= 3600:
+        return f"{int(seconds) // 3600}:{int(seconds) % 3600 // 60:02d} h"
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
 
 

@@ -50,6 +50,8 @@ def print_training(
         floor = "" if objective.floor is None else f" (phase zero {objective.floor:.3f})"
         epoch = "" if objective.epoch is None else f" in epoch {objective.epoch + 1}"
         print(f"best:   {objective.metric} {objective.best:.3f}{floor}{epoch}")
+        if objective.floor is not None and objective.best <= objective.floor:
+            print("        no better than the map with every phase 0: it needs more epochs or more crystals")
     judged = "" if seconds is None else f"{seconds:.0f} s to judge {weights}, "
     print(f"took:   {trained}, {judged}at most {peak_memory():.0f} MiB of memory")
     print(f"more:   {command('phaselearn train', setting('resume', folder), f'trainer.max_epochs={more_epochs}')}")
