@@ -61,4 +61,4 @@ def test_no_line_where_progress_is_not_shown(clock: list[float], capsys: pytest.
     ("seconds", "text"), [(59.9, "0:59 min"), (3599, "59:59 min"), (3661, "1:01 h"), (90000, "25:00 h")]
 )
 def test_times_are_told_in_minutes_or_hours(seconds: float, text: str) -> None:
-    assert clock(seconds) == text
+    assert progress.clock(seconds) == text
