@@ -26,6 +26,7 @@ from phaselearn.report.content import ResultRow
 from phaselearn.report.curves import read_curves
 from phaselearn.report.figures import write_figures
 from phaselearn.report.named_crystals import cell_of_named, named_loader
+from phaselearn.report.observation_text import observation_text
 from phaselearn.report.page import write_page
 from phaselearn.report.showcase import choose_by_rank, show_crystals
 from phaselearn.report.volumes import write_ccp4, write_cube
@@ -133,7 +134,7 @@ def write_run(
         "model": f"{name} ({sum(p.numel() for p in model.parameters()):,} parameters)",
         "data": f"{data.configured_store.path()}: {data.definition.size}³, {data.definition.layout} layout, "
         f"{data.store().attributes['source']['name']}",
-        "observation": str(OmegaConf.to_container(config.observation)) if "observation" in config else "ideal",
+        "observation": observation_text(data.preparation.observation),
         "judged on": f"{len(dataset)} crystals of the {split} split",
         **data_facts,
         **facts,
