@@ -90,7 +90,7 @@ class JoblibLauncher(Launcher):
         with open_dict(config):
             config.hydra.job.num = number
         folder = Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)
-        note_failure(folder, _KILLED, config.hydra.overrides.task)
+        note_failure(folder, _KILLED, str(config.hydra.job.config_name), config.hydra.overrides.task)
 
 
 class _RememberedTask:  # no dataclass: Hydra runs this file before Python knows the module

@@ -35,9 +35,9 @@ class Failure:
         return " ".join(word for word in words if word.partition("=")[0].lstrip("+~") not in fixed)
 
 
-def note_failure(folder: Path, reason: str, overrides: Sequence[str]) -> None:
-    """Write the note into the folder of a job."""
-    told = f"{one_line(reason)}\n{command('phaselearn train', *overrides)}\n"
+def note_failure(folder: Path, reason: str, program: str, overrides: Sequence[str]) -> None:
+    """Write the note into the folder of a job of `phaselearn PROGRAM`."""
+    told = f"{one_line(reason)}\n{command(f'phaselearn {program}', *overrides)}\n"
     write_whole(folder / FAILED_FILE, told.encode(errors="backslashreplace"))
 
 

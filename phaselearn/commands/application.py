@@ -111,7 +111,7 @@ def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callab
             if told is None:
                 traceback.print_exc()
                 told = f"{type(error).__name__}: {error}"
-            note_failure(folder, told, hydra.overrides.task)
+            note_failure(folder, told, name, hydra.overrides.task)
             print(f"job {hydra.job.num} failed: {one_line(told)}", flush=True)
             return None
 

@@ -1,8 +1,9 @@
-"""`phaselearn solve FILE`: measured reflections in, a structure out."""
+"""`phaselearn solve FILE …`: measured reflections in, structures out."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,16 +24,19 @@ _USAGE = "phaselearn solve crystal.hkl"
 
 
 def main() -> None:
-    """Run the command; it leaves with code 0 where the structure is solved, and with 1 where it is not."""
-    sys.argv[1:] = [_as_setting(argument) for argument in sys.argv[1:]]
+    """Run the command; it leaves with code 0 where every structure is solved, and with 1 where one is not."""
+    sys.argv[1:] = _with_settings(sys.argv[1:])
     run_application("solve", _solve)
 
 
-def _as_setting(argument: str) -> str:
-    """Return `file=PATH` for the path of a file, and any other argument as it is."""
-    if argument.startswith("-") or ("=" in argument and not Path(argument).is_file()):
-        return argument
-    return setting("file", argument)
+def _with_settings(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with `file=PATH` in place of the path of a file, and a multirun in place of several."""
+    files = [each for each in arguments if not each.startswith("-") and ("=" not in each or Path(each).is_file())]
+    others = [each for each in arguments if each not in files]
+    if len(files) < 2:
+        return [*others, *(setting("file", file) for file in files)]
+    paths = [setting("file", file).removeprefix("file=") for file in files]
+    return ["--multirun", *others, f"file={','.join(paths)}"]
 
 
 def _solve(config: DictConfig) -> None:
@@ -43,7 +47,7 @@ def _solve(config: DictConfig) -> None:
 
     from phaselearn.commands.console import quiet_libraries
     from phaselearn.commands.settings import check
-    from phaselearn.determination.listing import listing
+    from phaselearn.determination.listing import in_one_line, listing
     from phaselearn.determination.pipeline import determine_structure
     from phaselearn.determination.reference import compared_with
     from phaselearn.files import write_whole
@@ -72,9 +76,12 @@ def _solve(config: DictConfig) -> None:
         found = determine_structure(data, instantiate(config.search), name, config.seconds, _announce)
         known = compared_with(reference, found) if reference is not None else None
         write_solution(folder, found, known, typed_command("solve"))
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        print(f"{printable(file)}: {in_one_line(found)}")
+        return
     print(listing(found, known))
     print(f"page:   {printable(folder / 'solve.html')}\nfolder: {printable(folder)}")
-    if not found.solved and HydraConfig.get().mode != RunMode.MULTIRUN:  # whose other jobs are to run
+    if not found.solved:
         raise SystemExit(1)
 
 

@@ -18,6 +18,14 @@ def listing(result: Determination, known: Comparison | None) -> str:
     return "\n".join(printable(line) for line in lines)
 
 
+def in_one_line(result: Determination) -> str:
+    """Return the verdict with space group, formula and R1 of the best attempt."""
+    word = "solved" if result.solved else "not solved"
+    best = result.best
+    found = f", {best.space_group.symbol}, {best.formula}, R1 {best.fit.r1:.3f}" if best is not None else ""
+    return printable(f"{word}: confidence {result.confidence:.2f}{found}, {result.seconds:.1f} s")
+
+
 def _measured(result: Determination) -> list[str]:
     data, statistics, wilson = result.data, result.merged.statistics, result.wilson
     experiment = data.experiment

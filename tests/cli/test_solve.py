@@ -13,6 +13,7 @@ import pytest
 from pymatgen.core import Structure
 
 from phaselearn.measured.reflection_data import ReflectionData
+from tests.cli.folders import table
 from tests.cli.inside import call, new_folder
 from tests.determination.samples import EXAMPLE, example, scrambled, within
 from tests.report.browser import drive, needs_chromium
@@ -94,8 +95,28 @@ def test_what_is_not_solved_has_exit_code_1_and_the_best_attempt(
     assert told["solved"] is False
     assert (tmp_path / "unsolved" / "solve.html").is_file()
     assert "what may help" in capsys.readouterr().out
-    assert call("solve", "-m", "noise.hkl", "seconds=0.1", "seed=1,2", "hydra.sweep.dir=several") == 0
-    assert len(list((tmp_path / "several").glob("*/solution.json"))) == 2
+
+
+def test_several_files_end_in_one_table_and_the_worst_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_hkl(scrambled(within(example(), 1.7)), tmp_path / "it's noise, b.hkl")
+    shutil.copy(EXAMPLE.with_suffix(".ins"), tmp_path / "it's noise, b.ins")
+    for suffix in (".hkl", ".ins"):
+        shutil.copy(EXAMPLE.with_suffix(suffix), tmp_path / f"a{suffix}")
+    files = ("a.hkl", "it's noise, b.hkl")
+    assert call("solve", *files, "seconds=0.1", "hydra.sweep.dir=two") == 1
+    two = table(tmp_path / "two" / "solved.csv")
+    assert [(row["crystal"], row["verdict"]) for row in two] == list(zip(files, ("solved", "not solved"), strict=True))
+    assert two[0]["space_group"] == "P 1 21/c 1"
+    assert 'href="0/solve.html"' in (tmp_path / "two" / "solved.html").read_text()
+    (tmp_path / "empty.hkl").touch()
+    assert call("solve", "empty.hkl", "it's noise, b.hkl", "seconds=0.1", "hydra.sweep.dir=failing") == 2
+    failing = table(tmp_path / "failing" / "solved.csv")
+    assert [row["verdict"] for row in failing] == ["failed", "not solved"]
+    assert "empty.hkl" in failing[0]["crystal"]
+    assert "1 of 2 jobs failed; the first because empty.hkl" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -172,9 +172,9 @@ def test_two_runs_of_which_one_is_broken_are_not_compared(outputs: Path) -> None
 
 
 def test_a_job_that_failed_is_told_and_says_what_it_was(outputs: Path) -> None:
-    note_failure(outputs / "other", "no\nnumber \x1b[0m", ["loss=l1", "optim.optimizer.lr=1e30"])
+    note_failure(outputs / "other", "no\nnumber \x1b[0m", "train", ["loss=l1", "optim.optimizer.lr=1e30"])
     (outputs / "early").mkdir()
-    note_failure(outputs / "early", "nothing", [])
+    note_failure(outputs / "early", "nothing", "train", [])
     failure = read_failure(outputs / "other")
     assert failure == Failure("no number \\x1b[0m", "phaselearn train loss=l1 optim.optimizer.lr=1e30")
     assert failure.choices(["loss"]) == "optim.optimizer.lr=1e30"
