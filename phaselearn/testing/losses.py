@@ -34,7 +34,7 @@ class LossContract:
     """Tests of a loss. A subclass builds the loss, and pytest collects the tests."""
 
     def loss(self) -> Loss:
-        """Return the loss under test, for pairs in the full layout, on boxes that are no cubes."""
+        """Return the loss under test, for pairs in the full layout, on boxes of unequal edges."""
         raise NotImplementedError("a contract needs a loss: override `loss`")
 
     @pytest.fixture
