@@ -80,7 +80,8 @@ class Calibration:
 
     Attributes:
         regime, method: names of the regime and the method.
-        fitted, checked: numbers of crystals that the confidence was fitted on and checked on.
+        fitted: number of data sets that the confidence was fitted on, scrambled ones included.
+        checked: number of crystals that it was checked on.
         expected_error: expected calibration error over ten bins of equally many crystals.
         auc: area under the ROC curve; NaN if all crystals are solved or none is.
         precision: share of solved crystals among the most confident ones, at the confidence down to which 80 % of the

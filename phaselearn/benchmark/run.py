@@ -18,7 +18,7 @@ from phaselearn.benchmark.records import CrystalRecord, write_records
 from phaselearn.benchmark.regimes import Regime
 from phaselearn.benchmark.results import Results
 from phaselearn.benchmark.runner import Contender, RunSettings, run_contender
-from phaselearn.benchmark.scrambling import FalseClaims, false_claims, scrambled
+from phaselearn.benchmark.scrambling import FalseClaims, false_claims, scrambled, unsolved
 from phaselearn.benchmark.table import Row, summarise_records, write_table
 from phaselearn.errors import UserError
 from phaselearn.files import write_csv, write_whole
@@ -40,7 +40,8 @@ class BenchmarkPlan:
         resamples: number of bootstrap samples.
         peer_count: largest number of crystals for outside programs.
         confidence: names of the methods with a calibrated confidence.
-        confidence_count: number of training crystals that the confidence is fitted on; 0 for no calibration.
+        confidence_count: number of training crystals that the confidence is fitted on, with their data and with
+            scrambled ones; 0 for no calibration.
         scrambled_count: number of tested crystals whose data are scrambled, too, to count false claims of a solution.
         homometry: largest R at which |F| of two crystals agree; None to skip the search for such pairs.
     """
@@ -125,7 +126,11 @@ def _calibrate(
     seen: frozenset[str],
     plan: BenchmarkPlan,
 ) -> tuple[list[Calibration], list[FalseClaims]]:
-    """Fit the confidence of the methods that have one, check it, and count what they claim of scrambled data."""
+    """Fit the confidence of the methods that have one, check it, and count what they claim of scrambled data.
+
+    It is fitted on training crystals and on their scrambled data, none of which has a solution: where nearly every
+    crystal is solved, a method would not see otherwise what it looks like if it fails.
+    """
     if not plan.confidence_count:
         if plan.scrambled_count:
             raise UserError(
@@ -145,7 +150,8 @@ def _calibrate(
         for method in methods:
             if not method.fits(regime):
                 continue
-            fitted = run_contender(method, regime, fitted_on, seen, plan.settings)
+            false = run_contender(method, scrambled(regime), fitted_on, seen, plan.settings)
+            fitted = run_contender(method, regime, fitted_on, seen, plan.settings) + unsolved(false)
             own = [record for record in records if record.method == method.name and record.regime == regime.name]
             calibrations.append(check(fitted, own))
             if plan.scrambled_count:

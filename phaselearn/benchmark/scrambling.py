@@ -126,7 +126,7 @@ class FalseClaims:
 
     Attributes:
         regime, method: names of the regime that is scrambled, and of the method.
-        fitted: number of training crystals that the confidence was fitted on.
+        fitted: number of data sets that the confidence was fitted on.
         n: number of scrambled data sets that the method did not solve. Crystals of few reflections, or of one kind of
             intensity, keep their solution; where the method finds it, the claim is right.
         above: number of those with a confidence above 0.5.
@@ -156,15 +156,20 @@ def table_cells(claims: FalseClaims) -> tuple[str, ...]:
     )
 
 
+def unsolved(records: Sequence[CrystalRecord]) -> list[CrystalRecord]:
+    """Return the records of scrambled data without those that kept their solution, or are too few to be judged."""
+    return [record for record in records if record.counted and not record.solved]
+
+
 def false_claims(regime: Regime, fitted: Sequence[CrystalRecord], found: Sequence[CrystalRecord]) -> FalseClaims:
     """State the confidence in what a method found in scrambled data.
 
     Args:
         regime: the regime, not scrambled.
-        fitted: records of training crystals in this regime, on which the confidence is fitted.
+        fitted: records on which the confidence is fitted.
         found: records of the scrambled data.
     """
-    counted = [record for record in found if record.counted and not record.solved]
+    counted = unsolved(found)
     stated = Confidence(fitted)(counted)
     return FalseClaims(
         regime=regime.name,

@@ -1,5 +1,6 @@
 """The measuring instrument itself: same |F| for all, nobody handed the truth, intervals, audits."""
 
+import csv
 from dataclasses import replace
 
 import numpy as np
@@ -8,12 +9,13 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from phaselearn.benchmark import run
 from phaselearn.benchmark.comparison import compare
 from phaselearn.benchmark.contenders import parameter_free, regime_from
-from phaselearn.benchmark.crystals import choose_crystals, crystals_of_source, crystals_of_store
+from phaselearn.benchmark.crystals import BenchmarkSet, choose_crystals, crystals_of_source, crystals_of_store
 from phaselearn.benchmark.intervals import bootstrap_interval
 from phaselearn.benchmark.leakage import audit
-from phaselearn.benchmark.records import read_records, write_records
+from phaselearn.benchmark.records import Attempt, read_records, write_records
 from phaselearn.benchmark.regimes import InputPreparation, Regime, batches
 from phaselearn.benchmark.run import BenchmarkPlan, run_benchmark
 from phaselearn.benchmark.runner import ModelContender, RunSettings, Timed, run_contender
@@ -264,3 +266,27 @@ def test_a_whole_benchmark_writes_its_files(crystals, tmp_path):
     assert "http" not in page.split("</script>")[-1]
     with pytest.raises(UserError, match="confidence"):
         run_benchmark(tmp_path, chosen, [IDEAL], contenders, [], replace(plan, confidence_count=5), {})
+
+
+def test_a_method_that_fails_nowhere_is_not_sure_of_scrambled_data(crystals, tmp_path, monkeypatch):
+    def records(contender, regime, crystals, seen, settings):
+        is_false = regime.name.endswith("scrambled")
+        r_factor = 0.3 if is_false else 0.1
+        return [
+            record(
+                id=str(place),
+                regime=regime.name,
+                method=contender.name,
+                solved=not is_false,
+                r_factor=r_factor + 1e-3 * place,
+                attempts=(Attempt(1, 0.1, not is_false),),
+            )
+            for place in range(40)
+        ]
+
+    monkeypatch.setattr(run, "run_contender", records)
+    plan = BenchmarkPlan(RunSettings(tmp_path / "crystals", 8, 0), 50, 4, ["random_phase"], 4, 4, None)
+    chosen = BenchmarkSet(tested=tuple(crystals[:4]), training=tuple(crystals[4:8]))
+    run_benchmark(tmp_path, chosen, [IDEAL], [contender("random_phase")], [], plan, {})
+    [claims] = list(csv.DictReader((tmp_path / "scrambled.csv").open()))
+    assert (claims["n"], claims["above"], claims["fitted"]) == ("40", "0", "80")
