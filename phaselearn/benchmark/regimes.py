@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.layout import Shape, inside_nyquist, miller_box, resized
-from phaselearn.crystal.observed import box_for
+from phaselearn.crystal.layout import Shape, inside_nyquist, miller_box
+from phaselearn.crystal.sphere import Sphere, sphere_box
 from phaselearn.crystal.structure_factors import structure_factors
-from phaselearn.data.batch import Batch, ideal_batch, map_batch
+from phaselearn.data.batch import Batch, crystals_of_batch, map_batch
 from phaselearn.data.pairs import PairDefinition, make_intensity, pad_atoms, pad_displacements
+from phaselearn.data.preparation.joining import joined
 from phaselearn.data.preparation.observation import ObservationModel
 from phaselearn.data.preparation.preparation import measured_batch
+from phaselearn.data.preparation.transforms import maps_of_input
 from phaselearn.data.structures import Crystal
 
 _POINTS_OF_A_BATCH = 1 << 22  # of the boxes of a batch; bounds the memory
@@ -33,7 +35,7 @@ class Regime:
         definition: size, layout and scattering of the pairs.
         observation: limits and errors of the measurement.
         resolution: resolution in Å to which all reflections are there, on boxes as large as the crystals need; None for
-            the reflections that the definition's N³ points hold.
+            the reflections that the definition holds.
     """
 
     name: str
@@ -45,16 +47,19 @@ class Regime:
         """Whether a network trained on such pairs can read these data."""
         return self.resolution is None and all(
             getattr(self.definition, name) == getattr(definition, name)
-            for name in ("size", "layout", "scattering", "b_iso")
+            for name in ("size", "layout", "scattering", "b_iso", "resolution")
         )
+
+    @property
+    def reach(self) -> float | None:
+        """The resolution in Å for which boxes are as large as the crystals need; None for boxes of N³."""
+        return self.definition.resolution if self.resolution is None else self.resolution
 
     def box(self, crystals: Sequence[Crystal]) -> Shape:
         """Return n₁, n₂, n₃ of the box that holds the reflections of each of these crystals."""
-        if self.resolution is None:
-            return (self.definition.size,) * 3
-        # The largest index along an axis, at d ≥ d_min, is the length of the cell's edge over d_min.
-        edges = np.max([np.linalg.norm(crystal.lattice, axis=1) for crystal in crystals], axis=0)
-        return box_for([math.floor(edge / self.resolution * (1 + 1e-6)) for edge in edges])
+        if self.reach is None:
+            return self.definition.box()
+        return sphere_box(np.stack([crystal.lattice for crystal in crystals]), self.reach)
 
     def groups(self, crystals: Sequence[Crystal], batch_size: int) -> list[list[Crystal]]:
         """Split crystals into batches, each of similar ones, so that little of it is padding."""
@@ -101,39 +106,36 @@ def batches(
         for box in dict.fromkeys(boxes):
             rows = torch.tensor([row for row, own in enumerate(boxes) if own == box])
             own_seeds = [seeds[row] for row in rows.tolist()]
-            ideal = ideal_batch(
-                intensity=_intensity(lattice[rows].float(), numbers[rows], positions[rows], regime, box),
-                density=None,
+            ideal = crystals_of_batch(
                 lattice=lattice[rows],
                 atoms=(numbers[rows], positions[rows]),
                 prototype_seen=seen[rows],
                 row=torch.tensor([value % (1 << 31) for value in own_seeds]),
                 u_iso=None if u_iso is None else u_iso[rows],
             )
+            ideal["intensity"] = _intensity(lattice[rows].float(), numbers[rows], positions[rows], regime, box)
+            if regime.resolution is None and regime.definition.resolution is not None:
+                ideal["observed"] = _spheres([chosen[row] for row in rows.tolist()], regime.definition.resolution)
             layout = regime.definition.layout
             parts.append(
                 measured_batch(ideal, regime.observation, layout, own_seeds, preparation.transform, preparation.scaling)
             )
             places.append(rows)
-        yield chosen, _joined(parts, places, regime.box(chosen))
+        order = torch.cat(places).argsort()
+        whole = joined(parts, maps_of_input(preparation.transform))
+        yield chosen, whole if len(parts) == 1 else map_batch(whole, partial(torch.index_select, dim=0, index=order))
 
 
-def _joined(parts: Sequence[Batch], places: Sequence[Tensor], shape: Shape) -> Batch:
-    """Return batches on boxes of their own as one, on a box that holds the reflections of each."""
-    if len(parts) == 1:
-        return parts[0]
-    order = torch.cat(list(places)).argsort()
-    whole = [map_batch(part, lambda values: resized(values, shape) if values.ndim == 4 else values) for part in parts]
-    joined = {name: torch.cat([cast(Mapping[str, Tensor], part)[name] for part in whole])[order] for name in whole[0]}
-    # Made in a loop, it is not a TypedDict to a type checker; its keys are those of a batch.
-    return cast(Batch, joined)
+def _spheres(crystals: Sequence[Crystal], resolution: float) -> Tensor:
+    """Return a bool mask (B, n₁, n₂, n₃) of the reflections down to a resolution in Å, of crystals with equal boxes."""
+    return torch.stack([Sphere.of(crystal.lattice, resolution).mask for crystal in crystals])
 
 
 def _intensity(lattice: Tensor, numbers: Tensor, positions: Tensor, regime: Regime, shape: Shape) -> Tensor:
     """Return the ideal intensities (B, n₁, n₂, n₃)."""
     definition = regime.definition
     if regime.resolution is None:
-        return make_intensity(lattice, numbers, positions, definition)
+        return make_intensity(lattice, numbers, positions, definition, shape)
     if regime.observation.needs_atoms:  # it calculates its own
         return lattice.new_zeros((len(lattice), *shape))
     factors = structure_factors(lattice, numbers, positions, miller_box(shape), definition.scattering, definition.b_iso)

@@ -64,9 +64,7 @@ def _explain(overrides: list[str]) -> None:
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     definition = data.definition
     print(f"model:  {type(model).__name__}, {trained:,} weights to train")
-    print(
-        f"pairs:  {definition.size}³, {definition.layout} layout, {definition.sampling} density, σ {definition.sigma} Å"
-    )
+    print(f"pairs:  {definition.extent}, {definition.sampling} density, σ {definition.sigma} Å")
     print(f"store:  {printable(_store(data.configured_store))}")
     print(f"run it: {command('phaselearn train', *overrides)}")
 

@@ -46,7 +46,7 @@ def _prepare(config: DictConfig) -> None:
             _repair(path, config.data.build.workers, config.trust)
         return
     store = build_data(config).configured_store.build(overwrite=config.overwrite)
-    print(printable(f"{store.path}: {len(store)} pairs of {store.definition.size}³, {store.definition.layout} layout"))
+    print(printable(f"{store.path}: {len(store)} pairs of {store.definition.extent}"))
     for reason, count in store.attributes["left_out"].items():
         print(printable(f"  left out: {count} × {reason}"))
 

@@ -244,7 +244,7 @@ def load_weights(model: DensityModel, path: Path) -> None:
         name, (have, want) = next(iter(wrong.items()))
         raise UserError(
             f"{path} is of another model or grid ({name}: {have} in the file, {want} in this model of "
-            f"{model.definition.size}³ voxels): evaluate with the data it was trained on, e.g. "
+            f"{model.definition.extent}): evaluate with the data it was trained on, e.g. "
             f"`{command('phaselearn evaluate', setting('run', path.parent))}`"
         )
     model.load_state_dict(state)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from phaselearn.crystal.lattice import inverse_d_squared, metric, reciprocal, volume
-from phaselearn.crystal.layout import BOX, Indices, Shape, inside_nyquist, miller_box, shape_from, shape_of
+from phaselearn.crystal.layout import BOX, Indices, Shape, inside_nyquist, miller_box, resized, shape_from, shape_of
 from phaselearn.crystal.structure_factors import along_axes, geometric_sum
 
 WEIGHTS = ("atomic_number", "unit")
@@ -83,6 +83,16 @@ def structure_factors_from_map(density: Tensor, lattice: Tensor) -> Tensor:
     density = density if density.dtype == torch.float64 else density.float()
     factors = torch.fft.ifftn(density, dim=BOX)
     return factors * volume(lattice)[:, None, None, None]
+
+
+def interpolated(maps: Tensor, shape: Shape) -> Tensor:
+    """Return periodic maps (B, m₁, m₂, m₃) on other voxels, (B, n₁, n₂, n₃), by their Fourier series.
+
+    Nyquist planes are left out, and so are the frequencies that the other voxels cannot hold.
+    """
+    if shape_of(maps) == shape:
+        return maps
+    return torch.fft.fftn(resized(torch.fft.ifftn(maps, dim=BOX), shape), dim=BOX).real
 
 
 def band_limited_density(

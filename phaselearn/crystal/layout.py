@@ -2,7 +2,8 @@
 
 `octant` has h, k, l = 0 … N−1, as in the 2021 report; it is complete only for Laue classes that contain mmm.
 `full` is the FFT box, h = −n/2 … n/2−1 in FFT order with empty Nyquist planes: all that a map of n voxels along this
-axis can hold. The report's boxes have N³ points. All others have n₁ × n₂ × n₃, as many as the resolution requires.
+axis can hold. `sphere` has the reflections down to a resolution; a batch has them on FFT boxes (`phaselearn.crystal.
+sphere`). The report's boxes have N³ points. All others have n₁ × n₂ × n₃, as many as the resolution requires.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-LAYOUTS = ("octant", "full")
+LAYOUTS = ("octant", "full", "sphere")
 
 Shape = tuple[int, int, int]
 BOX = (-3, -2, -1)  # the axes of a box or map, after any others
@@ -28,7 +29,7 @@ def miller_indices(layout: str, size: int) -> Tensor:
     """
     if layout == "octant":
         return torch.arange(size)
-    if layout == "full":
+    if layout in ("full", "sphere"):
         return torch.fft.fftfreq(size, 1 / size).round().long()
     raise ValueError(f"unknown layout '{layout}': allowed are {', '.join(LAYOUTS)}")
 
@@ -57,16 +58,16 @@ def inside_nyquist(size: int | Shape, device: torch.device | None = None) -> Ten
 
 
 def held_reflections(layout: str, size: int | Shape, device: torch.device | None = None) -> Tensor:
-    """Return a bool mask (n₁, n₂, n₃) of the places in an array that hold reflections.
+    """Return a bool mask (n₁, n₂, n₃) of the places in an array that can hold reflections.
 
     Args:
-        layout: `octant` or `full`.
+        layout: `octant`, `full` or `sphere`; of the last, the mask of a crystal is `Sphere.mask`.
         size: n₁, n₂, n₃, or one number if they are equal.
         device: device of the mask.
     """
-    if layout == "full":
-        return inside_nyquist(size, device)
-    return torch.ones(shape_from(size), dtype=torch.bool, device=device)
+    if layout == "octant":
+        return torch.ones(shape_from(size), dtype=torch.bool, device=device)
+    return inside_nyquist(size, device)
 
 
 def friedel_mate(values: Tensor) -> Tensor:
@@ -89,7 +90,7 @@ def to_full_box(values: Tensor, layout: str) -> Tensor:
         (..., n₁, n₂, n₃) in FFT order.
     """
     shape = shape_of(values)
-    if layout == "full":
+    if layout != "octant":
         return values * inside_nyquist(shape, values.device).to(values.dtype)
     h, k, l = (slice((size + 1) // 2) for size in shape)  # noqa: E741
     box = torch.zeros_like(values)

@@ -9,23 +9,26 @@ from torch import Tensor
 
 
 class Batch(TypedDict, total=False):
-    """B crystals on grids of N³ points, as a dictionary of tensors, which Lightning moves between devices as it is.
+    """B crystals on boxes of n₁ × n₂ × n₃ points, as a dictionary of tensors, which Lightning moves between devices as
+    it is.
 
+    The boxes are those of the pairs, N³, or in the layout `sphere` the smallest that holds every crystal of the batch.
     A is the number of atoms of the largest crystal in the batch. A part may be missing: training batches hold only the
     parts that the model and its loss read, and those of the benchmark have no density.
     """
 
     input: Tensor
-    """(B, N, N, N) float32: the network's input, intensities that are transformed and scaled."""
+    """(B, n₁, n₂, n₃) float32: the network's input, intensities that are transformed and scaled."""
     intensity: Tensor
-    """(B, N, N, N) float32: measured intensities, in the layout of the pairs, in electrons² or, where a measurement
+    """(B, n₁, n₂, n₃) float32: measured intensities, in the layout of the pairs, in electrons² or, where a measurement
     counts, in counts; 0 where unmeasured."""
     sigma: Tensor
-    """(B, N, N, N) float32: σ of the intensities as an experiment would state it; missing where none does."""
+    """(B, n₁, n₂, n₃) float32: σ of the intensities as an experiment would state it; missing where none does."""
     observed: Tensor
-    """(B, N, N, N) bool: the reflections that were measured."""
+    """(B, n₁, n₂, n₃) bool: the reflections that were measured. In a batch of ideal pairs, those that the pairs hold;
+    missing where the box alone decides it."""
     density: Tensor
-    """(B, N, N, N) float32: the true density in electrons/Å³, or scaled by `data.preparation.target_scaling`."""
+    """(B, n₁, n₂, n₃) float32: the true density in electrons/Å³, or scaled by `data.preparation.target_scaling`."""
     lattice: Tensor
     """(B, 3, 3) float32 in Å: rows are the cell vectors a, b, c."""
     numbers: Tensor
@@ -42,30 +45,24 @@ class Batch(TypedDict, total=False):
     """(B,) int64: a number for each crystal, its row in the store; it seeds the starting phases."""
 
 
-def ideal_batch(
+def crystals_of_batch(
     *,
-    intensity: Tensor,
-    density: Tensor | None,
     lattice: Tensor,
     atoms: tuple[Tensor, Tensor] | None,
     prototype_seen: Tensor,
     row: Tensor,
     u_iso: Tensor | None = None,
 ) -> Batch:
-    """Return a batch of ideal pairs, which no experiment has measured yet.
+    """Return what a batch holds of its crystals; with their `intensity` and perhaps `density`, it holds ideal pairs.
 
     Args:
-        intensity: intensities (B, N, N, N) in electrons².
-        density: densities (B, N, N, N) in electrons/Å³; None to leave them out.
-        lattice: lattices (B, 3, 3) in Å, in any precision; the batch holds them in that of the intensities.
+        lattice: lattices (B, 3, 3) in Å, in any precision; the batch holds them in float32.
         atoms: atomic numbers (B, A) and fractional positions (B, A, 3); None to leave them out.
         prototype_seen: whether a training crystal has the same structure type, (B,) bool.
         row: a number (B,) for each crystal.
         u_iso: U (B, A) in Å² of the atoms, NaN where a structure gives none; None where none gives any.
     """
-    batch = Batch(intensity=intensity, lattice=lattice.to(intensity.dtype), prototype_seen=prototype_seen, row=row)
-    if density is not None:
-        batch["density"] = density
+    batch = Batch(lattice=lattice.float(), prototype_seen=prototype_seen, row=row)
     if atoms is not None:
         batch["numbers"], batch["positions"] = atoms
     if u_iso is not None:

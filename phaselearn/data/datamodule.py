@@ -12,6 +12,7 @@ from phaselearn.data.loading.dataset import PairDataset
 from phaselearn.data.loading.endless import EndlessLoader, EndlessPairs, TrainingStream, endless_source
 from phaselearn.data.loading.loader import PairLoader, share_of_processes
 from phaselearn.data.loading.loading import Loading
+from phaselearn.data.loading.sphere_dataset import dataset_of
 from phaselearn.data.preparation.preparation import Preparation
 from phaselearn.data.split import SPLITS, nested_subset, split_rows
 from phaselearn.data.store.pair_store import PairStore
@@ -134,12 +135,12 @@ class PairDataModule(pl.LightningDataModule):
 
     def _dataset(self, rows: np.ndarray, preparation: Preparation) -> PairDataset:
         store = self.store()
-        return PairDataset(
+        return dataset_of(
             store,
             rows,
             preparation,
             seen=self.seen_prototypes(),
-            in_memory=self.loading.fits_memory(len(rows) * store.bytes_a_pair()),
+            in_memory=self.loading.fits_memory(store.bytes_of(rows)),
             held=self.loading.held,
         )
 

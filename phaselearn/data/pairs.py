@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -13,11 +15,13 @@ from phaselearn.crystal.cartesian import cartesian_band_limited_density, cartesi
 from phaselearn.crystal.density import SAMPLINGS, WEIGHTS, band_limited_density, gaussian_density
 from phaselearn.crystal.layout import LAYOUTS, Shape, held_reflections, miller_indices
 from phaselearn.crystal.scattering import SCATTERING
+from phaselearn.crystal.sphere import MOST_POINTS, Sphere, sphere_box
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.data.structures import Crystal
 from phaselearn.errors import UserError, choose
 
 FRAMES = ("fractional", "cartesian")
+_FINEST, _COARSEST = 0.3, 10.0  # Å, resolutions of a sphere
 
 _DENSITY = {
     ("fractional", "point"): gaussian_density,
@@ -32,20 +36,21 @@ class PairDefinition:
     """The definition of the pairs in a store; stores with equal definitions hold comparable pairs.
 
     Attributes:
-        size: N, number of points along each axis of pattern and map.
-        layout: layout of the pattern, `octant` or `full` (see `phaselearn.crystal.layout`).
+        size: N, number of points along each axis of pattern and map; None for a sphere.
+        layout: layout of the pattern, `octant`, `full` or `sphere` (see `phaselearn.crystal.layout`).
         scattering: form factors of the atoms, `atomic_number`, `xray`, `electron` or `neutron`.
         b_iso: isotropic displacement parameter of all atoms in the intensities, in Å².
         weight: weight of an atom in the density, `atomic_number` or `unit`.
         sigma: standard deviation of an atom in the density, in Å.
         frame: frame of the voxels, `fractional` or `cartesian`.
         sampling: how the density is sampled, `point` or `band_limited`.
+        resolution: d_min of a sphere in Å, for intensities and density; None for the other layouts.
 
     Raises:
         UserError: a value is not allowed.
     """
 
-    size: int
+    size: int | None
     layout: str
     scattering: str
     b_iso: float
@@ -53,6 +58,7 @@ class PairDefinition:
     sigma: float
     frame: str
     sampling: str
+    resolution: float | None = None
 
     def __post_init__(self) -> None:
         allowed = {
@@ -64,24 +70,129 @@ class PairDefinition:
         }
         for name, options in allowed.items():
             choose(f"data.definition.{name}", getattr(self, name), options, command="phaselearn train")
-        if self.size < 4 or self.size % 2:
-            raise _refused("size", self.size, "an even number of at least 4", 10)
+        if self.layout == "sphere":
+            self._check_sphere()
+        else:
+            self._check_box()
         if self.sigma <= 0:
             raise _refused("sigma", self.sigma, "a positive width in Å", 0.35)
         if self.b_iso < 0:
             raise _refused("b_iso", self.b_iso, "at least 0 Å²", 1.0)
 
+    def _check_box(self) -> None:
+        if self.size is None or self.size < 4 or self.size % 2:
+            raise _refused("size", self.size, "an even number of at least 4", 10)
+        if self.resolution is not None:
+            raise UserError(
+                f"data.definition.resolution={self.resolution} belongs to layout=sphere, while a box of {self.extent} "
+                "ends where its indices do: take data=sphere1.0, or data.definition.resolution=null"
+            )
+
+    def _check_sphere(self) -> None:
+        if self.size is not None:
+            raise UserError(
+                f"data.definition.size={self.size} is the size of one box, and with layout=sphere each crystal has its "
+                "own: take data=sphere1.0, or data.definition.size=null data.definition.resolution=1.0"
+            )
+        if self.resolution is None or not _FINEST <= self.resolution <= _COARSEST:
+            raise _refused("resolution", self.resolution, f"a resolution from {_FINEST} to {_COARSEST} Å", 1.0)
+        needed = {"frame": "fractional", "sampling": "band_limited"}
+        for name, only in needed.items():
+            if getattr(self, name) != only:
+                raise UserError(
+                    f"data.definition.{name}={getattr(self, name)} with layout=sphere: its maps are single cells, made "
+                    f"of the reflections in the sphere; data.definition.{name}={only} is needed"
+                )
+
+    @property
+    def extent(self) -> str:
+        """The reflections of a pair in words, such as `20³, octant layout` or `sphere of 1.0 Å`."""
+        return f"sphere of {self.resolution} Å" if self.size is None else f"{self.size}³, {self.layout} layout"
+
+    def fixed_size(self, asking: str) -> int:
+        """Return N.
+
+        Args:
+            asking: name of the network that needs it, for the error.
+
+        Raises:
+            UserError: the pairs have boxes of their own.
+        """
+        if self.size is None:
+            raise UserError(
+                f"{asking} needs boxes of one size, and data.definition.layout={self.layout} gives each crystal its "
+                "own: take model=unrolled, or data=hkl20_full"
+            )
+        return self.size
+
+    def box(self) -> Shape:
+        """Return the N × N × N of the definition.
+
+        Raises:
+            ValueError: the pairs have boxes of their own.
+        """
+        if self.size is None:
+            raise ValueError(f"the layout {self.layout} has no box of one size")
+        return self.size, self.size, self.size
+
+    def sphere(self, lattice: np.ndarray) -> Sphere:
+        """Return the reflections of a crystal in the layout `sphere`, from its lattice (3, 3) in Å.
+
+        Raises:
+            ValueError: the layout is another.
+        """
+        return Sphere.of(lattice, self.finest)
+
+    @property
+    def finest(self) -> float:
+        """d_min of the sphere in Å.
+
+        Raises:
+            ValueError: the layout is another.
+        """
+        if self.resolution is None:
+            raise ValueError(f"the layout {self.layout} has no sphere")
+        return self.resolution
+
+    def may_list(self, lattice: np.ndarray) -> bool:
+        """Return whether the box of a crystal, from its lattice (3, 3) in Å, is not too large to be worked with."""
+        return self.resolution is None or math.prod(sphere_box(lattice, self.resolution)) <= MOST_POINTS
+
+    def list_length(self, lattice: np.ndarray) -> int:
+        """Return how long the list of a crystal is, from its lattice (3, 3) in Å; 0 if the pairs are boxes."""
+        return 0 if self.resolution is None else len(self.sphere(lattice))
+
+    def sample_shapes(self, longest: int = 0) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the intensities and the density of a crystal as a store holds them.
+
+        Args:
+            longest: in the layout `sphere`, the length of the longest list; shorter ones are padded with zeros.
+        """
+        if self.size is None:
+            return {"intensity": (longest,), "density": (longest, 2)}
+        return {"intensity": (self.size,) * 3, "density": (self.size,) * 3}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Return the definition from the values that `as_dict` gives.
+
+        Raises:
+            TypeError: there are other values, or one is missing or of the wrong kind.
+            UserError: a value is not allowed.
+        """
+        return cls(**{"size": None, **values})
+
     def as_dict(self) -> dict[str, object]:
-        """Return the definition as plain values."""
-        return asdict(self)
+        """Return the definition as plain values, without those that its layout does not have."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
     def difference(self, other: PairDefinition) -> dict[str, tuple[object, object]]:
         """Return the values that differ, as {name: (own value, other value)}."""
-        mine, theirs = self.as_dict(), other.as_dict()
+        mine, theirs = asdict(self), asdict(other)
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
 
 
-def _refused(key: str, given: float, needed: str, example: float) -> UserError:
+def _refused(key: str, given: float | None, needed: str, example: float) -> UserError:
     key = f"data.definition.{key}"
     return UserError(f"{key}={given}: {needed} is needed, e.g. {key}={example}")
 
@@ -136,7 +247,7 @@ def make_intensity(
     lattice: Tensor, numbers: Tensor, positions: Tensor, definition: PairDefinition, shape: Shape | None = None
 ) -> Tensor:
     """Compute the intensities alone; arguments and result as in `make_pairs`."""
-    shape = shape or (definition.size,) * 3
+    shape = shape or definition.box()
     h, k, l = (miller_indices(definition.layout, size) for size in shape)  # noqa: E741
     factors = structure_factors(lattice, numbers, positions, (h, k, l), definition.scattering, definition.b_iso)
     intensity = factors.real.square() + factors.imag.square()
@@ -148,4 +259,4 @@ def make_density(
 ) -> Tensor:
     """Compute the densities alone; arguments and result as in `make_pairs`."""
     density = _DENSITY[definition.frame, definition.sampling]
-    return density(lattice, numbers, positions, shape or (definition.size,) * 3, definition.sigma, definition.weight)
+    return density(lattice, numbers, positions, shape or definition.box(), definition.sigma, definition.weight)

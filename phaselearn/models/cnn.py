@@ -57,7 +57,7 @@ class PeriodicConvolutions(DensityModel):
                 "least 1, the blocks at least 0, the kernel size odd and at least 3, "
                 "e.g. model.width=32 model.blocks=6 model.kernel_size=3"
             )
-        largest = max(1, (self.definition.size - 1) // (kernel_size - 1))
+        largest = max(1, (self.definition.fixed_size(type(self).__name__) - 1) // (kernel_size - 1))
         dilations = [min((1, 2, 4)[block % 3], largest) for block in range(blocks)]
         same = (kernel_size - 1) // 2
         self.network = nn.Sequential(

@@ -37,7 +37,7 @@ class MultilayerPerceptron(DensityModel):
             raise UserError(
                 f"model.hidden_sizes={list(hidden_sizes)}: each must be at least 1, e.g. 'model.hidden_sizes=[100,100]'"
             )
-        voxels = self.definition.size**3
+        voxels = self.definition.fixed_size(type(self).__name__) ** 3
         sizes = [voxels, *hidden_sizes, voxels]
         layers = [nn.Linear(a, b) for a, b in pairwise(sizes)]
         self.layers = nn.ModuleList(layers)

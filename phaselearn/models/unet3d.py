@@ -75,7 +75,7 @@ class UNet3D(DensityModel):
                 f"model.levels={levels}, model.width={width}, model.blocks={blocks}: each must be at least 1, "
                 "e.g. `phaselearn train model=unet3d model.levels=3`"
             )
-        self.factor = duplication_factor(self.definition.size, smallest, levels)
+        self.factor = duplication_factor(self.definition.fixed_size(type(self).__name__), smallest, levels)
         self.activation_checkpointing = activation_checkpointing
         widths = [width * 2**level for level in range(levels + 1)]
         self.down = nn.ModuleList(

@@ -9,8 +9,8 @@ const PagePattern = (() => {
   function reset() {
     const { crystal } = current();
     const slider = element("pattern-plane");
-    slider.min = crystal.first_index;
-    slider.max = crystal.first_index + crystal.pattern.shape[2] - 1;
+    slider.min = crystal.first_index[2];
+    slider.max = crystal.first_index[2] + crystal.pattern.shape[2] - 1;
     slider.value = 0;
   }
 
@@ -20,16 +20,17 @@ const PagePattern = (() => {
     const plane = Number(element("pattern-plane").value);
     element("pattern-value").textContent = String(plane).replace("-", "−");
     const { values, shape } = Maps.decode(crystal.pattern);
-    const indices = Array.from({ length: shape[0] }, (_, place) => place + crystal.first_index);
-    const place = plane - crystal.first_index;
+    const [alongH, alongK] = [0, 1].map((axis) =>
+      Array.from({ length: shape[axis] }, (_, place) => place + crystal.first_index[axis]));
+    const place = plane - crystal.first_index[2];
     // Rows of a heat map run along its vertical axis, k.
-    const z = indices.map((_, k) => indices.map((_, h) => values[(h * shape[1] + k) * shape[2] + place]));
+    const z = alongK.map((_, k) => alongH.map((_, h) => values[(h * shape[1] + k) * shape[2] + place]));
     const ruled = { showgrid: false, zeroline: false, color: colours.soft, constrain: "domain", tickformat: "d" };
     Plotly.react(
       "pattern",
       [
         {
-          type: "heatmap", x: indices, y: indices, z, zmin: 0, zmax: crystal.pattern.high || 1, colorscale: "Cividis",
+          type: "heatmap", x: alongH, y: alongK, z, zmin: 0, zmax: crystal.pattern.high || 1, colorscale: "Cividis",
           hovertemplate: `h %{x}, k %{y}, l ${plane}: %{z:.2f}<extra></extra>`,
           colorbar: { thickness: 12, outlinewidth: 0, title: { text: "log₁₀(1 + I)" } },
         },

@@ -132,7 +132,7 @@ def write_run(
     curves = read_curves(curves_from) if curves_from.exists() else None
     facts = {
         "model": f"{name} ({sum(p.numel() for p in model.parameters()):,} parameters)",
-        "data": f"{data.configured_store.path()}: {data.definition.size}³, {data.definition.layout} layout, "
+        "data": f"{data.configured_store.path()}: {data.definition.extent}, "
         f"{data.store().attributes['source']['name']}",
         "observation": observation_text(data.preparation.observation),
         "judged on": f"{len(dataset)} crystals of the {split} split",

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from phaselearn.crystal.layout import Shape
-from phaselearn.data.batch import Batch, ideal_batch
+from phaselearn.data.batch import Batch, crystals_of_batch
 from phaselearn.data.pairs import PairDefinition, make_pairs
 from phaselearn.data.preparation.observation import Observation
 from phaselearn.data.preparation.preparation import measured_batch
@@ -43,12 +43,11 @@ def _batch_of(
     numbers = torch.randint(5, 40, (count, 4), generator=generator)
     positions = torch.rand(count, 4, 3, generator=generator, dtype=lattice.dtype)
     intensity, density = make_pairs(lattice, numbers, positions, definition, shape)
-    ideal = ideal_batch(
-        intensity=intensity,
-        density=density,
+    crystals = crystals_of_batch(
         lattice=lattice,
         atoms=(numbers, positions),
         prototype_seen=torch.zeros(count, dtype=torch.bool),
         row=torch.arange(count),
     )
+    ideal = crystals | Batch(intensity=intensity, density=density, lattice=lattice)
     return measured_batch(ideal, Observation(), definition.layout, list(range(count)), "amplitude", "max")

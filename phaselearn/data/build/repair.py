@@ -58,10 +58,11 @@ def repair_store(
     files = dict(manifest.files)
     # Without the check, which would refuse the store for its missing shards; the crystals in it are sound.
     store = PairStore(path, check=False)
+    longest = store.longest_list()
     for shard, arrays in track(shards.items(), "repairing shards", len(shards)):
         length = store.pairs_a_shard()
         crystals = [store.crystal(row) for row in range(shard * length, min((shard + 1) * length, len(store)))]
-        files |= write_shards(storage, crystals, len(store), store.definition, shard, arrays)
+        files |= write_shards(storage, crystals, len(store), store.definition, longest, shard, arrays)
     if CARD in damaged:
         files[CARD] = write_card(storage)
     if files != manifest.files:  # other versions of the libraries may differ in the last digits
@@ -108,7 +109,7 @@ def _rebuild(
     if not source_config or not isinstance(source_config, dict):
         raise UserError(f"{storage.path} does not say how its source was configured: build it again with `{anew}`")
     try:
-        definition = PairDefinition(**recipe["definition"])
+        definition = PairDefinition.from_dict(recipe["definition"])
     except TypeError as error:
         raise UserError(f"{storage.path} does not say what its pairs are: build it again with `{anew}`") from error
     source = make_source(source_config)

@@ -14,6 +14,7 @@ import numpy as np
 
 from phaselearn.data.build.blocks import Block
 from phaselearn.data.build.repeats import id_digests, repeated
+from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.processes import in_processes
 from phaselearn.data.screening import screen
 from phaselearn.data.store.files import BUILDING, GATHERED
@@ -33,16 +34,18 @@ class ScreenedSource:
         atoms: number of atoms of all crystals together.
         left_out: {cause: number of entries that were left out for it}.
         displaced: whether any crystal gives its displacement parameters.
+        longest: length of the longest list of reflections; 0 if the pairs are boxes.
     """
 
     crystals: list[int]
     atoms: int
     left_out: dict[str, int]
     displaced: bool
+    longest: int
 
 
 def screen_source(
-    storage: Storage, source: Source, longest_edge: float, scattering: str, workers: int | None
+    storage: Storage, source: Source, longest_edge: float, definition: PairDefinition, workers: int | None
 ) -> ScreenedSource:
     """Write those blocks of a source that are missing.
 
@@ -50,7 +53,7 @@ def screen_source(
         storage: files of the store under construction.
         source: where the crystals come from.
         longest_edge: crystals with a longer cell edge (Å) are left out.
-        scattering: a name in `SCATTERING`; crystals with elements that scatter in an unknown way are left out.
+        definition: definition of the pairs; crystals with elements that scatter in an unknown way are left out.
         workers: number of processes, see `in_processes`.
     """
     if storage.has(GATHERED):
@@ -64,19 +67,20 @@ def screen_source(
             for number, entries in enumerate(_blocks(source.raw_entries()))
         )
         for size, counted in in_processes(
-            partial(_gather_block, storage, source.reader(), longest_edge, scattering), tasks, workers
+            partial(_gather_block, storage, source.reader(), longest_edge, definition), tasks, workers
         ):
             progress.advance(size)
             counts.append(counted)
     for number, again in repeated([counted.pop("ids") for counted in counts]).items():
         block = _without(read_block(storage, number), again)
         storage.write(block_key(number), block.encode())
-        counts[number] = _counted(block)
+        counts[number] = _counted(block, definition)
     screened = ScreenedSource(
         [counted["crystals"] for counted in counts],
         sum(counted["atoms"] for counted in counts),
         dict(sorted(sum((Counter(counted["left_out"]) for counted in counts), Counter()).items())),
         any(counted["displaced"] for counted in counts),
+        max((counted["longest"] for counted in counts), default=0),
     )
     storage.write(GATHERED, json.dumps(vars(screened)).encode())
     return screened
@@ -102,7 +106,7 @@ def _gather_block(
     storage: Storage,
     read: Callable[[Any], Iterable[Crystal | LeftOut]],
     longest_edge: float,
-    scattering: str,
+    definition: PairDefinition,
     task: tuple[int, list[Any] | None],
 ) -> tuple[int, dict[str, Any]]:
     """Read, screen and write a block; return its number of entries, and its contents in numbers."""
@@ -110,18 +114,19 @@ def _gather_block(
     if raw is None:
         block = read_block(storage, number)
     else:
-        block = _screened([entry for one in raw for entry in read(one)], longest_edge, scattering)
+        block = _screened([entry for one in raw for entry in read(one)], longest_edge, definition)
         storage.write(block_key(number), block.encode())
-    counted = _counted(block) | {"ids": id_digests(block.crystals)}
+    counted = _counted(block, definition) | {"ids": id_digests(block.crystals)}
     return ENTRIES_A_BLOCK if raw is None else len(raw), counted
 
 
-def _counted(block: Block) -> dict[str, Any]:
+def _counted(block: Block, definition: PairDefinition) -> dict[str, Any]:
     return {
         "crystals": len(block.crystals),
         "atoms": sum(len(crystal.numbers) for crystal in block.crystals),
         "left_out": Counter(entry.cause for entry in block.left_out),
         "displaced": any(crystal.u_iso is not None for crystal in block.crystals),
+        "longest": max((definition.list_length(crystal.lattice) for crystal in block.crystals), default=0),
     }
 
 
@@ -134,11 +139,11 @@ def _without(block: Block, again: np.ndarray) -> Block:
     return Block(kept, [*block.left_out, *left_out])
 
 
-def _screened(entries: list[Crystal | LeftOut], longest_edge: float, scattering: str) -> Block:
+def _screened(entries: list[Crystal | LeftOut], longest_edge: float, definition: PairDefinition) -> Block:
     crystals = [entry for entry in entries if isinstance(entry, Crystal)]
     left_out = [LeftOut(storable(entry.id), storable(entry.reason)) for entry in entries if isinstance(entry, LeftOut)]
     kept = []
-    for crystal, reason in zip(crystals, _reasons(crystals, longest_edge, scattering), strict=True):
+    for crystal, reason in zip(crystals, _reasons(crystals, longest_edge, definition), strict=True):
         if reason is None:
             kept.append(crystal)
         else:
@@ -146,22 +151,24 @@ def _screened(entries: list[Crystal | LeftOut], longest_edge: float, scattering:
     return Block(kept, left_out)
 
 
-def _reasons(crystals: list[Crystal], longest_edge: float, scattering: str) -> list[str | None]:
+def _reasons(crystals: list[Crystal], longest_edge: float, definition: PairDefinition) -> list[str | None]:
     """Return why each crystal is rejected, or None; a crystal that would end the build later is rejected, too."""
     try:
-        reasons = screen(crystals, longest_edge=longest_edge, scattering=scattering)
+        reasons = screen(crystals, longest_edge=longest_edge, scattering=definition.scattering)
     except Exception as error:
         reason = str(unreadable(error))
         if len(crystals) == 1:
             return [reason]
-        return [reason for crystal in crystals for reason in _reasons([crystal], longest_edge, scattering)]
-    return [reason or _unwritable(crystal) for crystal, reason in zip(crystals, reasons, strict=True)]
+        return [reason for crystal in crystals for reason in _reasons([crystal], longest_edge, definition)]
+    return [reason or _unwritable(crystal, definition) for crystal, reason in zip(crystals, reasons, strict=True)]
 
 
-def _unwritable(crystal: Crystal) -> str | None:
-    """Return why a store's columns or card cannot hold a crystal, or None."""
+def _unwritable(crystal: Crystal, definition: PairDefinition) -> str | None:
+    """Return why a store's arrays or card cannot hold a crystal, or None."""
     if any(storable(name) != name for name in (crystal.id, crystal.prototype)):
         return "a name that cannot be printed, or is very long"
     if not 1 <= crystal.space_group <= 230:
         return f"no such space group ({crystal.space_group})"
+    if not definition.may_list(crystal.lattice):
+        return f"too large a cell for a {definition.extent}"
     return None

@@ -100,10 +100,10 @@ def _build(
     partial = storage.beside()
     if not _is_whole(partial, recipe):
         _start_or_go_on(partial, recipe)
-        screened = screen_source(partial, source, recipe["longest_edge"], definition.scattering, workers)
+        screened = screen_source(partial, source, recipe["longest_edge"], definition, workers)
         _check_usable(source, screened)
         _write_columns(partial, recipe, screened, definition)
-        shards = write_pairs(partial, screened.crystals, definition, workers)
+        shards = write_pairs(partial, screened.crystals, definition, screened.longest, workers)
         _finish(partial, recipe, shards)
     _remove_rest(partial)
     remove(storage)
@@ -161,7 +161,7 @@ def _write_columns(
     group = zarr.create_group(partial.zarr_store(read_only=False), attributes=attributes, zarr_format=3)
     blocks = (read_block(partial, number) for number in range(len(screened.crystals)))
     write_columns(partial, group, blocks, count, screened.atoms, screened.displaced)
-    create_pair_arrays(group, count, definition.size, PAIRS_A_SHARD)
+    create_pair_arrays(group, count, definition.sample_shapes(screened.longest), PAIRS_A_SHARD)
     partial.write(WRITTEN, b"")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from phaselearn.data.build.screen_source import read_block
 from phaselearn.data.pairs import PairDefinition, make_density, make_intensity, pad_atoms
 from phaselearn.data.processes import in_processes
+from phaselearn.data.sphere_pairs import compute_lists
 from phaselearn.data.store.files import PAIR_ARRAYS, SHARDS_WRITTEN, shard_key
 from phaselearn.data.store.manifest import Entry
 from phaselearn.data.store.shard_codec import encode_shard
@@ -23,7 +24,7 @@ _PAIRS_A_BATCH = 32
 
 
 def write_pairs(
-    storage: Storage, crystals_in_blocks: Sequence[int], definition: PairDefinition, workers: int | None
+    storage: Storage, crystals_in_blocks: Sequence[int], definition: PairDefinition, longest: int, workers: int | None
 ) -> dict[str, Entry]:
     """Compute and write the shards that are missing.
 
@@ -31,6 +32,7 @@ def write_pairs(
         storage: files of the store under construction.
         crystals_in_blocks: number of crystals in each block.
         definition: definition of the pairs.
+        longest: length of the longest list of reflections; 0 if the pairs are boxes.
         workers: number of processes, see `in_processes`.
 
     Returns:
@@ -40,7 +42,7 @@ def write_pairs(
     count = int(ends[-1])
     there = set(storage.sizes(SHARDS_WRITTEN))
     shards = [shard for shard in range(-(-count // PAIRS_A_SHARD)) if _note_key(shard) not in there]
-    build = partial(_build_shard, storage, ends, definition)
+    build = partial(_build_shard, storage, ends, definition, longest)
     with Progress("pairs", count, done=count - sum(len(_rows(shard, count)) for shard in shards)) as progress:
         for shard in in_processes(build, shards, workers):
             progress.advance(len(_rows(shard, count)))
@@ -59,12 +61,13 @@ def _rows(shard: int, count: int) -> range:
     return range(shard * PAIRS_A_SHARD, min((shard + 1) * PAIRS_A_SHARD, count))
 
 
-def _build_shard(storage: Storage, ends: np.ndarray, definition: PairDefinition, shard: int) -> int:
+def _build_shard(storage: Storage, ends: np.ndarray, definition: PairDefinition, longest: int, shard: int) -> int:
     rows = _rows(shard, int(ends[-1]))
     first, last = np.searchsorted(ends, (rows[0], rows[-1]), side="right")
     crystals = [crystal for number in range(first, last + 1) for crystal in read_block(storage, number).crystals]
     skipped = rows[0] - (int(ends[first - 1]) if first else 0)
-    written = write_shards(storage, crystals[skipped : skipped + len(rows)], int(ends[-1]), definition, shard)
+    own = crystals[skipped : skipped + len(rows)]
+    written = write_shards(storage, own, int(ends[-1]), definition, longest, shard)
     note = {key: [entry.size, entry.sha256] for key, entry in written.items()}
     storage.write(_note_key(shard), json.dumps(note).encode())
     return shard
@@ -75,6 +78,7 @@ def write_shards(
     crystals: Sequence[Crystal],
     count: int,
     definition: PairDefinition,
+    longest: int,
     shard: int,
     arrays: Sequence[str] = PAIR_ARRAYS,
 ) -> dict[str, Entry]:
@@ -85,6 +89,7 @@ def write_shards(
         crystals: the crystals in the shard.
         count: number of crystals in the store.
         definition: definition of the pairs.
+        longest: length that lists of reflections are padded to; 0 if the pairs are boxes.
         shard: number of the shard.
         arrays: names of the pair arrays that are written.
 
@@ -92,17 +97,34 @@ def write_shards(
         {key of a file: its entry in the manifest}.
     """
     written = {}
-    for name, values in zip(PAIR_ARRAYS, compute_pairs(crystals, definition), strict=True):
+    shapes = definition.sample_shapes(longest)
+    for name, samples in zip(PAIR_ARRAYS, _samples(crystals, definition), strict=True):
         if name in arrays:
-            content = encode_shard(values, min(PAIRS_A_SHARD, count))
-            storage.write(shard_key(name, shard), content)
-            written[shard_key(name, shard)] = Entry.of(content)
+            content = encode_shard((_padded(sample, shapes[name]) for sample in samples), min(PAIRS_A_SHARD, count))
+            key = shard_key(name, shard, len(shapes[name]))
+            storage.write(key, content)
+            written[key] = Entry.of(content)
     return written
 
 
+def _samples(crystals: Sequence[Crystal], definition: PairDefinition) -> Iterable[Iterable[np.ndarray]]:
+    if definition.layout == "sphere":
+        return zip(*(compute_lists(crystal, definition) for crystal in crystals), strict=True)
+    return compute_pairs(crystals, definition)
+
+
+def _padded(sample: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a sample with zeros behind it, so that it has a shape."""
+    if sample.shape == shape:
+        return sample
+    padded = np.zeros(shape, np.float32)
+    padded[: len(sample)] = sample
+    return padded
+
+
 def compute_pairs(crystals: Sequence[Crystal], definition: PairDefinition) -> tuple[np.ndarray, np.ndarray]:
-    """Return the intensities and densities (k, N, N, N) of crystals, float32."""
-    shape = (len(crystals), *(definition.size,) * 3)
+    """Return the intensities and densities (k, N, N, N) of crystals, float32; the layout is not `sphere`."""
+    shape = (len(crystals), *definition.box())
     intensity, density = np.empty(shape, np.float32), np.empty(shape, np.float32)
     # Crystals of similar size share a batch, so that little of it is padding. Gaussians at the voxels need no padding,
     # and are faster the more atoms are spread at once.

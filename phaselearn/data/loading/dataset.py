@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from phaselearn.data.batch import Batch, ideal_batch, map_batch, select
+from phaselearn.data.batch import Batch, crystals_of_batch, map_batch, select
 from phaselearn.data.preparation.preparation import Preparation
 from phaselearn.data.store.files import PAIR_ARRAYS
 from phaselearn.data.store.pair_reader import ShardReader
@@ -54,10 +54,13 @@ class PairDataset(Dataset[Batch]):
         self._seen = torch.tensor([prototype in seen for prototype in store.prototypes()[rows]], dtype=torch.bool)
         self._cache: Batch | None = None
         if in_memory:
-            everything = np.arange(len(rows))
-            raw = self._read(everything)
-            # If nothing is random, a pair is prepared once and not in every epoch.
-            self._cache = raw if self.preparation.is_random else self.preparation(raw, [0] * len(rows))
+            self._hold()
+
+    def _hold(self) -> None:
+        """Read all pairs into memory."""
+        raw = self._read(np.arange(len(self)))
+        # If nothing is random, a pair is prepared once and not in every epoch.
+        self._cache = raw if self.preparation.is_random else self.preparation(raw, [0] * len(self))
 
     @property
     def in_memory(self) -> bool:
@@ -77,6 +80,15 @@ class PairDataset(Dataset[Batch]):
         """Return the lattices (k, 3, 3) of the crystals, float64 in Å."""
         return self.store.lattices()[self.rows]
 
+    def edges(self) -> np.ndarray:
+        """Return the lengths (k, 3) of the cells' edges in Å, the shortest first."""
+        return np.sort(np.linalg.norm(self.lattices(), axis=-1), axis=1)
+
+    @property
+    def has_own_boxes(self) -> bool:
+        """Whether the box of a batch depends on its crystals."""
+        return False
+
     @property
     def shards(self) -> np.ndarray:
         """The shard (k,) that each place is read from; in memory, every place is a shard of its own."""
@@ -93,13 +105,20 @@ class PairDataset(Dataset[Batch]):
         wanted = np.sort(self.rows)
         return {name: self.store.reader(name, wanted, self._held) for name in PAIR_ARRAYS}
 
-    def _read(self, places: np.ndarray) -> Batch:
-        """Return the ideal pairs (see `ideal_batch`) at some places of the data set."""
-        index = torch.from_numpy(places)
+    def _pair_arrays(self, places: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the pair arrays at some places of the data set."""
         if not self._readers:
             self._readers = self._open_readers()
+        return {name: reader.read(self.rows[places]) for name, reader in self._readers.items()}
+
+    def _read(self, places: np.ndarray) -> Batch:
+        """Return the ideal pairs at some places of the data set."""
+        pairs = {name: torch.from_numpy(values) for name, values in self._pair_arrays(places).items()}
+        return self._crystals(places) | Batch(**pairs)
+
+    def _crystals(self, places: np.ndarray) -> Batch:
+        """Return what a batch holds of the crystals at some places beside their pairs."""
         rows = self.rows[places]
-        pairs = {name: torch.from_numpy(reader.read(rows)) for name, reader in self._readers.items()}
         atoms = u_iso = None
         if self.preparation.observation.needs_atoms:
             known = self.store.displacements(rows, self._most_atoms)
@@ -108,11 +127,10 @@ class PairDataset(Dataset[Batch]):
             # Padded batch by batch: otherwise a million crystals would each take the memory of the largest.
             numbers, positions = self.store.atoms(rows, self._most_atoms)
             atoms = torch.from_numpy(numbers), torch.from_numpy(positions)
-        return ideal_batch(
-            **pairs,
+        return crystals_of_batch(
             lattice=torch.from_numpy(self.store.lattices()[rows]),
             atoms=atoms,
-            prototype_seen=self._seen[index],
+            prototype_seen=self._seen[torch.from_numpy(places)],
             row=torch.from_numpy(rows),
             u_iso=u_iso,
         )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from phaselearn.data.batch import Batch, ideal_batch, select
+from phaselearn.data.batch import Batch, crystals_of_batch, map_batch, select
 from phaselearn.data.build.write_pairs import compute_pairs
 from phaselearn.data.loading.loader import loader_options
 from phaselearn.data.pairs import PairDefinition, pad_atoms, pad_displacements
 from phaselearn.data.preparation.preparation import Preparation
 from phaselearn.data.screening import screen
+from phaselearn.data.sphere_pairs import boxes_of, compute_lists
 from phaselearn.data.split import split_of
 from phaselearn.data.structures import Crystal, EndlessSource, Source
 from phaselearn.errors import UserError
@@ -104,17 +105,31 @@ class EndlessPairs(IterableDataset[Batch]):
         places = range(first, first + self.batch_size)
         crystals = [self.stream.crystal(place) for place in places]
         lattice, numbers, positions = pad_atoms(crystals)
-        intensity, density = (torch.from_numpy(values) for values in compute_pairs(crystals, self.definition))
-        batch = ideal_batch(
-            intensity=intensity,
-            density=density,
+        batch = crystals_of_batch(
             lattice=lattice,
             atoms=(numbers, positions),
             prototype_seen=torch.ones(len(crystals), dtype=torch.bool),
             row=torch.tensor(places),
             u_iso=pad_displacements(crystals) if self.preparation.observation.needs_atoms else None,
         )
-        return select(self.preparation(batch, [epoch] * len(crystals)), self.needs)
+        return select(self._prepared(crystals, batch, epoch), self.needs)
+
+    def _prepared(self, crystals: Sequence[Crystal], batch: Batch, epoch: int) -> Batch:
+        """Return the batch of some crystals, with their pairs, prepared for an epoch."""
+        epochs = [epoch] * len(crystals)
+        if self.definition.layout == "sphere":
+            ideal = [
+                map_batch(batch, lambda values, row=row: values[row : row + 1])
+                | boxes_of(
+                    crystal.lattice,
+                    self.definition.sphere(crystal.lattice),
+                    *compute_lists(crystal, self.definition),
+                )
+                for row, crystal in enumerate(crystals)
+            ]
+            return self.preparation.together(ideal, epochs)
+        intensity, density = (torch.from_numpy(values) for values in compute_pairs(crystals, self.definition))
+        return self.preparation(batch | Batch(intensity=intensity, density=density), epochs)
 
 
 class EndlessLoader(DataLoader[Batch]):

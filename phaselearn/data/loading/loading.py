@@ -20,7 +20,8 @@ class Loading:
 
     Attributes:
         batch_size: number of crystals in a batch.
-        batching: `random`, or `cell` for training batches of crystals with similar cells.
+        batching: `random`, or `cell` for training batches of crystals with similar cells. Other batches have similar
+            cells wherever their boxes depend on the crystals.
         num_workers: number of loader processes; 0 to load in the main process.
         cache: `ram` holds the pairs in memory, `none` streams them from the store, `auto` decides by `cache_limit`.
         cache_limit: share of the free memory that the pairs of a split may take under `auto`.
@@ -62,6 +63,12 @@ class Loading:
         """Return whether pairs of so many bytes are to be held in memory."""
         return self.cache == "ram" or (self.cache == "auto" and size < self.cache_limit * free_memory())
 
+    def _by_cell(self, dataset: PairDataset, seed: int | None) -> bool:
+        if seed is not None:
+            return self.batching == "cell"
+        # The order matters to nobody, and a box for all of a batch is the smaller, the more alike they are.
+        return dataset.has_own_boxes
+
     def loader(self, dataset: PairDataset, seed: int | None, distributed: bool) -> PairLoader:
         """Return a loader of a data set.
 
@@ -77,7 +84,7 @@ class Loading:
             len(dataset) if dataset.in_memory else self.shuffle_buffer,
             streams=1 if dataset.in_memory else max(self.num_workers, 1),
             **share_of_processes(distributed),
-            lattice=dataset.lattices() if seed is not None and self.batching == "cell" else None,
+            edges=dataset.edges() if self._by_cell(dataset, seed) else None,
         )
         context = worker_context() if self.num_workers > 0 and dataset.store.is_remote else None
         return PairLoader(dataset, batches, self.num_workers, context)

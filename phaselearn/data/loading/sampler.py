@@ -32,14 +32,15 @@ class EpochBatches(Sampler[list[Key]]):
     Args:
         shards: shard (n,) of each place of the data set.
         batch_size: largest number of crystals in a batch, except that a batch may hold two instead of one for the sake
-            of equal numbers of batches. With `lattice`, a crystal above 400 Å³ counts as its volume over 400 Å³.
-        seed: seed of the order; None for the order of the places.
+            of equal numbers of batches. With `edges`, a crystal above 400 Å³ counts as its volume over 400 Å³.
+        seed: seed of the order; None for the order of the places or, with `edges`, of the cells.
         buffer: about this many crystals are shuffled together by a process; its streams share them.
         streams: number of streams, one for each loader worker: batches i, i + streams, i + 2 · streams, … read shards
             of their own.
         num_replicas: number of processes that train together.
         rank: number of this process among them, from 0.
-        lattice: lattices (n, 3, 3) in Å, for batches of crystals with similar cells; None for random batches.
+        edges: lengths (n, 3) of the cells' edges in Å, for batches of crystals with similar cells; None for random
+            batches. Where boxes are as large as the crystals need, the edges have the order of the boxes' axes.
 
     Raises:
         UserError: there are fewer crystals than processes.
@@ -60,7 +61,7 @@ class EpochBatches(Sampler[list[Key]]):
         streams: int = 1,
         num_replicas: int = 1,
         rank: int = 0,
-        lattice: np.ndarray | None = None,
+        edges: np.ndarray | None = None,
     ) -> None:
         if 0 < len(shards) < num_replicas:
             raise UserError(
@@ -72,7 +73,6 @@ class EpochBatches(Sampler[list[Key]]):
         self._buffer = buffer
         self._own_streams = streams
         self._rank = rank
-        edges = None if lattice is None else np.sort(np.linalg.norm(lattice, axis=-1), axis=1)
         self._cells = None if edges is None else np.ceil(edges / _STEP).astype(np.int64)
         self._weights = (
             np.ones(len(shards)) if self._cells is None else np.maximum(self._cells.prod(1) * _STEP**3 / _LARGE, 1.0)
@@ -106,7 +106,7 @@ class EpochBatches(Sampler[list[Key]]):
 
     def _batches(self) -> Iterator[np.ndarray]:
         """Yield the places of each batch of this process."""
-        order = np.arange(len(self._shards))
+        order = np.arange(len(self._shards)) if self._cells is None else np.lexsort(self._cells.T)
         if self._seed is not None:
             generator = np.random.default_rng([self._seed, self.epoch])
             turn = generator.permutation(self._shards.max(initial=-1) + 1)

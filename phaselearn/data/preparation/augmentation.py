@@ -8,6 +8,7 @@ from itertools import permutations
 import torch
 from torch import Tensor
 
+from phaselearn.crystal.layout import permuted, shape_of
 from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError
 
@@ -24,7 +25,7 @@ class Augmentation:
     Attributes:
         origin: whether to shift the density by a random whole number of voxels.
         inversion: whether to invert the density in the origin with a probability of ½.
-        axes: whether to permute the axes of the cell and, in the full layout, to reverse them.
+        axes: whether to permute the axes of the cell and, unless the layout is an octant, to reverse them.
     """
 
     origin: bool = False
@@ -50,10 +51,12 @@ class Augmentation:
             )
 
     def apply(self, batch: Batch, layout: str, seeds: list[int]) -> Batch:
-        """Return the batch with random changes of each crystal, which depend on its seed alone."""
+        """Return the batch with random changes of each crystal, which depend on its seed alone.
+
+        Where axes of boxes that are no cubes are permuted, the batch holds one crystal.
+        """
         draws = [torch.Generator().manual_seed(seed % (1 << 63)) for seed in seeds]
         batch = batch.copy()
-        size = batch["intensity"].shape[-1]
         if self.axes:
             permutation = torch.tensor([int(torch.randint(6, (), generator=draw)) for draw in draws])
             signs = torch.stack([1 - 2 * torch.randint(2, (3,), generator=draw) for draw in draws])
@@ -67,19 +70,24 @@ class Augmentation:
             )
             batch["positions"] = batch["positions"] * hand[:, None, None]
         if self.origin:
-            shift = torch.stack([torch.randint(size, (3,), generator=draw) for draw in draws])
+            shape = shape_of(batch["density"])
+            shift = torch.stack(
+                [torch.stack([torch.randint(size, (), generator=draw) for size in shape]) for draw in draws]
+            )
             batch["density"] = _read_at(batch["density"], torch.ones_like(shift), -shift)
-            batch["positions"] = batch["positions"] + shift[:, None, :] / size
+            batch["positions"] = batch["positions"] + shift[:, None, :] / torch.tensor(shape)
         batch["positions"] = batch["positions"] % 1.0
         return batch
 
 
 def _read_at(values: Tensor, signs: Tensor, shift: Tensor) -> Tensor:
-    """Return values (B, N, N, N) read at (sign · i + shift) mod N along each axis; signs, shift (B, 3)."""
-    size = values.shape[-1]
-    index = (signs[:, :, None] * torch.arange(size) + shift[:, :, None]) % size
+    """Return values (B, n₁, n₂, n₃) read at (sign · i + shift) mod n along each axis; signs, shift (B, 3)."""
+    x, y, z = (
+        (signs[:, axis, None] * torch.arange(size) + shift[:, axis, None]) % size
+        for axis, size in enumerate(shape_of(values))
+    )
     rows = torch.arange(len(values))[:, None, None, None]
-    return values[rows, index[:, 0, :, None, None], index[:, 1, None, :, None], index[:, 2, None, None, :]]
+    return values[rows, x[:, :, None, None], y[:, None, :, None], z[:, None, None, :]]
 
 
 def _rename_axes(batch: Batch, permutation: Tensor, signs: Tensor) -> Batch:
@@ -91,15 +99,9 @@ def _rename_axes(batch: Batch, permutation: Tensor, signs: Tensor) -> Batch:
     renamed["positions"] = (
         batch["positions"].gather(2, order[:, None, :].expand_as(batch["positions"])) * signs[:, None, :]
     )
-    renamed["intensity"] = _with_axes_renamed(batch["intensity"], permutation, signs)
-    renamed["density"] = _with_axes_renamed(batch["density"], permutation, signs)
+    unmoved = torch.zeros_like(signs)
+    renamed["intensity"] = _read_at(permuted(batch["intensity"], order), signs, unmoved)
+    renamed["density"] = _read_at(permuted(batch["density"], order), signs, unmoved)
+    if "observed" in batch:
+        renamed["observed"] = _read_at(permuted(batch["observed"], order), signs, unmoved)
     return renamed
-
-
-def _with_axes_renamed(values: Tensor, permutation: Tensor, signs: Tensor) -> Tensor:
-    renamed = values.clone()
-    for number, axes in enumerate(_PERMUTATIONS):
-        chosen = permutation == number
-        if number and chosen.any():
-            renamed[chosen] = values[chosen].permute(0, *(1 + axis for axis in axes))
-    return _read_at(renamed, signs, torch.zeros_like(signs))

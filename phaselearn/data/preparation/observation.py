@@ -104,8 +104,8 @@ class Observation:
         """Measure a batch.
 
         Args:
-            ideal: `intensity` and `lattice`; where there is a sample `numbers` and `positions`, too, and `u_iso` where
-                the structures give it.
+            ideal: `intensity` and `lattice`; `observed` where the pairs do not hold all that the box can hold; where
+                there is a sample `numbers` and `positions`, and `u_iso` where the structures give it.
             layout: layout of the intensities.
             seeds: B seeds, one for each crystal.
 
@@ -117,7 +117,9 @@ class Observation:
         batch = ideal.copy() if self.sample is None else _scattered(ideal, self.sample, layout, seeds)
         intensity, lattice = batch["intensity"], batch["lattice"]
         shape = shape_of(intensity)
-        mask = held_reflections(layout, shape, intensity.device).expand_as(intensity)
+        mask = ideal.get("observed")
+        if mask is None:
+            mask = held_reflections(layout, shape, intensity.device).expand_as(intensity)
         lowest, highest = torch.aminmax(intensity)
         # Rare, and the mask of sound data is one row for all crystals.
         if not (lowest >= 0 and highest < torch.inf):

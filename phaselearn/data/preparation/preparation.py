@@ -9,8 +9,9 @@ import numpy as np
 
 from phaselearn.data.batch import Batch
 from phaselearn.data.preparation.augmentation import Augmentation
+from phaselearn.data.preparation.joining import joined
 from phaselearn.data.preparation.observation import Observation, ObservationModel
-from phaselearn.data.preparation.transforms import INPUTS, SCALINGS, scale_samples, transform_input
+from phaselearn.data.preparation.transforms import INPUTS, SCALINGS, maps_of_input, scale_samples, transform_input
 from phaselearn.errors import check_whole, choose
 
 
@@ -22,7 +23,7 @@ class Preparation:
     conf/data/_base.yaml.
 
     Attributes:
-        layout: layout of the intensities, `octant` or `full`.
+        layout: layout of the intensities, `octant`, `full` or `sphere`.
         observation: the measurement of each crystal.
         augmentation: the random changes of each crystal before it is measured.
         input_transform: transform of the intensities: `raw`, `amplitude`, `log` or `patterson`.
@@ -62,7 +63,7 @@ class Preparation:
         """Prepare a batch.
 
         Args:
-            batch: ideal pairs, see `ideal_batch`; where `needs_atoms` is True, with the atoms.
+            batch: ideal pairs, see `crystals_of_batch`; where `needs_atoms` is True, with the atoms.
             epochs: B epochs, one for each crystal.
 
         Returns:
@@ -75,6 +76,16 @@ class Preparation:
         measured["density"] = scale_samples(batch["density"], self.target_scaling)
         return measured
 
+    def together(self, crystals: Sequence[Batch], epochs: Sequence[int]) -> Batch:
+        """Prepare crystals on boxes of their own, and put them together on one box.
+
+        Args:
+            crystals: ideal pairs of one crystal each.
+            epochs: an epoch for each crystal.
+        """
+        prepared = [self(crystal, [epoch]) for crystal, epoch in zip(crystals, epochs, strict=True)]
+        return joined(prepared, {"density"} | maps_of_input(self.input_transform))
+
 
 def measured_batch(
     ideal: Batch, observation: ObservationModel, layout: str, seeds: list[int], input_transform: str, input_scaling: str
@@ -84,7 +95,7 @@ def measured_batch(
     Args:
         ideal: a batch with what the observation reads, at least `intensity` and `lattice`.
         observation: the measurement of each crystal.
-        layout: layout of the intensities, `octant` or `full`.
+        layout: layout of the intensities, `octant`, `full` or `sphere`.
         seeds: B seeds of random draws, one for each crystal.
         input_transform: transform of the intensities, see `transform_input`.
         input_scaling: scaling of the transformed intensities, see `scale_samples`.

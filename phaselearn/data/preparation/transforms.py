@@ -12,11 +12,11 @@ SCALINGS = ("none", "max", "mean", "deviation")
 
 
 def transform_input(intensity: Tensor, kind: str, layout: str) -> Tensor:
-    """Transform observed intensities (B, N, N, N).
+    """Transform observed intensities (B, n₁, n₂, n₃).
 
     `raw` leaves them as they are, `amplitude` takes |F|, `log` takes log(1 + I). `patterson` takes the Fourier
-    transform of the intensities that an N³ map can hold, which is the map of the vectors between atoms. Reflections
-    that were not measured count as zero: an octant gives a Patterson map of a third of the reflections.
+    transform of the intensities that a map of the same size can hold, which is the map of the vectors between atoms.
+    Reflections that were not measured count as zero: an octant gives a Patterson map of a third of the reflections.
     """
     if kind == "amplitude":
         return intensity.sqrt()
@@ -27,8 +27,13 @@ def transform_input(intensity: Tensor, kind: str, layout: str) -> Tensor:
     return intensity
 
 
+def maps_of_input(kind: str) -> set[str]:
+    """Return the part of a batch that is a map because of the transform: `input`, or none."""
+    return {"input"} if kind == "patterson" else set()
+
+
 def scale_samples(values: Tensor, kind: str) -> Tensor:
-    """Divide each sample (B, N, N, N) by its largest value, mean or standard deviation; zeros stay zeros."""
+    """Divide each sample (B, n₁, n₂, n₃) by its largest value, mean or standard deviation; zeros stay zeros."""
     flat = values.flatten(1)
     if kind == "max":
         scale = flat.abs().amax(1)

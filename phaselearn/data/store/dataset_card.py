@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.store.summary import StoreSummary
 from phaselearn.quoting import markdown_text
 
@@ -16,14 +17,14 @@ def dataset_card(summary: StoreSummary) -> str:
     """Return the card as Markdown; the same store has the same card."""
     attributes = summary.attributes
     definition, source = attributes["definition"], attributes["source"]
-    size = definition["size"]
     left_out = attributes["left_out"]
     return "\n".join(
         [
-            f"# {summary.crystals:,} pairs of diffraction intensities and electron densities, {size}³",
+            f"# {summary.crystals:,} pairs of diffraction intensities and electron densities, "
+            f"{PairDefinition.from_dict(definition).extent}",
             "",
             f"Crystals of the source {markdown_text(source['name'])}; {summary.formulas:,} formulas, "
-            f"{summary.prototypes:,} structure types. A zarr v3 group: `intensity` and `density` (n, N, N, N) float32, "
+            f"{summary.prototypes:,} structure types. A zarr v3 group: {_arrays(definition)}, "
             "`lattice` (n, 3, 3) in Å, `id`, `formula`, `prototype`, `space_group`; the atoms of row i are "
             "`atom_offset[i]` to `atom_offset[i + 1]` of `atom_number` and `atom_position` (fractional). "
             "`manifest.json` holds the length and SHA-256 of every file.",
@@ -59,6 +60,18 @@ def dataset_card(summary: StoreSummary) -> str:
             *_table(("package", "version"), attributes["versions"]),
             "",
         ]
+    )
+
+
+def _arrays(definition: Mapping[str, Any]) -> str:
+    if definition["layout"] != "sphere":
+        return "`intensity` and `density` (n, N, N, N) float32"
+    return (
+        "`intensity` (n, M) float32 and `density` (n, M, 2) float32, the structure factors of the density (real and "
+        "imaginary part), at the reflections of each crystal, with zeros behind those of smaller crystals. They are "
+        f"those with d ≥ {definition['resolution']} Å (1/d² may be larger by 1 in 10⁶) and l > 0, or l = 0 and k > 0, "
+        "or l = k = 0 and h ≥ 0; l changes fastest, then k, then h, and k and h run 0, 1, 2, … and then from their "
+        "least value up to −1"
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
-from phaselearn.data.store.shard_codec import CODECS
+from phaselearn.data.store.shard_codec import codecs_of
 
 PAIR_ARRAYS = ("intensity", "density")
 DISPLACEMENTS = "atom_u_iso"
@@ -24,9 +25,15 @@ _ROWS_A_CHUNK = 65536
 _CRYSTAL_CODECS = (ZstdCodec(level=1), Crc32cCodec())
 
 
-def shard_key(array: str, shard: int) -> str:
-    """Return the file that holds a shard of one of the pair arrays, relative to the store."""
-    return f"{array}/c/{shard}/0/0/0"
+def shard_key(array: str, shard: int, axes: int = 3) -> str:
+    """Return the file that holds a shard of one of the pair arrays, relative to the store.
+
+    Args:
+        array: name of the array.
+        shard: number of the shard.
+        axes: number of axes of a sample.
+    """
+    return "/".join((array, "c", str(shard), *("0",) * axes))
 
 
 def array_of(group: zarr.Group, name: str) -> zarr.Array[Any]:
@@ -86,14 +93,22 @@ def create_crystal_arrays(group: zarr.Group, crystals: int, atoms: int, displace
     }
 
 
-def create_pair_arrays(group: zarr.Group, count: int, size: int, pairs_a_shard: int) -> None:
-    """Create the empty arrays of the pairs."""
+def create_pair_arrays(group: zarr.Group, count: int, shapes: Mapping[str, Sequence[int]], pairs_a_shard: int) -> None:
+    """Create the empty arrays of the pairs.
+
+    Args:
+        group: the store's group.
+        count: number of crystals.
+        shapes: {array: shape of a sample}, see `PairDefinition.sample_shapes`.
+        pairs_a_shard: number of samples in a shard.
+    """
     for name in PAIR_ARRAYS:
+        sample = tuple(shapes[name])
         group.create_array(
             name,
-            shape=(count, size, size, size),
+            shape=(count, *sample),
             dtype="float32",
-            chunks=(1, size, size, size),
-            shards=(min(pairs_a_shard, count), size, size, size),
-            compressors=CODECS,
+            chunks=(1, *sample),
+            shards=(min(pairs_a_shard, count), *sample),
+            compressors=codecs_of(len(sample)),
         )

@@ -47,9 +47,9 @@ def attributes_of(root: bytes) -> dict[str, Any]:
             *((attributes[name], dict) for name in ("versions", "left_out")),
             (source["config"], dict),
             (attributes["longest_edge"], int | float),
-            (attributes["definition"]["size"], int),
         )
-        PairDefinition(**attributes["definition"])
+        definition = PairDefinition.from_dict(attributes["definition"])
+        kinds = (*kinds, (definition.size if definition.resolution is None else definition.resolution, int | float))
         is_whole = all(isinstance(value, kind) for value, kind in kinds) and is_sound(attributes)
     except (KeyError, TypeError, ValueError, RecursionError, UserError) as error:
         raise Misshapen(METADATA, "its attributes do not say what was built") from error
@@ -58,11 +58,11 @@ def attributes_of(root: bytes) -> dict[str, Any]:
     return attributes
 
 
-def check_shapes(size: int, metadata: Mapping[str, bytes], files: Collection[str]) -> None:
+def check_shapes(definition: PairDefinition, metadata: Mapping[str, bytes], files: Collection[str]) -> None:
     """Check that arrays have the shapes and chunks that this package gives to arrays of so many crystals and atoms.
 
     Args:
-        size: N of the pairs.
+        definition: definition of the pairs.
         metadata: {key: content} of the arrays' metadata.
         files: the keys of all files.
 
@@ -75,7 +75,8 @@ def check_shapes(size: int, metadata: Mapping[str, bytes], files: Collection[str
         pairs_a_shard = found[f"density/{METADATA}"]["chunk_grid"]["configuration"]["chunk_shape"][0]
         group = zarr.create_group(zarr.storage.MemoryStore(), zarr_format=3)
         create_crystal_arrays(group, crystals, atoms, displaced=f"{DISPLACEMENTS}/{METADATA}" in found)
-        create_pair_arrays(group, crystals, size, pairs_a_shard)
+        longest = found[f"intensity/{METADATA}"]["shape"][1]
+        create_pair_arrays(group, crystals, definition.sample_shapes(longest), pairs_a_shard)
     except (KeyError, TypeError, ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
         raise Misshapen(f"lattice/{METADATA}", "shapes that are none") from error
     for name, array in group.arrays():

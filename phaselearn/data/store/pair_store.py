@@ -1,12 +1,18 @@
 """The store: one zarr v3 group with the pairs and the crystals that they came from.
 
-    intensity, density   (n, N, N, N) float32    one pair per chunk, sharded, blosc-lz4 + crc32c
+    intensity, density   (n, N, N, N) float32    one pair per chunk, sharded, blosc + crc32c
     lattice              (n, 3, 3) float64       rows are the cell vectors in Å
     atom_offset          (n + 1,) int64          atoms of row i are atom_offset[i] … atom_offset[i + 1]
     atom_number          (m,) int64
     atom_position        (m, 3) float64          fractional
     atom_u_iso           (m,) float64            U in Å², NaN where none is given; only if some crystal gives it
     id, formula, prototype (n,) str; space_group (n,) int64
+
+In the layout `sphere`, the pairs are lists of the M reflections that the largest crystal has, with zeros behind shorter
+ones, in the order of `phaselearn.crystal.sphere.Sphere`:
+
+    intensity            (n, M) float32
+    density              (n, M, 2) float32       real and imaginary part of the structure factors of the density
 
 The attributes hold the recipe (schema, definition of the pairs, provenance), and the number of entries that were left
 out for each reason. Beside the arrays are `left_out.csv`, which lists these entries, `README.md`, the dataset card, and
@@ -23,6 +29,7 @@ from typing import Any
 import numpy as np
 import zarr
 
+from phaselearn.crystal.sphere import Sphere
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.store.damage import (
     check_schema,
@@ -72,7 +79,7 @@ class PairStore:
             self.attributes = attributes_of(self.storage.read(METADATA))
             if check:
                 self.group()
-                check_shapes(self.definition.size, metadata, self.manifest.files)
+                check_shapes(self.definition, metadata, self.manifest.files)
         except Misshapen as error:
             raise not_ours(self.storage, error.key, error.what) from error
 
@@ -133,13 +140,13 @@ class PairStore:
     @cached_property
     def definition(self) -> PairDefinition:
         """The definition of the pairs."""
-        return PairDefinition(**self.attributes["definition"])
+        return PairDefinition.from_dict(self.attributes["definition"])
 
     def __len__(self) -> int:
         return len(self.lattices())
 
     def read_pairs(self, name: str, rows: np.ndarray) -> np.ndarray:
-        """Return one of the pair arrays at rows (k,) as float32 (k, N, N, N).
+        """Return one of the pair arrays at rows (k,), float32: (k, N, N, N), or the lists of a sphere with their zeros.
 
         Raises:
             UserError: a chunk is damaged; the error names it and the command that rebuilds it.
@@ -151,7 +158,7 @@ class PairStore:
         return ShardReader(self._pair_array(name), wanted, held, partial(self._damage, name))
 
     def _damage(self, name: str, row: int, error: Exception) -> UserError:
-        shard = shard_key(name, row // self.pairs_a_shard())
+        shard = shard_key(name, row // self.pairs_a_shard(), self._pair_array(name).ndim - 1)
         return self.storage.not_damage(error) or UserError(
             f"chunk {row} of array '{name}' in {self.path} (shard {shard}) is damaged ({first_line(error)}): "
             f"rebuild it with `{repair_command(self.storage)}`"
@@ -258,9 +265,30 @@ class PairStore:
         positions[present] = self._column("atom_position")[source]
         return numbers, positions
 
-    def bytes_a_pair(self) -> int:
-        """Return how many bytes one uncompressed pair takes in memory."""
-        return 2 * 4 * self.definition.size**3
+    def longest_list(self) -> int:
+        """Return M, the length that the lists of a sphere are padded to."""
+        return int(self._pair_array(PAIR_ARRAYS[0]).shape[1])
+
+    def sphere(self, row: int) -> Sphere:
+        """Return the reflections of a row that the lists of a sphere hold.
+
+        Raises:
+            UserError: there are more than the store has room for.
+        """
+        lattice = self.lattices()[row]
+        room = self.longest_list()
+        # Before the list is made: a stranger's cell may be larger than the memory.
+        if self.definition.may_list(lattice) and len(sphere := self.definition.sphere(lattice)) <= room:
+            return sphere
+        raise not_ours(self.storage, "intensity/", f"its lists of {room:,} reflections are too short for row {row}")
+
+    def bytes_of(self, rows: np.ndarray) -> int:
+        """Return about how many bytes the pairs of rows (k,) take in memory, uncompressed."""
+        if self.definition.size is not None:
+            return 2 * 4 * self.definition.size**3 * len(rows)
+        # Half of the points of the reciprocal lattice within the sphere; three numbers each, and its place.
+        volumes = np.abs(np.linalg.det(self.lattices()[rows]))
+        return int(4 * 4 * 2 * np.pi / 3 * volumes.sum() / self.definition.finest**3)
 
 
 def check_definition(store: PairStore, wanted: PairDefinition) -> None:

@@ -7,7 +7,8 @@ encoded chunks one after another, then an index of (offset, length), and its CRC
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final, Literal
 
 import google_crc32c
 import numpy as np
@@ -16,29 +17,45 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 Chunk = tuple[bytes, bytes]
 
+_BOX_AXES = 3
 # Compresses such maps as much as zstd does, since it puts bytes of equal significance side by side; decodes faster.
-_NAME: Final = "lz4"
+_OF_BOXES: Final = "lz4"
+# Takes no room for the zeros behind a short list, of which lz4 leaves one byte in 250.
+_OF_LISTS: Final = "zstd"
 _LEVEL = 5
-CODECS = (BloscCodec(typesize=4, shuffle="shuffle", cname=_NAME, clevel=_LEVEL), Crc32cCodec())
-_BLOSC = blosc.Blosc(shuffle=blosc.SHUFFLE, cname=_NAME, clevel=_LEVEL)
 _ABSENT = np.iinfo(np.uint64).max
 _CHECKSUM = 4  # bytes of a CRC-32C
 _LENGTH = slice(4, 8)  # where the header of a Blosc buffer tells how many bytes it decodes to
 
 
-def encode_shard(samples: np.ndarray, chunks_in_shard: int) -> bytes:
-    """Return the bytes of a shard: each sample is a chunk, encoded by `CODECS`.
+def codecs_of(axes: int) -> tuple[Any, ...]:
+    """Return the codecs of a chunk whose sample has so many axes, as zarr names them."""
+    return BloscCodec(typesize=4, shuffle="shuffle", cname=_name(axes), clevel=_LEVEL), Crc32cCodec()
+
+
+def _name(axes: int) -> Literal["lz4", "zstd"]:
+    return _OF_BOXES if axes == _BOX_AXES else _OF_LISTS
+
+
+def encode_shard(samples: Iterable[np.ndarray], chunks_in_shard: int) -> bytes:
+    """Return the bytes of a shard: each sample is a chunk, encoded by `codecs_of` its axes.
 
     Args:
-        samples: samples (k, …), little-endian float32.
+        samples: k samples of equal shapes, little-endian float32.
         chunks_in_shard: number of places in the index, at least k; the last shard of an array may hold fewer samples.
     """
-    chunks = [_with_checksum(_BLOSC.encode(sample)) for sample in np.ascontiguousarray(samples)]
+    chunks = [_with_checksum(_compressed(np.ascontiguousarray(sample))) for sample in samples]
     index = np.full((chunks_in_shard, 2), _ABSENT, dtype="<u8")
     lengths = np.array([len(chunk) for chunk in chunks], dtype=np.uint64)
     index[: len(chunks), 0] = np.cumsum(lengths) - lengths
     index[: len(chunks), 1] = lengths
     return b"".join([*chunks, _with_checksum(index.tobytes())])
+
+
+def _compressed(sample: np.ndarray) -> bytes:
+    encoder = blosc.Blosc(shuffle=blosc.SHUFFLE, cname=_name(sample.ndim), clevel=_LEVEL)
+    encoded: bytes = encoder.encode(sample)
+    return encoded
 
 
 def _with_checksum(data: bytes) -> bytes:

@@ -89,11 +89,12 @@ def _compare(storage: Storage, manifest: Manifest) -> list[Problem]:
 
 def _wrong_shapes(store: PairStore) -> Iterator[Problem]:
     """Yield the arrays that are missing, or whose shapes do not fit the others."""
-    group, size = store.group(), store.definition.size
+    group = store.group()
+    samples = store.definition.sample_shapes(store.longest_list())
     offsets = np.asarray(array_of(group, "atom_offset")[:])
     count, atoms = len(store), int(offsets[-1])
     expected = {
-        **{name: (count, size, size, size) for name in PAIR_ARRAYS},
+        **{name: (count, *samples[name]) for name in PAIR_ARRAYS},
         **{name: (count,) for name in ("id", "formula", "prototype", "space_group")},
         "lattice": (count, 3, 3),
         "atom_offset": (count + 1,),

@@ -1,0 +1,84 @@
+"""Whole batches of pairs of the layout `sphere`: each crystal is prepared on its own box, then they share one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from phaselearn.crystal.sphere import Sphere
+from phaselearn.data.batch import Batch, map_batch, select
+from phaselearn.data.loading.dataset import Key, PairDataset
+from phaselearn.data.preparation.preparation import Preparation
+from phaselearn.data.sphere_pairs import boxes_of
+from phaselearn.data.store.files import PAIR_ARRAYS
+from phaselearn.data.store.pair_store import PairStore
+
+_ROWS_AT_ONCE = 256  # whose padded lists are in memory together
+_Lists = tuple[Sphere, np.ndarray, np.ndarray]  # the reflections, with their intensities and factors of the density
+
+
+class SphereDataset(PairDataset):
+    """Pairs at some rows of a store of the layout `sphere`; see `PairDataset`.
+
+    In memory are lists of reflections, from which boxes are made for each batch.
+    """
+
+    _held_lists: list[_Lists] | None = None
+
+    def _hold(self) -> None:
+        everything = np.arange(len(self))
+        self._held_lists = [
+            lists
+            for start in range(0, len(self), _ROWS_AT_ONCE)
+            for lists in self._lists(everything[start : start + _ROWS_AT_ONCE])
+        ]
+        self._readers = {}
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the lists are held in memory."""
+        return self._held_lists is not None
+
+    def edges(self) -> np.ndarray:
+        """Return the lengths (k, 3) of the cells' edges in Å, in the order of the axes of the boxes."""
+        return np.linalg.norm(self.lattices(), axis=-1)
+
+    @property
+    def has_own_boxes(self) -> bool:
+        """Whether the box of a batch depends on its crystals."""
+        return True
+
+    def _lists(self, places: np.ndarray) -> list[_Lists]:
+        if self._held_lists is not None:
+            return [self._held_lists[place] for place in places.tolist()]
+        padded = self._pair_arrays(places)
+        spheres = [self.store.sphere(row) for row in self.rows[places].tolist()]
+        # Copies: a view would keep the zeros in memory.
+        return [
+            (sphere, *(padded[name][number, : len(sphere)].copy() for name in PAIR_ARRAYS))
+            for number, sphere in enumerate(spheres)
+        ]
+
+    def __getitems__(self, keys: Sequence[Key]) -> Batch:
+        """Return the batch of (place, epoch) keys."""
+        places = np.array([place for place, _ in keys], dtype=np.int64)
+        crystals = self._crystals(places)
+        ideal = [
+            map_batch(crystals, lambda values, row=row: values[row : row + 1]) | boxes_of(lattice, *lists)
+            for row, (lattice, lists) in enumerate(zip(self.lattices()[places], self._lists(places), strict=True))
+        ]
+        return select(self.preparation.together(ideal, [epoch for _, epoch in keys]), self._parts)
+
+
+def dataset_of(
+    store: PairStore,
+    rows: np.ndarray,
+    preparation: Preparation,
+    seen: frozenset[str],
+    in_memory: bool,
+    held: int,
+) -> PairDataset:
+    """Return the data set of some rows of a store, of the class that its layout needs; see `PairDataset`."""
+    kind = SphereDataset if store.definition.layout == "sphere" else PairDataset
+    return kind(store, rows, preparation, seen=seen, in_memory=in_memory, held=held)
