@@ -107,7 +107,7 @@ def copy(store: PairStore, path: Path) -> float:
     rows = np.arange(len(store))
     pairs = {name: store.read_pairs(name, rows) for name in PAIR_ARRAYS}
     group = zarr.open_group(path, mode="w", zarr_format=3)
-    create_pair_arrays(group, len(store), store.definition.size, PAIRS_A_SHARD)
+    create_pair_arrays(group, len(store), store.definition.sample_shapes(), PAIRS_A_SHARD)
 
     def write() -> None:
         for start in range(0, len(store), PAIRS_A_SHARD):
@@ -229,7 +229,7 @@ def main() -> None:
         }
         data = data_module(given.data, folder / "1.zarr", given.structures, given.count)
         store = data.store()
-        raw, written = len(store) * store.bytes_a_pair(), size_on_disk(store.path)
+        raw, written = store.bytes_of(np.arange(len(store))), size_on_disk(store.path)
         copied = min(copy(store, folder / f"copy{i}.zarr") for i in range(2))
         print(f"{len(store)} pairs of data={given.data}")
         figures.state("build on one core, pairs a second", len(store) / took[1])

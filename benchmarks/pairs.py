@@ -86,7 +86,7 @@ def write_bytes(path: Path, store: PairStore) -> float:
     group = zarr.open_group(path, mode="w", zarr_format=3)
 
     def write() -> None:
-        create_pair_arrays(group, len(store), SIZE, PAIRS_A_SHARD)
+        create_pair_arrays(group, len(store), store.definition.sample_shapes(), PAIRS_A_SHARD)
         for start in range(0, len(store), PAIRS_A_SHARD):
             for name, values in pairs.items():
                 group[name][start : start + PAIRS_A_SHARD] = values[start : start + PAIRS_A_SHARD]

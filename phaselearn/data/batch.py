@@ -78,6 +78,11 @@ def select(batch: Batch, names: Collection[str] | None) -> Batch:
     return cast(Batch, {name: values for name, values in batch.items() if name in names})
 
 
+def crystal_of(batch: Batch, row: int) -> Batch:
+    """Return a batch of one of the crystals."""
+    return map_batch(batch, lambda values: values[row : row + 1])
+
+
 def map_batch(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
     """Return a batch in which one function has changed every part, such as moved it to a device."""
     # Another dictionary made in a loop; a batch holds nothing but tensors.

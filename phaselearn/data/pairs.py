@@ -84,8 +84,8 @@ class PairDefinition:
             raise _refused("size", self.size, "an even number of at least 4", 10)
         if self.resolution is not None:
             raise UserError(
-                f"data.definition.resolution={self.resolution} belongs to layout=sphere, while a box of {self.extent} "
-                "ends where its indices do: take data=sphere1.0, or data.definition.resolution=null"
+                f"data.definition.resolution={self.resolution} belongs to layout=sphere, not to layout={self.layout}: "
+                "take data=sphere1.0, or data.definition.resolution=null"
             )
 
     def _check_sphere(self) -> None:

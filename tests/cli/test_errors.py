@@ -106,7 +106,14 @@ CONFIGURATION = [
     ("train data.train_size=1.5", ["data.train_size=1.5: a whole number"]),
     ("train data.endless=true source=synthetic", ["data.endless=True: a whole number"]),
     ("train +data.loading.batch_size=4", ["batch_size=4 is set within a node", "leave it out"]),
-    ("train data.definition.layout=sphere", ["sphere", "octant", "full"]),
+    ("train data.definition.layout=shell", ["shell", "octant", "full", "sphere"]),
+    (
+        "train data=sphere1.0 model=cnn",
+        ["needs boxes of one size", "model=unrolled", "hkl20_full"],
+    ),
+    ("train data=sphere1.0 model=mlp", ["MultilayerPerceptron needs boxes of one size"]),
+    ("train data=sphere1.0 model=unet3d", ["UNet3D needs boxes of one size"]),
+    ("train data=hkl20_full data.definition.layout=sphere", ["size=20 is the size of one box", "take data=sphere1.0"]),
     ("train data.loading.cache=disk", ["data.loading.cache=disk", "ram"]),
     (
         "train data=hkl10_full data.definition.frame=cartesian loss=energy",

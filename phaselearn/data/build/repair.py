@@ -62,7 +62,7 @@ def repair_store(
     for shard, arrays in track(shards.items(), "repairing shards", len(shards)):
         length = store.pairs_a_shard()
         crystals = [store.crystal(row) for row in range(shard * length, min((shard + 1) * length, len(store)))]
-        files |= write_shards(storage, crystals, len(store), store.definition, longest, shard, arrays)
+        files |= write_shards(storage, crystals, len(store), store.definition, shard, longest, arrays)
     if CARD in damaged:
         files[CARD] = write_card(storage)
     if files != manifest.files:  # other versions of the libraries may differ in the last digits

@@ -67,7 +67,7 @@ def _build_shard(storage: Storage, ends: np.ndarray, definition: PairDefinition,
     crystals = [crystal for number in range(first, last + 1) for crystal in read_block(storage, number).crystals]
     skipped = rows[0] - (int(ends[first - 1]) if first else 0)
     own = crystals[skipped : skipped + len(rows)]
-    written = write_shards(storage, own, int(ends[-1]), definition, longest, shard)
+    written = write_shards(storage, own, int(ends[-1]), definition, shard, longest)
     note = {key: [entry.size, entry.sha256] for key, entry in written.items()}
     storage.write(_note_key(shard), json.dumps(note).encode())
     return shard
@@ -78,8 +78,8 @@ def write_shards(
     crystals: Sequence[Crystal],
     count: int,
     definition: PairDefinition,
-    longest: int,
     shard: int,
+    longest: int,
     arrays: Sequence[str] = PAIR_ARRAYS,
 ) -> dict[str, Entry]:
     """Compute and write one shard of the pair arrays.
@@ -89,8 +89,8 @@ def write_shards(
         crystals: the crystals in the shard.
         count: number of crystals in the store.
         definition: definition of the pairs.
-        longest: length that lists of reflections are padded to; 0 if the pairs are boxes.
         shard: number of the shard.
+        longest: length that lists of reflections are padded to; 0 if the pairs are boxes.
         arrays: names of the pair arrays that are written.
 
     Returns:

@@ -105,16 +105,16 @@ class PairDataset(Dataset[Batch]):
         wanted = np.sort(self.rows)
         return {name: self.store.reader(name, wanted, self._held) for name in PAIR_ARRAYS}
 
-    def _pair_arrays(self, places: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the pair arrays at some places of the data set."""
+    def _pair_arrays(self, places: np.ndarray) -> list[np.ndarray]:
+        """Return the pair arrays, in the order of `PAIR_ARRAYS`, at some places of the data set."""
         if not self._readers:
             self._readers = self._open_readers()
-        return {name: reader.read(self.rows[places]) for name, reader in self._readers.items()}
+        return [self._readers[name].read(self.rows[places]) for name in PAIR_ARRAYS]
 
     def _read(self, places: np.ndarray) -> Batch:
         """Return the ideal pairs at some places of the data set."""
-        pairs = {name: torch.from_numpy(values) for name, values in self._pair_arrays(places).items()}
-        return self._crystals(places) | Batch(**pairs)
+        intensity, density = (torch.from_numpy(values) for values in self._pair_arrays(places))
+        return self._crystals(places) | Batch(intensity=intensity, density=density)
 
     def _crystals(self, places: np.ndarray) -> Batch:
         """Return what a batch holds of the crystals at some places beside their pairs."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from phaselearn.data.batch import Batch, crystals_of_batch, map_batch, select
+from phaselearn.data.batch import Batch, crystal_of, crystals_of_batch, select
 from phaselearn.data.build.write_pairs import compute_pairs
 from phaselearn.data.loading.loader import loader_options
 from phaselearn.data.pairs import PairDefinition, pad_atoms, pad_displacements
@@ -119,7 +119,7 @@ class EndlessPairs(IterableDataset[Batch]):
         epochs = [epoch] * len(crystals)
         if self.definition.layout == "sphere":
             ideal = [
-                map_batch(batch, lambda values, row=row: values[row : row + 1])
+                crystal_of(batch, row)
                 | boxes_of(
                     crystal.lattice,
                     self.definition.sphere(crystal.lattice),

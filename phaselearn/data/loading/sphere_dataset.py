@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from phaselearn.crystal.sphere import Sphere
-from phaselearn.data.batch import Batch, map_batch, select
+from phaselearn.data.batch import Batch, crystal_of, select
 from phaselearn.data.loading.dataset import Key, PairDataset
 from phaselearn.data.preparation.preparation import Preparation
 from phaselearn.data.sphere_pairs import boxes_of
-from phaselearn.data.store.files import PAIR_ARRAYS
 from phaselearn.data.store.pair_store import PairStore
 
 _ROWS_AT_ONCE = 256  # whose padded lists are in memory together
@@ -56,8 +55,8 @@ class SphereDataset(PairDataset):
         spheres = [self.store.sphere(row) for row in self.rows[places].tolist()]
         # Copies: a view would keep the zeros in memory.
         return [
-            (sphere, *(padded[name][number, : len(sphere)].copy() for name in PAIR_ARRAYS))
-            for number, sphere in enumerate(spheres)
+            (sphere, intensity[: len(sphere)].copy(), factors[: len(sphere)].copy())
+            for sphere, intensity, factors in zip(spheres, *padded, strict=True)
         ]
 
     def __getitems__(self, keys: Sequence[Key]) -> Batch:
@@ -65,7 +64,7 @@ class SphereDataset(PairDataset):
         places = np.array([place for place, _ in keys], dtype=np.int64)
         crystals = self._crystals(places)
         ideal = [
-            map_batch(crystals, lambda values, row=row: values[row : row + 1]) | boxes_of(lattice, *lists)
+            crystal_of(crystals, row) | boxes_of(lattice, *lists)
             for row, (lattice, lists) in enumerate(zip(self.lattices()[places], self._lists(places), strict=True))
         ]
         return select(self.preparation.together(ideal, [epoch for _, epoch in keys]), self._parts)

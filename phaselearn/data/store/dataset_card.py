@@ -10,6 +10,10 @@ from phaselearn.data.store.summary import StoreSummary
 from phaselearn.quoting import markdown_text
 
 _BAR = 40  # characters
+_ARRAYS = {
+    False: "`intensity` and `density` (n, N, N, N) float32",
+    True: "`intensity` (n, M) and `density` (n, M, 2) float32",
+}
 _MOST = 20  # rows of a long table
 
 
@@ -18,17 +22,19 @@ def dataset_card(summary: StoreSummary) -> str:
     attributes = summary.attributes
     definition, source = attributes["definition"], attributes["source"]
     left_out = attributes["left_out"]
+    is_sphere = definition["layout"] == "sphere"
     return "\n".join(
         [
             f"# {summary.crystals:,} pairs of diffraction intensities and electron densities, "
             f"{PairDefinition.from_dict(definition).extent}",
             "",
             f"Crystals of the source {markdown_text(source['name'])}; {summary.formulas:,} formulas, "
-            f"{summary.prototypes:,} structure types. A zarr v3 group: {_arrays(definition)}, "
+            f"{summary.prototypes:,} structure types. A zarr v3 group: {_ARRAYS[is_sphere]}, "
             "`lattice` (n, 3, 3) in Å, `id`, `formula`, `prototype`, `space_group`; the atoms of row i are "
             "`atom_offset[i]` to `atom_offset[i + 1]` of `atom_number` and `atom_position` (fractional). "
             "`manifest.json` holds the length and SHA-256 of every file.",
             "",
+            *([_order(definition["resolution"]), ""] if is_sphere else []),
             f"- licence of the structures: {markdown_text(source['licence'])}",
             f"- to cite: {markdown_text(source['attribution'])}",
             "",
@@ -63,15 +69,14 @@ def dataset_card(summary: StoreSummary) -> str:
     )
 
 
-def _arrays(definition: Mapping[str, Any]) -> str:
-    if definition["layout"] != "sphere":
-        return "`intensity` and `density` (n, N, N, N) float32"
+def _order(resolution: float) -> str:
+    """Return the sentences that say which reflections the lists of a sphere have, and in which order."""
     return (
-        "`intensity` (n, M) float32 and `density` (n, M, 2) float32, the structure factors of the density (real and "
-        "imaginary part), at the reflections of each crystal, with zeros behind those of smaller crystals. They are "
-        f"those with d ≥ {definition['resolution']} Å (1/d² may be larger by 1 in 10⁶) and l > 0, or l = 0 and k > 0, "
-        "or l = k = 0 and h ≥ 0; l changes fastest, then k, then h, and k and h run 0, 1, 2, … and then from their "
-        "least value up to −1"
+        f"The lists hold the reflections of each crystal with d ≥ {resolution} Å (1/d² may be larger by 1 in 10⁶): "
+        "those with l > 0, or l = 0 and k > 0, or l = k = 0 and h ≥ 0. l changes fastest, then k, then h; k and h run "
+        "0, 1, 2, … and then from their least value up to −1. M is the number of the largest crystal; behind the "
+        "reflections of the others are zeros. `density` has the structure factors of the density, real and imaginary "
+        "part."
     )
 
 

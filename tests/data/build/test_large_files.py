@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from phaselearn.data.build.store_build import build_store, screen_source
+from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.sources.folder import Folder
 from phaselearn.data.store.storage import LocalStorage
 from tests.conftest import OCTANT
@@ -97,9 +98,9 @@ def test_what_is_built_of_a_large_file_is_kept_when_stopped(
             build_store(source, OCTANT, tmp_path / "stopped.zarr", 30.0, {}, workers=1)
     screened, screen = [], screen_source._screened
 
-    def counting(entries: list, longest_edge: float) -> screen_source.Block:
+    def counting(entries: list, longest_edge: float, definition: PairDefinition) -> screen_source.Block:
         screened.append(len(entries))
-        return screen(entries, longest_edge)
+        return screen(entries, longest_edge, definition)
 
     monkeypatch.setattr(screen_source, "_screened", counting)
     store = build_store(source, OCTANT, tmp_path / "stopped.zarr", 30.0, {}, workers=1)

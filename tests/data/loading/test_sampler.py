@@ -9,12 +9,11 @@ from phaselearn.data.loading.sampler import EpochBatches
 from phaselearn.errors import UserError
 
 EDGES = np.random.default_rng(0).uniform(2.5, 14.0, size=(500, 3))
-LATTICE = EDGES[:, :, None] * np.eye(3)
 SHARDS = np.sort(np.random.default_rng(1).integers(0, 40, size=500))  # of uneven lengths
 
 
 def epoch_batches(epoch: int = 0, shards: np.ndarray = SHARDS, **changes: object) -> EpochBatches:
-    options = {"batch_size": 16, "seed": 3, "buffer": 100, "streams": 1, "num_replicas": 1, "rank": 0, "lattice": None}
+    options = {"batch_size": 16, "seed": 3, "buffer": 100, "streams": 1, "num_replicas": 1, "rank": 0, "edges": None}
     batches = EpochBatches(shards, **(options | changes))
     batches.set_epoch(epoch)
     return batches
@@ -28,20 +27,20 @@ def sampled(epoch: int = 0, **changes: object) -> list[list[int]]:
     return [[place for place, _ in keys] for keys in drawn]
 
 
-@pytest.mark.parametrize("lattice", [None, LATTICE], ids=["random", "cell"])
+@pytest.mark.parametrize("edges", [None, EDGES], ids=["random", "cell"])
 @pytest.mark.parametrize("streams", [1, 2, 3, 50])
 @pytest.mark.parametrize("processes", [1, 2, 3, 7])
 @pytest.mark.parametrize("batch_size", [1, 16, 499])
 def test_nothing_is_twice_or_missed_and_processes_have_as_many_batches(
-    batch_size: int, processes: int, streams: int, lattice: np.ndarray | None
+    batch_size: int, processes: int, streams: int, edges: np.ndarray | None
 ) -> None:
-    options = {"batch_size": batch_size, "num_replicas": processes, "streams": streams, "lattice": lattice}
+    options = {"batch_size": batch_size, "num_replicas": processes, "streams": streams, "edges": edges}
     shares = [sampled(1, rank=rank, **options) for rank in range(processes)]
     assert sorted(place for share in shares for places in share for place in places) == list(range(500))
     sizes = [len(places) for share in shares for places in share]
     assert len({len(share) for share in shares}) == 1
     assert min(sizes) >= 1
-    if lattice is None:
+    if edges is None:
         assert max(sizes) <= max(batch_size, 2)
         totals = [sum(map(len, share)) for share in shares]
         assert max(totals) - min(totals) <= 1
@@ -54,11 +53,11 @@ def test_processes_without_a_crystal_are_refused() -> None:
 
 
 def test_epochs_differ_in_order_and_company_and_are_reproducible() -> None:
-    for lattice in (None, LATTICE):
-        first, second = sampled(0, lattice=lattice), sampled(1, lattice=lattice)
+    for edges in (None, EDGES):
+        first, second = sampled(0, edges=edges), sampled(1, edges=edges)
         assert {frozenset(places) for places in first} != {frozenset(places) for places in second}
-        assert sampled(1, lattice=lattice) == second
-        assert sampled(1, lattice=lattice, seed=4) != second
+        assert sampled(1, edges=edges) == second
+        assert sampled(1, edges=edges, seed=4) != second
         assert len(first) == len(second)
 
 
@@ -115,7 +114,7 @@ def test_an_epoch_goes_on_from_any_batch(streams: int) -> None:
 
 def test_cells_of_a_batch_are_alike_and_large_ones_come_in_fewer() -> None:
     spread, volumes, sizes = [], [], []
-    for places in sampled(shards=np.arange(500), buffer=500, lattice=LATTICE):
+    for places in sampled(shards=np.arange(500), buffer=500, edges=EDGES):
         edges = np.sort(EDGES[places], axis=1)
         spread.append(np.ptp(edges, axis=0).mean())
         volumes.append(EDGES[places].prod(1).max())
@@ -127,5 +126,5 @@ def test_cells_of_a_batch_are_alike_and_large_ones_come_in_fewer() -> None:
     assert sizes[volumes > 1200].mean() <= 6
     # What a batch weighs, in crystals of 400 Å³, exceeds its bound by less than its largest crystal.
     weights = np.maximum((np.ceil(EDGES / 1.5) * 1.5).prod(1) / 400, 1)
-    for places in sampled(shards=np.arange(500), buffer=500, lattice=LATTICE):
+    for places in sampled(shards=np.arange(500), buffer=500, edges=EDGES):
         assert weights[places].sum() < 16 + weights[places].max()

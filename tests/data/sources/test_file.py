@@ -22,6 +22,7 @@ from phaselearn.data.split import split_of
 from phaselearn.data.store.location import open_storage
 from phaselearn.data.structures import REPEATED, Crystal, LeftOut
 from phaselearn.errors import UserError
+from tests.conftest import FULL
 
 ROCK_SALT = {
     "id": "salt",
@@ -252,7 +253,7 @@ def test_a_store_has_an_id_once(tmp_path: Path, workers: int) -> None:
     source = File(str(write(tmp_path / "a.jsonl", rows)), None, "CC0", "nobody")
     storage = open_storage(tmp_path / "building")
     for _ in range(2):
-        screened = screen_source(storage, source, 30.0, "atomic_number", workers)
+        screened = screen_source(storage, source, 30.0, FULL, workers)
         assert sum(screened.crystals) == 301
         assert screened.left_out == {REPEATED: 300}
         blocks = [read_block(storage, number) for number in range(len(screened.crystals))]
@@ -260,7 +261,7 @@ def test_a_store_has_an_id_once(tmp_path: Path, workers: int) -> None:
         ids = [crystal.id for block in blocks for crystal in block.crystals]
         assert ids == [f"row-{number}" for number in range(300)] + ["last"]
         storage.delete([key for key in storage.sizes() if key.endswith("screened.json")])
-        screened_again = screen_source(storage, source, 30.0, "atomic_number", workers)
+        screened_again = screen_source(storage, source, 30.0, FULL, workers)
         assert screened_again == screened
 
 

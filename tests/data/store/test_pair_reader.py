@@ -9,7 +9,7 @@ import pytest
 import zarr
 from zarr.storage import LocalStore
 
-from phaselearn.data.store.files import create_pair_arrays
+from phaselearn.data.store.files import PAIR_ARRAYS, create_pair_arrays
 from phaselearn.data.store.pair_reader import ShardReader
 from phaselearn.data.store.pair_store import PairStore
 from phaselearn.errors import UserError
@@ -61,7 +61,7 @@ def test_shards_that_are_nearly_read_are_not_kept_whole(tmp_path) -> None:
     """A shuffled epoch comes back for the last crystal of a shard when dozens of others have been begun."""
     shards, length, size = 16, 64, 8
     group = zarr.open_group(tmp_path / "pairs.zarr", mode="w")
-    create_pair_arrays(group, shards * length, size, length)
+    create_pair_arrays(group, shards * length, dict.fromkeys(PAIR_ARRAYS, (size,) * 3), length)
     array = group["density"]
     array[:] = np.random.default_rng(0).random(array.shape, dtype=np.float32)
     everything = np.arange(shards * length)

@@ -87,7 +87,7 @@ def test_shards_are_those_that_zarr_writes(tmp_path, count):
     values = np.random.default_rng(0).standard_normal((count, 6, 6, 6)).astype(np.float32).round(1)
     ours, theirs = (zarr.open_group(tmp_path / name, mode="w", zarr_format=3) for name in ("ours", "theirs"))
     for group in (ours, theirs):
-        create_pair_arrays(group, count, 6, pairs_a_shard=8)
+        create_pair_arrays(group, count, dict.fromkeys(PAIR_ARRAYS, (6, 6, 6)), pairs_a_shard=8)
     length = ours["density"].shards[0]
     for shard, start in enumerate(range(0, count, length)):
         file = tmp_path / "ours" / shard_key("density", shard)

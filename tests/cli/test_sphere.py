@@ -1,0 +1,50 @@
+"""A network is trained, resumed, judged and applied on cells of any shape by command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.folders import assert_same_training, metric_rows, table
+from tests.cli.inside import call
+
+CHOICES = (
+    "model=unrolled",
+    "loss=shift_invariant",
+    "data=sphere1.0",
+    "source=synthetic",
+    "source.count=24",
+    "source.atoms=[2,6]",
+    "data.batch_size=6",
+    "model.network.width=3",
+    "model.network.hidden=1",
+    "model.network.cycles=2",
+    "trainer=cpu",
+    "evaluation.methods=[]",
+    "evaluation.crystals=2",
+    "evaluation.shown=1",
+)
+
+
+def test_a_network_is_trained_resumed_judged_and_applied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = "data.store=s.zarr"
+    assert call("train", *CHOICES, store, "trainer.max_epochs=2", "run=whole", "evaluation=none") == 0
+    assert call("train", *CHOICES, store, "trainer.max_epochs=1", "run=parts", "evaluation=none") == 0
+    assert call("train", "resume=parts", "trainer.max_epochs=2") == 0
+    assert len(metric_rows(Path("parts"))) == 2
+    assert_same_training(Path("parts"), Path("whole"))
+    assert call("evaluate", "run=parts") == 0
+    assert "Unrolled on sphere of 1.0 Å" in Path("parts/report.html").read_text()
+    assert {row["method"] for row in table(Path("parts/results.csv"))} == {"Unrolled"}
+    assert call("predict", "run=parts", "store=s.zarr", "output=out") == 0
+    rows = table(Path("out/predictions.csv"))
+    assert len(rows) == 24
+    assert len(list(Path("out/maps").glob("*.ccp4"))) == 24
+    capsys.readouterr()
+    assert call("prepare", "data.store=s.zarr", "verify=true") == 0
+    assert call("data", "info", "data.store=s.zarr") == 0
+    assert "resolution" in capsys.readouterr().out
