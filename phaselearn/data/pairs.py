@@ -166,7 +166,7 @@ class PairDefinition:
         """Return the shapes of the intensities and the density of a crystal as a store holds them.
 
         Args:
-            longest: in the layout `sphere`, the length of the longest list; shorter ones are padded with zeros.
+            longest: length of the longest list in the layout `sphere`; shorter ones are padded with zeros.
         """
         if self.size is None:
             return {"intensity": (longest,), "density": (longest, 2)}

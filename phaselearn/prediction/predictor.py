@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from phaselearn.benchmark.regimes import InputPreparation, Regime, batches
+from phaselearn.crystal.density import interpolated
 from phaselearn.data.batch import map_batch
 from phaselearn.data.structures import Crystal
 from phaselearn.files import file_stem
@@ -25,7 +26,7 @@ class Prediction:
 
     Attributes:
         crystal: the crystal.
-        density: density (N, N, N) float32 of the unit cell, voxel (i, j, k) at (i/N, j/N, k/N). It is moved to the
+        density: density (n₁, n₂, n₃) float32 of the unit cell, voxel (i, j, k) at (i/n₁, j/n₂, k/n₃). It is moved to the
             origin and hand of the crystal, which |F| leaves open. Its scale is the network's.
         correlation: map correlation CC.
         floor: map correlation CC₀ of the map with all phases zero.
@@ -90,12 +91,12 @@ class Predictor:
         for chosen, batch in prepared:
             batch = map_batch(batch, lambda values: values.to(self.device))
             judgement, maps = superimposed(model(batch), batch, model.definition)
-            densities = maps.float().cpu().numpy()
+            maps = maps.float().cpu()
             columns = {name: values.tolist() for name, values in judgement.as_dict().items()}
             for place, crystal in enumerate(chosen):
                 found[id(crystal)] = Prediction(
                     crystal=crystal,
-                    density=densities[place],
+                    density=interpolated(maps[place, None], self.regime.box([crystal]))[0].numpy(),
                     correlation=columns["correlation"][place],
                     floor=columns["floor"][place],
                     gain=columns["gain"][place],

@@ -79,7 +79,6 @@ def write_page(
         legend=LEGEND,
         counting_note=counting_note(table),
         threshold=round(100 * THRESHOLD),
-        voxels=" × ".join(map(str, crystals[0].truth.shape)) if crystals else "",
         comparisons=[_comparison(crystal) for crystal in crystals],
         vector_note=VECTOR_NOTE,
         symmetry_note=SYMMETRY_NOTE,

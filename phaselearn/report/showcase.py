@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from phaselearn.crystal.cartesian import to_fractional_frame
+from phaselearn.crystal.density import interpolated
+from phaselearn.crystal.layout import resized
 from phaselearn.data.loading.dataset import PairDataset
 from phaselearn.metrics.phasing import superimposed
 from phaselearn.models.base import DensityModel
@@ -51,6 +53,11 @@ def show_crystals(
     shown = []
     for number, (place, row) in enumerate(zip(places, rows.tolist(), strict=True)):
         crystal = dataset.store.crystal(row)
+        shape = dataset.box(keys[number][0])
+        pattern, true_map, predicted = (
+            change(values[number, None].cpu(), shape)[0].numpy()
+            for change, values in ((resized, batch["intensity"]), (interpolated, truth), (interpolated, aligned))
+        )
         shown.append(
             ShownCrystal(
                 id=crystal.id,
@@ -60,10 +67,10 @@ def show_crystals(
                 lattice=crystal.lattice,
                 numbers=crystal.numbers,
                 positions=crystal.positions,
-                pattern=batch["intensity"][number].cpu().numpy(),
+                pattern=pattern,
                 layout=model.definition.layout,
-                truth=truth[number].cpu().numpy(),
-                prediction=aligned[number].cpu().numpy(),
+                truth=true_map,
+                prediction=predicted,
                 correlation=crystals["correlation"][place].item(),
                 correlation_floor=crystals["floor"][place].item(),
                 gain=crystals["gain"][place].item(),

@@ -16,8 +16,8 @@ from phaselearn.errors import UserError
 from phaselearn.metrics.phasing import observed_of
 
 
-def regime(observation: str) -> Regime:
-    return regime_from(config_directory(), "mine", {"mine": {"observation": observation}})
+def regime(observation: str, **data: str) -> Regime:
+    return regime_from(config_directory(), "mine", {"mine": {"observation": observation, **data}})
 
 
 def triclinic(edges: tuple[float, float, float], atoms: int, seed: int) -> Crystal:
@@ -30,18 +30,28 @@ def triclinic(edges: tuple[float, float, float], atoms: int, seed: int) -> Cryst
 CRYSTALS = [triclinic((3.1, 4.2, 9.7), 3, 0), triclinic((6.0, 5.0, 4.0), 5, 1), triclinic((3.5, 14.0, 5.0), 4, 2)]
 
 
-def test_the_box_holds_every_reflection_to_the_resolution() -> None:
-    [(chosen, batch)] = batches(CRYSTALS, regime("d1.0"), InputPreparation(), frozenset(), 8, 0)
-    observed = observed_of(batch, regime("d1.0").definition)
+@pytest.mark.parametrize("here", [regime("d1.0"), regime("ideal", data="sphere1.0")], ids=["observation", "data"])
+def test_the_box_holds_every_reflection_to_the_resolution(here: Regime) -> None:
+    [(chosen, batch)] = batches(CRYSTALS, here, InputPreparation(), frozenset(), 8, 0)
+    observed = observed_of(batch, here.definition)
     for crystal, found in zip(chosen, observed.unique_reflections().tolist(), strict=True):
         lengths, angles = _cell(crystal.lattice)
         listed = gemmi.make_miller_array(gemmi.UnitCell(*lengths, *angles), gemmi.SpaceGroup("P 1"), 1.0)
         assert found == len(listed)
 
 
-@pytest.mark.parametrize("observation", ["lab1.2", "ed", "dac"])
-def test_what_is_measured_of_a_crystal_depends_neither_on_its_companions_nor_on_the_box(observation: str) -> None:
-    here = regime(observation)
+@pytest.mark.parametrize(
+    "here",
+    [
+        regime("lab1.2"),
+        regime("ed"),
+        regime("dac"),
+        regime("dac", data="sphere1.0"),
+        regime("noise20", data="sphere1.0"),
+    ],
+    ids=["lab1.2", "ed", "dac", "dac of a sphere", "noise of a sphere"],
+)
+def test_what_is_measured_of_a_crystal_depends_neither_on_its_companions_nor_on_the_box(here: Regime) -> None:
     [(chosen, together)] = batches(CRYSTALS, here, InputPreparation(), frozenset(), 8, 0)
     assert len({here.box([crystal]) for crystal in CRYSTALS}) == len(CRYSTALS)
     for row, crystal in enumerate(chosen):

@@ -38,7 +38,7 @@ def test_a_network_is_trained_resumed_judged_and_applied(
     assert len(metric_rows(Path("parts"))) == 2
     assert_same_training(Path("parts"), Path("whole"))
     assert call("evaluate", "run=parts") == 0
-    assert "Unrolled on sphere of 1.0 Å" in Path("parts/report.html").read_text()
+    assert "sphere of 1.0 Å" in Path("parts/report.html").read_text()
     assert {row["method"] for row in table(Path("parts/results.csv"))} == {"Unrolled"}
     assert call("predict", "run=parts", "store=s.zarr", "output=out") == 0
     rows = table(Path("out/predictions.csv"))

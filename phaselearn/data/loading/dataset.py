@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from phaselearn.crystal.layout import Shape
 from phaselearn.data.batch import Batch, crystals_of_batch, map_batch, select
 from phaselearn.data.preparation.preparation import Preparation
 from phaselearn.data.store.files import PAIR_ARRAYS
@@ -83,6 +84,10 @@ class PairDataset(Dataset[Batch]):
     def edges(self) -> np.ndarray:
         """Return the lengths (k, 3) of the cells' edges in Å, the shortest first."""
         return np.sort(np.linalg.norm(self.lattices(), axis=-1), axis=1)
+
+    def box(self, place: int) -> Shape:
+        """Return n₁, n₂, n₃ of the box that a crystal has alone."""
+        return self.store.definition.box()
 
     @property
     def has_own_boxes(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from phaselearn.crystal.layout import Shape
 from phaselearn.crystal.sphere import Sphere
 from phaselearn.data.batch import Batch, crystal_of, select
 from phaselearn.data.loading.dataset import Key, PairDataset
@@ -42,6 +43,10 @@ class SphereDataset(PairDataset):
     def edges(self) -> np.ndarray:
         """Return the lengths (k, 3) of the cells' edges in Å, in the order of the axes of the boxes."""
         return np.linalg.norm(self.lattices(), axis=-1)
+
+    def box(self, place: int) -> Shape:
+        """Return n₁, n₂, n₃ of the box that a crystal has alone."""
+        return self.store.sphere(int(self.rows[place])).shape
 
     @property
     def has_own_boxes(self) -> bool:

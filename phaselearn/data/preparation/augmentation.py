@@ -53,7 +53,7 @@ class Augmentation:
     def apply(self, batch: Batch, layout: str, seeds: list[int]) -> Batch:
         """Return the batch with random changes of each crystal, which depend on its seed alone.
 
-        Where axes of boxes that are no cubes are permuted, the batch holds one crystal.
+        Where the axes of a box are permuted whose edges differ, the batch holds one crystal.
         """
         draws = [torch.Generator().manual_seed(seed % (1 << 63)) for seed in seeds]
         batch = batch.copy()

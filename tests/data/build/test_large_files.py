@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from phaselearn.data.build.store_build import build_store, screen_source
+from phaselearn.data.build import screen_source
+from phaselearn.data.build.store_build import build_store
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.sources.folder import Folder
 from phaselearn.data.store.storage import LocalStorage

@@ -69,7 +69,7 @@ def test_a_crystal_is_the_same_in_any_batch(store: PairStore, observation: Obser
 
 
 def test_a_batch_holds_the_reflections_and_the_density_of_its_atoms(store: PairStore) -> None:
-    """Whatever its axes, its origin and its hand were changed to."""
+    """Axes, origin and hand were changed in all parts of it alike."""
     batch = dataset(store, preparation(Observation())).__getitems__([(place, 0) for place in range(8)])
     shape = shape_of(batch["intensity"])
     inside = inverse_d_squared(batch["lattice"].double(), *miller_box(shape)) <= (1 + 1e-6) / 1.2**2
