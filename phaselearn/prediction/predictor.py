@@ -26,8 +26,8 @@ class Prediction:
 
     Attributes:
         crystal: the crystal.
-        density: density (n₁, n₂, n₃) float32 of the unit cell, voxel (i, j, k) at (i/n₁, j/n₂, k/n₃). It is moved to the
-            origin and hand of the crystal, which |F| leaves open. Its scale is the network's.
+        density: density (n₁, n₂, n₃) float32 of the unit cell, voxel (i, j, k) at (i/n₁, j/n₂, k/n₃). It is moved to
+            the origin and hand of the crystal, which |F| leaves open. Its scale is the network's.
         correlation: map correlation CC.
         floor: map correlation CC₀ of the map with all phases zero.
         gain: (CC − CC₀)/(1 − CC₀).
