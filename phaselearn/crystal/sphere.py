@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -24,7 +23,7 @@ class Sphere:
     They are listed as they follow one another in the half of the FFT box with l ≥ 0: l changes fastest, then k, then h,
     each from 0 up and then from its least value up. In the plane l = 0 only k > 0 is listed, and on its axis k = 0
     only h ≥ 0. The list depends on the bits of the lattice and the resolution alone, not on the machine: it follows
-    from single multiplications and additions, each of which the standard of floating-point numbers rounds in one way.
+    from single multiplications, divisions and additions, each of which IEEE 754 rounds in one way.
 
     Attributes:
         shape: n₁, n₂, n₃ of the box.
@@ -60,7 +59,7 @@ class Sphere:
     def __len__(self) -> int:
         return len(self.places)
 
-    @cached_property
+    @property
     def mask(self) -> Tensor:
         """Bool (n₁, n₂, n₃): the reflections and their Friedel mates."""
         return self.on_box(torch.ones(len(self), dtype=torch.bool))
@@ -69,9 +68,7 @@ class Sphere:
         """Place values (m,), real, complex or bool, on the box (n₁, n₂, n₃); mates get the conjugate, the rest is 0."""
         box = values.new_zeros(math.prod(self.shape)).index_copy(0, self.places, values).view(self.shape)
         mates = friedel_mate(box).conj() if values.is_complex() else friedel_mate(box)
-        if values.dtype == torch.bool:
-            return box | mates
-        # Twice F(000), which is its own mate.
+        # F(000) is its own mate.
         mates[0, 0, 0] = 0
         return box + mates
 

@@ -286,9 +286,9 @@ class PairStore:
         """Return about how many bytes the pairs of rows (k,) take in memory, uncompressed."""
         if self.definition.size is not None:
             return 2 * 4 * self.definition.size**3 * len(rows)
-        # Half of the points of the reciprocal lattice within the sphere; three numbers each, and its place.
+        # Half of the points of the reciprocal lattice within the sphere; three numbers each, and a place of eight bytes.
         volumes = np.abs(np.linalg.det(self.lattices()[rows]))
-        return int(4 * 4 * 2 * np.pi / 3 * volumes.sum() / self.definition.finest**3)
+        return int((3 * 4 + 8) * 2 * np.pi / 3 * volumes.sum() / self.definition.finest**3)
 
 
 def check_definition(store: PairStore, wanted: PairDefinition) -> None:
