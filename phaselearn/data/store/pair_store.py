@@ -286,7 +286,7 @@ class PairStore:
         """Return about how many bytes the pairs of rows (k,) take in memory, uncompressed."""
         if self.definition.size is not None:
             return 2 * 4 * self.definition.size**3 * len(rows)
-        # Half of the points of the reciprocal lattice within the sphere; three numbers each, and a place of eight bytes.
+        # Half of the points of the reciprocal lattice within the sphere; three numbers each, and their place.
         volumes = np.abs(np.linalg.det(self.lattices()[rows]))
         return int((3 * 4 + 8) * 2 * np.pi / 3 * volumes.sum() / self.definition.finest**3)
 
@@ -299,8 +299,9 @@ def check_definition(store: PairStore, wanted: PairDefinition) -> None:
     """
     difference = store.definition.difference(wanted)
     if difference:
-        told = ", ".join(f"{name}: store {have}, asked {want}" for name, (have, want) in difference.items())
-        keys = " ".join(f"data.definition.{name}={have}" for name, (have, _) in difference.items())
+        said = {name: ["null" if value is None else value for value in both] for name, both in difference.items()}
+        told = ", ".join(f"{name}: store {have}, asked {want}" for name, (have, want) in said.items())
+        keys = " ".join(f"data.definition.{name}={have}" for name, (have, _) in said.items())
         raise UserError(
             f"{store.path} holds other pairs than data asks for ({told}): give another data.store, "
             f"`phaselearn prepare data.store=PATH`, or ask for what it holds: {keys}"

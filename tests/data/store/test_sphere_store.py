@@ -13,11 +13,12 @@ import zarr
 from phaselearn.data.build.repair import repair_store
 from phaselearn.data.build.store_build import build_store
 from phaselearn.data.store.files import PAIR_ARRAYS, array_of
-from phaselearn.data.store.pair_store import PairStore
+from phaselearn.data.store.pair_store import PairStore, check_definition
 from phaselearn.data.store.shard_codec import encode_shard
 from phaselearn.data.store.storage import LocalStorage
 from phaselearn.data.store.verify import verify_store
 from phaselearn.errors import UserError
+from tests.conftest import FULL
 from tests.data.files import files_of
 from tests.data.spheres import SPHERE, LongCells, build, factors_at, listed_hkl
 from tests.data.store.strange.forging import seal
@@ -149,6 +150,12 @@ def test_a_cell_with_more_points_than_a_machine_can_hold_is_left_out(tmp_path: P
     store = build_store(One(3), SPHERE, tmp_path / "s.zarr", 1000.0, {}, workers=1)
     assert store.ids().tolist() == ["long-0001", "long-0002"]
     assert store.attributes["left_out"] == {"too large a cell for a sphere of 1.2 Å": 1}
+
+
+def test_a_store_of_cubes_does_not_pass_for_one_of_spheres(sound: Path) -> None:
+    told = r"size: store null, asked 10.*data\.definition\.size=null .*data\.definition\.resolution=1\.2"
+    with pytest.raises(UserError, match=told):
+        check_definition(PairStore(sound), FULL)
 
 
 @pytest.mark.parametrize(
