@@ -37,8 +37,9 @@ def test_a_network_is_trained_resumed_judged_and_applied(
     assert call("train", "resume=parts", "trainer.max_epochs=2") == 0
     assert_same_training(Path("parts"), Path("whole"))
     assert call("evaluate", "run=parts") == 0
-    assert "sphere of 1.0 Å" in Path("parts/report.html").read_text()
-    assert {row["method"] for row in table(Path("parts/results.csv"))} == {"Unrolled"}
+    [judged] = Path("parts/evaluations").iterdir()
+    assert "sphere of 1.0 Å" in (judged / "report.html").read_text()
+    assert {row["n"] for row in table(judged / "results.csv") if row["subset"] == "all"} == {"2"}
     assert call("predict", "run=parts", "store=s.zarr", "output=out") == 0
     rows = table(Path("out/predictions.csv"))
     assert len(rows) == 24
