@@ -14,9 +14,9 @@ CHOICES = (
     "loss=shift_invariant",
     "data=sphere1.0",
     "source=synthetic",
-    "source.count=24",
+    "source.count=14",
     "source.atoms=[2,6]",
-    "data.batch_size=6",
+    "data.batch_size=4",
     "model.network.width=3",
     "model.network.hidden=1",
     "model.network.cycles=2",
@@ -27,9 +27,7 @@ CHOICES = (
 )
 
 
-def test_a_network_is_trained_resumed_judged_and_applied(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_network_is_trained_resumed_judged_and_applied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     store = "data.store=s.zarr"
     assert call("train", *CHOICES, store, "trainer.max_epochs=2", "run=whole", "evaluation=none") == 0
@@ -42,9 +40,4 @@ def test_a_network_is_trained_resumed_judged_and_applied(
     assert {row["n"] for row in table(judged / "results.csv") if row["subset"] == "all"} == {"2"}
     assert call("predict", "run=parts", "store=s.zarr", "output=out") == 0
     rows = table(Path("out/predictions.csv"))
-    assert len(rows) == 24
-    assert len(list(Path("out/maps").glob("*.ccp4"))) == 24
-    capsys.readouterr()
-    assert call("prepare", "data.store=s.zarr", "verify=true") == 0
-    assert call("data", "info", "data.store=s.zarr") == 0
-    assert "resolution" in capsys.readouterr().out
+    assert len(rows) == len(list(Path("out/maps").glob("*.ccp4"))) == 14
