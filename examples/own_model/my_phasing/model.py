@@ -22,7 +22,7 @@ class Bottleneck(DensityModel):
 
     def __init__(self, width: int, **options: Any) -> None:
         super().__init__(**options)
-        voxels = self.definition.size**3
+        voxels = self.definition.fixed_size(type(self).__name__) ** 3
         self.layers = nn.Sequential(nn.Linear(voxels, width), nn.GELU(), nn.Linear(width, voxels))
 
     def forward(self, batch: Batch) -> Tensor:

@@ -49,8 +49,8 @@ def attributes_of(root: bytes) -> dict[str, Any]:
             (attributes["longest_edge"], int | float),
         )
         definition = PairDefinition.from_dict(attributes["definition"])
-        kinds = (*kinds, (definition.size if definition.resolution is None else definition.resolution, int | float))
-        is_whole = all(isinstance(value, kind) for value, kind in kinds) and is_sound(attributes)
+        extent = (definition.size, int) if definition.resolution is None else (definition.resolution, int | float)
+        is_whole = all(isinstance(value, kind) for value, kind in (*kinds, extent)) and is_sound(attributes)
     except (KeyError, TypeError, ValueError, RecursionError, UserError) as error:
         raise Misshapen(METADATA, "its attributes do not say what was built") from error
     if not is_whole:
