@@ -46,10 +46,10 @@ def test_it_is_trained_and_evaluated_like_any_other(package: Path) -> None:
         "run=run",
     )
     assert "my_phasing.model.Bottleneck" in (package / "run" / "config.yaml").read_text()
-    assert "Bottleneck" in (package / "run" / "results.csv").read_text()
+    assert "\nmine,all," in (package / "run" / "results.csv").read_text()
     # Its options are installed, so what a run's configuration names of them is known.
     command(package, *PHASELEARN, "evaluate", "run=run")
-    assert "Bottleneck" in next((package / "run" / "evaluations").glob("*/results.csv")).read_text()
+    assert "\nmine,all," in next((package / "run" / "evaluations").glob("*/results.csv")).read_text()
 
 
 def test_a_typing_mistake_is_told_its_options(package: Path) -> None:
