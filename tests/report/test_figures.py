@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -12,6 +13,7 @@ from matplotlib.image import imread
 from phaselearn.report.content import ShownCrystal
 from phaselearn.report.curves import Curves
 from phaselearn.report.figures import write_figures
+from phaselearn.report.patterns import displayed_pattern, pattern_figure
 
 
 def colours_in(path: Path) -> int:
@@ -55,3 +57,15 @@ def test_a_failed_training_is_drawn_too(tmp_path: Path, judged: dict, diverged: 
     ]
     undefined["counted"] = np.ones(200, dtype=bool)
     write_figures(tmp_path, None, undefined, [])
+
+
+def test_the_pattern_of_a_box_of_unequal_edges_has_its_own_indices(triclinic: ShownCrystal) -> None:
+    pattern = np.zeros((8, 10, 12), np.float32)
+    pattern[3, -4, 5] = 99.0
+    shown = displayed_pattern(replace(triclinic, pattern=pattern, layout="sphere"))
+    place = np.unravel_index(shown.log_intensity.argmax(), shown.log_intensity.shape)
+    assert tuple(np.add(place, shown.first_index)) == (3, -4, 5)
+    assert shown.log_intensity.max() == pytest.approx(2.0)
+    # The plane l = 0 of the picture has a place for every h and k.
+    mesh = pattern_figure(replace(triclinic, pattern=pattern, layout="sphere")).axes[0].collections[0]
+    assert mesh.get_array().shape == (10, 8)

@@ -79,8 +79,9 @@ def test_zeros_behind_short_lists_take_no_room(sound: Path, tmp_path: Path) -> N
     assert len(encode_shard(longer, 64)) < 1.02 * len(encode_shard(values, 64))
 
 
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_build_gives_the_same_bytes_whatever_its_processes_and_stops(
-    sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     write, written = LocalStorage.write, []
 
@@ -95,7 +96,7 @@ def test_a_build_gives_the_same_bytes_whatever_its_processes_and_stops(
         patch.setattr(LocalStorage, "write", stop)
         with pytest.raises(KeyboardInterrupt):
             build(tmp_path / "again.zarr", COUNT)
-    build(tmp_path / "again.zarr", COUNT, workers=2)
+    build(tmp_path / "again.zarr", COUNT, workers)
     assert files_of(tmp_path / "again.zarr") == files_of(sound)
 
 
