@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 from omegaconf import OmegaConf
 
 
@@ -12,7 +14,12 @@ def cpu_precision() -> str:
     """
     import torch
 
-    return "bf16-mixed" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "32-true"
+    if platform.machine() in ("x86_64", "AMD64"):
+        # oneDNN says that it supports bfloat16 on every processor with AVX-512, and emulates it on many.
+        is_native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    else:
+        is_native = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return "bf16-mixed" if is_native else "32-true"
 
 
 def register_precision() -> None:

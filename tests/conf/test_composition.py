@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from phaselearn.commands.options import config_directory
 from phaselearn.commands.plain_config import plain_values
+from phaselearn.commands.precision import cpu_precision
 from phaselearn.commands.settings import check
 from phaselearn.commands.strangers import Stranger, check_stranger
 from phaselearn.errors import UserError
@@ -95,11 +97,19 @@ def test_the_model_sets_its_batch_and_the_command_line_overrides_it() -> None:
     assert _checked("model=unet3d", "data.batch_size=2").data.batch_size == 2
 
 
+@pytest.mark.skipif(not Path("/proc/cpuinfo").is_file(), reason="only Linux lists what a processor computes in")
 def test_a_precision_left_open_is_what_the_processor_computes_in():
-    supported = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    precision = composed("experiment=loss_study").trainer.precision
-    assert precision == ("bf16-mixed" if supported else "32-true")
+    can = set(Path("/proc/cpuinfo").read_text().split()) & {"avx512_bf16", "amx_bf16", "bf16"}
+    assert composed("experiment=loss_study").trainer.precision == ("bf16-mixed" if can else "32-true")
     assert composed("experiment=unrolled_gpu").trainer.precision == "bf16-mixed"
+
+
+def test_a_processor_that_emulates_bfloat16_computes_in_float32(monkeypatch):
+    # One with AVX-512 alone: oneDNN says all the same that it supports bfloat16.
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    assert cpu_precision() == "32-true"
 
 
 @pytest.mark.parametrize("given", ["highest", "high", "medium"])
