@@ -186,7 +186,8 @@ def scrambled(batch):
 
 @pytest.mark.parametrize("name", ["phase_zero", "random_phase", "charge_flipping", "raar", "solver"])
 def test_the_runner_hands_no_method_the_truth(name, crystals):
-    _, batch = next(batches(crystals[:3], NOISY, InputPreparation(), frozenset(), 3, 0))
+    few = sorted(crystals, key=lambda crystal: len(crystal.numbers))[:3]
+    _, batch = next(batches(few, NOISY, InputPreparation(), frozenset(), 3, 0))
     first, second = (contender(name).run(given, NOISY)[-1].stage.solution for given in (batch, scrambled(batch)))
     assert torch.equal(first.factors, second.factors)
     for figure in ("agreement", "cycles", "expected_correlation"):

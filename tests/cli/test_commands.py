@@ -112,7 +112,7 @@ def test_a_run_prints_the_table_and_its_page(trained: tuple[Path, str]) -> None:
 
 
 def test_a_resumed_run_is_the_run_that_never_stopped(workplace: Path, trained: tuple[Path, str]) -> None:
-    command(workplace, *TRAIN, *SMALL, *RANDOM, "trainer.max_epochs=2", "run=outputs/stopped")
+    command(workplace, *TRAIN, *SMALL, *RANDOM, "trainer.max_epochs=2", "evaluation=table", "run=outputs/stopped")
     stopped = workplace / "outputs" / "stopped"
     assert not torch.equal(*(next(iter(weights(run).values())) for run in (stopped, trained[0])))
     command(workplace, *TRAIN, "resume=outputs/stopped", "trainer.max_epochs=4")
@@ -123,7 +123,8 @@ def test_a_resumed_run_is_the_run_that_never_stopped(workplace: Path, trained: t
 @pytest.fixture(scope="module")
 def idle(workplace: Path) -> Path:
     """A run that learns nothing."""
-    command(workplace, *TRAIN, *SMALL, "trainer.max_epochs=3", "optim.optimizer.lr=0.0", "run=outputs/idle")
+    choices = ("trainer.max_epochs=3", "optim.optimizer.lr=0.0", "evaluation=none", "run=outputs/idle")
+    command(workplace, *TRAIN, *SMALL, *choices)
     return workplace / "outputs" / "idle"
 
 
@@ -150,7 +151,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_leaves_the_last_good_weights(
 @pytest.fixture(scope="module")
 def whole(workplace: Path) -> Path:
     """A run that is never stopped."""
-    command(workplace, *TRAIN, *SMALL, "trainer.max_epochs=4", "run=outputs/whole")
+    command(workplace, *TRAIN, *SMALL, "trainer.max_epochs=4", "evaluation=none", "run=outputs/whole")
     return workplace / "outputs" / "whole"
 
 

@@ -14,7 +14,7 @@ from tests.cli.folders import PHASELEARN, SMALL, TRAIN, command
 from tests.cli.inside import call, new_folder
 from tests.thinned import thinned
 
-QUICK = (*SMALL, "data=hkl10", "data.store=octant.zarr", "trainer.max_epochs=1")
+QUICK = (*SMALL, "data=hkl10", "data.store=octant.zarr", "trainer.max_epochs=1", "evaluation=none")
 Failing = Callable[..., str]
 HUNGRY = """
 import torch
@@ -144,7 +144,7 @@ CONFIGURATION = [
     ("train ~loss", ["every run needs an option of loss"]),
     ("train =3", ["a value without a key"]),
     ("train callbacks=[default,emma]", ["callbacks=[emma]", "did you mean ema"]),
-    ("train callbacks=[default,ema] callbacks.ema.decay=2.0", ["decay value 2.0"]),
+    ("train data=hkl10 data.store=octant.zarr callbacks=[default,ema] callbacks.ema.decay=2.0", ["decay value 2.0"]),
     ("train profiler=slow", ["profiler=slow", "simple"]),
     ("train compile=indcutor", ["compile=indcutor", "compile=inductor"]),
     ("train quiet=maybe", ["quiet='maybe'", "bool"]),
@@ -152,7 +152,7 @@ CONFIGURATION = [
     ("train optim.optimizer.lr=fast", ["optim.optimizer cannot be built", "optim.optimizer.lr=1e-3"]),
     ("train seed=-1", ["seed=-1", "4294967295"]),
     ("train trainer.accumulate_grad_batches=0", ["trainer.accumulate_grad_batches=0", "at least 1"]),
-    ("train trainer.max_time=10min", ["10min"]),
+    ("train data=hkl10 data.store=octant.zarr trainer.max_time=10min", ["10min"]),
     ("train data.loading.cache_limit=5", ["data.loading.cache_limit=5", "from 0 to 1"]),
     ("train data.definition.b_iso=-1", ["data.definition.b_iso=-1", "at least 0"]),
     ("train model=cnn model.width=0", ["model.width=0"]),
@@ -175,10 +175,10 @@ CONFIGURATION = [
     ("benchmark regime.full20=3", ["regime.full20=3", "observation: ideal"]),
     ("benchmark count=null", ["count=None", "at least 1"]),
     ("benchmark count=0", ["count=0", "at least 1"]),
-    ("benchmark models=[nothing]", ["nothing", "charge_flipping"]),
-    ("benchmark models=[solver] starts=[nothing]", ["starts=[nothing]", "unrolled"]),
+    ("benchmark source.count=30 models=[nothing]", ["nothing", "charge_flipping"]),
+    ("benchmark source.count=30 models=[solver] starts=[nothing]", ["starts=[nothing]", "unrolled"]),
     ("benchmark starts=[random]", ["starts=[random]", "models=[phase_zero,random_phase,charge_flipping,raar,solver]"]),
-    ("benchmark models=[solver] starts=[random] search.counts=[2,1]", ["counts=[2, 1]"]),
+    ("benchmark source.count=30 models=[solver] starts=[random] search.counts=[2,1]", ["counts=[2, 1]"]),
     ("benchmark regimes=[nothing]", ["regimes=[nothing]", "d1.5"]),
 ]
 DATA = [

@@ -82,7 +82,7 @@ def test_a_key_in_a_file_of_ones_own_is_written_nowhere(server: MaterialsProject
     done = run(
         tmp_path,
         *(*PHASELEARN, "benchmark", f"hydra.searchpath=[file://{own.parent}]", *arguments),
-        *("models=[phase_zero]", "run=outputs/benchmark"),
+        *("models=[phase_zero]", "homometry=null", "resamples=10", "run=outputs/benchmark"),
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "outputs" / "benchmark" / "config.yaml").exists()

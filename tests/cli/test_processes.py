@@ -51,7 +51,7 @@ def test_two_processes_go_on_with_a_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("typed", "given"),
     [
-        (["resume=run"], ["resume=run"]),
+        pytest.param(["resume=run"], ["resume=run"], marks=pytest.mark.slow),
         (["resume=run", "trainer.max_epochs=2"], ["resume=run", "trainer.max_epochs=2"]),
         (["-m", *RUN, "seed=1", "hydra.sweep.dir=sweep"], [*RUN, "seed=1"]),
     ],

@@ -15,7 +15,7 @@ from tests.data.files import files_of
 
 QUICK = (
     *("source.count=60", "data=hkl10", "data.store=a.zarr", "data.batch_size=16", "trainer.max_epochs=1", "seed=0"),
-    *("evaluation.crystals=4", "evaluation.shown=0", "evaluation.methods=[phase_zero]", "~callbacks.pictures"),
+    *("evaluation=table", "evaluation.crystals=4", "evaluation.methods=[phase_zero]", "~callbacks.pictures"),
 )
 BENCHMARK = (
     "benchmark",

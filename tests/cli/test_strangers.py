@@ -21,7 +21,7 @@ from tests.cli.inside import call, new_folder
 from tests.hostile import SECRET, VARIABLE, Canary, assert_harmless, one_minute_at_most, the_one_line, write_pickle
 from tests.thinned import thinned
 
-QUICK = (*SMALL, "data=hkl10", "data.store=octant.zarr", "trainer.max_epochs=1")
+QUICK = (*SMALL, "data=hkl10", "data.store=octant.zarr", "trainer.max_epochs=1", "evaluation=table")
 NUMPY = {"_target_": "numpy.load", "file": "evil.pkl", "allow_pickle": True}
 PANDAS = {"_target_": "pandas.read_pickle", "filepath_or_buffer": "evil.pkl"}
 JOBLIB = {"_target_": "joblib.load", "filename": "evil.pkl"}

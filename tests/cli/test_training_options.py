@@ -19,7 +19,7 @@ from tests.cli.inside import new_folder
 from tests.conftest import OCTANT
 
 QUICK = ("evaluation.shown=0", "evaluation.methods=[]")
-BARE = (*SMALL[:3], *QUICK, "data=hkl10")
+BARE = (*SMALL[:3], *QUICK, "evaluation=none", "data=hkl10")
 STOPPED = """
 import os, signal
 from pytorch_lightning import Callback

@@ -46,9 +46,13 @@ def _checked(*overrides: str, name: str = "train") -> DictConfig:
 
 
 def _covering() -> list[list[str]]:
-    """Return sets of choices, one of each group: as few as hold every option."""
-    rows = range(max(map(len, CHOICES.values())))
-    return [[f"{group}={names[row % len(names)]}" for group, names in CHOICES.items() if names] for row in rows]
+    """Return sets of choices, one of each group and two of the observations: as few as hold every option."""
+    half = (len(CHOICES["observation"]) + 1) // 2
+    halves = {"observation": CHOICES["observation"][:half]}
+    halves["+observation@training_observation"] = CHOICES["observation"][half:]
+    groups = {group: names for group, names in (CHOICES | halves).items() if names}
+    rows = range(max(map(len, groups.values())))
+    return [[f"{group}={names[row % len(names)]}" for group, names in groups.items()] for row in rows]
 
 
 @pytest.mark.parametrize("choices", [*_covering(), *([f"experiment={name}"] for name in options("experiment"))])

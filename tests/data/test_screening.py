@@ -52,7 +52,7 @@ def test_overlaps_are_those_of_pymatgen() -> None:
 def test_cells_that_need_many_images(kind: str) -> None:
     draw = np.random.default_rng(7)
     crystals = []
-    for _ in range(150):
+    for _ in range(60):
         lattice = np.diag(draw.uniform(0.8, 3.0, 3))
         if kind == "skewed":
             lattice = np.array([[1, 0, 0], [draw.integers(-4, 5), 1, 0], [draw.integers(-4, 5), 3, 1]]) @ lattice
@@ -68,7 +68,7 @@ def test_cells_that_need_many_images(kind: str) -> None:
     # Ten cells away in each direction is far beyond 0.9 Å in these cells.
     expected = [shortest_distance(entry, 10) < 0.9 for entry in crystals]
     assert [reason is not None for reason in found] == expected
-    assert 10 < sum(expected) < 150
+    assert 10 < sum(expected) < 50
 
 
 def test_an_atom_and_its_own_image() -> None:
@@ -122,16 +122,17 @@ def test_an_image_that_only_the_reduced_cell_shows() -> None:
     assert screen([crystal(skewed, [0, 0, 0])], 1000.0) == [None]
 
 
-def test_a_cell_of_thousands_of_atoms() -> None:
-    side = np.arange(16) / 16
+def test_a_cell_of_many_atoms() -> None:
+    side = np.arange(12) / 12
     positions = np.stack(np.meshgrid(side, side, side), axis=-1).reshape(-1, 3)
     near = positions.copy()
     near[-1] = near[0] + 0.01
-    lattice, numbers = np.eye(3) * 24.0, np.arange(len(positions)) % 16 + 1
+    lattice, numbers = np.eye(3) * 18.0, np.arange(len(positions)) % 16 + 1
     found = screen([crystal(lattice, positions, numbers), crystal(lattice, near, numbers)], 30.0)
     assert found == [None, "atoms closer than 0.5 Å"]
 
 
+@pytest.mark.slow
 def test_the_shared_structures(shared_structures: Path) -> None:
     crystals = list(File(str(shared_structures), 2000, "", ""))
     reasons = screen(crystals, longest_edge=30.0)

@@ -13,6 +13,7 @@ from phaselearn.losses.sinkhorn import Sinkhorn
 from phaselearn.losses.sliced_wasserstein import SlicedWasserstein
 from phaselearn.testing.losses import LossContract, from_option
 from phaselearn.testing.options import options
+from tests.thinned import thinned
 
 for option in options("loss"):
     globals()[f"Test_{option}"] = from_option(option)
@@ -36,7 +37,11 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize("variant", sorted(VARIANTS))
+# Each is between two others, or differs from another by a number.
+ALIKE = {"soft_minimum_of_correlation", "sharp_sinkhorn", "coarse_slices", "shift_invariant_correlation"}
+
+
+@pytest.mark.parametrize("variant", thinned(sorted(VARIANTS), lambda variant: variant not in ALIKE))
 class TestVariants(LossContract):
     """The options beside the defaults."""
 

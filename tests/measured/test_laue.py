@@ -112,7 +112,7 @@ CENTRED: dict[str, Cell] = {
 }
 
 
-@pytest.mark.parametrize("tnt", [False, True])
+@pytest.mark.parametrize("tnt", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("space_group", CENTRED)
 def test_a_list_without_absences_has_the_class_of_a_centred_lattice(space_group: str, tnt: bool) -> None:
     """The list is an asymmetric unit as gemmi chooses it, in the manner of CCP4 or of TNT."""

@@ -33,7 +33,7 @@ class Killed(Callback):
             Path("was_killed").touch()
             os.kill(os.getpid(), signal.SIGKILL)
 """
-RUN = (*SMALL[:3], "evaluation.shown=0", "evaluation.methods=[]", "~callbacks.pictures", "trainer.max_epochs=3")
+RUN = (*SMALL[:3], "evaluation=table", "evaluation.methods=[]", "~callbacks.pictures", "trainer.max_epochs=3")
 SEARCH = (
     *("-m", "sweep=optuna", *RUN, "+callbacks.killed._target_=killed.Killed"),
     *("optim.optimizer.lr=tag(log,interval(1e-5,1e-1))", "loss=mse,l1"),

@@ -193,6 +193,7 @@ def test_the_fingerprint_follows_the_rule_of_choice(tmp_path: Path, monkeypatch:
     assert File(str(path), 1, "", "").fingerprint() != first
 
 
+@pytest.mark.slow
 def test_the_shared_structures(shared_structures: Path) -> None:
     with gzip.open(shared_structures) as file:
         rows = {row["id"]: row for row in map(json.loads, file)}
@@ -206,6 +207,7 @@ def test_the_shared_structures(shared_structures: Path) -> None:
         assert np.allclose((crystal.positions - structure.frac_coords + 0.5) % 1, 0.5)
 
 
+@pytest.mark.slow
 def test_structure_types_are_named_as_in_the_shared_file(shared_structures: Path) -> None:
     crystals = read(shared_structures, 400)
     alike = []
