@@ -23,7 +23,7 @@ ROCK_SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"]
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a run of one epoch, judged on all its crystals, their store, and predictions for it."""
-    judged = ("evaluation.crystals=200", "evaluation.split=all", "evaluation.methods=[]")
+    judged = ("evaluation=table", "evaluation.crystals=200", "evaluation.split=all", "evaluation.methods=[]")
     with new_folder(tmp_path_factory) as folder:
         assert call("train", *SMALL, "trainer.max_epochs=1", "data.store=a.zarr", "run=run", *judged) == 0
         assert call("predict", "run=run", "store=a.zarr", "output=predicted", "quiet=true") == 0

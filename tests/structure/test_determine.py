@@ -160,7 +160,7 @@ def test_seconds_bound_the_search() -> None:
     assert len(found) == 1
 
 
-@pytest.mark.parametrize("name", sorted(MEASURED_SETS))
+@pytest.mark.parametrize("name", thinned(sorted(MEASURED_SETS), {"nacl", "cod_2016452", "epoxide"}.__contains__))
 def test_published_atoms_of_measured_crystals_come_back(name: str) -> None:
     data, published = measured_set(name)
     operations = [gemmi.Op(text) for text in published["symmetry_operations"]]

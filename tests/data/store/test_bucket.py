@@ -30,6 +30,7 @@ from tests.cli.folders import PHASELEARN, SMALL, TRAIN, command, table
 from tests.conftest import OCTANT
 from tests.data.files import files_of
 from tests.data.servers import BUCKET, failing_server, s3_server
+from tests.data.store.reading import read_and_tell
 from tests.data.test_datamodule import datamodule
 
 pytest.importorskip("obstore", reason="object storage needs obstore: pip install 'phaselearn[s3]'")
@@ -143,19 +144,11 @@ def test_failing_requests_are_asked_again(
     assert _content(url) == _content(URL)
 
 
-def _read_in_child(store: PairStore, answers) -> None:
-    try:
-        store.read_pairs("density", np.array([0]))
-        answers.put("read")
-    except UserError as error:
-        answers.put(str(error))
-
-
 def test_a_forked_process_is_told_and_does_not_hang(store: PairStore) -> None:
     store.read_pairs("density", np.array([0]))
     for context, told in ((get_context("fork"), "forkserver"), (worker_context(), "read")):
         answers = context.Queue()
-        process = context.Process(target=_read_in_child, args=(PairStore(URL), answers))
+        process = context.Process(target=read_and_tell, args=(PairStore(URL), answers))
         process.start()
         assert told in answers.get(timeout=60)
         process.join()

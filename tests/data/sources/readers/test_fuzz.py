@@ -28,13 +28,14 @@ SALT = {
 }
 
 
-def test_nothing_that_went_wrong_hurts_or_is_taken_for_a_crystal(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("first", [0, pytest.param(100, marks=pytest.mark.slow)])
+def test_nothing_that_went_wrong_hurts_or_is_taken_for_a_crystal(monkeypatch: pytest.MonkeyPatch, first: int) -> None:
     monkeypatch.setenv("PYTHONPATH", str(REPO))
-    found, counts = faults(range(200), seed=0)
+    found, counts = faults(range(first, first + 100), seed=0)
     assert found == []
     for kind in SOUND:
         with_crystal, without = (counts[f"{kind}, {has} a crystal"] for has in ("with", "without"))
-        assert with_crystal + without == 40
+        assert with_crystal + without == 20
         # Neither is everything broken, nor anything taken.
         assert with_crystal >= 2
         assert without >= 2
