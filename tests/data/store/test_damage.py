@@ -35,8 +35,10 @@ KINDS = (
     *("zarr.json", "manifest.json", "README.md", "left_out.csv"),
 )
 # One of each sort of file: damage to the others is noticed by the same code.
-SORTS = {"density/zarr.json", "density/c/1/0/0/0", "lattice/c/0/0/0", *KINDS[-4:]}
-MISSED = {"density/c/1/0/0/0", "manifest.json", "README.md"}
+TRIED = {
+    "flip": {"density/zarr.json", "density/c/1/0/0/0", "lattice/c/0/0/0", *KINDS[-4:]},
+    "remove": {"density/c/1/0/0/0", "manifest.json", "README.md"},
+}
 CONFIG = {
     "_target_": "phaselearn.data.sources.prototypes.Prototypes",
     "count": COUNT,
@@ -103,7 +105,9 @@ def _reading(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "damage", thinned(product(DAMAGES, KINDS), lambda one: one[1] in {"flip": SORTS, "remove": MISSED}.get(one[0], ()))
+    "damage",
+    thinned(product(DAMAGES, KINDS), lambda damage: damage[1] in TRIED.get(damage[0], ())),
+    ids=" ".join,
 )
 def test_damage_is_noticed_named_and_mended(
     store: Path, sound: Path, damage: tuple[str, str], capsys: pytest.CaptureFixture[str]
