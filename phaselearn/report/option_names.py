@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from phaselearn.errors import UserError
 from phaselearn.files import write_whole
-from phaselearn.quoting import printable
+from phaselearn.plain_yaml import read_plain
+from phaselearn.quoting import command, one_line, printable
 
 OPTIONS_FILE = "options.json"
 _GROUPS = ("model", "loss")
@@ -33,14 +35,24 @@ def read_options(path: Path) -> dict[str, str]:
     """Return {group: option} of a run; empty for one without the file.
 
     Raises:
-        ValueError: the file holds something else.
+        UserError: the file holds something else.
     """
-    if not path.exists():
+    if not path.is_file():
         return {}
-    options = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        options = read_plain(path)
+    except (OSError, ValueError) as error:
+        raise _refused(path, str(error)) from error
     if not isinstance(options, dict) or not all(isinstance(option, str) for option in options.values()):
-        raise ValueError(f"{path.name} is not a set of options")
+        raise _refused(path, "it is not {group: option}")
     return {group: printable(option) for group, option in options.items() if group in _GROUPS}
+
+
+def _refused(path: Path, reason: str) -> UserError:
+    return UserError(
+        f"{path} does not name the options of a run ({one_line(reason)}): without it classes are named, "
+        f"`{command('rm', path)}`"
+    )
 
 
 def name_of(group: str, options: Mapping[str, str], config: Mapping[str, Any]) -> str:
