@@ -21,7 +21,10 @@ def percent(share: float) -> str:
 
 def number(value: float, digits: int = 3, unit: str = "") -> str:
     """Return a number with its unit and a true minus sign, or a dash if it is not finite."""
-    return f"{value:.{digits}f}{unit}".replace("-", "−") if math.isfinite(value) else "–"
+    if not math.isfinite(value):
+        return "–"
+    # With z, what rounds to zero is written without a sign.
+    return f"{value:z.{digits}f}{unit}".replace("-", "−")
 
 
 def cells(row: ResultRow) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from phaselearn.report.content import ResultRow
-from phaselearn.report.terminal import results_markdown, results_table
+from phaselearn.report.terminal import number, results_markdown, results_table
 
 
 def printed(rows: list[ResultRow]) -> list[str]:
@@ -53,3 +53,7 @@ def test_markdown_has_a_line_a_row(rows: list[ResultRow]) -> None:
     assert len(table) == len(rows) + 2
     assert {line.count("|") for line in table} == {9}
     assert table[2] == "| all crystals | CNN | 200 | 52 % | 42 % | 0.920 | 0.110 | 25° |"
+
+
+def test_what_rounds_to_zero_has_no_sign() -> None:
+    assert (number(-0.0001), number(-0.0006), number(-0.2, 0, "°")) == ("0.000", "−0.001", "0°")
