@@ -38,7 +38,7 @@ test-slow: setup ## the slow ones: kills, long training runs, every space group,
 test-all: setup ## all tests, in one session: what a file builds serves its slow tests, too
 	$(PYTEST)
 
-coverage: setup ## `make test`, and the share of the code that it runs
+coverage: setup ## `make test`, and the share of the code that it runs; an error below the floor
 	$(PYTEST) -m "not slow" --cov --cov-report=term:skip-covered
 
 test-newest: ## all tests with the newest dependencies that pyproject.toml allows, and a list of newer ones

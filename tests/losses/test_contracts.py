@@ -37,7 +37,7 @@ VARIANTS = {
 }
 
 
-# Each is between two others, or differs from another by a number.
+# Each of these combines two other variants, or is another variant with a different number.
 ALIKE = {"soft_minimum_of_correlation", "sharp_sinkhorn", "coarse_slices", "shift_invariant_correlation"}
 
 
