@@ -37,7 +37,6 @@ def write_page(path: Path, title: str, facts: Mapping[str, str], results: Result
         "Solved against seconds": [*against_seconds(results.curves, colours), against_time(rows, colours)],
         "Solved against resolution": against_resolution(rows, colours),
         "Solved against the size of the cell": against_size(rows, colours),
-        "Confidence": [reliability(results.calibrations)],
     }
     rendering.write_page(
         path,
@@ -47,6 +46,7 @@ def write_page(path: Path, title: str, facts: Mapping[str, str], results: Result
         failed=failed_note([row for row in rows if row["subset"] == "all"]),
         colours=colours,
         plots={heading: rendering.drawable(figures) for heading, figures in plots.items()},
+        reliability=rendering.drawable([reliability(results.calibrations)]),
         tables=further_tables(results),
         headings=HEADINGS,
         subsets={

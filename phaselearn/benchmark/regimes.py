@@ -66,8 +66,9 @@ class Regime:
         ordered = sorted(crystals, key=lambda crystal: (math.prod(self.box([crystal])), len(crystal.numbers)))
         groups: list[list[Crystal]] = []
         for crystal in ordered:
-            joined = [*groups[-1], crystal] if groups else [crystal]
-            if not groups or len(joined) > batch_size or len(joined) * math.prod(self.box(joined)) > _POINTS_OF_A_BATCH:
+            together = [*groups[-1], crystal] if groups else [crystal]
+            points = len(together) * math.prod(self.box(together))
+            if not groups or len(together) > batch_size or points > _POINTS_OF_A_BATCH:
                 groups.append([crystal])
             else:
                 groups[-1].append(crystal)

@@ -37,18 +37,25 @@ from phaselearn.failures import FAILED_FILE, note_failure
 from phaselearn.files import told_of
 from phaselearn.quoting import command, one_line, setting
 
+Naming = Callable[[list[str], list[str]], tuple[list[str], list[str]]]
+
 _EARLIER = "earlier_run"
 _NO_LOG_FILE = "hydra/job_logging=stdout"
 _typed: list[str] = []  # the command line as it was typed; sys.argv is changed for Hydra and for other processes
 register_precision()
 
 
-def run_application(name: str, task: Callable[[DictConfig], Any]) -> None:
+def run_application(name: str, task: Callable[[DictConfig], Any], named: Naming = lambda *words: words) -> None:
     """Compose the configuration `name` with the command line and run the task on it.
 
     `resume=FOLDER` (train) and `run=FOLDER` (evaluate) start from the configuration of an earlier run instead, which is
     checked unless `trust=true` is given.
     Exits with code 2 and one line on a user's mistake, with 130 on Ctrl-C.
+
+    Args:
+        name: the command.
+        task: the work.
+        named: puts `key=value` in place of words that are values of a key; it takes and returns flags and overrides.
     """
     # Hydra prints its own rendering of errors and exits with 1 unless it is told to raise them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -57,7 +64,7 @@ def run_application(name: str, task: Callable[[DictConfig], Any]) -> None:
     try:
         if name == "train":
             check_started(sys.argv[1:])
-        flags, overrides = split_arguments(sys.argv[1:])
+        flags, overrides = named(*split_arguments(sys.argv[1:]))
         overrides = [path_as_written(override) for override in overrides]
         if "--help" in flags or "-h" in flags:
             print_help(name)

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 
 from phaselearn.commands.application import CONFIG_FILE, fail, run_application
+from phaselearn.commands.multirun import fixed_keys
 from phaselearn.errors import UserError
 from phaselearn.failures import FAILED_FILE, Failure, read_failure
 from phaselearn.quoting import printable
@@ -44,8 +44,7 @@ class MultirunPage(Callback):
             fail(str(error))
         failed = {name: failure for name, failure in _failures(folder).items() if self._earlier.get(name) != failure}
         if failed:
-            given = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
-            fixed = {override.key_or_group for override in given if not override.is_sweep_override()}
+            fixed = fixed_keys(config)
             names = ", ".join(
                 f"{name} ({choices})" if (choices := failure.choices(fixed)) else name
                 for name, (failure, _) in failed.items()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,18 +23,18 @@ _USAGE = "phaselearn solve crystal.hkl"
 
 def main() -> None:
     """Run the command; it leaves with code 0 where every structure is solved, and with 1 where one is not."""
-    sys.argv[1:] = _with_settings(sys.argv[1:])
-    run_application("solve", _solve)
+    run_application("solve", _solve, _files_named)
 
 
-def _with_settings(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with `file=PATH` in place of the path of a file, and a multirun in place of several."""
-    files = [each for each in arguments if not each.startswith("-") and ("=" not in each or Path(each).is_file())]
-    others = [each for each in arguments if each not in files]
-    if len(files) < 2:
-        return [*others, *(setting("file", file) for file in files)]
+def _files_named(flags: list[str], words: list[str]) -> tuple[list[str], list[str]]:
+    """Return flags and overrides, with `file=PATH` in place of the path of a file, and a multirun for several."""
+    files = [word for word in words if "=" not in word or Path(word).is_file()]
+    others = [word for word in words if word not in files]
+    if not files:
+        return flags, others
     paths = [setting("file", file).removeprefix("file=") for file in files]
-    return ["--multirun", *others, f"file={','.join(paths)}"]
+    runs_several = len(files) > 1 and not {"-m", "--multirun"} & set(flags)
+    return [*flags, *(["--multirun"] if runs_several else [])], [*others, f"file={','.join(paths)}"]
 
 
 def _solve(config: DictConfig) -> None:

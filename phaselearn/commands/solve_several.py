@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.experimental.callback import Callback
 
 from phaselearn.commands.application import fail
+from phaselearn.commands.multirun import fixed_keys
 from phaselearn.quoting import printable
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class SolvedTable(Callback):
         from phaselearn.report.solved_crystals import find_solved, terminal_table, write_solved
 
         folder = Path(config.hydra.sweep.dir)
-        crystals = find_solved(folder)
+        crystals = find_solved(folder, fixed_keys(config))
         Console().print(terminal_table(crystals))
         print(f"page:   {printable(write_solved(folder, crystals))}")
         failed = [crystal for crystal in crystals if crystal.verdict == "failed"]

@@ -12,7 +12,7 @@ from phaselearn.data.loading.dataset import PairDataset
 from phaselearn.data.loading.endless import EndlessLoader, EndlessPairs, TrainingStream, endless_source
 from phaselearn.data.loading.loader import PairLoader, share_of_processes
 from phaselearn.data.loading.loading import Loading
-from phaselearn.data.loading.sphere_dataset import dataset_of
+from phaselearn.data.loading.sphere_dataset import dataset_class
 from phaselearn.data.preparation.preparation import Preparation
 from phaselearn.data.split import SPLITS, nested_subset, split_rows
 from phaselearn.data.store.pair_store import PairStore
@@ -135,7 +135,7 @@ class PairDataModule(pl.LightningDataModule):
 
     def _dataset(self, rows: np.ndarray, preparation: Preparation) -> PairDataset:
         store = self.store()
-        return dataset_of(
+        return dataset_class(store)(
             store,
             rows,
             preparation,

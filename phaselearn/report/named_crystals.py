@@ -11,7 +11,7 @@ from phaselearn.data.build.store_build import build_store
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.loading.loader import PairLoader
 from phaselearn.data.loading.sampler import EpochBatches
-from phaselearn.data.loading.sphere_dataset import dataset_of
+from phaselearn.data.loading.sphere_dataset import dataset_class
 from phaselearn.data.sources.named import Named
 
 
@@ -38,7 +38,7 @@ def named_loader(data: PairDataModule, names: Sequence[str], cell: str, store: P
     longest_edge = data.configured_store.longest_edge
     source = Named(names, cell, longest_edge)
     pairs = build_store(source, data.definition, store, longest_edge, {"names": list(names)}, overwrite=True)
-    dataset = dataset_of(
+    dataset = dataset_class(pairs)(
         pairs,
         np.arange(len(pairs)),
         data.preparation,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -25,7 +25,7 @@ class SolvedCrystal:
 
     Attributes:
         folder: name of its run folder.
-        crystal: the file of its reflections.
+        crystal: the file of its reflections; of a job that failed, what its command names.
         verdict: `solved`, `not solved` or `failed`.
         confidence: probability that the structure is right; None without one.
         r1: R1 of the best attempt; None without one.
@@ -52,17 +52,22 @@ class SolvedCrystal:
         return [self.crystal, self.verdict, confidence, r1, self.space_group or "–", self.formula or "–", seconds]
 
 
-def find_solved(folder: Path) -> list[SolvedCrystal]:
-    """Return the outcomes in the folders of a multirun, in the order of its jobs."""
+def find_solved(folder: Path, fixed: Collection[str]) -> list[SolvedCrystal]:
+    """Return the outcomes in the folders of a multirun, in the order of its jobs.
+
+    Args:
+        folder: folder of the multirun.
+        fixed: keys of the command line that all jobs share; a job that failed is named by its others.
+    """
     jobs = sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: (len(path.name), path.name))
-    return [found for job in jobs if (found := _outcome(job)) is not None]
+    return [found for job in jobs if (found := _outcome(job, fixed)) is not None]
 
 
-def _outcome(job: Path) -> SolvedCrystal | None:
+def _outcome(job: Path, fixed: Collection[str]) -> SolvedCrystal | None:
     summary = job / "solution.json"
     if (job / FAILED_FILE).is_file():
         failure = read_failure(job)
-        told, reason = ("", "") if failure is None else (failure.choices(()), failure.reason)
+        told, reason = ("", "") if failure is None else (failure.choices(fixed), failure.reason)
         return SolvedCrystal(job.name, told.removeprefix("file=") or "–", "failed", reason=reason)
     if not summary.is_file():
         return None

@@ -290,20 +290,3 @@ def test_runs_are_listed_and_compared(
         assert call("runs", wrong) == 2
         assert said in capfd.readouterr().err
     assert set(workplace.iterdir()) == before
-
-
-@pytest.mark.parametrize(
-    "choices",
-    [
-        ("model=cnn", "data=hkl10_full", "data.loading.num_workers=1"),
-        ("model=unet3d", "data=hkl10", "model.smallest=20", "model.levels=1", "model.width=2"),
-    ],
-    ids=["cnn", "unet3d"],
-)
-@pytest.mark.slow
-def test_other_networks_run(workplace: Path, choices: tuple[str, ...]) -> None:
-    run = f"outputs/{choices[0].partition('=')[2]}"
-    limits = ("trainer.max_epochs=1", "trainer.limit_train_batches=2", "data.batch_size=4")
-    command(workplace, *TRAIN, *SMALL, *choices, *limits, f"run={run}")
-    assert table(workplace / run / "results.csv")
-    assert weights(workplace / run)

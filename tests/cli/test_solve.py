@@ -88,8 +88,7 @@ def test_what_is_not_solved_has_exit_code_1_and_the_best_attempt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write_hkl(scrambled(within(example(), 1.7)), tmp_path / "noise.hkl")
-    shutil.copy(EXAMPLE.with_suffix(".ins"), tmp_path / "noise.ins")
+    write_noise(tmp_path / "noise.hkl")
     assert call("solve", "noise.hkl", "seconds=0.1", "run=unsolved") == 1
     told = json.loads((tmp_path / "unsolved" / "solution.json").read_text())
     assert told["solved"] is False
@@ -101,8 +100,7 @@ def test_several_files_end_in_one_table_and_the_worst_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write_hkl(scrambled(within(example(), 1.7)), tmp_path / "it's noise, b.hkl")
-    shutil.copy(EXAMPLE.with_suffix(".ins"), tmp_path / "it's noise, b.ins")
+    write_noise(tmp_path / "it's noise, b.hkl")
     for suffix in (".hkl", ".ins"):
         shutil.copy(EXAMPLE.with_suffix(suffix), tmp_path / f"a{suffix}")
     files = ("a.hkl", "it's noise, b.hkl")
@@ -115,7 +113,7 @@ def test_several_files_end_in_one_table_and_the_worst_exit_code(
     assert call("solve", "empty.hkl", "it's noise, b.hkl", "seconds=0.1", "hydra.sweep.dir=failing") == 2
     failing = table(tmp_path / "failing" / "solved.csv")
     assert [row["verdict"] for row in failing] == ["failed", "not solved"]
-    assert "empty.hkl" in failing[0]["crystal"]
+    assert failing[0]["crystal"] == "empty.hkl"
     assert "1 of 2 jobs failed; the first because empty.hkl" in capfd.readouterr().err
 
 
@@ -140,6 +138,19 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     [line] = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
     assert told in line
     assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_value_of_a_flag_is_no_file(capsys: Any) -> None:
+    assert call("solve", "crystal.hkl", "--cfg", "job", "seed=7") == 0
+    shown = capsys.readouterr().out
+    assert "file: crystal.hkl" in shown
+    assert "seed: 7" in shown
+
+
+def write_noise(path: Path) -> None:
+    """Write reflections without a structure, and an .ins beside them."""
+    write_hkl(scrambled(within(example(), 1.7)), path)
+    shutil.copy(EXAMPLE.with_suffix(".ins"), path.with_suffix(".ins"))
 
 
 def write_hkl(data: ReflectionData, path: Path) -> None:

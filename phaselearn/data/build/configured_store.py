@@ -12,7 +12,8 @@ from typing import Any
 from phaselearn.data.build.store_build import build_store, is_there
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.store.location import store_path
-from phaselearn.data.store.pair_store import PairStore, check_definition
+from phaselearn.data.store.pair_store import PairStore
+from phaselearn.data.store.same_definition import check_definition
 from phaselearn.data.structures import Source
 from phaselearn.errors import UserError
 

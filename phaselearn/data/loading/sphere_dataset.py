@@ -10,7 +10,6 @@ from phaselearn.crystal.layout import Shape
 from phaselearn.crystal.sphere import Sphere
 from phaselearn.data.batch import Batch, crystal_of, select
 from phaselearn.data.loading.dataset import Key, PairDataset
-from phaselearn.data.preparation.preparation import Preparation
 from phaselearn.data.sphere_pairs import boxes_of
 from phaselearn.data.store.pair_store import PairStore
 
@@ -75,14 +74,6 @@ class SphereDataset(PairDataset):
         return select(self.preparation.together(ideal, [epoch for _, epoch in keys]), self._parts)
 
 
-def dataset_of(
-    store: PairStore,
-    rows: np.ndarray,
-    preparation: Preparation,
-    seen: frozenset[str],
-    in_memory: bool,
-    held: int,
-) -> PairDataset:
-    """Return the data set of some rows of a store, of the class that its layout needs; see `PairDataset`."""
-    kind = SphereDataset if store.definition.layout == "sphere" else PairDataset
-    return kind(store, rows, preparation, seen=seen, in_memory=in_memory, held=held)
+def dataset_class(store: PairStore) -> type[PairDataset]:
+    """Return the class of data sets that the layout of a store needs."""
+    return SphereDataset if store.definition.layout == "sphere" else PairDataset

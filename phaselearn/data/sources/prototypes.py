@@ -14,7 +14,7 @@ from phaselearn.data.sources.parents import PARENT_CELLS, STRAIN, Parent, parent
 from phaselearn.data.sources.structure_type import structure_type
 from phaselearn.data.sources.substitution import bond_radius, covalent_radius, electronegativity_spread
 from phaselearn.data.structures import Crystal, LeftOut, Source
-from phaselearn.errors import UserError, choose
+from phaselearn.errors import UserError, check_whole, choose
 
 _TIGHTEST_CONTACT = 0.8  # length of a contact relative to its radii, at least so much of the parent's
 _SHORTEST_BOND = 0.75  # distance of any two atoms, relative to the sum of their covalent radii
@@ -45,10 +45,8 @@ class Prototypes(Source):
     )
 
     def __init__(self, count: int, seed: int, cell: str) -> None:
-        if count < 1:
-            raise UserError(f"source.count={count}: at least 1 is needed, e.g. source.count=2000")
-        if seed < 0:
-            raise UserError(f"source.seed={seed}: a seed is 0 or more, e.g. source.seed=0")
+        check_whole("source.count", count, least=1, example=2000)
+        check_whole("source.seed", seed, least=0, example=1)
         choose("source.cell", cell, PARENT_CELLS)
         self.count = count
         self.seed = seed

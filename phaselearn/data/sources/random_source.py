@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 
 from phaselearn.data.structures import Crystal, EndlessSource
-from phaselearn.errors import UserError, choose
+from phaselearn.errors import check_whole, choose
 
 _CELLS = ("primitive", "conventional")
 
@@ -29,10 +29,8 @@ class RandomSource(EndlessSource):
     attribution = "none needed: made by PhaseLearn"
 
     def __init__(self, count: int, seed: int, cell: str, *settings: object) -> None:
-        if count < 1:
-            raise UserError(f"source.count={count}: at least 1 is needed, e.g. source.count=4000")
-        if seed < 0:
-            raise UserError(f"source.seed={seed}: a seed is 0 or more, e.g. source.seed=0")
+        check_whole("source.count", count, least=1, example=4000)
+        check_whole("source.seed", seed, least=0, example=1)
         choose("source.cell", cell, _CELLS)
         self.count = count
         self.seed = seed

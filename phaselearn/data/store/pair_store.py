@@ -289,20 +289,3 @@ class PairStore:
         # Half of the points of the reciprocal lattice within the sphere; three numbers each, and their place.
         volumes = np.abs(np.linalg.det(self.lattices()[rows]))
         return int((3 * 4 + 8) * 2 * np.pi / 3 * volumes.sum() / self.definition.finest**3)
-
-
-def check_definition(store: PairStore, wanted: PairDefinition) -> None:
-    """Refuse a store whose pairs have another definition than the configuration.
-
-    Raises:
-        UserError: the definitions differ; the error names each difference and the two ways out.
-    """
-    difference = store.definition.difference(wanted)
-    if difference:
-        said = {name: ["null" if value is None else value for value in both] for name, both in difference.items()}
-        told = ", ".join(f"{name}: store {have}, asked {want}" for name, (have, want) in said.items())
-        keys = " ".join(f"data.definition.{name}={have}" for name, (have, _) in said.items())
-        raise UserError(
-            f"{store.path} holds other pairs than data asks for ({told}): give another data.store, "
-            f"`phaselearn prepare data.store=PATH`, or ask for what it holds: {keys}"
-        )

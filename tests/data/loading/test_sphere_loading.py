@@ -17,7 +17,7 @@ from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.loading import endless
 from phaselearn.data.loading.endless import EndlessLoader, EndlessPairs, TrainingStream
 from phaselearn.data.loading.loading import Loading
-from phaselearn.data.loading.sphere_dataset import dataset_of
+from phaselearn.data.loading.sphere_dataset import dataset_class
 from phaselearn.data.preparation.augmentation import Augmentation
 from phaselearn.data.preparation.observation import Observation
 from phaselearn.data.preparation.preparation import Preparation
@@ -41,7 +41,7 @@ def preparation(observation: Observation, augmentation: Augmentation = ALL, tran
 
 
 def dataset(store: PairStore, prepared: Preparation, in_memory: bool = False):
-    return dataset_of(store, np.arange(len(store)), prepared, frozenset(), in_memory, held=64)
+    return dataset_class(store)(store, np.arange(len(store)), prepared, frozenset(), in_memory, held=64)
 
 
 def points(batch: Batch) -> int:

@@ -13,8 +13,9 @@ from phaselearn.data.pairs import make_pairs, pad_atoms
 from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.data.store.files import PAIR_ARRAYS, create_pair_arrays, shard_key
 from phaselearn.data.store.manifest import Manifest, read_manifest
-from phaselearn.data.store.pair_store import PairStore, check_definition
+from phaselearn.data.store.pair_store import PairStore
 from phaselearn.data.store.recipe import SCHEMA_VERSION
+from phaselearn.data.store.same_definition import check_definition
 from phaselearn.data.store.shard_codec import encode_shard
 from phaselearn.data.structures import Crystal, LeftOut, Source
 from phaselearn.errors import UserError

@@ -13,7 +13,8 @@ import zarr
 from phaselearn.data.build.repair import repair_store
 from phaselearn.data.build.store_build import build_store
 from phaselearn.data.store.files import PAIR_ARRAYS, array_of
-from phaselearn.data.store.pair_store import PairStore, check_definition
+from phaselearn.data.store.pair_store import PairStore
+from phaselearn.data.store.same_definition import check_definition
 from phaselearn.data.store.shard_codec import encode_shard
 from phaselearn.data.store.storage import LocalStorage
 from phaselearn.data.store.verify import verify_store
