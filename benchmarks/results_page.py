@@ -21,10 +21,10 @@ PAGE = Path(__file__).parent / "RESULTS.md"
 HEADER = """\
 # Results
 
-Two cores of an AMD EPYC (AVX-512), no GPU, torch 2.13.0 (CPU), Python 3.11, other programs at work unless it says
-otherwise. Brackets hold 95 % bootstrap intervals. FILE is the developers' file of 31,377 structures, which may not be
-passed on; without it the commands take crystals of the package. `python benchmarks/results_page.py` writes this page
-from [results/](results); [LOG.md](LOG.md) has every measurement as it was printed, with what was tried.
+Two cores without GPU, torch 2.13.0, Python 3.11, other programs at work unless it says otherwise: an AMD EPYC, and from
+28 November 2026 on an Intel Xeon. Brackets hold 95 % bootstrap intervals. FILE is the developers' file of 31,377
+structures, which may not be passed on; without it the commands take crystals of the package.
+`python benchmarks/results_page.py` writes this page from [results/](results); [LOG.md](LOG.md) has every measurement.
 """
 
 Row = dict[str, str]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
 _composed_mode = Hydra.get_mode
@@ -34,7 +35,9 @@ def call(*arguments: str) -> int:
         except SystemExit as stopped:
             return int(stopped.code or 0)
         finally:
+            # A process of its own begins without either; `--cfg` leaves both behind.
             GlobalHydra.instance().clear()
+            HydraConfig.instance().cfg = None
     return 0
 
 
