@@ -12,9 +12,6 @@ from phaselearn.benchmark.records import CrystalRecord
 _RECALL = 0.8
 _BINS = 10
 _FEWEST = 5  # solved and unsolved crystals that a fit needs; from fewer, only the rate can be learned
-_TREES = 300
-_LEAF = 8  # crystals: smaller leaves state probabilities too near 0 and 1
-
 
 FIGURES = (
     "r_factor",
@@ -42,7 +39,7 @@ def features(records: Sequence[CrystalRecord]) -> np.ndarray:
 
 
 class Confidence:
-    """A random forest on the figures of merit; the confidence is the share of solved crystals in the same leaves.
+    """A logistic regression on the figures of merit; a figure that a crystal lacks counts as average.
 
     Args:
         records: records of crystals with a known truth. Crystals that are not counted are left out, and so are those
@@ -50,7 +47,10 @@ class Confidence:
     """
 
     def __init__(self, records: Sequence[CrystalRecord]) -> None:
-        from sklearn.ensemble import RandomForestClassifier
+        from sklearn.impute import SimpleImputer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
 
         counted = [record for record in records if record.counted and not record.failed]
         solved = np.array([record.solved for record in counted], dtype=bool)
@@ -62,7 +62,7 @@ class Confidence:
         table = features(counted)
         # Figures that the method lacks are left out.
         self._known = ~np.isnan(table).all(0)
-        self._model = RandomForestClassifier(_TREES, min_samples_leaf=_LEAF, random_state=0)
+        self._model = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression())
         self._model.fit(table[:, self._known], solved)
 
     def __call__(self, records: Sequence[CrystalRecord]) -> np.ndarray:
