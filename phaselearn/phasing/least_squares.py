@@ -49,27 +49,37 @@ def _fitted(model: AtomicModel, reflections: ReflectionList, steps: int, own_b: 
     if not own_b:
         model = replace(model, b_iso=model.mean_b().expand_as(model.weight))
     fitted = model
-    going = torch.arange(len(model), device=model.weight.device)
+    going = changed = torch.arange(len(model), device=model.weight.device)
     damping = torch.full_like(model.weight[:, 0], _DAMPING)
-    weights = _weights(model.structure_factors(reflections).abs() - reflections.amplitude, reflections)
-    equations = _Equations.of(model, reflections, weights, own_b)
+    difference = _difference(model, reflections)
+    equations = _Equations.empty(model, own_b)
     for _ in range(steps):
-        weights = _weights(equations.difference, reflections)
+        weights = _weights(difference, reflections)
+        # Nearly half of all trial steps are refused; equations are set up only where one has been taken.
+        if len(changed):
+            new = _Equations.of(model[changed], reflections[changed], difference[changed], weights[changed], own_b)
+            equations = equations.with_rows(changed, new)
         moved = _step(model, reflections, equations, damping, own_b)
-        there = _Equations.of(moved, reflections, weights, own_b)
-        residual, residual_there = ((weights * each.difference.square()).sum(1) for each in (equations, there))
+        there = _difference(moved, reflections)
+        residual, residual_there = ((weights * each.square()).sum(1) for each in (difference, there))
         better = residual_there < residual
         done = (better & (residual - residual_there < _SLOW * residual)) | (residual_there < _FITTED)
-        model, equations = AtomicModel.where(better, moved, model), _Equations.where(better, there, equations)
+        model, difference = AtomicModel.where(better, moved, model), torch.where(better[:, None], there, difference)
         fitted = fitted.with_rows(going, model)
         if done.all():
             break
         damping = torch.where(better, damping * _LESS, damping * _MORE).clamp(1e-7, 1e4)
         if done.any():
             rows = (~done).nonzero()[:, 0]
-            model, reflections, going = model[rows], reflections[rows], going[rows]
-            equations, damping = equations[rows], damping[rows]
+            model, reflections, going, better = model[rows], reflections[rows], going[rows], better[rows]
+            equations, difference, damping = equations[rows], difference[rows], damping[rows]
+        changed = better.nonzero()[:, 0]
     return fitted
+
+
+def _difference(model: AtomicModel, reflections: ReflectionList) -> Tensor:
+    """Return Δ = |F_model| − |F|, (B, H)."""
+    return model.structure_factors(reflections).abs() - reflections.amplitude
 
 
 def _weights(difference: Tensor, reflections: ReflectionList) -> Tensor:
@@ -92,31 +102,38 @@ class _Equations(Rows):
     Attributes:
         curvature: (B, P, P) normal matrix.
         slope: (B, P) half the derivatives of Σ wΔ².
-        difference: (B, H) Δ = |F_model| − |F|.
     """
 
     curvature: Tensor
     slope: Tensor
-    difference: Tensor
 
     @classmethod
-    def of(cls, model: AtomicModel, reflections: ReflectionList, weights: Tensor, own_b: bool) -> _Equations:
-        """Add up the reflections, no more at once than the memory should hold."""
+    def empty(cls, model: AtomicModel, own_b: bool) -> _Equations:
+        """Return equations of no reflections."""
         parameters = model.weight.shape[1] * (5 if own_b else 4) + (0 if own_b else 1)
-        curvature = model.weight.new_zeros((len(model), parameters, parameters))
         slope = model.weight.new_zeros((len(model), parameters))
-        differences, at_once = [], max(1, VALUES_AT_ONCE // (len(model) * parameters))
-        for part, some in zip(reflections.parts(at_once), weights.split(at_once, 1), strict=True):
-            jacobian, difference = _linearised(model, part, own_b)
-            weighted = (jacobian * some[..., None]).transpose(1, 2)
-            curvature.baddbmm_(weighted, jacobian)
-            slope += (weighted @ difference[..., None])[..., 0]
-            differences.append(difference)
-        return cls(curvature, slope, torch.cat(differences, 1))
+        return cls(slope.new_zeros((len(model), parameters, parameters)), slope)
+
+    @classmethod
+    def of(
+        cls, model: AtomicModel, reflections: ReflectionList, difference: Tensor, weights: Tensor, own_b: bool
+    ) -> _Equations:
+        """Add up the reflections, no more at once than the memory should hold."""
+        sums = cls.empty(model, own_b)
+        at_once = max(1, VALUES_AT_ONCE // max(1, sums.slope.numel()))
+        root = weights.sqrt()[..., None]
+        right = difference[..., None] * root
+        for part, some, end in zip(
+            reflections.parts(at_once), root.split(at_once, 1), right.split(at_once, 1), strict=True
+        ):
+            jacobian = _jacobian(model, part, own_b).mul_(some)
+            sums.curvature.baddbmm_(jacobian.transpose(1, 2), jacobian)
+            sums.slope.add_((jacobian.transpose(1, 2) @ end)[..., 0])
+        return sums
 
 
-def _linearised(model: AtomicModel, reflections: ReflectionList, own_b: bool) -> tuple[Tensor, Tensor]:
-    """Return ∂|F|/∂(parameters) and |F_model| − |F|, (B, H, P) and (B, H)."""
+def _jacobian(model: AtomicModel, reflections: ReflectionList, own_b: bool) -> Tensor:
+    """Return ∂|F_model|/∂(parameters), (B, H, P)."""
     cosine, sine = model.waves(reflections)
     weight = model.weight[:, :, None]
     real, imaginary = (cosine @ weight)[..., 0], (sine @ weight)[..., 0]
@@ -133,7 +150,7 @@ def _linearised(model: AtomicModel, reflections: ReflectionList, own_b: bool) ->
     by_angle = torch.addcmul(cosine * across, sine, along, value=-1) * model.weight[:, None]
     gradient = 2 * math.pi * reflections.index @ torch.linalg.inv(reflections.lattice).transpose(1, 2)
     torch.mul(by_angle[..., None], gradient[:, :, None], out=by_position)
-    return jacobian, (magnitude - reflections.amplitude) * reflections.measured
+    return jacobian
 
 
 def _unit_of_weight(model: AtomicModel) -> Tensor:
