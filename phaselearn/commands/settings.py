@@ -39,6 +39,7 @@ def check(config: DictConfig, name: str) -> None:
     if "evaluation" in config:
         _check_evaluation(config.evaluation, read_config(evaluation_defaults()))
         _check_named(config)
+    _check_training_observation(config)
     if "optimize" in config:
         _check_objective(config.optimize, config.direction)
     if not 0 <= config.get("seed", 0) < 2**32:
@@ -46,6 +47,16 @@ def check(config: DictConfig, name: str) -> None:
     if name == "train":
         _check_clipping(config)
         _check_counts(config.trainer)
+
+
+def _check_training_observation(config: DictConfig) -> None:
+    """Refuse the name of an observation where its settings belong."""
+    given = config.get("training_observation")
+    if given is not None and not isinstance(given, DictConfig):
+        raise UserError(
+            f"training_observation={given}: an option of conf/observation is chosen by its group, e.g. "
+            "+observation@training_observation=lab1.2, without + in an experiment that chooses one itself"
+        )
 
 
 def _check_objective(metric: str, direction: str) -> None:

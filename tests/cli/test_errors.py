@@ -124,6 +124,7 @@ CONFIGURATION = [
         ["Combined", "data.definition.frame=fractional"],
     ),
     ("train evaluation.split=tset", ["evaluation.split=tset", "test"]),
+    ("train training_observation=lab1.2", ["training_observation=lab1.2", "+observation@training_observation="]),
     ("train evaluation.methods=[phase_one]", ["phase_one", "phase_zero"]),
     ("train evaluation.methods=[mlp]", ["mlp", "phase_zero"]),
     ("train evaluation.also_shown=[nothing.cif]", ["no file nothing.cif", "evaluation.also_shown=[alpha_F2]"]),
