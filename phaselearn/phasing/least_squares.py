@@ -164,7 +164,8 @@ def _step(
 ) -> AtomicModel:
     """Return the model after one damped step."""
     diagonal = equations.curvature.diagonal(dim1=1, dim2=2)
-    mean = diagonal.mean(1, keepdim=True)
+    # Absent atoms do not enter, so that a crystal's steps do not depend on how many atoms others of the batch have.
+    mean = diagonal.sum(1, keepdim=True) / (diagonal > 0).sum(1, keepdim=True).clamp_min(1)
     # Parameters that nothing depends on, those of absent atoms, need some damping of their own.
     added = damping[:, None] * (diagonal + 1e-2 * mean) + 1e-6 * mean + 1e-12
     factor, _ = torch.linalg.cholesky_ex(equations.curvature + torch.diag_embed(added))
