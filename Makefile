@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS ?= dev
 INSTALLED := $(BIN)/.installed-$(EXTRAS)
-# Two threads on a busy two-core machine cost tests a hundred times their time.
-TEST_THREADS := OMP_NUM_THREADS=1
+# Two threads on a busy two-core machine cost tests a hundred times their time. Bytecode is kept even where the shell says
+# PYTHONDONTWRITEBYTECODE: the tests start a hundred processes, and each would compile all that it imports.
+TEST_ENVIRONMENT := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 # Tests of a file share what they build, so one process runs them all.
-PYTEST = $(TEST_THREADS) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(OPTIONS)
+PYTEST = $(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(OPTIONS)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-slow test-all test-newest coverage lint docs benchmark

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -17,31 +18,16 @@ from phaselearn.data.store.pair_store import PairStore
 pytest_plugins = ["tests.skips"]
 torch.set_num_threads(1)
 
-# The files that take longest. They are begun first, so that no process is left with one of them in the end.
-LONGEST = (
-    "cli/test_commands.py",
-    "cli/test_training_options.py",
-    "data/store/test_damage.py",
-    "phasing/test_space_groups.py",
-    "cli/test_errors.py",
-    "cli/test_processes.py",
-    "cli/test_multirun_failures.py",
-    "search/test_search.py",
-    "data/store/test_bucket.py",
-    "structure/test_determine.py",
-    "tracking/test_runs.py",
-    "report/test_page_browser.py",
-    "data/loading/test_endless.py",
-    "benchmark/test_benchmark.py",
-    "cli/test_solve.py",
-    "determination/test_pipeline.py",
-)
+
+def pytest_collection() -> None:
+    """Let imports make their million objects without looking for garbage among them."""
+    gc.disable()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of the longest files first."""
-    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(item.path, len(places)))
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of every later search for garbage."""
+    gc.freeze()
+    gc.enable()
 
 
 OCTANT = PairDefinition(10, "octant", "atomic_number", 0.0, "atomic_number", 0.35, "fractional", "point")

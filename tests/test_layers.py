@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -54,8 +55,13 @@ MODULES = {
 }
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Yield the modules of the package that a file imports, those inside functions too."""
+@cache
+def imported(path: Path) -> frozenset[str]:
+    """Return the modules of the package that a file imports, those inside functions too."""
+    return frozenset(_imported(path))
+
+
+def _imported(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in MODULES)
@@ -87,7 +93,7 @@ def test_a_layer_imports_lower_layers_alone(name: str) -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    graph = {module: set(imported(path)) - {module} for module, path in MODULES.items()}
+    graph = {module: imported(path) - {module} for module, path in MODULES.items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

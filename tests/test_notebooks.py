@@ -78,6 +78,7 @@ def test_own_model_and_loss(run: Any) -> None:
     assert variables["FourthPower"].invariances == frozenset()
 
 
+@pytest.mark.slow
 def test_predict_with_a_run(run: Any) -> None:
     variables = run("predict_with_a_run")
     assert variables["density"].shape == variables["batch"]["density"].shape

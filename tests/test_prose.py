@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,11 +42,18 @@ FAULTS = {
 
 def docstrings(*folders: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                text = ast.get_docstring(node)
-                if text:
-                    yield f"{path.relative_to(REPOSITORY)}: {getattr(node, 'name', 'module')}", text
+        for name, text in docstrings_of(path):
+            yield f"{path.relative_to(REPOSITORY)}: {name}", text
+
+
+@cache
+def docstrings_of(path: Path) -> list[tuple[str, str]]:
+    """Return the names and docstrings of a file, its own by the name `module`."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    documented = [node for node in nodes if isinstance(node, kinds)]
+    texts = [(getattr(node, "name", "module"), ast.get_docstring(node)) for node in documented]
+    return [(name, text) for name, text in texts if text]
 
 
 def test_no_docstring_begins_with_what() -> None:

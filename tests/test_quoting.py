@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from omegaconf import OmegaConf
@@ -50,10 +50,20 @@ def read_by_hydra(word: str) -> str:
     return OmegaConf.create({"value": parsed.value()}).value
 
 
-@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"])))
-@pytest.mark.parametrize("key", ["run"])
-def test_hydra_reads_a_setting_as_the_text_that_it_was(key: str, text: str) -> None:
-    assert read_by_hydra(setting(key, text)) == text
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]))
+
+
+@settings(max_examples=20)  # Hydra's parser takes its time
+@given(TEXTS)
+def test_hydra_reads_a_setting_as_the_text_that_it_was(text: str) -> None:
+    assert read_by_hydra(setting("run", text)) == text
+
+
+@pytest.mark.slow
+@settings(max_examples=200)
+@given(TEXTS)
+def test_hydra_reads_any_setting_as_the_text_that_it_was(text: str) -> None:
+    assert read_by_hydra(setting("run", text)) == text
 
 
 @pytest.mark.parametrize("name", NAMES)

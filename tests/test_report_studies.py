@@ -16,6 +16,7 @@ from phaselearn.commands.options import config_directory
 from phaselearn.commands.settings import check
 from phaselearn.testing.options import composed, options
 from tests.cli.folders import REPO
+from tests.thinned import thinned
 
 sys.path.insert(0, str(REPO / "benchmarks"))
 import report_studies
@@ -120,7 +121,7 @@ def test_one_run_of_rates_holds_all_its_epochs(tmp_path: Path) -> None:
         assert (row["least validation loss"], row["at epoch"]) == ("0.800", "30")
 
 
-@pytest.mark.parametrize("study", report_studies.STUDIES)
+@pytest.mark.parametrize("study", thinned(report_studies.STUDIES, {"unet", "frame"}.__contains__))
 def test_every_study_has_its_plot(study: str, tmp_path: Path) -> None:
     done = [finished(run, 0.8, 0.1) for run in report_studies.study_runs(study, tmp_path, (), ())]
     report_studies.draw(study, done, tmp_path / "plot.png")

@@ -131,9 +131,7 @@ def test_unknown_regimes_and_splits_are_refused_with_a_way_out(crystals):
         choose_crystals(crystals, "dev", None, 0)
 
 
-@pytest.mark.parametrize(
-    "option", thinned(options("observation"), {"ideal", "lab1.2", "measured", "varied"}.__contains__)
-)
+@pytest.mark.parametrize("option", thinned(options("observation"), {"ideal", "lab1.2"}.__contains__))
 def test_every_option_of_conf_observation_makes_a_regime(option):
     regime = regime_from(config_directory(), "mine", {"mine": {"data": "hkl10_full", "observation": option}})
     assert regime.observation == instantiate(composed(f"observation={option}").observation)

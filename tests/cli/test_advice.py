@@ -9,6 +9,7 @@ from phaselearn.commands.options import options_of
 from phaselearn.commands.session import build_model
 from phaselearn.testing.options import composed
 from tests.cli.inside import call
+from tests.thinned import thinned
 
 
 def told(*choices: str) -> list[str]:
@@ -18,7 +19,10 @@ def told(*choices: str) -> list[str]:
     return list(advice(config, build_model(config, instantiate(config.data.definition))))
 
 
-@pytest.mark.parametrize("experiment", [name for name in options_of("experiment") if name.startswith("unrolled")])
+UNROLLED = [name for name in options_of("experiment") if name.startswith("unrolled")]
+
+
+@pytest.mark.parametrize("experiment", thinned(UNROLLED, "unrolled_cpu".__eq__))
 def test_the_experiments_of_the_unrolled_network_suit_it(experiment: str) -> None:
     assert told(f"experiment={experiment}", "trainer=cpu") == []
 

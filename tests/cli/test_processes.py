@@ -53,7 +53,7 @@ def test_two_processes_go_on_with_a_run(tmp_path: Path) -> None:
     [
         pytest.param(["resume=run"], ["resume=run"], marks=pytest.mark.slow),
         (["resume=run", "trainer.max_epochs=2"], ["resume=run", "trainer.max_epochs=2"]),
-        (["-m", *RUN, "seed=1", "hydra.sweep.dir=sweep"], [*RUN, "seed=1"]),
+        pytest.param(["-m", *RUN, "seed=1", "hydra.sweep.dir=sweep"], [*RUN, "seed=1"], marks=pytest.mark.slow),
     ],
 )
 def test_the_processes_that_lightning_starts_are_given_what_was_typed(

@@ -79,6 +79,7 @@ def assert_close(run: Path, other: Path) -> None:
         torch.testing.assert_close(ours[name], theirs[name], rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_averaged_weights_are_kept_and_resumed_within_an_epoch_to_the_last_bit(workplace: Path, plain: Path) -> None:
     averaged = ("callbacks=[default,ema]", "callbacks.ema.decay=0.9")
     _, whole = train(workplace, "averaged", *averaged)

@@ -19,6 +19,7 @@ def test_there_are_six() -> None:
     assert len(TRAININGS) == 6
 
 
+@pytest.mark.slow
 def test_every_training_chooses_from_the_same_crystals() -> None:
     configs = [composed(f"experiment={name}") for name in TRAININGS]
     first = configs[0]

@@ -21,20 +21,19 @@ def colours_in(path: Path) -> int:
     return len(np.unique(image @ [1, 256, 256**2]))
 
 
+@pytest.mark.parametrize("names", [("triclinic",), pytest.param(("triclinic", "rock_salt"), marks=pytest.mark.slow)])
 def test_all_figures_are_written_and_not_blank(
-    tmp_path: Path, curves: Curves, judged: dict, rock_salt: ShownCrystal, triclinic: ShownCrystal
+    tmp_path: Path, curves: Curves, judged: dict, names: tuple[str, ...], request: pytest.FixtureRequest
 ) -> None:
+    crystals: list[ShownCrystal] = [request.getfixturevalue(name) for name in names]
     before = dict(matplotlib.rcParams)
-    paths = write_figures(tmp_path / "figures", curves, judged, [rock_salt, triclinic])
+    paths = write_figures(tmp_path / "figures", curves, judged, crystals[::-1])
     assert [path.name for path in paths] == [
         "correlation.png",
-        f"crystal_{triclinic.file_stem}.png",
-        f"crystal_{rock_salt.file_stem}.png",
+        *(f"crystal_{crystal.file_stem}.png" for crystal in crystals),
         "loss_curves.png",
-        f"pattern_{triclinic.file_stem}.png",
-        f"pattern_{rock_salt.file_stem}.png",
-        f"voxels_{triclinic.file_stem}.png",
-        f"voxels_{rock_salt.file_stem}.png",
+        *(f"pattern_{crystal.file_stem}.png" for crystal in crystals),
+        *(f"voxels_{crystal.file_stem}.png" for crystal in crystals),
     ]
     for path in paths:
         assert colours_in(path) > 50

@@ -122,11 +122,19 @@ def test_a_search_that_is_killed_goes_on_with_the_same_command(workplace: Path, 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((*SEARCH, "seed=1", "hydra.sweep.dir=outputs/whole"), "hydra.sweep.dir=outputs/NAME"),
+        pytest.param(
+            (*SEARCH, "seed=1", "hydra.sweep.dir=outputs/whole"),
+            "hydra.sweep.dir=outputs/NAME",
+            marks=pytest.mark.slow,
+        ),
         (("-m", "sweep=optuna", "seed=1", "hydra.sweep.dir=outputs/new"), "a search needs something to search"),
-        (("-m", "sweep=optuna", "loss=mse,mea", "hydra.sweep.dir=outputs/new"), "did you mean mse"),
+        pytest.param(
+            ("-m", "sweep=optuna", "loss=mse,mea", "hydra.sweep.dir=outputs/new"),
+            "did you mean mse",
+            marks=pytest.mark.slow,
+        ),
         ((*RUN, "optimize=val/medain_cc"), "did you mean val/median_cc?"),
-        (("optimize=val/loss",), "add direction=min"),
+        pytest.param(("optimize=val/loss",), "add direction=min", marks=pytest.mark.slow),
         (("direction=maximum",), "allowed are max, min"),
     ],
 )

@@ -63,6 +63,7 @@ def stream() -> list[dict[str, torch.Tensor]]:
     return batches(pairs(), 0) + batches(pairs(), 1)
 
 
+@pytest.mark.slow
 def test_workers_and_processes_share_out_the_stream(stream: list[dict[str, torch.Tensor]]) -> None:
     shares = [batches(pairs(2, rank), epoch=1, workers=2) for rank in range(2)]
     assert [len(share) for share in shares] == [3, 3]
@@ -168,7 +169,11 @@ def test_training_without_end_and_going_on_with_it(tmp_path) -> None:
     ("arguments", "told"),
     [
         (("data.endless=16",), "source=synthetic data.endless=16"),
-        (("source=synthetic", "data.endless=16", "data.batching=cell"), "data.batching=random"),
+        pytest.param(
+            ("source=synthetic", "data.endless=16", "data.batching=cell"),
+            "data.batching=random",
+            marks=pytest.mark.slow,
+        ),
         (("source=synthetic", "data.endless=0"), "data.endless=0: a whole number of at least 1"),
     ],
 )

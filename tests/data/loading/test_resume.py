@@ -65,7 +65,7 @@ def train(folder, store, stop_after=None, resume=False, **changes):
         (0, "none", "random", 3),
         pytest.param(2, "none", "random", 20, marks=pytest.mark.slow),
         pytest.param(2, "ram", "random", 3, marks=pytest.mark.slow),
-        (2, "none", "cell", 20),
+        pytest.param(2, "none", "cell", 20, marks=pytest.mark.slow),
     ],
 )
 def test_a_run_stopped_within_an_epoch_goes_on_with_the_next_batch(

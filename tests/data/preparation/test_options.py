@@ -18,8 +18,9 @@ from phaselearn.errors import UserError
 from phaselearn.metrics.phasing import observed_of, scattering_of
 from phaselearn.testing.options import composed, options
 from tests.conftest import FULL, OCTANT, random_crystals
+from tests.thinned import thinned
 
-OPTIONS = options("observation")
+OPTIONS = thinned(options("observation"), {"ideal", "noise20", "lab1.2", "ed", "dac", "varied"}.__contains__)
 SEEDS = list(range(40, 52))
 LARGE = FULL.__class__(**{**FULL.as_dict(), "size": 20})
 

@@ -89,6 +89,7 @@ def test_damage_in_a_bucket_is_named_and_mended(store: PairStore) -> None:
     assert _content(URL) == sound
 
 
+@pytest.mark.slow
 def test_a_stopped_build_goes_on_in_the_bucket(store: PairStore, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"s3://{BUCKET}/stores/stopped.zarr"
 
@@ -144,6 +145,7 @@ def test_failing_requests_are_asked_again(
     assert _content(url) == _content(URL)
 
 
+@pytest.mark.slow
 def test_a_forked_process_is_told_and_does_not_hang(store: PairStore) -> None:
     store.read_pairs("density", np.array([0]))
     for context, told in ((get_context("fork"), "forkserver"), (worker_context(), "read")):
@@ -226,6 +228,7 @@ def _second_builder(url: str, monkeypatch: pytest.MonkeyPatch) -> int:
     return len(came)
 
 
+@pytest.mark.slow
 def test_two_builders_in_a_bucket_build_once(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "RENEWED", 0.05)
     monkeypatch.setattr(lease, "ASKED", 0.01)
