@@ -47,6 +47,7 @@ def test_a_run_that_was_not_judged_is_judged_afterwards(workplace: Path, capsys:
     assert table(judged / "results.csv") == table(workplace / "table" / "results.csv")
 
 
+@pytest.mark.slow
 def test_an_evaluation_has_its_own_choice(workplace: Path) -> None:
     assert call("evaluate", "run=table", "evaluation=full", "evaluation.shown=1", "evaluation.crystals=4") == 0
     [judged] = (workplace / "table" / "evaluations").iterdir()

@@ -73,6 +73,7 @@ def test_once_online_then_offline(server: MaterialsProjectServer, tmp_path: Path
         assert KEY not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_key_in_a_file_of_ones_own_is_written_nowhere(server: MaterialsProjectServer, tmp_path: Path) -> None:
     own = tmp_path / "own" / "source"
     own.mkdir(parents=True)

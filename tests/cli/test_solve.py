@@ -96,6 +96,7 @@ def test_what_is_not_solved_has_exit_code_1_and_the_best_attempt(
     assert "what may help" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_several_files_end_in_one_table_and_the_worst_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
 ) -> None:

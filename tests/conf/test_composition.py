@@ -58,8 +58,11 @@ def _covering() -> list[list[str]]:
 COVERING = _covering()
 
 
-# test_report.py composes those of the report.
-EXPERIMENTS = thinned(options("experiment"), lambda name: not name.startswith("report_") or name == "report_best")
+# test_report.py composes those of the report, and others are alike.
+EXPERIMENTS = thinned(
+    options("experiment"),
+    lambda name: not name.startswith(("report_", "unrolled_")) or name in ("report_best", "unrolled_cpu"),
+)
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

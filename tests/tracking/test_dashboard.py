@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.folders import PHASELEARN, command
 
-workspaces = pytest.importorskip("wandb_workspaces.workspaces", reason="wandb-workspaces is not installed")
+pytest.importorskip("wandb_workspaces", reason="wandb-workspaces is not installed")
 
 
 @pytest.fixture(autouse=True)
@@ -19,11 +19,12 @@ def _without_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_the_layout_is_written_and_read_back(tmp_path: Path) -> None:
+    from wandb_workspaces.workspaces import Workspace  # which takes seconds
     from wandb_workspaces.workspaces.internal import View
 
     command(tmp_path, *PHASELEARN, "dashboard", "file=layout.json", "entity=me", "project=crystals", "crystals=3")
     view = View.model_validate_json((tmp_path / "layout.json").read_text())
-    layout = workspaces.Workspace._from_model(view)
+    layout = Workspace._from_model(view)
     assert (layout.entity, layout.project, layout.name) == ("me", "crystals", "PhaseLearn")
     sections = {section.name: section for section in layout.sections}
     assert list(sections) == ["Learning", "Validation crystals", "Test", "Figures of the report", "Sweeps"]

@@ -20,7 +20,9 @@ from phaselearn.testing.options import composed, options
 from tests.conftest import FULL, OCTANT, random_crystals
 from tests.thinned import thinned
 
-OPTIONS = thinned(options("observation"), {"ideal", "noise20", "lab1.2", "ed", "dac", "varied"}.__contains__)
+# These differ from d2.0 and lab1.2 in their resolution alone.
+ALIKE = {"d1.0", "d1.5", "lab", "lab0.8", "lab1.0", "lab1.5", "lab2.0"}
+OPTIONS = thinned(options("observation"), lambda option: option not in ALIKE)
 SEEDS = list(range(40, 52))
 LARGE = FULL.__class__(**{**FULL.as_dict(), "size": 20})
 

@@ -128,6 +128,7 @@ def test_workers_of_a_loader_read_the_bucket_and_may_be_started_again(store: Pai
     assert _rows(data.train_dataloader()) == rows
 
 
+@pytest.mark.slow
 def test_failing_requests_are_asked_again(
     store: PairStore, tiny_store: PairStore, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
