@@ -67,6 +67,7 @@ def test_each_start_has_the_whole_time_and_ends_as_one_that_never_stopped(
     assert capfd.readouterr().err.count("trainer.max_time is over") == len(seen) // 5
 
 
+@pytest.mark.slow
 def test_gradients_that_are_summed_are_not_lost(tiny_store: PairStore, tmp_path: Path) -> None:
     whole, seen = start(tmp_path / "whole", tiny_store, batches=1000, accumulate_grad_batches=2)
     _, first = start(tmp_path / "limited", tiny_store, batches=3, accumulate_grad_batches=2)

@@ -88,6 +88,7 @@ def test_no_crystal_comes_twice(stream: list[dict[str, torch.Tensor]]) -> None:
     assert sorted(rows) == list(range(24))
 
 
+@pytest.mark.slow
 def test_a_worker_that_stays_gets_the_next_epoch(stream: list[dict[str, torch.Tensor]]) -> None:
     epochs = iter((0, 1))
     loader = EndlessLoader(pairs(), lambda: next(epochs), num_workers=1)
