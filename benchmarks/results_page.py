@@ -21,10 +21,9 @@ PAGE = Path(__file__).parent / "RESULTS.md"
 HEADER = """\
 # Results
 
-Two cores without GPU, torch 2.13.0, Python 3.11, other programs at work unless it says otherwise: an AMD EPYC, and from
-28 November 2026 on an Intel Xeon. Brackets hold 95 % bootstrap intervals. FILE is the developers' file of 31,377
-structures, which may not be passed on; without it the commands take crystals of the package.
-`python benchmarks/results_page.py` writes this page from [results/](results); [LOG.md](LOG.md) has every measurement.
+Two cores without GPU, other programs at work unless it says otherwise: an AMD EPYC, from 28 November 2026 an Intel Xeon.
+[Brackets] hold 95 % bootstrap intervals. FILE holds the developers' 31,377 structures, which may not be passed on; other
+sources serve as well. [LOG.md](LOG.md) has every measurement, and `python benchmarks/results_page.py` writes this page.
 """
 
 Row = dict[str, str]
