@@ -121,14 +121,11 @@ class _Equations(Rows):
         """Add up the reflections, no more at once than the memory should hold."""
         sums = cls.empty(model, own_b)
         at_once = max(1, VALUES_AT_ONCE // max(1, sums.slope.numel()))
-        root = weights.sqrt()[..., None]
-        right = difference[..., None] * root
-        for part, some, end in zip(
-            reflections.parts(at_once), root.split(at_once, 1), right.split(at_once, 1), strict=True
-        ):
+        root = weights.sqrt()[..., None].split(at_once, 1)
+        for part, some, of_some in zip(reflections.parts(at_once), root, difference.split(at_once, 1), strict=True):
             jacobian = _jacobian(model, part, own_b).mul_(some)
             sums.curvature.baddbmm_(jacobian.transpose(1, 2), jacobian)
-            sums.slope.add_((jacobian.transpose(1, 2) @ end)[..., 0])
+            sums.slope.add_((jacobian.transpose(1, 2) @ (of_some[..., None] * some))[..., 0])
         return sums
 
 
