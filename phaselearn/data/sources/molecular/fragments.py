@@ -39,7 +39,7 @@ LINKERS = {
     "*OC(=O)*": 3, "*S(=O)(=O)N*": 2, "*NS(=O)(=O)*": 2, "*S(=O)(=O)*": 1, "*C=C*": 3, "*C#C*": 1.5, "*N=N*": 1.2,
     "*C=N*": 3, "*C=NN*": 1.5, "*NC(=O)N*": 1.2, "*NC(=S)N*": 1, "*CO*": 3, "*OC*": 3, "*CN*": 3, "*NC*": 2, "*CS*": 1,
     "*P(*)*": 1.6, "*P(=O)(*)*": 0.8, "*C(*)(*)O": 0.6, "*N(*)*": 0.8, "*C=CC(=O)*": 1.2, "*CCC*": 1, "*C(C)*": 2,
-    "*SS*": 0.3,
+    "*SS*": 0.3, "*Se*": 0.4, "*Hg*": 0.1, "*Sn(C)(C)*": 0.3, "*Ge(*)(*)*": 0.1, "*Sn(*)(*)*": 0.3,
 }  # fmt: skip
 GROUPS = {
     "*C": 17, "*CC": 3, "*C(C)C": 1.5, "*C(C)(C)C": 1.6, "*CCC": 0.8, "*CCCC": 0.8, "*OC": 8, "*OCC": 1.5, "*O": 7,
@@ -47,7 +47,7 @@ GROUPS = {
     "*C(=O)OC": 2, "*C(=O)OCC": 1.5, "*C(=O)C": 1.5, "*C=O": 0.7, "*C(=O)N": 0.8, "*NC(=O)C": 1, "*C(F)(F)F": 1.4,
     "*SC": 0.8, "*S(=O)(=O)C": 0.5, "*S(=O)(=O)N": 0.4, "*CO": 1, "*CN": 0.3, "*C=C": 0.4, "*C#C": 0.3, "*CCO": 0.3,
     "*OC(=O)C": 1.2, "*P(=O)(OC)OC": 0.3, "*P(=O)(OCC)OCC": 0.3, "*B(O)O": 0.2, "*C(=O)N(C)C": 0.3, "*N=C=S": 0.1,
-    "*Si(C)(C)C": 0.4,
+    "*Si(C)(C)C": 0.4, "*SeC": 0.1, "*HgCl": 0.15, "*HgBr": 0.05, "*Sn(C)(C)C": 0.3, "*Ge(C)(C)C": 0.1,
 }  # fmt: skip
 # Groups that lie in the plane of a flat ring; a methyl group has one hydrogen atom in it, and may end an ether.
 FLAT_GROUPS = {

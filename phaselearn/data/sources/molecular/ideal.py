@@ -28,6 +28,8 @@ _MULTIPLE = {
     ("NO", 2): 1.22, ("OS", 2): 1.43, ("OP", 2): 1.48, ("CC", 3): 1.19, ("CN", 3): 1.14,
 }  # fmt: skip
 
+_LINEAR = (80,)  # atomic numbers of atoms whose two bonds are opposite
+
 
 @cache
 def bond_length(numbers: tuple[int, int], neighbours: tuple[int, int], order: float) -> float:
@@ -53,13 +55,13 @@ def bond_length(numbers: tuple[int, int], neighbours: tuple[int, int], order: fl
 
 def angle(number: int, neighbours: int, linear: bool, flat: bool) -> float:
     """Return the angle between two bonds of an atom outside small rings, in degrees."""
-    if linear:
+    if linear or number in _LINEAR:
         return 180.0
     if flat and neighbours <= 3:
         return 120.0 if neighbours == 3 or number not in (8, 16) else 117.0
     if neighbours == 4:
         return 109.47
-    return {7: 109.0, 8: 110.0, 15: 102.0, 16: 101.0}.get(number, 109.47)
+    return {7: 109.0, 8: 110.0, 15: 102.0, 16: 101.0, 34: 98.0}.get(number, 109.47)
 
 
 def is_end(number: int) -> bool:

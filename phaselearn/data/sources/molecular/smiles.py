@@ -8,8 +8,19 @@ from dataclasses import dataclass
 import gemmi
 
 # Weininger, J. Chem. Inf. Comput. Sci. 28, 31 (1988), without charges, isotopes and stereochemistry.
-_TOKEN = re.compile(r"Cl|Br|Si|[BCNOPSFI*]|[cnos]|\[nH\]|[-=#()]|\d")
-_VALENCES = {"B": (3,), "C": (4,), "N": (3, 5), "O": (2,), "P": (3, 5), "S": (2, 4, 6), "Si": (4,)}
+_TOKEN = re.compile(r"Cl|Br|Si|Ge|Se|Sn|Hg|[BCNOPSFI*]|[cnos]|\[nH\]|[-=#()]|\d")
+_VALENCES = {
+    "B": (3,),
+    "C": (4,),
+    "N": (3, 5),
+    "O": (2,),
+    "P": (3, 5),
+    "S": (2, 4, 6),
+    "Si": (4,),
+    "Ge": (4,),
+    "Se": (2,),
+    "Sn": (4,),
+}
 _ORDERS = {"-": 1.0, "=": 2.0, "#": 3.0}
 JOINT = 0  # atomic number of a place where another fragment is bonded
 

@@ -39,6 +39,9 @@ def molecules(symmetry: str, count: int, size: tuple[int, int] = (6, 30)) -> lis
         ("OCC1OC(O)C(O)C(O)C1O", {"C": 6, "H": 12, "O": 6}),  # glucose
         ("*S(=O)(=O)N", {"X": 1, "S": 1, "O": 2, "N": 1, "H": 2}),
         ("*C#N", {"X": 1, "C": 1, "N": 1}),
+        ("CSn(C)(C)C", {"C": 4, "H": 12, "Sn": 1}),
+        ("CHgC", {"C": 2, "H": 6, "Hg": 1}),
+        ("CSeC", {"C": 2, "H": 6, "Se": 1}),
     ],
 )
 def test_formulas_are_those_of_the_compounds(smiles: str, expected: dict[str, int]) -> None:
@@ -65,6 +68,17 @@ def test_cyclohexane_is_a_chair_with_tetrahedral_angles() -> None:
     assert np.degrees(np.arccos(cosines)) == pytest.approx(np.full(6, 110), abs=1.5)
     heights = (positions - positions.mean(0)) @ np.linalg.svd(positions - positions.mean(0))[2][2]
     assert (heights * np.roll(heights, 1) < 0).all()  # in turn above and below the mean plane
+
+
+def test_tin_is_tetrahedral_and_mercury_linear() -> None:
+    # Gas electron diffraction: Sn–C 2.144 Å (Nagashima et al., 1973), Hg–C 2.083 Å (Kashiwabara et al., 1973).
+    for smiles, metal, length, cosine in (("CSn(C)(C)C", 1, 2.144, -1 / 3), ("CHgC", 1, 2.083, -1.0)):
+        graph = read_smiles(smiles)
+        bonds = embed(graph, 0)[graph.neighbours()[metal]] - embed(graph, 0)[metal]
+        lengths = np.linalg.norm(bonds, axis=1)
+        np.testing.assert_allclose(lengths, length, atol=0.04)
+        angles = (bonds @ bonds.T / np.outer(lengths, lengths))[np.triu_indices(len(bonds), 1)]
+        np.testing.assert_allclose(angles, cosine, atol=0.03)
 
 
 def test_bonds_have_the_lengths_of_their_kind_and_others_are_apart() -> None:
