@@ -21,9 +21,9 @@ PAGE = Path(__file__).parent / "RESULTS.md"
 HEADER = """\
 # Results
 
-Two cores without GPU, other programs at work unless it says otherwise: an AMD EPYC, from 28 November 2026 an Intel Xeon.
-[Brackets] hold 95 % bootstrap intervals. FILE holds the developers' 31,377 structures, which may not be passed on; other
-sources serve as well. [LOG.md](LOG.md) has every measurement, and `python benchmarks/results_page.py` writes this page.
+Two cores without GPU, other programs at work unless it says otherwise: an AMD EPYC; from 28 November 2026, an Intel
+Xeon. [Brackets] hold 95 % bootstrap intervals. FILE holds the developers' 31,377 structures, which may not be passed
+on; other sources serve, too. [LOG.md](LOG.md) has all measurements; `python benchmarks/results_page.py` writes this page.
 """
 
 Row = dict[str, str]
