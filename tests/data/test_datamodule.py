@@ -203,7 +203,7 @@ def test_batches_hold_what_the_store_holds(tiny_store):
     "changes",
     [
         {"observation": Observation(noise=0.2, completeness=0.7)},
-        {"augmentation": Augmentation(origin=True, inversion=True, axes=True)},
+        pytest.param({"augmentation": Augmentation(origin=True, inversion=True, axes=True)}, marks=pytest.mark.slow),
     ],
 )
 def test_what_is_drawn_depends_on_crystal_and_epoch_alone(tiny_store, changes):

@@ -72,7 +72,7 @@ def test_sums_over_the_torus_keep_their_digits_at_any_range(cost, epsilon):
     torch.testing.assert_close(kernel.log_sum(values), expected, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("epsilon", [1.0, 0.2])
+@pytest.mark.parametrize("epsilon", [1.0, pytest.param(0.2, marks=pytest.mark.slow)])
 def test_sinkhorn_is_pots_at_the_same_epsilon(cost, masses, epsilon):
     first, second = masses
     across, own, theirs = (

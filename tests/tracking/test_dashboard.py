@@ -18,6 +18,7 @@ def _without_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
 
 
+@pytest.mark.slow
 def test_the_layout_is_written_and_read_back(tmp_path: Path) -> None:
     from wandb_workspaces.workspaces import Workspace  # which takes seconds
     from wandb_workspaces.workspaces.internal import View
