@@ -1,4 +1,4 @@
-"""Locks on places of the file system; a holder that is killed releases them."""
+"""Locks that several processes wait for; a holder that is killed releases them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -67,103 +70,145 @@ class Holder:
             return None
 
 
-def waiting_for(holder: Holder | None, doing: str) -> None:
-    """Print one line on stderr that names the holder being waited for.
+class Lock(ABC):
+    """A lock that one thread of all processes holds at a time; the lock of a killed process becomes free.
+
+    Attributes:
+        doing: the holder's work, which is shown to those who wait, as in "builds pairs.zarr".
+        pause: seconds between two attempts of those who wait.
+    """
+
+    doing: str
+    pause: float
+
+    @abstractmethod
+    def take(self) -> bool:
+        """Take the lock if it is free, and return whether it was."""
+
+    @abstractmethod
+    def holder(self) -> Holder | None:
+        """Return the holder; None if the lock is free or names none."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Release the lock, which this thread holds."""
+
+    def is_free(self) -> bool:
+        """Return whether nobody holds the lock, after removing what a killed holder left of it."""
+        free = self.take()
+        if free:
+            self.release()
+        return free
+
+
+class LockFile(Lock):
+    """A lock on a file; its folder is created, and the file is removed at the end.
+
+    Args:
+        file: the lock file.
+        doing: see `Lock`.
 
     Raises:
-        UserError: the holder is this very thread.
+        OSError: the file cannot be created (when the lock is taken).
     """
-    if holder is not None and holder.is_this_thread:
-        raise UserError(f"this process {holder.doing} already: let that end before it {doing} once more")
-    print(f"waiting: {_told(holder, doing)}", file=sys.stderr, flush=True)
+
+    pause = 0.05
+
+    def __init__(self, file: Path, doing: str) -> None:
+        self.doing = doing
+        self._file = file
+        self._lock = FileLock(file)
+
+    def take(self) -> bool:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            _warn_of_no_locks(self._file.parent, error.strerror)
+        # The note goes into the locked file: a file that replaced it would not be locked. Without locks there may be
+        # none.
+        with suppress(FileNotFoundError), open(self._file, "r+b") as note:
+            note.truncate()
+            note.write(Holder.here(self.doing).encode())
+        return True
+
+    def holder(self) -> Holder | None:
+        try:
+            return Holder.decode(self._file.read_bytes())
+        except OSError:
+            return None
+
+    def release(self) -> None:
+        # The file is removed while the lock is held: others who have opened it see that it is gone, and open a new one.
+        self._file.unlink(missing_ok=True)
+        self._lock.release()
 
 
 @contextmanager
-def held(file: Path, doing: str) -> Iterator[bool]:
+def held(lock: Lock, meanwhile: Iterable[None] = ()) -> Iterator[bool]:
     """Hold a lock, after waiting for another holder to release it; waiting is announced in one line.
 
     Args:
-        file: the lock file. Its folder is created, and the file is removed at the end.
-        doing: the holder's work, shown to those who wait, as in "builds pairs.zarr".
+        lock: the lock.
+        meanwhile: work for the time of waiting. It yields whenever there is nothing to do.
 
     Yields:
         Whether another holder had to be waited for.
 
     Raises:
         UserError: this thread already holds the lock.
-        OSError: the file cannot be created.
+        OSError: the lock cannot be taken nor waited for.
     """
-    lock = _lock(file)
-    waited = not _taken(lock)
-    if waited:
-        waiting_for(_holder(file), doing)
-        lock.acquire()
-    with _released(lock, doing):
+    waited = told = False
+    work = iter(meanwhile)
+    while not lock.take():
+        holder = lock.holder()
+        if holder is not None and holder.is_this_thread:
+            raise UserError(f"this process {holder.doing} already: let that end before it {lock.doing} once more")
+        waited = True
+        next(work, None)
+        if not told:
+            print(f"waiting: {_told(lock)}", file=sys.stderr, flush=True)
+            told = True
+        time.sleep(lock.pause)
+    try:
         yield waited
+    finally:
+        lock.release()
 
 
 @contextmanager
-def held_alone(file: Path, doing: str, advice: str) -> Iterator[None]:
+def held_alone(lock: Lock, advice: str) -> Iterator[None]:
     """Hold a lock that nobody else holds.
 
     Args:
-        file: the lock file. Its folder is created, and the file is removed at the end.
-        doing: the holder's work, shown to those who ask for the lock meanwhile.
+        lock: the lock.
         advice: a way out if another process holds the lock, for the error.
 
     Raises:
         UserError: another process holds the lock.
-        OSError: the file cannot be created.
+        OSError: the lock cannot be taken.
     """
-    lock = _lock(file)
-    if not _taken(lock):
-        raise UserError(f"{_told(_holder(file), doing)}: {advice}")
-    with _released(lock, doing):
-        yield
-
-
-def _lock(file: Path) -> FileLock:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(file)
-
-
-def _taken(lock: FileLock) -> bool:
+    if not lock.take():
+        raise UserError(f"{_told(lock)}: {advice}")
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return False
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
-        print(
-            f"warning: {lock.lock_file} cannot be locked ({error.strerror}): see that one process at a time works here",
-            file=sys.stderr,
-        )
-    return True
-
-
-@contextmanager
-def _released(lock: FileLock, doing: str) -> Iterator[None]:
-    file = Path(lock.lock_file)
-    try:
-        # The note goes into the locked file: a file that replaced it would not be locked. Without locks there may be
-        # none.
-        with suppress(FileNotFoundError), open(file, "r+b") as note:
-            note.truncate()
-            note.write(Holder.here(doing).encode())
         yield
     finally:
-        # The file is removed while the lock is held: others who have opened it see that it is gone, and open a new one.
-        file.unlink(missing_ok=True)
         lock.release()
 
 
-def _told(holder: Holder | None, doing: str) -> str:
-    return str(holder) if holder is not None else f"another process {doing}"
+def _told(lock: Lock) -> str:
+    holder = lock.holder()
+    return str(holder) if holder is not None else f"another process {lock.doing}"
 
 
-def _holder(file: Path) -> Holder | None:
-    try:
-        return Holder.decode(file.read_bytes())
-    except OSError:
-        return None
+@cache
+def _warn_of_no_locks(folder: Path, why: str) -> None:
+    print(
+        f"warning: nothing in {folder} can be locked ({why}): see that one process at a time works here",
+        file=sys.stderr,
+    )

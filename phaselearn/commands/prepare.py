@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from phaselearn.commands.application import run_application
+from hydra.experimental.callback import Callback
+
+from phaselearn.commands.application import fail, run_application
 from phaselearn.errors import UserError
 from phaselearn.quoting import printable
 
@@ -17,6 +19,21 @@ if TYPE_CHECKING:
     from phaselearn.data.structures import Source
 
 _MOST_NAMED = 10
+
+
+class FailedJobs(Callback):
+    """Hydra callback that ends a multirun with exit code 2 if a job has failed."""
+
+    def on_multirun_end(self, config: DictConfig, **more: Any) -> None:
+        """Name the first reason."""
+        from pathlib import Path
+
+        from phaselearn.failures import FAILED_FILE, read_failure
+
+        folders = sorted(note.parent for note in Path(config.hydra.sweep.dir).glob(f"*/{FAILED_FILE}"))
+        failures = [failure for folder in folders if (failure := read_failure(folder)) is not None]
+        if failures:
+            fail(f"{len(failures)} jobs failed; the first because {failures[0].reason}")
 
 
 def main() -> None:
@@ -45,6 +62,11 @@ def _prepare(config: DictConfig) -> None:
         else:
             _repair(path, config.data.build.workers, config.trust)
         return
+    if config.job is not None and config.overwrite:
+        raise UserError(
+            f"job={config.job} overwrite=true: a job that begins late would replace what the others have built: remove "
+            "the old store, and leave overwrite=true out"
+        )
     store = build_data(config).configured_store.build(overwrite=config.overwrite)
     print(printable(f"{store.path}: {len(store)} pairs of {store.definition.extent}"))
     for reason, count in store.attributes["left_out"].items():

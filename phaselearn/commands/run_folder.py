@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from phaselearn.commands.strangers import CONFIG_FILE
 from phaselearn.errors import UserError
-from phaselearn.locks import held_alone
+from phaselearn.locks import LockFile, held_alone
 from phaselearn.plain_yaml import read_plain
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def own_folder(folder: Path, config: DictConfig | None, going_on: str) -> Iterat
     if config is not None:
         _check_same(folder, config, going_on)
     advice = "wait for it, or name another folder, e.g. run=outputs/NAME"
-    with held_alone(folder / _LOCK, f"works in {folder}", advice):
+    with held_alone(LockFile(folder / _LOCK, f"works in {folder}"), advice):
         if config is not None:
             _check_same(folder, config, going_on)
         yield

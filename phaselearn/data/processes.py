@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import BaseContext
@@ -41,7 +41,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_processes(function: Callable[[Task], Result], tasks: Iterable[Task], workers: int | None) -> Iterator[Result]:
+def in_processes(
+    function: Callable[[Task], Result], tasks: Iterable[Task], workers: int | None
+) -> Generator[Result, None, None]:
     """Yield function(task) for each task, in the order of the tasks, on one thread per process.
 
     Args:

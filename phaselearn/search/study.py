@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from phaselearn.errors import UserError
-from phaselearn.locks import held_alone
+from phaselearn.locks import LockFile, held_alone
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -31,7 +31,7 @@ def alone(folder: Path) -> AbstractContextManager[None]:
         UserError: another process is continuing it.
     """
     advice = "wait for it, or search in another folder with `hydra.sweep.dir=outputs/NAME`"
-    return held_alone(folder / "search.lock", f"continues the search in {folder}", advice)
+    return held_alone(LockFile(folder / "search.lock", f"continues the search in {folder}"), advice)
 
 
 def storage_of(given: str | None, folder: Path) -> RDBStorage | str:

@@ -27,6 +27,7 @@ from tests.cli.folders import (
     weights,
 )
 from tests.cli.inside import call, new_folder
+from tests.data.files import files_of
 
 COLUMNS = "method,subset,n,solved,strict,median_cc,gain,phase_error,left_out,failed"
 RANDOM = ("data.augmentation.axes=true", "observation=noise20")
@@ -247,7 +248,13 @@ def test_prepare_never_replaces_a_store_unasked(
     monkeypatch.chdir(workplace)
     prepare = ("prepare", "source.count=60", "data=hkl10", "data.store=mine.zarr")
     assert "mine.zarr: " in command(workplace, *PHASELEARN, *prepare).stdout
-    assert call(*prepare) == 2
+    before = files_of(workplace / "mine.zarr")
+    assert call(*prepare) == 0
+    assert files_of(workplace / "mine.zarr") == before
+    capfd.readouterr()
+    assert call(*prepare, "source.seed=1") == 2
+    assert call(*prepare, "job=2", "overwrite=true") == 2
+    assert files_of(workplace / "mine.zarr") == before
     told = capfd.readouterr().err
     assert told.startswith("error: mine.zarr exists already")
     assert "overwrite=true" in told

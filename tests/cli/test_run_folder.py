@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from phaselearn.locks import held
+from phaselearn.locks import LockFile, held
 from phaselearn.models.base import DensityModel
 from tests.cli.inside import call, new_folder
 from tests.data.files import files_of
@@ -104,7 +104,7 @@ def test_a_benchmark_goes_on(workplace: Path, monkeypatch: pytest.MonkeyPatch) -
 )
 def test_one_process_at_a_time_writes_a_run_folder(refused: Any, workplace: Path, command: tuple[str, ...]) -> None:
     folder = workplace / command[-1].partition("=")[2]
-    with held(folder / "run.lock", f"works in {folder.name}"):
+    with held(LockFile(folder / "run.lock", f"works in {folder.name}")):
         line = refused(*command)
     assert f"works in {folder.name} since" in line
     assert "wait for it" in line

@@ -14,6 +14,7 @@ import numpy as np
 
 from phaselearn.data.build.blocks import Block
 from phaselearn.data.build.repeats import id_digests, repeated
+from phaselearn.data.build.shared_build import Pieces, SharedBuild, piece_key
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.processes import in_processes
 from phaselearn.data.screening import screen
@@ -23,6 +24,7 @@ from phaselearn.data.structures import REPEATED, Crystal, LeftOut, Source, stora
 from phaselearn.progress import Progress
 
 ENTRIES_A_BLOCK = 256
+_BLOCKS, _SUFFIX = f"{BUILDING}/blocks", ".npz"
 
 
 @dataclass(frozen=True)
@@ -44,33 +46,40 @@ class ScreenedSource:
     longest: int
 
 
-def screen_source(
-    storage: Storage, source: Source, longest_edge: float, definition: PairDefinition, workers: int | None
-) -> ScreenedSource:
-    """Write those blocks of a source that are missing.
+def screened_source(storage: Storage) -> ScreenedSource | None:
+    """Return the contents of the blocks; None if they are not all there, or not yet gathered."""
+    try:
+        return ScreenedSource(**json.loads(storage.read(GATHERED)))
+    except FileNotFoundError:
+        return None
+
+
+def write_blocks(build: SharedBuild, source: Source, longest_edge: float, definition: PairDefinition) -> int:
+    """Write those blocks of a source that are missing, together with other processes, and return how many there are.
 
     Args:
-        storage: files of the store under construction.
+        build: the store under construction.
         source: where the crystals come from.
         longest_edge: crystals with a longer cell edge (Å) are left out.
         definition: definition of the pairs; crystals with elements that scatter in an unknown way are left out.
-        workers: number of processes, see `in_processes`.
+
+    Raises:
+        BuildEnded: another process has finished or replaced the build.
     """
-    if storage.has(GATHERED):
-        return ScreenedSource(**json.loads(storage.read(GATHERED)))
-    there = set(storage.sizes(f"{BUILDING}/blocks"))
-    counts: list[dict[str, Any]] = []
-    with Progress("reading structures", len(source) or None) as progress:
-        tasks = (
-            # The entries of a block that is there already are not sent to another process.
-            (number, None if block_key(number) in there else entries)
-            for number, entries in enumerate(_blocks(source.raw_entries()))
-        )
-        for size, counted in in_processes(
-            partial(_gather_block, storage, source.reader(), longest_edge, definition), tasks, workers
-        ):
-            progress.advance(size)
-            counts.append(counted)
+    write = partial(_write_block, build.storage, source.reader(), longest_edge, definition)
+    pieces = Pieces(build, _BLOCKS, _SUFFIX, lambda: enumerate(_blocks(source.raw_entries())), write)
+    total = len(source)
+    done = sum(_entries(number, total) for number in pieces.done)
+    with Progress("reading structures", total or None, done) as progress:
+        for number in pieces:
+            progress.advance(_entries(number, total))
+    return len(pieces.done)
+
+
+def gather_blocks(build: SharedBuild, blocks: int, definition: PairDefinition) -> ScreenedSource:
+    """Leave out repeated ids, and return the contents of all blocks; one process does so, when all blocks are there."""
+    storage = build.storage
+    counts = list(in_processes(partial(_count_block, storage, definition), range(blocks), build.workers))
     for number, again in repeated([counted.pop("ids") for counted in counts]).items():
         block = _without(read_block(storage, number), again)
         storage.write(block_key(number), block.encode())
@@ -88,7 +97,7 @@ def screen_source(
 
 def block_key(number: int) -> str:
     """Return the key of a block's file."""
-    return f"{BUILDING}/blocks/{number:08}.npz"
+    return piece_key(_BLOCKS, number, _SUFFIX)
 
 
 def read_block(storage: Storage, number: int) -> Block:
@@ -102,22 +111,27 @@ def _blocks(entries: Iterable[Any]) -> Iterator[list[Any]]:
         yield block
 
 
-def _gather_block(
+def _entries(block: int, total: int) -> int:
+    """Return the number of entries of a block, the largest possible if the total is not known (0)."""
+    return min(ENTRIES_A_BLOCK, total - block * ENTRIES_A_BLOCK) if total else ENTRIES_A_BLOCK
+
+
+def _write_block(
     storage: Storage,
     read: Callable[[Any], Iterable[Crystal | LeftOut]],
     longest_edge: float,
     definition: PairDefinition,
-    task: tuple[int, list[Any] | None],
-) -> tuple[int, dict[str, Any]]:
-    """Read, screen and write a block; return its number of entries, and its contents in numbers."""
+    task: tuple[int, list[Any]],
+) -> None:
+    """Read and screen the entries of a block, and write it."""
     number, raw = task
-    if raw is None:
-        block = read_block(storage, number)
-    else:
-        block = _screened([entry for one in raw for entry in read(one)], longest_edge, definition)
-        storage.write(block_key(number), block.encode())
-    counted = _counted(block, definition) | {"ids": id_digests(block.crystals)}
-    return ENTRIES_A_BLOCK if raw is None else len(raw), counted
+    block = _screened([entry for one in raw for entry in read(one)], longest_edge, definition)
+    storage.write(block_key(number), block.encode())
+
+
+def _count_block(storage: Storage, definition: PairDefinition, number: int) -> dict[str, Any]:
+    block = read_block(storage, number)
+    return _counted(block, definition) | {"ids": id_digests(block.crystals)}
 
 
 def _counted(block: Block, definition: PairDefinition) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from phaselearn.data.build.screen_source import read_block
+from phaselearn.data.build.screen_source import ScreenedSource, read_block
+from phaselearn.data.build.shared_build import Pieces, SharedBuild, piece_key
 from phaselearn.data.pairs import PairDefinition, make_density, make_intensity, pad_atoms
-from phaselearn.data.processes import in_processes
 from phaselearn.data.sphere_pairs import compute_lists
 from phaselearn.data.store.files import PAIR_ARRAYS, SHARDS_WRITTEN, shard_key
 from phaselearn.data.store.manifest import Entry
@@ -21,31 +21,31 @@ from phaselearn.progress import Progress
 
 PAIRS_A_SHARD = 256
 _PAIRS_A_BATCH = 32
+_SUFFIX = ".json"  # of the notes of shards
 
 
-def write_pairs(
-    storage: Storage, crystals_in_blocks: Sequence[int], definition: PairDefinition, longest: int, workers: int | None
-) -> dict[str, Entry]:
-    """Compute and write the shards that are missing.
+def write_pairs(build: SharedBuild, screened: ScreenedSource, definition: PairDefinition) -> None:
+    """Compute and write the shards that are missing, together with other processes.
 
     Args:
-        storage: files of the store under construction.
-        crystals_in_blocks: number of crystals in each block.
+        build: the store under construction, whose arrays are there.
+        screened: the contents of its blocks.
         definition: definition of the pairs.
-        longest: length of the longest list of reflections; 0 if the pairs are boxes.
-        workers: number of processes, see `in_processes`.
 
-    Returns:
-        {key of a shard's file: its entry in the manifest}.
+    Raises:
+        BuildEnded: another process has finished or replaced the build.
     """
-    ends = np.cumsum(crystals_in_blocks)
+    ends = np.cumsum(screened.crystals)
     count = int(ends[-1])
-    there = set(storage.sizes(SHARDS_WRITTEN))
-    shards = [shard for shard in range(-(-count // PAIRS_A_SHARD)) if _note_key(shard) not in there]
-    build = partial(_build_shard, storage, ends, definition, longest)
-    with Progress("pairs", count, done=count - sum(len(_rows(shard, count)) for shard in shards)) as progress:
-        for shard in in_processes(build, shards, workers):
+    write = partial(_build_shard, build.storage, ends, definition, screened.longest)
+    shards = Pieces(build, SHARDS_WRITTEN, _SUFFIX, lambda: range(-(-count // PAIRS_A_SHARD)), write)
+    with Progress("pairs", count, sum(len(_rows(shard, count)) for shard in shards.done)) as progress:
+        for shard in shards:
             progress.advance(len(_rows(shard, count)))
+
+
+def written_shards(storage: Storage) -> dict[str, Entry]:
+    """Return {key of a shard's file: its entry in the manifest} of all shards."""
     return {
         key: Entry(*entry)
         for note in storage.sizes(SHARDS_WRITTEN)
@@ -53,15 +53,11 @@ def write_pairs(
     }
 
 
-def _note_key(shard: int) -> str:
-    return f"{SHARDS_WRITTEN}/{shard:08}.json"
-
-
 def _rows(shard: int, count: int) -> range:
     return range(shard * PAIRS_A_SHARD, min((shard + 1) * PAIRS_A_SHARD, count))
 
 
-def _build_shard(storage: Storage, ends: np.ndarray, definition: PairDefinition, longest: int, shard: int) -> int:
+def _build_shard(storage: Storage, ends: np.ndarray, definition: PairDefinition, longest: int, shard: int) -> None:
     rows = _rows(shard, int(ends[-1]))
     first, last = np.searchsorted(ends, (rows[0], rows[-1]), side="right")
     crystals = [crystal for number in range(first, last + 1) for crystal in read_block(storage, number).crystals]
@@ -69,8 +65,7 @@ def _build_shard(storage: Storage, ends: np.ndarray, definition: PairDefinition,
     own = crystals[skipped : skipped + len(rows)]
     written = write_shards(storage, own, int(ends[-1]), definition, shard, longest)
     note = {key: [entry.size, entry.sha256] for key, entry in written.items()}
-    storage.write(_note_key(shard), json.dumps(note).encode())
-    return shard
+    storage.write(piece_key(SHARDS_WRITTEN, shard, _SUFFIX), json.dumps(note).encode())
 
 
 def write_shards(

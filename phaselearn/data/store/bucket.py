@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,10 +17,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import zarr.storage
 from zarr.abc.store import Store
 
-from phaselearn.data.store.lease import leased
+from phaselearn.data.store.lease import Lease
 from phaselearn.data.store.removal import removal_order
 from phaselearn.data.store.storage import Storage
 from phaselearn.errors import UserError
+from phaselearn.locks import Lock
 
 if TYPE_CHECKING:
     from obstore.store import RetryConfig, S3Store
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _PARTIAL = ".partial"
+_CLAIMS = ".claims"
 _COPIES_AT_ONCE = 16
 _RETRIES: RetryConfig = {"max_retries": 8, "retry_timeout": timedelta(seconds=90)}
 _process_of_client: int | None = None
@@ -116,8 +117,18 @@ class BucketStorage(Storage):
     def beside(self) -> BucketStorage:
         return BucketStorage(self.bucket, self.prefix + _PARTIAL)
 
-    def lock(self, doing: str) -> AbstractContextManager[bool]:
-        return leased(_LockObject(self._client, f"{self.prefix}.lock", self._ask), doing)
+    def lock(self, doing: str) -> Lock:
+        return Lease(_LockObject(self._client, f"{self.prefix}.lock", self._ask), doing)
+
+    def claim(self, name: str) -> Lock:
+        place = _LockObject(self._client, f"{self.prefix}{_CLAIMS}/{name}", self._ask)
+        return Lease(place, f"works on {name} of {self.path}")
+
+    def claimed(self) -> list[str]:
+        return sorted(BucketStorage(self.bucket, self.prefix + _CLAIMS).sizes())
+
+    def drop_claims(self) -> None:
+        BucketStorage(self.bucket, self.prefix + _CLAIMS).delete(self.claimed())
 
     def take_place_of(self, other: Storage) -> None:
         if not isinstance(other, BucketStorage):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Protocol
 
-from phaselearn.locks import Holder, waiting_for
+from phaselearn.locks import Holder, Lock
 
 RENEWED = 15.0  # seconds between two renewals
 FREE_AFTER = 90.0  # seconds without a renewal, after which the holder counts as killed
@@ -29,46 +28,51 @@ class LockObject(Protocol):
         """Delete it, if it is there."""
 
 
-class _Lease:
-    """A lock object that this thread holds, or waits for.
+class Lease(Lock):
+    """A lock on an object in a bucket.
 
     Args:
         place: the object.
-        doing: the holder's work, which is shown to those who wait.
+        doing: see `Lock`.
     """
 
     def __init__(self, place: LockObject, doing: str) -> None:
+        self.doing = doing
+        self.pause = ASKED
         self._place = place
-        self._doing = doing
         self._note = Holder.here(doing).encode() + b"\n" + uuid.uuid4().hex.encode()
         self._tag: str | None = None
+        self._seen: str | None = None
+        self._since = 0.0
         self._ended = threading.Event()
-        self._renewing = threading.Thread(target=self._renew, daemon=True)
+        self._renewing: threading.Thread | None = None
 
     def take(self) -> bool:
-        """Wait until the object is free, and hold it; return whether another process held it first."""
-        self._tag = self._place.write(self._note, None)
-        waited, seen, since = False, "", 0.0
-        while self._tag is None:
-            found = self._place.read()
-            if found is None:
-                self._tag = self._place.write(self._note, None)
-                continue
-            content, tag = found
-            if content == self._note:  # our own: the answer to our request was lost, and the request was repeated
-                self._tag = tag
-                break
-            if not waited:
-                waiting_for(Holder.decode(content.partition(b"\n")[0]), self._doing)
-                waited = True
-            if tag != seen:
-                seen, since = tag, time.monotonic()
-            elif time.monotonic() - since > FREE_AFTER:
-                self._tag = self._place.write(self._note, tag)
-                continue
-            time.sleep(ASKED)
+        self._tag = self._place.write(self._note, None) or self._abandoned()
+        if self._tag is None:
+            return False
+        self._ended.clear()
+        self._renewing = threading.Thread(target=self._renew, daemon=True)
         self._renewing.start()
-        return waited
+        return True
+
+    def _abandoned(self) -> str | None:
+        """Return the new tag of an object that its holder has not renewed for long, or that is our own."""
+        found = self._place.read()
+        if found is None:  # released just now: the next attempt creates it
+            return None
+        content, tag = found
+        if content == self._note:  # our own: the answer to our request was lost, and the request was repeated
+            return tag
+        if tag != self._seen:
+            self._seen, self._since = tag, time.monotonic()
+        elif time.monotonic() - self._since > FREE_AFTER:
+            return self._place.write(self._note, tag)
+        return None
+
+    def holder(self) -> Holder | None:
+        found = self._place.read()
+        return None if found is None else Holder.decode(found[0].partition(b"\n")[0])
 
     def _renew(self) -> None:
         number = 0
@@ -77,28 +81,11 @@ class _Lease:
             with suppress(Exception):  # the next renewal may succeed, and the last one was not long ago
                 self._tag = self._place.write(self._note + b":%d" % number, self._tag)
 
-    def give_back(self) -> None:
-        """Free the object, unless another process has taken it in the belief that its holder was killed."""
+    def release(self) -> None:
         self._ended.set()
-        self._renewing.join()
+        if self._renewing is not None:
+            self._renewing.join()
+        # Another process may have taken it in the belief that this one was killed.
         if self._tag is not None:
             self._place.delete()
-
-
-@contextmanager
-def leased(place: LockObject, doing: str) -> Iterator[bool]:
-    """Hold a lock object, as soon as its holder has let it go or was killed; a process that waits says so in one line.
-
-    Args:
-        place: the object.
-        doing: the holder's work, which is shown to those who wait, as in "builds s3://crystals/pairs.zarr".
-
-    Yields:
-        Whether another process held it first.
-    """
-    lease = _Lease(place, doing)
-    waited = lease.take()
-    try:
-        yield waited
-    finally:
-        lease.give_back()
+            self._tag = None

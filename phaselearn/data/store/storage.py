@@ -7,7 +7,7 @@ import os
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from contextlib import suppress
 from pathlib import Path
 
 import zarr
@@ -16,7 +16,7 @@ from zarr.abc.store import Store
 
 from phaselearn.errors import UserError
 from phaselearn.files import fault_behind, told_of, write_whole
-from phaselearn.locks import held
+from phaselearn.locks import Lock, LockFile
 from phaselearn.quoting import command
 
 _PARTIAL = ".partial"
@@ -56,14 +56,28 @@ class Storage(ABC):
         """Delete files that are there."""
 
     @abstractmethod
-    def lock(self, doing: str) -> AbstractContextManager[bool]:
-        """Lock the place, so that one process at a time builds there; gives whether another process held it first.
-
-        All paths and links to the place share one lock.
+    def lock(self, doing: str) -> Lock:
+        """Return the lock of the place, whose holder alone builds a store there; all paths and links to it share one.
 
         Args:
             doing: the holder's work, which is shown to those who wait, as in "builds pairs.zarr".
         """
+
+    @abstractmethod
+    def claim(self, name: str) -> Lock:
+        """Return the lock of a piece of the work on this place. It lies beside the place, and is there while held.
+
+        Args:
+            name: name of the piece, without `/`.
+        """
+
+    @abstractmethod
+    def claimed(self) -> list[str]:
+        """Return the names of the pieces that are claimed, or were by a process that was killed."""
+
+    @abstractmethod
+    def drop_claims(self) -> None:
+        """Remove the claims of killed processes, when all of the work is done."""
 
     @abstractmethod
     def zarr_store(self, read_only: bool = True) -> Store:
@@ -148,8 +162,26 @@ class LocalStorage(Storage):
             if folder.parts and not any((self.path / folder).iterdir()):
                 (self.path / folder).rmdir()
 
-    def lock(self, doing: str) -> AbstractContextManager[bool]:
-        return held(self._place.with_name(f"{self._place.name}.lock"), doing)
+    def lock(self, doing: str) -> Lock:
+        return LockFile(self._place.with_name(f"{self._place.name}.lock"), doing)
+
+    def claim(self, name: str) -> Lock:
+        return _Claim(self._claims / name, f"works on {name} of {self.path}")
+
+    @property
+    def _claims(self) -> Path:
+        return self._place.with_name(f"{self._place.name}.claims")
+
+    def claimed(self) -> list[str]:
+        with suppress(FileNotFoundError):
+            return sorted(os.listdir(self._claims))
+        return []
+
+    def drop_claims(self) -> None:
+        for name in self.claimed():
+            (self._claims / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            self._claims.rmdir()
 
     def zarr_store(self, read_only: bool = True) -> Store:
         return zarr.storage.LocalStore(self.path, read_only=read_only)
@@ -166,6 +198,21 @@ class LocalStorage(Storage):
     def not_damage(self, error: BaseException) -> UserError | None:
         fault = fault_behind(error)
         return None if fault is None else UserError(f"{self.path} cannot be read: {told_of(fault)}")
+
+
+class _Claim(LockFile):
+    """A lock file in a folder that the last of those who hold claims removes."""
+
+    def take(self) -> bool:
+        # Another process may remove the folder after this one has made it.
+        with suppress(FileNotFoundError):
+            return super().take()
+        return False
+
+    def release(self) -> None:
+        super().release()
+        with suppress(OSError):
+            self._file.parent.rmdir()
 
 
 def _raise_fault(error: OSError) -> None:

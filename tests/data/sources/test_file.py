@@ -13,7 +13,8 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from phaselearn.data.build.screen_source import read_block, screen_source
+from phaselearn.data.build.screen_source import gather_blocks, read_block, screened_source, write_blocks
+from phaselearn.data.build.shared_build import SharedBuild
 from phaselearn.data.sources.file import File
 from phaselearn.data.sources.folder import Folder
 from phaselearn.data.sources.readers import archives
@@ -254,17 +255,17 @@ def test_a_store_has_an_id_once(tmp_path: Path, workers: int) -> None:
     rows = [ROCK_SALT | id_of(number % 300) for number in range(600)] + [ROCK_SALT | {"id": "last"}]
     source = File(str(write(tmp_path / "a.jsonl", rows)), None, "CC0", "nobody")
     storage = open_storage(tmp_path / "building")
+    build = SharedBuild(storage, b"", workers)
+    build.begin()
     for _ in range(2):
-        screened = screen_source(storage, source, 30.0, FULL, workers)
+        screened = gather_blocks(build, write_blocks(build, source, 30.0, FULL), FULL)
         assert sum(screened.crystals) == 301
         assert screened.left_out == {REPEATED: 300}
         blocks = [read_block(storage, number) for number in range(len(screened.crystals))]
         assert [len(block.crystals) for block in blocks] == screened.crystals
         ids = [crystal.id for block in blocks for crystal in block.crystals]
         assert ids == [f"row-{number}" for number in range(300)] + ["last"]
-        storage.delete([key for key in storage.sizes() if key.endswith("screened.json")])
-        screened_again = screen_source(storage, source, 30.0, FULL, workers)
-        assert screened_again == screened
+        assert screened_source(storage) == screened
 
 
 def test_a_document_gets_one_hint(tmp_path: Path) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from multiprocessing import forkserver, get_context
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from phaselearn import locks
 from phaselearn.data.build import store_build
 from phaselearn.data.build.repair import repair_store
 from phaselearn.data.build.store_build import build_store
@@ -28,6 +31,7 @@ from phaselearn.data.store.verify import verify_store
 from phaselearn.errors import UserError
 from tests.cli.folders import PHASELEARN, SMALL, TRAIN, command, table
 from tests.conftest import OCTANT
+from tests.data.builders import built, lines, started, wait_until
 from tests.data.files import files_of
 from tests.data.servers import BUCKET, failing_server, s3_server
 from tests.data.store.reading import read_and_tell
@@ -201,23 +205,42 @@ def test_from_prepare_to_a_trained_network(port: int, tmp_path) -> None:
     assert table(tmp_path / "run" / "results.csv")
 
 
+@pytest.mark.slow
+def test_processes_share_a_build_in_the_bucket_and_one_is_killed(port: int, tmp_path: Path) -> None:
+    url, log = f"s3://{BUCKET}/stores/together.zarr", tmp_path / "log.txt"
+    processes = started(3, log, url)
+    wait_until(lambda: any(piece == "shard 1" for _, _, piece in lines(log)))
+    victim = next(process for process, _, piece in lines(log) if piece == "shard 1")
+    os.kill(victim, signal.SIGKILL)
+    for process in processes:
+        process.join()
+    assert sorted(process.exitcode or 0 for process in processes) == [-signal.SIGKILL, 0, 0]
+    ended = Counter(piece for _, step, piece in lines(log) if step == "ended")
+    assert set(ended.values()) == {1}
+    assert len(ended) == 10
+    assert _content(url) == files_of(built(tmp_path / "alone.zarr").path)
+    for rest in (".partial", ".lock", ".claims"):
+        assert open_storage(f"{url}{rest}").sizes() == {}
+
+
 def _second_builder(url: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """Begin a build of a store while another is between its blocks and its shards; return how many came there."""
     reached, go_on, second = threading.Event(), threading.Event(), threading.Event()
-    came, write_pairs = [], store_build.write_pairs
+    came, write_columns = [], store_build._write_columns
 
-    def held_pairs(*arguments):
+    def held_columns(*arguments):
         came.append(1)
         reached.set()
         assert go_on.wait(60)
-        return write_pairs(*arguments)
+        return write_columns(*arguments)
 
-    def told(holder, doing):
-        assert holder.process == os.getpid()
+    def told(lock):
+        assert lock.holder().process == os.getpid()
         second.set()
+        return "…"
 
-    monkeypatch.setattr(store_build, "write_pairs", held_pairs)
-    monkeypatch.setattr(lease, "waiting_for", told)
+    monkeypatch.setattr(store_build, "_write_columns", held_columns)
+    monkeypatch.setattr(locks, "_told", told)
     with ThreadPoolExecutor(2) as pool:
         source = Prototypes(20, 0, "primitive")
         one = pool.submit(build_store, source, OCTANT, url, 30.0, {}, workers=1)
@@ -242,14 +265,14 @@ def test_two_builders_in_a_bucket_build_once(port: int, monkeypatch: pytest.Monk
 def test_the_lock_of_a_killed_builder_in_a_bucket_is_taken_over(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "FREE_AFTER", 0.3)
     monkeypatch.setattr(lease, "ASKED", 0.01)
-    monkeypatch.setattr(lease._Lease, "give_back", lambda self: self._ended.set())  # as if it was killed
+    monkeypatch.setattr(lease.Lease, "release", lambda self: self._ended.set())  # as if it was killed
     storage = open_storage(f"s3://{BUCKET}/stores/killed.zarr")
-    with storage.lock("builds it"):
+    with locks.held(storage.lock("builds it")):
         pass
     monkeypatch.undo()
     monkeypatch.setattr(lease, "FREE_AFTER", 0.3)
     monkeypatch.setattr(lease, "ASKED", 0.01)
-    monkeypatch.setattr(lease, "waiting_for", lambda *_: None)  # here it was this very thread
-    with storage.lock("builds it") as waited:
+    monkeypatch.setattr(locks.Holder, "is_this_thread", False)  # here it was this very thread
+    with locks.held(storage.lock("builds it")) as waited:
         assert waited
     assert not open_storage(f"s3://{BUCKET}/stores").has("killed.zarr.lock")

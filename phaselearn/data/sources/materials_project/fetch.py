@@ -31,7 +31,7 @@ from phaselearn.data.sources.materials_project.snapshot import (
 )
 from phaselearn.errors import UserError
 from phaselearn.files import file_stem, write_whole
-from phaselearn.locks import held
+from phaselearn.locks import LockFile, held
 from phaselearn.progress import track
 from phaselearn.quoting import command
 
@@ -50,7 +50,7 @@ def fetch(folder: Path, wanted: Filters, client: Client) -> Snapshot:
         UserError: the service fails, nothing fulfils the filters, or the begun snapshot has other filters or another
             version of the database.
     """
-    with held(folder.with_name(folder.name + ".lock"), f"fetches {folder}"):
+    with held(LockFile(folder.with_name(folder.name + ".lock"), f"fetches {folder}")):
         if not folder.exists():
             _Fetching(folder, wanted, client).run()
     return Snapshot.open(folder)
