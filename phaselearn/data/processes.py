@@ -28,7 +28,11 @@ _function: Callable[[Any], Any]
 
 def worker_context() -> BaseContext:
     """Return how worker processes are started: never by forking this process, whose threads they would lack."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    methods = multiprocessing.get_all_start_methods()
+    if multiprocessing.get_start_method(allow_none=True) not in (None, *methods):
+        # In a job of joblib it is `loky`. A new process takes on the method of its parent, and knows no such method.
+        multiprocessing.set_start_method("spawn", force=True)
+    if "forkserver" not in methods:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     # torch takes seconds to import: once in the server, not once per worker.

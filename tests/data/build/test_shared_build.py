@@ -17,7 +17,8 @@ from phaselearn.data.build.shared_build import BuildEnded, Pieces, SharedBuild
 from phaselearn.data.store.files import RECIPE, SHARDS_WRITTEN
 from phaselearn.data.store.location import open_storage
 from phaselearn.data.store.recipe import SCHEMA
-from tests.data.builders import built, lines, started, wait_until
+from tests.cli.folders import PHASELEARN, command
+from tests.data.builders import COUNT, built, lines, started, wait_until
 from tests.data.files import files_of
 
 
@@ -59,6 +60,17 @@ def test_the_pieces_of_a_killed_process_are_done_by_another(
     assert set(ended.values()) == {1}
     assert len(ended) == 10
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.zarr", "log.txt"]
+
+
+@pytest.mark.slow
+def test_the_jobs_of_a_multirun_build_one_store(tmp_path: Path) -> None:
+    """With worker processes of their own, within processes of joblib."""
+    prepare = (*PHASELEARN, "prepare", f"source.count={COUNT}", "data=hkl10", "source.cell=primitive", "seed=0")
+    jobs = ("-m", "job=1,2", "hydra/launcher=joblib", "data.build.workers=2")
+    done = command(tmp_path, *prepare, "data.store=together.zarr", *jobs)
+    assert done.stdout.count("together.zarr: ") == 2
+    command(tmp_path, *prepare, "data.store=alone.zarr", "data.build.workers=1")
+    assert files_of(tmp_path / "together.zarr") == files_of(tmp_path / "alone.zarr")
 
 
 def test_whoever_comes_late_takes_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
