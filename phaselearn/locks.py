@@ -106,7 +106,7 @@ class LockFile(Lock):
 
     Args:
         file: the lock file.
-        doing: see `Lock`.
+        doing: the holder's work, which is shown to those who wait, as in "builds pairs.zarr".
 
     Raises:
         OSError: the file cannot be created (when the lock is taken).
@@ -131,9 +131,13 @@ class LockFile(Lock):
             _warn_of_no_locks(self._file.parent, error.strerror)
         # The note goes into the locked file: a file that replaced it would not be locked. Without locks there may be
         # none.
-        with suppress(FileNotFoundError), open(self._file, "r+b") as note:
-            note.truncate()
-            note.write(Holder.here(self.doing).encode())
+        try:
+            with suppress(FileNotFoundError), open(self._file, "r+b") as note:
+                note.truncate()
+                note.write(Holder.here(self.doing).encode())
+        except BaseException:
+            self.release()
+            raise
         return True
 
     def holder(self) -> Holder | None:

@@ -33,7 +33,7 @@ class Lease(Lock):
 
     Args:
         place: the object.
-        doing: see `Lock`.
+        doing: the holder's work, which is shown to those who wait, as in "builds pairs.zarr".
     """
 
     def __init__(self, place: LockObject, doing: str) -> None:
