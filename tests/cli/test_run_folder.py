@@ -135,7 +135,7 @@ def test_a_folder_that_cannot_be_written_is_told_in_a_line(refused: Any, monkeyp
     def denied(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied", "run.lock")
 
-    monkeypatch.setattr("phaselearn.locks._taken", denied)
+    monkeypatch.setattr("phaselearn.locks.LockFile.take", denied)
     line = refused("train", *QUICK, "run=same")
     assert "Permission denied: run.lock: change its permissions, or name another place" in line
 
