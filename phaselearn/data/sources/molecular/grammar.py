@@ -130,6 +130,10 @@ class Skeleton:
         self._centre = self._growth.reserve() if self._halves == 2 else -1
         self._growth.add_rings(draw.uniform(*_RING_SHARE) * within, within)
 
+    def bare(self) -> Plan:
+        """Return the plan of the rings and their links alone."""
+        return Plan(tuple(self._growth.nodes), self._symmetry, self._centre)
+
     def decorated(self) -> Plan:
         """Return the plan of a molecule with these rings and random groups."""
         low, high = self._sizes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -88,14 +89,18 @@ def near_pairs(
         own = atoms[body].astype(np.float32)
         distances = squares[molecule, atom][:, None] + np.square(own).sum(1)
         distances -= 2 * others[molecule, atom] @ own.T
-        row, one = np.nonzero(distances < cutoff**2)
+        row, one = np.divmod(np.flatnonzero(distances < cutoff**2), count)
+        limits = least[body, one, images.source[image[molecule[row]]], atom[row]]
+        # Most pairs are of hydrogen, which may come far closer than the cutoff.
+        within = distances[row, one] < np.square(limits + skin)
+        row, one, limits = row[within], one[within], limits[within]
         molecule, atom = molecule[row], atom[row]
         parts.append(
             (
                 molecule + found,
                 one + body * count,
                 atom + image[molecule] * count,
-                least[body, one, images.source[image[molecule]], atom],
+                limits,
                 np.full(len(image), body),
                 image,
                 moves[image, move],
@@ -110,4 +115,10 @@ def near_pairs(
 def _translations(lattice: np.ndarray, reach: float) -> np.ndarray:
     """Return the lattice translations (t, 3) that may bring a wrapped difference of two points within a distance."""
     most = np.ceil(reach * np.linalg.norm(np.linalg.inv(lattice), axis=0) + 0.5).astype(int)
-    return np.array(list(product(*(range(-n, n + 1) for n in most))), dtype=float)
+    return _box(*most.tolist())
+
+
+@cache
+def _box(first: int, second: int, third: int) -> np.ndarray:
+    """Return the lattice translations (t, 3) of at most so many steps along each axis."""
+    return np.array(list(product(*(range(-most, most + 1) for most in (first, second, third)))), dtype=float)

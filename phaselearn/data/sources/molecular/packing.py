@@ -24,7 +24,7 @@ _SETTLING = 15  # gradient steps before the cell grows
 _GROWTH = 1.012  # factor of the volume each time it grows
 _FASTEST = 0.4  # Å, longest gradient step
 _RATES = (0.01, 0.5)  # range of the factor from gradient to step
-_FIRST_RATE = 0.05
+_FIRST_RATE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,15 +84,14 @@ class Packing:
         rotations: np.ndarray,
     ) -> None:
         self.lattice = lattice
-        self.centres = np.array(centres)
+        self.centres = np.array(centres) @ lattice  # Å
         self.atoms = np.stack([body.atoms for body in bodies])
         kinds = np.stack([body.kinds for body in bodies])
         self._limits = least[kinds[:, :, None, None], kinds] + _DONE
         # The images of all bodies in the cell, one after another.
         self._source = np.repeat(np.arange(len(bodies)), [body.site.multiplicity for body in bodies])
-        self._rotations = np.concatenate([body.site.rotations for body in bodies])
         self._translations = np.concatenate([body.site.translations for body in bodies])
-        self._turns = cartesian(self._rotations, lattice)
+        self._turns = cartesian(np.concatenate([body.site.rotations for body in bodies]), lattice)
         # A turn by one radian counts as a move of this length in Å.
         self._lengths = [max(1.0, math.sqrt(np.square(body.atoms).sum(1).mean() * 2 / 3)) for body in bodies]
         self._scale = float(abs(np.linalg.det(lattice)) ** (1 / 3))  # the same for a strain of one
@@ -131,10 +130,11 @@ class Packing:
         for _ in range(_STEPS):
             overlap, new = self._gradient()
             if overlap < _DONE:
-                return Packed(self.lattice, list(self.centres), list(self.atoms))
+                return Packed(self.lattice, list(self._fractional(self.centres)), list(self.atoms))
             if settling == 0:
                 settling = _SETTLING
                 self.lattice = self.lattice * _GROWTH ** (1 / 3)
+                self.centres *= _GROWTH ** (1 / 3)
                 if abs(np.linalg.det(self.lattice)) > largest:
                     return None
                 step = None
@@ -180,12 +180,13 @@ class Packing:
 
     def _move(self, step: np.ndarray) -> None:
         """Move by a step: for each body a shift and a turn, then a strain of the cell, all as lengths in Å."""
-        inverse = np.linalg.inv(self.lattice)
+        self.centres += step[:-9].reshape(-1, 6)[:, :3]
         for number, length in enumerate(self._lengths):
-            shift, turn = step[6 * number : 6 * number + 3], step[6 * number + 3 : 6 * number + 6] / length
-            self.centres[number] += shift @ inverse
+            turn = step[6 * number + 3 : 6 * number + 6] / length
             self.atoms[number] = self.atoms[number] @ _rotation(turn)
-        self.lattice = self.lattice + self.lattice @ (step[-9:].reshape(3, 3) / self._scale)
+        strain = step[-9:].reshape(3, 3) / self._scale
+        self.centres += self.centres @ strain
+        self.lattice = self.lattice + self.lattice @ strain
         self._moved = self._moved + step
 
     def _images(self) -> np.ndarray:
@@ -193,21 +194,28 @@ class Packing:
         return (self.atoms[self._source] @ self._turns).reshape(-1, 3)
 
     def _places(self) -> np.ndarray:
-        """Return the fractional centres (images, 3) of all images."""
-        return (self._rotations @ self.centres[self._source, :, None])[:, :, 0] + self._translations
+        """Return the centres (images, 3) of all images in Å."""
+        turned = self.centres[self._source, None] @ self._turns
+        return turned[:, 0] + self._translations @ self.lattice
+
+    def _fractional(self, positions: np.ndarray) -> np.ndarray:
+        """Return positions (n, 3) in Å as fractions of the cell."""
+        return positions @ np.linalg.inv(self.lattice)
 
     def _between(self, pairs: NearPairs) -> np.ndarray:
         """Return the vectors (m, 3) between the centres of the pairs of molecules, in Å."""
         away = self._places().take(pairs.images, 0)
         away -= self.centres.take(pairs.bodies, 0)
-        away += pairs.shifts
-        return away @ self.lattice
+        away += pairs.shifts @ self.lattice
+        return away
 
     def _near_pairs(self) -> NearPairs:
         """Return the pairs of atoms that may be too close, listed anew if atoms may have moved by half of the skin."""
         if self._pairs is None or self._lever * math.sqrt(self._moved @ self._moved) > _SKIN / 2:
-            images = Images(self._source, self._places(), self._images().reshape(-1, *self.atoms.shape[1:]))
-            self._pairs = near_pairs(self.lattice, self.centres, self.atoms, images, self._limits, _SKIN)
+            atoms = self._images().reshape(-1, *self.atoms.shape[1:])
+            images = Images(self._source, self._fractional(self._places()), atoms)
+            centres = self._fractional(self.centres)
+            self._pairs = near_pairs(self.lattice, centres, self.atoms, images, self._limits, _SKIN)
             self._moved = np.zeros(len(self._moved))
         return self._pairs
 
@@ -218,5 +226,11 @@ def _rotation(turn: np.ndarray) -> np.ndarray:
     angle = math.sqrt(x * x + y * y + z * z)
     first = math.sin(angle) / angle if angle > 1e-9 else 1.0
     second = (1 - math.cos(angle)) / angle**2 if angle > 1e-4 else 0.5
-    cross = np.array([[0, z, -y], [-z, 0, x], [y, -x, 0]])
-    return np.eye(3) + first * cross + second * (cross @ cross)
+    # 1 + first · C + second · C², with the matrix C of the vector product.
+    return np.array(
+        [
+            [1 - second * (y * y + z * z), second * x * y + first * z, second * x * z - first * y],
+            [second * x * y - first * z, 1 - second * (x * x + z * z), second * y * z + first * x],
+            [second * x * z + first * y, second * y * z - first * x, 1 - second * (x * x + y * y)],
+        ]
+    )

@@ -11,7 +11,7 @@ from phaselearn.data.formula import reduced_formula
 from phaselearn.data.sources.molecular.grammar import Plan, Skeleton
 from phaselearn.data.sources.molecular.molecule import Molecule, build
 from phaselearn.data.sources.molecular.packed_cell import PackedCell, packed_cell
-from phaselearn.data.sources.molecular.scaffold import scaffold
+from phaselearn.data.sources.molecular.scaffold import ring_atoms, scaffold
 from phaselearn.data.sources.molecular.structural_classes import draw_class
 from phaselearn.data.sources.random_source import RandomSource
 from phaselearn.data.split import split_of
@@ -38,6 +38,7 @@ class Molecular(RandomSource):
     """
 
     name = "molecular"
+    rules = 2
 
     def __init__(self, count: int, seed: int, cell: str, atoms: Sequence[int], hydrogen: bool) -> None:
         if len(atoms) != 2 or not 6 <= atoms[0] <= atoms[1] <= 100:
@@ -68,10 +69,13 @@ class Molecular(RandomSource):
     ) -> tuple[str, list[Molecule]] | None:
         """Return the scaffold and the independent molecules of a crystal, all of one compound, or None without luck."""
         skeleton = Skeleton(self.atoms, symmetry, draw)
+        numbers, bonds = skeleton.bare().graph()
+        # Groups hold no rings, so they change no scaffold that has any.
+        rings = scaffold(numbers, bonds) if ring_atoms(numbers, bonds) else None
         for _ in range(_DECORATIONS):
             plan = skeleton.decorated()
-            name = self._scaffold(plan)
-            if name is not None:
+            name = rings or scaffold(*plan.graph())
+            if self._agrees(plan, name):
                 break
         else:
             return None
@@ -79,12 +83,10 @@ class Molecular(RandomSource):
         molecules = list(islice((molecule for molecule in built if molecule is not None), independent))
         return (name, molecules) if len(molecules) == independent else None
 
-    def _scaffold(self, plan: Plan) -> str | None:
-        """Return the scaffold of a plan; None if its formula is in another split, where the scaffold must not be."""
-        numbers, bonds = plan.graph()
-        name = scaffold(numbers, bonds)
-        kept = [number for number in numbers if number > 1 or self.hydrogen]
-        return name if split_of(reduced_formula(np.array(kept))) == split_of(name) else None
+    def _agrees(self, plan: Plan, name: str) -> bool:
+        """Whether the formula of a plan is in the same split as the name of its scaffold."""
+        kept = [number for number in plan.graph()[0] if number > 1 or self.hydrogen]
+        return split_of(reduced_formula(np.array(kept))) == split_of(name)
 
     def _crystal(self, identifier: str, cell: PackedCell, name: str) -> Crystal:
         kept = (cell.numbers > 1) | self.hydrogen
