@@ -14,8 +14,8 @@ REACH = 3.8  # Å
 _BONDED = 1.25  # longest bond, relative to the sum of the covalent radii
 
 
-def contacts(crystal: Crystal) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return the pairs of atoms of different molecules (p, 2), their distances (p,) in Å, and the number of molecules.
+def contacts(crystal: Crystal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return pairs (p, 2) of atoms of different molecules, their distances (p,) in Å, and the molecule of each atom.
 
     Molecules are what covalent bonds hold together, walked from atom to atom over the borders of the cell; a chain or
     framework without end counts as one molecule.
@@ -43,4 +43,4 @@ def contacts(crystal: Crystal) -> tuple[np.ndarray, np.ndarray, int]:
                     queue.append(other)
         count += 1
     between = (molecule[first] != molecule[second]) | (cell[first] + image != cell[second]).any(1)
-    return np.stack([first, second], axis=1)[between & ~bonded], distance[between & ~bonded], count
+    return np.stack([first, second], axis=1)[between & ~bonded], distance[between & ~bonded], molecule

@@ -75,7 +75,9 @@ def flat_atoms(graph: Graph) -> list[bool]:
     multiple = [False] * len(graph.numbers)
     for pair, order in graph.bonds.items():
         for atom in pair:
-            multiple[atom] |= order > 1 and graph.numbers[atom] not in (15,) and len(neighbours[atom]) < 4
+            # Phosphorus, and sulphur with three neighbours, have their bonds in a pyramid.
+            most = {15: 0, 16: 2}.get(graph.numbers[atom], 3)
+            multiple[atom] |= order > 1 and len(neighbours[atom]) <= most
     return [
         multiple[atom] or (number in (7, 8) and any(multiple[other] for other in neighbours[atom]))
         for atom, number in enumerate(graph.numbers)

@@ -54,6 +54,13 @@ FLAT_GROUPS = {
     "*C": 10, "*O": 9, "*F": 6, "*Cl": 7, "*Br": 3, "*C#N": 3, "*N(=O)=O": 3, "*C=O": 1.5, "*C(=O)O": 2, "*C(=O)N": 1,
     "*I": 0.5, "*S": 1, "*C=C": 0.5,
 }  # fmt: skip
+# Fragments that take a proton in salts, if their nitrogen atom is not that of an amide.
+BASES = frozenset(
+    {
+        "c1ccncc1", "c1c[nH]cn1", "c1cn[nH]c1", "c1ccc2ncccc2c1", "c1ccc2[nH]cnc2c1", "c1ccc(nc1)c1ccccn1", "c1cscn1",
+        "C1CCNCC1", "C1CNCCN1", "C1COCCN1", "C1CCNC1", "*CN*", "*NC*", "*N", "*N(C)C", "*CN",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

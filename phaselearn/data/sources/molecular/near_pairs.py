@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
@@ -16,12 +18,12 @@ class Images:
     Attributes:
         source: body (k,) of each image.
         centres: fractional centres (k, 3).
-        atoms: atoms (k, n, 3) about their centres in Å.
+        atoms: positions (images, n, 3) of the atoms of the images of each body, about their centres in Å.
     """
 
     source: np.ndarray
     centres: np.ndarray
-    atoms: np.ndarray
+    atoms: Sequence[np.ndarray]
 
 
 @dataclass(eq=False)
@@ -55,61 +57,83 @@ class NearPairs:
 
 
 def near_pairs(
-    lattice: np.ndarray, centres: np.ndarray, atoms: np.ndarray, images: Images, least: np.ndarray, skin: float
+    lattice: np.ndarray,
+    centres: np.ndarray,
+    atoms: Sequence[np.ndarray],
+    images: Images,
+    least: Sequence[Sequence[np.ndarray]],
+    skin: float,
 ) -> NearPairs:
     """Return the pairs of atoms of different molecules that are within their least distance and a skin.
 
     Args:
         lattice: vectors (3, 3) in Å, as rows.
         centres: fractional centres (b, 3) of the bodies.
-        atoms: atoms (b, n, 3) about their centres in Å.
+        atoms: atoms (n, 3) of each body about its centre in Å.
         images: images of the bodies.
-        least: least distances (b, n, b, n) in Å.
+        least: least distances (n, m) in Å of the atoms of each body from those of each body.
         skin: length in Å that is added to the least distances.
     """
-    count = atoms.shape[1]
-    radii = np.sqrt(np.square(atoms).sum(-1).max(1))
-    cutoff = float(least.max()) + skin
-    reach = 2 * float(radii.max()) + cutoff
-    translations = _translations(lattice, reach)
+    radii = np.array([math.sqrt(np.square(each).sum(1).max()) for each in atoms])
+    cutoff = max(float(limits.max()) for row in least for limits in row) + skin
+    translations = _translations(lattice, 2 * float(radii.max()) + cutoff)
     parts: list[tuple[np.ndarray, ...]] = []
-    found = 0
-    for body, centre in enumerate(centres):
-        away = images.centres - centre
-        moves = translations - np.round(away)[:, None]
-        between = (away[:, None] + moves) @ lattice
-        near = np.square(between).sum(-1) < np.square(radii[body] + radii[images.source] + cutoff)[:, None]
-        itself = int(np.argmax(images.source == body))
-        near[itself] &= (moves[itself] != 0).any(1)
-        image, move = np.nonzero(near)
-        # In single precision, which is twice as fast; the skin is far larger than its error.
-        others = (between[image, move][:, None] + images.atoms[image]).astype(np.float32)
-        squares = np.square(others).sum(-1)
-        molecule, atom = np.nonzero(squares < (radii[body] + cutoff) ** 2)
-        own = atoms[body].astype(np.float32)
-        distances = squares[molecule, atom][:, None] + np.square(own).sum(1)
-        distances -= 2 * others[molecule, atom] @ own.T
-        row, one = np.divmod(np.flatnonzero(distances < cutoff**2), count)
-        limits = least[body, one, images.source[image[molecule[row]]], atom[row]]
-        # Most pairs are of hydrogen, which may come far closer than the cutoff.
-        within = distances[row, one] < np.square(limits + skin)
-        row, one, limits = row[within], one[within], limits[within]
-        molecule, atom = molecule[row], atom[row]
-        parts.append(
-            (
-                molecule + found,
-                one + body * count,
-                atom + image[molecule] * count,
-                limits,
-                np.full(len(image), body),
-                image,
-                moves[image, move],
+    ends = []
+    found = listed = own_start = 0
+    for body, own in enumerate(atoms):
+        image_start = start = 0
+        for other, of_other in enumerate(images.atoms):
+            away = images.centres[start : start + len(of_other)] - centres[body]
+            moves = translations - np.round(away)[:, None]
+            between = (away[:, None] + moves) @ lattice
+            near = np.square(between).sum(-1) < (radii[body] + radii[other] + cutoff) ** 2
+            if other == body:
+                near[0] &= (moves[0] != 0).any(1)  # the first image is the body itself
+            image, move = np.nonzero(near)
+            molecule, first, second, limits = _near_atoms(
+                own, between[image, move][:, None] + of_other[image], least[body][other], skin
             )
-        )
-        found += len(image)
-    molecules, first, second, limits, bodies, partners, shifts = map(np.concatenate, zip(*parts, strict=True))
-    ends = np.cumsum([len(part[0]) for part in parts])
-    return NearPairs(molecules, first, second, limits, bodies, partners, shifts, ends)
+            parts.append(
+                (
+                    molecule + found,
+                    first + own_start,
+                    second + image[molecule] * of_other.shape[1] + image_start,
+                    limits,
+                    np.full(len(image), body),
+                    image + start,
+                    moves[image, move],
+                )
+            )
+            found += len(image)
+            listed += len(molecule)
+            start += len(of_other)
+            image_start += of_other.shape[0] * of_other.shape[1]
+        own_start += len(own)
+        ends.append(listed)
+    return NearPairs(*(np.concatenate(part) for part in zip(*parts, strict=True)), np.array(ends))
+
+
+def _near_atoms(
+    own: np.ndarray, others: np.ndarray, least: np.ndarray, skin: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the pairs of atoms of a body and of molecules (k, m, 3) that are within their least distance and a skin.
+
+    Returns:
+        Molecule (p,), own atom (p,), atom of the molecule (p,) and least distance (p,) of each pair.
+    """
+    # In single precision, which is twice as fast; the skin is far larger than its error.
+    own, others = own.astype(np.float32), others.astype(np.float32)
+    reach = float(least.max()) + skin
+    own_squares, squares = np.square(own).sum(1), np.square(others).sum(-1)
+    molecule, atom = np.nonzero(squares < (math.sqrt(own_squares.max()) + reach) ** 2)
+    distances = squares[molecule, atom][:, None] + own_squares
+    distances -= 2 * others[molecule, atom] @ own.T
+    row, first = np.divmod(np.flatnonzero(distances < reach**2), len(own))
+    limits = least[first, atom[row]]
+    # Most pairs are of hydrogen, which may come far closer than others.
+    within = distances[row, first] < np.square(limits + skin)
+    row = row[within]
+    return molecule[row], first[within], atom[row], limits[within]
 
 
 def _translations(lattice: np.ndarray, reach: float) -> np.ndarray:

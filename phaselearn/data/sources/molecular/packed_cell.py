@@ -69,7 +69,11 @@ class PackedCell:
 
 
 def packed_cell(
-    group: int, symmetry: str, molecules: Sequence[Molecule], draw: np.random.Generator
+    group: int,
+    symmetry: str,
+    molecules: Sequence[Molecule],
+    companions: Sequence[Molecule],
+    draw: np.random.Generator,
 ) -> PackedCell | None:
     """Return a cell with a random packing of molecules, or None where this one would take too much room.
 
@@ -77,11 +81,14 @@ def packed_cell(
         group: number of the space group.
         symmetry: symmetry of the molecules and of their sites, `none`, `inversion`, `twofold` or `mirror`.
         molecules: the independent molecules.
+        companions: other molecules and ions, in general positions.
         draw: random generator.
     """
     general = wyckoff_positions(group)[0]
     open_sites = [site for site in wyckoff_positions(group) if _suits(site, symmetry, general)]
-    sites = [open_sites[draw.integers(len(open_sites))] for _ in molecules]
+    sites = [open_sites[draw.integers(len(open_sites))] for _ in molecules] + [general] * len(companions)
+    symmetries = [symmetry] * len(molecules) + ["none"] * len(companions)
+    molecules = [*molecules, *companions]
     usual = sum(
         site.multiplicity * usual_volume(molecule.numbers) for site, molecule in zip(sites, molecules, strict=True)
     )
@@ -89,8 +96,8 @@ def packed_cell(
     volume = usual * _DENSEST * math.exp(draw.normal(scale=_VOLUME_SPREAD))
     lattice *= (volume / abs(np.linalg.det(lattice))) ** (1 / 3)
     bodies, centres = [], []
-    for site, molecule in zip(sites, molecules, strict=True):
-        turn, free = _orientation(site, symmetry, lattice, draw)
+    for site, molecule, own in zip(sites, molecules, symmetries, strict=True):
+        turn, free = _orientation(site, own, lattice, draw)
         bodies.append(Body(molecule.positions @ turn, kinds_of(molecule.numbers, molecule.bonds), site, free))
         centres.append(draw.random(3) @ site.projection.T + site.offset)
     packed = Packing(lattice, bodies, centres, least_distances(), general.rotations).pack(_LARGEST * usual)

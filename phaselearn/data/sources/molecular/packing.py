@@ -69,7 +69,7 @@ class Packing:
 
     Args:
         lattice: primitive vectors (3, 3) in Å, as rows, with the symmetry of the space group.
-        bodies: the molecules of the asymmetric unit, all with as many atoms.
+        bodies: the molecules of the asymmetric unit.
         centres: fractional centre (3,) of each.
         least: least distances (kinds, kinds) in Å of atoms of different molecules.
         rotations: rotations (g, 3, 3) of the space group, with which the shape of the cell complies.
@@ -85,21 +85,22 @@ class Packing:
     ) -> None:
         self.lattice = lattice
         self.centres = np.array(centres) @ lattice  # Å
-        self.atoms = np.stack([body.atoms for body in bodies])
-        kinds = np.stack([body.kinds for body in bodies])
-        self._limits = least[kinds[:, :, None, None], kinds] + _DONE
+        self.atoms = [body.atoms for body in bodies]
+        self._limits = [[least[one.kinds[:, None], other.kinds] + _DONE for other in bodies] for one in bodies]
         # The images of all bodies in the cell, one after another.
         self._source = np.repeat(np.arange(len(bodies)), [body.site.multiplicity for body in bodies])
         self._translations = np.concatenate([body.site.translations for body in bodies])
         self._turns = cartesian(np.concatenate([body.site.rotations for body in bodies]), lattice)
+        self._turns_of = [self._turns[self._source == number] for number in range(len(bodies))]
         # A turn by one radian counts as a move of this length in Å.
         self._lengths = [max(1.0, math.sqrt(np.square(body.atoms).sum(1).mean() * 2 / 3)) for body in bodies]
         self._scale = float(abs(np.linalg.det(lattice)) ** (1 / 3))  # the same for a strain of one
         self._allowed = self._projector(bodies, cartesian(rotations, lattice))
         # The radius of a molecule, and half the distance of two that touch, relative to these lengths.
-        radii = np.sqrt(np.square(self.atoms).sum(-1).max(1))
-        touching = float(radii.max()) + _SKIN + float(self._limits.max()) / 2
-        self._lever = math.sqrt(1 + float((radii / self._lengths).max()) ** 2 + (touching / self._scale) ** 2)
+        radii = [math.sqrt(np.square(atoms).sum(1).max()) for atoms in self.atoms]
+        touching = max(radii) + _SKIN + max(float(limits.max()) for row in self._limits for limits in row) / 2
+        turning = max(radius / length for radius, length in zip(radii, self._lengths, strict=True))
+        self._lever = math.sqrt(1 + turning**2 + (touching / self._scale) ** 2)
         self._moved = np.zeros(len(self._allowed))  # since the pairs were listed
         self._pairs: NearPairs | None = None
 
@@ -130,7 +131,7 @@ class Packing:
         for _ in range(_STEPS):
             overlap, new = self._gradient()
             if overlap < _DONE:
-                return Packed(self.lattice, list(self._fractional(self.centres)), list(self.atoms))
+                return Packed(self.lattice, list(self._fractional(self.centres)), self.atoms)
             if settling == 0:
                 settling = _SETTLING
                 self.lattice = self.lattice * _GROWTH ** (1 / 3)
@@ -155,9 +156,9 @@ class Packing:
     def _gradient(self) -> tuple[float, np.ndarray]:
         """Return the largest overlap in Å, and the derivatives with respect to the coordinates of `_move`."""
         pairs = self._near_pairs()
-        own, between = self.atoms.reshape(-1, 3), self._between(pairs)
+        own, between = np.concatenate(self.atoms), self._between(pairs)
         vectors = between.take(pairs.molecules, 0)
-        vectors += self._images().take(pairs.second, 0)
+        vectors += np.concatenate(self._images()).take(pairs.second, 0)
         vectors -= own.take(pairs.first, 0)
         squares = np.einsum("pi,pi->p", vectors, vectors)
         active = np.flatnonzero(squares < pairs.least_squared)
@@ -189,9 +190,9 @@ class Packing:
         self.lattice = self.lattice + self.lattice @ strain
         self._moved = self._moved + step
 
-    def _images(self) -> np.ndarray:
-        """Return the atoms of all images about their centres, (images · n, 3) in Å."""
-        return (self.atoms[self._source] @ self._turns).reshape(-1, 3)
+    def _images(self) -> list[np.ndarray]:
+        """Return the atoms of the images of each body about their centres, (images · n, 3) in Å."""
+        return [(atoms @ turns).reshape(-1, 3) for atoms, turns in zip(self.atoms, self._turns_of, strict=True)]
 
     def _places(self) -> np.ndarray:
         """Return the centres (images, 3) of all images in Å."""
@@ -212,7 +213,7 @@ class Packing:
     def _near_pairs(self) -> NearPairs:
         """Return the pairs of atoms that may be too close, listed anew if atoms may have moved by half of the skin."""
         if self._pairs is None or self._lever * math.sqrt(self._moved @ self._moved) > _SKIN / 2:
-            atoms = self._images().reshape(-1, *self.atoms.shape[1:])
+            atoms = [images.reshape(-1, len(own), 3) for images, own in zip(self._images(), self.atoms, strict=True)]
             images = Images(self._source, self._fractional(self._places()), atoms)
             centres = self._fractional(self.centres)
             self._pairs = near_pairs(self.lattice, centres, self.atoms, images, self._limits, _SKIN)

@@ -22,6 +22,7 @@ _VALENCES = {
     "Sn": (4,),
 }
 _ORDERS = {"-": 1.0, "=": 2.0, "#": 3.0}
+PROTON = ".[H+]"  # at the end of a string: its first basic nitrogen atom holds one more hydrogen atom
 JOINT = 0  # atomic number of a place where another fragment is bonded
 
 
@@ -49,17 +50,23 @@ class Graph:
 def read_smiles(text: str) -> Graph:
     """Return the graph of a SMILES string: `*` for joints, lower case for aromatic atoms, implicit hydrogen.
 
+    A proton, `PROTON`, is added as the last atom, so that the others keep their numbers.
+
     Args:
         text: such as `c1ccncc1` or `*C(=O)N*`.
 
     Raises:
         ValueError: the text holds what is not read here.
     """
+    if text.endswith(PROTON):
+        graph = read_smiles(text.removesuffix(PROTON))
+        bonds = graph.bonds | {(basic_nitrogen(graph), len(graph.numbers)): 1.0}
+        return Graph((*graph.numbers, 1), bonds)
     tokens = _TOKEN.findall(text)
     if "".join(tokens) != text:
         raise ValueError(f"not read: {text}")
     symbols: list[str] = []
-    bonds: dict[tuple[int, int], float] = {}
+    bonds = {}
     branches: list[int | None] = []
     rings: dict[str, int] = {}
     last: int | None = None
@@ -85,6 +92,20 @@ def read_smiles(text: str) -> Graph:
             if not token.isdigit():
                 last = atom
     return _with_hydrogen(symbols, bonds)
+
+
+def basic_nitrogen(graph: Graph) -> int:
+    """Return the first nitrogen atom that can take a proton: one with single bonds, or two bonds in an aromatic ring.
+
+    Raises:
+        ValueError: the graph has none.
+    """
+    neighbours = graph.neighbours()
+    for atom, number in enumerate(graph.numbers):
+        orders = [order for pair, order in graph.bonds.items() if atom in pair]
+        if number == 7 and (orders == [1.5, 1.5] or (len(neighbours[atom]) == 3 and set(orders) == {1.0})):
+            return atom
+    raise ValueError("no basic nitrogen atom")
 
 
 def _with_hydrogen(symbols: list[str], bonds: dict[tuple[int, int], float]) -> Graph:

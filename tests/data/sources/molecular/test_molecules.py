@@ -8,8 +8,10 @@ import gemmi
 import numpy as np
 import pytest
 
+from phaselearn.data.sources.molecular.cations import protonated
 from phaselearn.data.sources.molecular.embedding import embed
-from phaselearn.data.sources.molecular.grammar import Skeleton
+from phaselearn.data.sources.molecular.fragments import ends_of
+from phaselearn.data.sources.molecular.grammar import Node, Plan, Skeleton
 from phaselearn.data.sources.molecular.molecule import Molecule, build
 from phaselearn.data.sources.molecular.scaffold import scaffold
 from phaselearn.data.sources.molecular.smiles import read_smiles
@@ -42,6 +44,9 @@ def molecules(symmetry: str, count: int, size: tuple[int, int] = (6, 30)) -> lis
         ("CSn(C)(C)C", {"C": 4, "H": 12, "Sn": 1}),
         ("CHgC", {"C": 2, "H": 6, "Hg": 1}),
         ("CSeC", {"C": 2, "H": 6, "Se": 1}),
+        ("CS(=O)C", {"C": 2, "H": 6, "O": 1, "S": 1}),  # DMSO
+        ("c1ccncc1.[H+]", {"C": 5, "H": 6, "N": 1}),  # the pyridinium ion
+        ("O=C1CCCN1.[H+]", {"C": 4, "H": 8, "N": 1, "O": 1}),
     ],
 )
 def test_formulas_are_those_of_the_compounds(smiles: str, expected: dict[str, int]) -> None:
@@ -79,6 +84,34 @@ def test_tin_is_tetrahedral_and_mercury_linear() -> None:
         np.testing.assert_allclose(lengths, length, atol=0.04)
         angles = (bonds @ bonds.T / np.outer(lengths, lengths))[np.triu_indices(len(bonds), 1)]
         np.testing.assert_allclose(angles, cosine, atol=0.03)
+
+
+def test_a_proton_is_on_a_base_and_makes_it_tetrahedral_or_flat() -> None:
+    for smiles, around in (("CN.[H+]", 4), ("c1c[nH]cn1.[H+]", 3)):
+        graph = read_smiles(smiles)
+        nitrogen = graph.neighbours()[-1][0]
+        assert graph.numbers[nitrogen] == 7
+        assert len(graph.neighbours()[nitrogen]) == around
+        positions = embed(graph, 0)
+        bonds = positions[graph.neighbours()[nitrogen]] - positions[nitrogen]
+        bonds /= np.linalg.norm(bonds, axis=1, keepdims=True)
+        # Equal angles around an atom make its unit vectors add up to nothing, in space as in a plane.
+        assert np.linalg.norm(bonds.sum(0)) < 0.3
+
+
+def test_amides_are_no_bases() -> None:
+    """Plans of two fragments: the amine of aniline takes a proton, that of an amide does not."""
+    draw = np.random.default_rng(0)
+    ring = Node("c1ccccc1", -1, -1, -1)
+    ring_end = ends_of(ring.smiles)[0][1]
+    amine_end = ends_of("*N")[0][1]
+    aniline = Plan((ring, Node("*N", 0, ring_end, amine_end)), "none", -1)
+    cation = protonated(aniline, draw)
+    assert cation is not None
+    assert len(cation.graph()[0]) == len(aniline.graph()[0]) + 1
+    (_, first), (_, second) = ends_of("*C(=O)*")
+    amide = Plan((ring, Node("*C(=O)*", 0, ring_end, first), Node("*N", 1, second, amine_end)), "none", -1)
+    assert protonated(amide, draw) is None
 
 
 def test_bonds_have_the_lengths_of_their_kind_and_others_are_apart() -> None:

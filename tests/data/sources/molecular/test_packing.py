@@ -28,7 +28,7 @@ def test_molecules_are_on_sites_of_their_symmetry(group: int, symmetry: str, mol
     cell = molecule = None
     while cell is None:
         molecule = build(Skeleton((8, 14), symmetry, draw).decorated(), draw)
-        cell = packed_cell(group, symmetry, [molecule], draw) if molecule is not None else None
+        cell = packed_cell(group, symmetry, [molecule], [], draw) if molecule is not None else None
     assert molecule is not None
     assert len(cell.numbers) == molecules * len(molecule.numbers)
     found = spglib.get_symmetry_dataset((cell.lattice, cell.positions, cell.numbers), symprec=0.01)

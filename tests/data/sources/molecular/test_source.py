@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections import Counter
 
+import gemmi
 import numpy as np
 import pytest
 import spglib
@@ -23,6 +26,11 @@ from molecular_contacts import contacts
 SETTINGS = {"count": 24, "seed": 0, "cell": "primitive", "atoms": [6, 30], "hydrogen": True}
 # Å; Bondi, J. Phys. Chem. 68, 441 (1964).
 RADII = {5: 1.92, 6: 1.70, 7: 1.55, 8: 1.52, 9: 1.47, 14: 2.10, 15: 1.80, 16: 1.80, 17: 1.75, 35: 1.85, 53: 1.98}
+ANIONS = {"Cl1", "Br1", "I1", "Cl1O4", "B1F4", "F6P1", "N1O3"}
+SOLVENTS = {
+    *("H2O1", "C1H4O1", "C2H6O1", "C1Cl2H2", "C1Cl3H1", "C2H3N1"),
+    *("C3H7N1O1", "C2H6O1S1", "C7H8", "C6H6", "C4H8O1"),
+}
 ACCEPTORS = {7, 8, 9, 16, 17, 35, 53}
 
 
@@ -42,8 +50,7 @@ def same(first: Crystal, second: Crystal) -> bool:
 def test_molecules_keep_their_distance_and_touch(crystals: list[Crystal]) -> None:
     """By van der Waals radii, less what close contacts of real crystals have; hydrogen bonds alone are shorter."""
     for crystal in crystals:
-        pairs, distances, molecules = contacts(crystal)
-        assert len(crystal.numbers) % molecules == 0  # of one compound
+        pairs, distances, _ = contacts(crystal)
         for (i, j), distance in zip(pairs.tolist(), distances.tolist(), strict=True):
             one, other = int(crystal.numbers[i]), int(crystal.numbers[j])
             if one > 1 and other > 1:
@@ -52,6 +59,46 @@ def test_molecules_keep_their_distance_and_touch(crystals: list[Crystal]) -> Non
                 assert distance > (1.65 if {one, other} & ACCEPTORS else 1.9), (crystal.id, one, other)
         touching = {i for (i, _), distance in zip(pairs.tolist(), distances.tolist(), strict=True) if distance < 3.2}
         assert len(touching) > 0.3 * len(crystal.numbers)
+
+
+def formulas(crystal: Crystal) -> Counter[str]:
+    """Return how many molecules and ions of which formula a crystal holds, as covalent radii tell them apart."""
+    found = contacts(crystal)[2]
+    names = []
+    for molecule in range(found.max() + 1):
+        counts = Counter(gemmi.Element(int(number)).name for number in crystal.numbers[found == molecule])
+        names.append("".join(f"{name}{counts[name]}" for name in sorted(counts)))
+    return Counter(names)
+
+
+def electrons(formula: str) -> int:
+    """Return the sum of the atomic numbers of a formula."""
+    return sum(
+        gemmi.Element(name).atomic_number * int(count) for name, count in re.findall(r"([A-Z][a-z]?)(\d+)", formula)
+    )
+
+
+def test_charges_are_balanced_and_solvents_are_whole() -> None:
+    """A neutral molecule has an even number of electrons, so one with an odd sum of atomic numbers has a charge of one.
+
+    A molecule on a special position that holds two protons more is even again; it has two anions.
+    """
+    seen: Counter[str] = Counter()
+    for crystal in source(count=60, atoms=[6, 14]):
+        held = formulas(crystal)
+        anions = sum(held[name] for name in ANIONS)
+        others = {name: count for name, count in held.items() if name not in ANIONS | SOLVENTS}
+        assert len(others) == 1, (crystal.id, held)
+        ((name, count),) = others.items()
+        if electrons(name) % 2:
+            assert anions == count, (crystal.id, held)
+        else:
+            assert anions in (0, 2 * count), (crystal.id, held)
+        seen.update({"salts": anions > 0, "hydrates": held["H2O1"] > 0, "solvates": bool(SOLVENTS & held.keys())})
+        assert all(2 * held[name] % count == 0 for name in SOLVENTS), (crystal.id, held)
+    assert seen["salts"] >= 2
+    assert seen["hydrates"] >= 4
+    assert 10 <= seen["solvates"] <= 30
 
 
 def test_the_space_group_is_the_drawn_one(crystals: list[Crystal]) -> None:
