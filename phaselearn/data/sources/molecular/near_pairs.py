@@ -90,14 +90,14 @@ def near_pairs(
             if other == body:
                 near[0] &= (moves[0] != 0).any(1)  # the first image is the body itself
             image, move = np.nonzero(near)
-            molecule, first, second, limits = _near_atoms(
+            molecule, one, atom, limits = _near_atoms(
                 own, between[image, move][:, None] + of_other[image], least[body][other], skin
             )
             parts.append(
                 (
                     molecule + found,
-                    first + own_start,
-                    second + image[molecule] * of_other.shape[1] + image_start,
+                    one + own_start,
+                    atom + image[molecule] * of_other.shape[1] + image_start,
                     limits,
                     np.full(len(image), body),
                     image + start,
@@ -110,7 +110,8 @@ def near_pairs(
             image_start += of_other.shape[0] * of_other.shape[1]
         own_start += len(own)
         ends.append(listed)
-    return NearPairs(*(np.concatenate(part) for part in zip(*parts, strict=True)), np.array(ends))
+    molecules, first, second, limits, bodies, partners, shifts = map(np.concatenate, zip(*parts, strict=True))
+    return NearPairs(molecules, first, second, limits, bodies, partners, shifts, np.array(ends))
 
 
 def _near_atoms(

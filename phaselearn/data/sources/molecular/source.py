@@ -57,7 +57,7 @@ class Molecular(RandomSource):
     """
 
     name = "molecular"
-    rules = 2
+    rules = 3
 
     def __init__(self, count: int, seed: int, cell: str, atoms: Sequence[int], hydrogen: bool) -> None:
         if len(atoms) != 2 or not 6 <= atoms[0] <= atoms[1] <= 100:
