@@ -1,4 +1,4 @@
-"""Files that are written in one step, and messages for files that the machine cannot read or write."""
+"""Files that are written in one step, what names tell, and messages for files that the machine cannot read or write."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 _LONGEST_STEM = 100  # characters; a file name has at most 255 bytes, its suffix included
+_REFLECTIONS = re.compile(r"\.(hkl|fcf|mtz)(\.(gz|bz2|xz))?$", re.IGNORECASE)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 _NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -102,6 +103,11 @@ def file_stem(name: str, *more: bytes) -> str:
         digest.update(hashlib.sha256(part).digest())
     readable = re.sub(r"[^A-Za-z0-9.+-]+", "_", name)[:_LONGEST_STEM].strip("._-")
     return f"{readable}_{digest.hexdigest()[:12]}".lstrip("_")
+
+
+def holds_reflections(path: Path) -> bool:
+    """Whether a file's name says that it holds measured reflections, not structures."""
+    return _REFLECTIONS.search(path.name) is not None
 
 
 def fault_behind(error: BaseException, file: Path | None = None) -> OSError | None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phaselearn.files import fault_behind, file_stem, told_of, write_whole
+from phaselearn.files import fault_behind, file_stem, holds_reflections, told_of, write_whole
 
 IDS = (
     "a",
@@ -51,6 +51,14 @@ def test_things_of_one_name_have_files_of_their_own() -> None:
     assert (
         len({file_stem("NaCl"), file_stem("NaCl", b"1"), file_stem("NaCl", b"1", b"2"), file_stem("NaCl", b"12")}) == 4
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [("a.hkl", True), ("XDS.HKL.gz", True), ("a.b.mtz", True), ("a.cif", False), ("hkl", False), ("a.hkl.json", False)],
+)
+def test_the_name_of_a_file_tells_reflections_from_structures(name: str, is_one: bool) -> None:
+    assert holds_reflections(Path(name)) == is_one
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE, errno.EACCES, errno.EIO, errno.ESTALE])

@@ -49,8 +49,8 @@ def check_choices(overrides: Sequence[str]) -> None:
 
 def path_as_written(override: str) -> str:
     """Return an override; a path that Hydra's grammar cannot read, such as `run=it's`, is quoted."""
-    key, _, value = override.partition("=")
-    if key not in _PATHS:
+    key, sign, value = override.partition("=")
+    if key not in _PATHS or not sign:
         return override
     try:
         OverridesParser.create().parse_override(override)

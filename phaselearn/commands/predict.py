@@ -38,7 +38,7 @@ def _predict(config: DictConfig) -> None:
     from phaselearn.commands.settings import check
     from phaselearn.errors import check_whole, choose
     from phaselearn.files import write_whole
-    from phaselearn.prediction.folder import write_predictions
+    from phaselearn.prediction.folder import LEFT_OUT, write_predictions
     from phaselearn.progress import show_progress
 
     check(config, "predict")
@@ -76,6 +76,11 @@ def _predict(config: DictConfig) -> None:
         except KeyboardInterrupt:
             fail(f"stopped by Ctrl-C: continue with `{again}`", 130)
     _print_summary(folder, summary)
+    if not summary.crystals:
+        raise UserError(
+            f"none of {summary.left_out:,} entries could be predicted: {printable(folder / LEFT_OUT)} has the reasons; "
+            f"structures are needed, e.g. `{_USAGE}`"
+        )
 
 
 def _check_one(config: DictConfig, keys: tuple[str, str], needed: str) -> None:
@@ -84,7 +89,7 @@ def _check_one(config: DictConfig, keys: tuple[str, str], needed: str) -> None:
     Raises:
         UserError: it does.
     """
-    given = [key for key in keys if config.get(key) is not None]
+    given = [key for key in keys if config.get(key) not in (None, "")]
     if len(given) != 1:
         told = " and ".join(f"{key}=" for key in given) if given else f"predict without {needed}"
         raise UserError(f"{told}: {needed} by one of {keys[0]}= and {keys[1]}= is needed, e.g. `{_USAGE}`")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from hydra.errors import InstantiationException, MissingConfigException, OverrideParseException
@@ -10,8 +11,11 @@ from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
 from phaselearn.commands.options import config_directory, options_of
+from phaselearn.commands.strangers import CONFIG_FILE
 from phaselearn.errors import UserError, closest, unknown
-from phaselearn.quoting import one_line
+from phaselearn.files import holds_reflections
+from phaselearn.quoting import command as command_line
+from phaselearn.quoting import one_line, printable, setting
 
 
 def explain(error: Exception, name: str) -> str:
@@ -27,6 +31,8 @@ def explain(error: Exception, name: str) -> str:
         return one_line(str(mistake).rpartition(f"{UserError.__module__}.UserError: ")[2])
     command = name_of(name)
     if isinstance(error, OverrideParseException):
+        if error.override and Path(error.override).exists():
+            return _path_without_key(Path(error.override), command)
         return (
             f"{error.override} cannot be read as key=value ({one_line(error.message.splitlines()[0])}); lists are "
             f"written 'key=[a,b]', special characters quoted: see `{command} --help`"
@@ -49,6 +55,18 @@ def explain(error: Exception, name: str) -> str:
 def name_of(name: str) -> str:
     """Return how an application is typed."""
     return f"phaselearn {name.replace('_', ' ')}"
+
+
+def _path_without_key(path: Path, command: str) -> str:
+    """Return the help for the path of something that is there, given as a word of its own."""
+    if holds_reflections(path):
+        helps = f"reflections are solved by `{command_line('phaselearn solve', path)}`"
+    elif path.is_dir() and (path / CONFIG_FILE).is_file():
+        helps = f"a run folder is given by {setting('run', path)}"
+    else:
+        kind = "file" if ".jsonl" in path.suffixes else "folder"
+        helps = f"structures are given by source={kind} {setting('source.path', path)}"
+    return f"{printable(path)} has no key: {helps}; see `{command} --help`"
 
 
 def _unknown_key(key: str, name: str, command: str) -> str:

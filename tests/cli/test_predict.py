@@ -28,6 +28,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         assert call("train", *SMALL, "trainer.max_epochs=1", "data.store=a.zarr", "run=run", *judged) == 0
         assert call("predict", "run=run", "store=a.zarr", "output=predicted", "quiet=true") == 0
         ROCK_SALT.to(filename="salt.cif")
+        Path("measured.hkl").write_text("   1   0   0  100.00    1.00\n")
+        Path("torn.cif").write_text("data_torn\n_cell_length_a 5")
         yield folder
 
 
@@ -139,6 +141,15 @@ def test_a_checkpoint_and_the_weights_of_the_package_are_networks_too(workplace:
         (("run=run", "store=a.zarr", "batch_size=0"), "batch_size=0"),
         (("run=run", "store=a.zarr", "checkpoint=first"), "checkpoint=first is unknown"),
         (("run=run", "store=a.zarr", "output=predicted", "seed=1"), "holds another run (seed: 0 there, 1 asked)"),
+        (("run=run", "source=folder", "source.path=measured.hkl"), "`phaselearn solve measured.hkl`"),
+        (("run=run", "source=file", "source.path=measured.hkl"), "holds measured reflections"),
+        (
+            ("run=run", "measured.hkl"),
+            "measured.hkl has no key: reflections are solved by `phaselearn solve measured.hkl`",
+        ),
+        (("run", "store=a.zarr"), "run has no key: a run folder is given by run=run"),
+        (("run=run", "salt.cif"), "structures are given by source=folder source.path=salt.cif"),
+        (("run=run", "source=folder", "source.path=torn.cif"), "none of 1 entries could be predicted"),
     ],
 )
 def test_a_mistake_is_one_line(

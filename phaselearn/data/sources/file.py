@@ -21,6 +21,7 @@ from typing import Any
 import gemmi
 
 from phaselearn.data.sources.readers.archives import most_unpacked
+from phaselearn.data.sources.readers.formats import refuse_reflections
 from phaselearn.data.sources.readers.rows import cell_of_row
 from phaselearn.data.sources.structure_type import CELLS, crystal_of
 from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable, storable, without_repeats
@@ -45,7 +46,7 @@ class File(Source):
         cell: the cell that each crystal gets: `as_given`, `primitive` (Niggli-reduced) or `conventional`.
 
     Raises:
-        UserError: there is no such file, the count is below 1, or the cell is unknown.
+        UserError: there is no such file, it holds reflections, the count is below 1, or the cell is unknown.
     """
 
     name = "file"
@@ -59,6 +60,7 @@ class File(Source):
                 f"source.path={path} is not a file: a JSON-lines file (.jsonl or .jsonl.gz) is needed; "
                 "without one, try `phaselearn train source=prototypes`"
             )
+        refuse_reflections(self.path)
         if count is not None:
             check_whole("source.count", count, least=1, example=1000)
         self.count = count

@@ -9,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from phaselearn.data.sources.readers.ase_files import require_ase
-from phaselearn.data.sources.readers.formats import format_of, holds_many, read_structures
+from phaselearn.data.sources.readers.formats import format_of, holds_many, read_structures, refuse_reflections
 from phaselearn.data.sources.structure_type import CELLS, Cell, crystal_of
 from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable, storable, unreadable, without_repeats
 from phaselearn.errors import UserError, check_whole, choose
@@ -33,8 +33,8 @@ class Folder(Source):
         attribution: whom to cite for the structures.
 
     Raises:
-        UserError: the path is not there or holds no such file, the count is below 1, the pattern is invalid, the cell
-            is unknown, or ASE is missing and there are files for it.
+        UserError: the path is not there, holds no such file or holds reflections, the count is below 1, the pattern is
+            invalid, the cell is unknown, or ASE is missing and there are files for it.
     """
 
     name = "folder"
@@ -48,6 +48,8 @@ class Folder(Source):
                 f"source.path={path} is not there: a structure file or a folder of CIF, POSCAR or other such files is "
                 "needed, e.g. `phaselearn prepare source=folder source.path=FOLDER`"
             )
+        if self.path.is_file():
+            refuse_reflections(self.path)
         if count is not None:
             check_whole("source.count", count, least=1, example=100)
         try:

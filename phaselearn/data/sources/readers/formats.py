@@ -11,6 +11,9 @@ from phaselearn.data.sources.readers import ase_files, cif, poscar, pymatgen_fil
 from phaselearn.data.sources.readers.archives import unpacked, unpacked_name
 from phaselearn.data.sources.structure_type import Cell
 from phaselearn.data.structures import Unusable
+from phaselearn.errors import UserError
+from phaselearn.files import holds_reflections
+from phaselearn.quoting import command, setting
 
 # A label, which is unique within the file, with the cell of an entry or the reason to leave it out.
 Entries = Iterator[tuple[str, Cell | Unusable]]
@@ -65,6 +68,19 @@ def holds_many(file: Path) -> bool:
             return cif.holds_many(plain)
     except Exception:  # the reader will report it
         return False
+
+
+def refuse_reflections(file: Path) -> None:
+    """Refuse a file of measured reflections, which is none of structures.
+
+    Raises:
+        UserError: its name says that it is one.
+    """
+    if holds_reflections(file):
+        raise UserError(
+            f"{setting('source.path', file)} holds measured reflections, and structures are needed: solve it with "
+            f"`{command('phaselearn solve', file)}`, whose starts= takes a trained network, too"
+        )
 
 
 def read_structures(file: Path) -> Entries:
