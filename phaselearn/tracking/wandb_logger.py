@@ -175,13 +175,14 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
         run: Run = self.experiment
         if run.disabled:
             return
-        columns: list[str | int] = list(rows[0].as_dict()) if rows else []
-        table = wandb.Table(columns=columns, data=[list(row.as_dict().values()) for row in rows])
-        figures = {
+        shown: dict[str, Any] = {
             f"figures/{kind}": [wandb.Image(str(path), caption=path.stem) for path in paths]
             for kind, paths in figures_by_kind(folder / "figures").items()
         }
-        self._log({"results": table, **figures}, step)
+        if rows:  # a run with evaluation=none has none
+            columns: list[str | int] = list(rows[0].as_dict())
+            shown["results"] = wandb.Table(columns=columns, data=[list(row.as_dict().values()) for row in rows])
+        self._log(shown, step)
         run.summary.update(summary_values(rows))
         log_report(run, folder)
         log_weights(run, folder, rows, self._store_name)

@@ -21,7 +21,7 @@ accumulator = pytest.importorskip(
     reason="tensorboard is not installed: pip install 'phaselearn[tensorboard]'",
 )
 
-BARE = (*SMALL[:3], "evaluation.shown=0", "evaluation.methods=[]", "~callbacks.pictures", "trainer.max_epochs=1")
+BARE = (*SMALL[:3], "evaluation=none", "~callbacks.pictures", "trainer.max_epochs=1")
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +194,10 @@ def test_jobs_of_a_multirun_are_runs_of_their_own_in_one_group(workplace: Path) 
     assert [run.run.run_group for run in kept] == ["rates", "rates"]
     assert [run.config["optim"]["optimizer"]["lr"] for run in kept] == [0.001, 0.002]
     assert [run.exit_code for run in kept] == [0, 0]
+    # With evaluation=none a job ends with its validation: nothing is judged on test crystals.
+    for run in kept:
+        assert "val/median_cc" in run.summary
+        assert not [name for name in run.summary if name.startswith(("test/", "results"))]
     # The second job's artifacts lie in its own folder, too.
     assert all(
         str(sweep / job) in entry.local_path
