@@ -17,6 +17,8 @@ from phaselearn.report.content import ShownCrystal
 from phaselearn.report.showcase import show_crystals
 from phaselearn.tracking.tracker import trackers
 
+_EXPECTED = 1.5  # seconds of the processor that the first picture of a crystal takes, the import of libraries included
+
 
 class CrystalPictures(pl.Callback):
     """Shows the same validation crystals every few epochs and at the end, in loggers that show pictures.
@@ -27,7 +29,8 @@ class CrystalPictures(pl.Callback):
         crystals: number of crystals.
         every_n_epochs: number of epochs between two pictures; there is always one after the last epoch.
         share: largest share of the processor time of training that pictures before the last one may take; those that
-            would take more are left out. A picture counts as much as the longest before it.
+            would take more are left out. A picture counts as much as the longest before it, and at least 1.5 s for each
+            crystal.
     """
 
     def __init__(self, crystals: int, every_n_epochs: int, share: float = 0.05) -> None:
@@ -35,7 +38,7 @@ class CrystalPictures(pl.Callback):
         self.every_n_epochs = every_n_epochs
         self.share = share
         self._began = 0.0
-        self._spent = self._longest = 0.0
+        self._spent, self._longest = 0.0, _EXPECTED * crystals
         self._dataset: PairDataset | None = None
         self._shown_at = -1
 
