@@ -9,7 +9,7 @@ from typing import Any
 from phaselearn.commands import session
 from phaselearn.commands.composition import composed
 from phaselearn.commands.networks import find_network, run_config
-from phaselearn.commands.options import options_of
+from phaselearn.commands.options import options_of, starts_words
 from phaselearn.commands.settings import check
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.sources.given import crystals_given
@@ -42,7 +42,8 @@ def solve(
 
     Args:
         reflections: the result of `read_reflections`, or the path of a file that states the cell.
-        starts: source of the trial phases, an option of conf/starts, such as `flipping`, `unrolled` or `random`.
+        starts: source of the trial phases: an option of conf/starts, such as `flipping`, `unrolled` or `random`, or the
+            run folder of a network.
         seconds: wall-clock time for the search.
         seed: seed of the trial phases.
         threads: threads of the processor.
@@ -53,20 +54,21 @@ def solve(
     """
     data = reflections if isinstance(reflections, ReflectionData) else read_reflections(Path(reflections))
     with limited_to(threads):
-        return determine_structure(data, starts_named(starts, seed), starts, seconds, report)
+        return determine_structure(data, starts_named(starts, seed), Path(starts).name, seconds, report)
 
 
 def starts_named(name: str, seed: int) -> Solver:
-    """Return an option of conf/starts, ready to phase crystals.
+    """Return an option of conf/starts or the network of a run folder, ready to phase crystals.
 
     Raises:
         UserError: there are no such starts.
     """
     from hydra.utils import instantiate
 
-    if name not in options_of("starts"):
+    words = starts_words(f"starts={name}")
+    if len(words) == 1 and name not in options_of("starts"):
         raise unknown("starts", name, options_of("starts"))
-    search: Solver = instantiate(composed("solve", f"starts={name}", f"seed={seed}").search)
+    search: Solver = instantiate(composed("solve", *words, f"seed={seed}").search)
     return search
 
 

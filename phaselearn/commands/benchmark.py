@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phaselearn.commands.application import run_application, typed_command
-from phaselearn.commands.options import config_directory, option_file, options_of
+from phaselearn.commands.options import RUN_AS_STARTS, config_directory, option_file, options_of
 from phaselearn.commands.plain_config import plain_values
 from phaselearn.commands.run_folder import own_folder
 from phaselearn.commands.strangers import CONFIG_FILE, Stranger, read_run_config
@@ -127,11 +128,14 @@ def _solver(name: str, config: DictConfig) -> Contender:
     from omegaconf import OmegaConf
 
     from phaselearn.benchmark.contenders import composed_option, parameter_free
-    from phaselearn.commands.session import method_of
+    from phaselearn.commands.session import checkpoint_path, method_of, read_training_set
 
-    seen = None
+    seen, weights = None, ""
     if (Path(name) / CONFIG_FILE).is_file():
-        starts, seen = _network_of(Path(name), config.trust)
+        starts = composed_option(config_directory(), "starts", RUN_AS_STARTS)
+        starts.run, starts.trust = name, config.trust
+        seen = frozenset(read_training_set(Path(name))["prototypes"])
+        weights = hashlib.sha256(checkpoint_path(Path(name), "best").read_bytes()).hexdigest()
         name = Path(name).name
     else:
         if option_file("starts", name) is None:
@@ -143,32 +147,7 @@ def _solver(name: str, config: DictConfig) -> Contender:
         changed["counts"] = list(config.search.counts)
     node = OmegaConf.create(model | {"starts": plain_values(starts), "plan": model["plan"] | changed})
     method = parameter_free(f"{SOLVER}:{name}", node, lambda data: method_of(node, data), config.device)
-    return replace(method, seen_prototypes=seen)
-
-
-def _network_of(folder: Path, trusted: bool) -> tuple[DictConfig, frozenset[str]]:
-    """Return the starts of a run's network, which begins with random phases, and the structure types that it saw.
-
-    Raises:
-        UserError: the run trained no network that improves trial phases.
-    """
-    from omegaconf import OmegaConf
-
-    from phaselearn.benchmark.contenders import composed_option
-    from phaselearn.commands.session import checkpoint_path, read_training_set
-
-    again = command("phaselearn benchmark", f"models=[{SOLVER}]", f"starts=[{setting('', folder)[1:]}]", "trust=true")
-    config = read_run_config(folder, Stranger(str(folder / CONFIG_FILE), again), trusted, without=("logger",))
-    network = OmegaConf.select(config, "model.network")
-    if network is None or "weights" not in network:
-        raise UserError(
-            f"starts=[{folder}]: {OmegaConf.select(config, 'model._target_')} improves no trial phases, only "
-            "model=unrolled does; judge the network alone by "
-            f"`{command('phaselearn benchmark', f'models=[{folder}]')}`"
-        )
-    starts = composed_option(config_directory(), "starts", "unrolled")
-    starts["network"] = OmegaConf.merge(network, {"weights": str(checkpoint_path(folder, "best"))})
-    return starts, frozenset(read_training_set(folder)["prototypes"])
+    return replace(method, seen_prototypes=seen, identity=method.identity + weights)
 
 
 def _contender(name: str, device: str, trusted: bool) -> Contender:

@@ -19,9 +19,11 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 from phaselearn.errors import UserError
+from phaselearn.quoting import setting
 
 ENTRY_POINTS = "phaselearn.conf"
 OWN = "phaselearn"
+RUN_AS_STARTS = "_network"  # the option of conf/starts that takes a run folder
 EVALUATED = ("source", "data", "observation", "loss", "evaluation")  # groups whose option an evaluation may replace
 
 
@@ -102,6 +104,14 @@ def _folder(point: EntryPoint) -> Path:
         f"the installed package {point.name} says that options of its own are in {point.value}, but that is not a "
         f"folder (entry point {ENTRY_POINTS}): correct its pyproject.toml, or `pip uninstall {point.name}`"
     )
+
+
+def starts_words(word: str) -> list[str]:
+    """Return the overrides for a word of the command line: two for `starts=FOLDER`, any other word as it is."""
+    key, _, value = word.partition("=")
+    if key != "starts" or value in ("", *options_of("starts")) or not ("/" in value or Path(value).exists()):
+        return [word]
+    return [f"starts={RUN_AS_STARTS}", setting("starts.run", value)]
 
 
 class OptionsOfPackages(SearchPathPlugin):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from phaselearn import measured
 from phaselearn.commands.application import run_application, typed_command
+from phaselearn.commands.options import starts_words
 from phaselearn.commands.plain_config import plain_values
 from phaselearn.commands.run_folder import own_folder
 from phaselearn.commands.strangers import CONFIG_FILE
@@ -27,9 +28,9 @@ def main() -> None:
 
 
 def _files_named(flags: list[str], words: list[str]) -> tuple[list[str], list[str]]:
-    """Return flags and overrides, with `file=PATH` in place of the path of a file, and a multirun for several."""
+    """Return flags and overrides: a path is that of a file, several are a multirun, and starts may be a run folder."""
     files = [word for word in words if "=" not in word or Path(word).is_file()]
-    others = [word for word in words if word not in files]
+    others = [override for word in words if word not in files for override in starts_words(word)]
     if not files:
         return flags, others
     paths = [setting("file", file).removeprefix("file=") for file in files]
@@ -70,7 +71,7 @@ def _solve(config: DictConfig) -> None:
     own = OmegaConf.create(values)
     with limited_to(config.threads), own_folder(folder, own, "give the same command to repeat it"):
         write_whole(folder / CONFIG_FILE, OmegaConf.to_yaml(own).encode())
-        name = HydraConfig.get().runtime.choices["starts"]
+        name = Path(config.starts.run).name if "run" in config.starts else HydraConfig.get().runtime.choices["starts"]
         found = determine_structure(data, instantiate(config.search), name, config.seconds, _announce)
         known = compared_with(reference, found) if reference is not None else None
         write_solution(folder, found, known, typed_command("solve"))

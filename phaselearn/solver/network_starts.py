@@ -49,11 +49,12 @@ class Completion:
         amplitude = observed.map_amplitude()
         inside = observed.within(self.finest)
         factors = with_phases_of(amplitude * inside, found)
-        if self.keep and (observed.mask & ~inside).any():
+        has_finer = (observed.mask & ~inside).flatten(1).any(1)
+        if self.keep and has_finer.any():
             begun = with_phases_of(amplitude, begun)
             # The network is blind to the origin and drifts away from where it began.
             factors = align(factors, begun * inside).apply(factors) + begun * ~inside
-        return extend(factors, observed, self.finest, self.density_share, self.cycles)
+        return extend(factors, observed, has_finer, self.density_share, self.cycles)
 
 
 class NetworkStarts(nn.Module):

@@ -1,4 +1,4 @@
-"""Phases for reflections beyond the resolution that the network works at, from the phases that it has found."""
+"""Phases for reflections that a network does not reach, from the phases that it has found."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from phaselearn.phasing.projections import eliminate_low_density
 _OVERSAMPLING = 1.6  # voxels along an axis for each voxel of the data's grid
 
 
-def extend(factors: Tensor, observed: Observed, d_min: float, density_share: float, iterations: int) -> Tensor:
-    """Fill in the phases of the reflections with d < d_min by low-density elimination (Shiono & Woolfson 1992).
+def extend(factors: Tensor, observed: Observed, chosen: Tensor, density_share: float, iterations: int) -> Tensor:
+    """Fill in the phases of some reflections by low-density elimination (Shiono & Woolfson 1992).
 
     Args:
-        factors: FFT boxes (B, n₁, n₂, n₃); reflections with d < d_min are zero or have a first guess.
+        factors: FFT boxes (B, n₁, n₂, n₃); the reflections to phase are zero or have a first guess.
         observed: the crystals' reflections.
-        d_min: resolution in Å; finer reflections are phased.
+        chosen: (B,) bool, the crystals that have such reflections.
         density_share: share of the voxels that hold density.
         iterations: number of cycles.
 
     Returns:
-        FFT boxes (B, n₁, n₂, n₃); crystals without finer reflections are left as they are.
+        FFT boxes (B, n₁, n₂, n₃); other crystals are left as they are.
     """
-    beyond = (observed.mask & ~observed.within(d_min)).flatten(1).any(1).nonzero()[:, 0]
+    beyond = chosen.nonzero()[:, 0]
     if not len(beyond):
         return factors
     # On the data's own grid, atoms between voxels are hard to tell from ripples (`phaselearn.phasing.measurement`).

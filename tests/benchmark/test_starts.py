@@ -6,17 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 from omegaconf import OmegaConf
 
 from phaselearn.benchmark.runner import ModelContender
 from phaselearn.commands.benchmark import _contenders
 from phaselearn.commands.plain_config import plain_values
-from phaselearn.errors import UserError
+from phaselearn.commands.session import build_model
 from phaselearn.models.unrolled_network import UnrolledNetwork
 from phaselearn.phasing.starts import RandomStarts
 from phaselearn.solver.network_starts import NetworkStarts
+from phaselearn.solver.predicted_starts import PredictedStarts
 from phaselearn.testing.batches import DEFINITION
 from phaselearn.testing.options import composed, options
 
@@ -75,7 +75,14 @@ def test_the_network_of_a_run_is_a_start(tmp_path: Path) -> None:
     assert contenders(str(folder))[1].identity != before
 
 
-def test_a_run_whose_network_improves_no_phases_is_refused(tmp_path: Path) -> None:
-    folder = run_folder(tmp_path / "cnn", "cnn")
-    with pytest.raises(UserError, match="improves no trial phases"):
-        contenders(str(folder))
+def test_a_network_that_predicts_a_density_is_a_start(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "small", "cnn", "model.width=4", "model.blocks=1")
+    model = build_model(OmegaConf.load(folder / "config.yaml"), DEFINITION)
+    torch.save({"state_dict": model.state_dict(), "epoch": 0, "global_step": 0}, folder / "best.ckpt")
+    [_, method] = contenders(str(folder))
+    assert method.name == "solver:small"
+    starts = method.build(DEFINITION).search.starts
+    assert isinstance(starts, PredictedStarts)
+    assert (starts.transform, starts.scaling, starts.sees_total) == ("patterson", "deviation", True)
+    for name, values in model.state_dict().items():
+        assert torch.equal(starts.model.state_dict()[name], values), name

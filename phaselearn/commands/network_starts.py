@@ -1,0 +1,40 @@
+"""The network of a user's run as a source of trial phases: `starts=outputs/FOLDER`."""
+
+from __future__ import annotations
+
+from hydra.utils import instantiate
+from torch import nn
+
+from phaselearn.commands.networks import find_network
+from phaselearn.models.base import PhaseImprover
+from phaselearn.phasing.starts import Starts
+from phaselearn.solver.network_starts import Completion, NetworkStarts
+from phaselearn.solver.predicted_starts import PredictedStarts
+
+
+def starts_of(run: str, trust: bool, begin: Starts, completion: Completion) -> NetworkStarts | PredictedStarts:
+    """Return the trial phases of a trained network: those it has improved, or those of the density it predicts.
+
+    Args:
+        run: a run folder, a checkpoint that a run wrote, or weights of the package.
+        trust: whether the run may name classes that no option names.
+        begin: the trial phases that a network improves, `model=unrolled`.
+        completion: phases of the reflections that are too fine for the network.
+
+    Raises:
+        UserError: there is no such network, its configuration is refused, or its checkpoint cannot be read.
+    """
+    network = find_network(run, "best", trust, "trust=true")
+    model = network.model()
+    improver = getattr(model, "network", None)
+    if isinstance(improver, nn.Module) and isinstance(improver, PhaseImprover):
+        return NetworkStarts(improver, begin, completion)
+    data = network.config.data
+    return PredictedStarts(
+        model,
+        transform=data.input_transform,
+        scaling=data.preparation.input_scaling,
+        sees_total=not instantiate(network.config.observation).needs_atoms,
+        density_share=completion.density_share,
+        cycles=completion.cycles,
+    )
