@@ -151,23 +151,21 @@ def _solver(name: str, config: DictConfig) -> Contender:
 
 
 def _contender(name: str, device: str, trusted: bool) -> Contender:
-    from omegaconf import OmegaConf
-
-    from phaselearn.benchmark.contenders import composed_option, parameter_free, trained
+    from phaselearn.benchmark.contenders import parameter_free, trained
     from phaselearn.commands.session import (
-        build_method,
         build_model,
         checkpoint_path,
         load_weights,
+        method_config,
+        method_of,
         read_training_set,
     )
     from phaselearn.commands.settings import check
 
     folder = Path(name)
     if not (folder / CONFIG_FILE).is_file():
-        known = option_file("model", name) is not None
-        config = composed_option(config_directory(), "model", name) if known else OmegaConf.create({})
-        return parameter_free(name, config, lambda data: build_method(name, data), device)
+        config = method_config(name, "models")
+        return parameter_free(name, config, lambda data: method_of(config, data), device)
     again = command("phaselearn benchmark", f"models=[{setting('', name)[1:]}]", "trust=true")
     stranger = Stranger(str(folder / CONFIG_FILE), again)
     config = read_run_config(folder, stranger, trusted, without=("logger",))

@@ -137,8 +137,12 @@ def _check_optimizer(optimizer: Callable[..., Any]) -> None:
         ) from error
 
 
-def build_method(name: str, data: PairDataModule) -> DensityModel:
-    """Return a parameter-free model of conf/model.
+def method_config(name: str, key: str = "evaluation.methods") -> DictConfig:
+    """Return the configuration of a parameter-free model of conf/model.
+
+    Args:
+        name: the option.
+        key: the key by which the user named it, for the error.
 
     Raises:
         UserError: there is no such option, or its model has weights.
@@ -147,13 +151,18 @@ def build_method(name: str, data: PairDataModule) -> DensityModel:
 
     path = option_file("model", name)
     if path is None:
-        raise unknown("evaluation.methods", name, options_of("model"), command="phaselearn train", listed=True)
+        raise unknown(key, name, options_of("model"), command="phaselearn train", listed=True)
     if "model" in read_config(path):  # a network's option sets more than the model, such as its loss
         raise UserError(
-            f"evaluation.methods={name}: only models without weights can stand beside the network, e.g. "
-            "evaluation.methods=[phase_zero,charge_flipping]"
+            f"{key}={name}: only models without weights can stand beside the network, e.g. "
+            f"{key}=[phase_zero,charge_flipping]"
         )
-    return method_of(composed_option(config_directory(), "model", name), data)
+    return composed_option(config_directory(), "model", name)
+
+
+def build_method(name: str, data: PairDataModule) -> DensityModel:
+    """Return a parameter-free model of conf/model; see `method_config`."""
+    return method_of(method_config(name), data)
 
 
 def method_of(node: DictConfig, data: PairDataModule) -> DensityModel:

@@ -27,7 +27,10 @@ def test_the_experiments_of_the_unrolled_network_suit_it(experiment: str) -> Non
     assert told(f"experiment={experiment}", "trainer=cpu") == []
 
 
-@pytest.mark.parametrize("choices", [(), ("model=cnn",), ("model=unet3d_small", "data=hkl20"), ("loss=aligned",)])
+@pytest.mark.parametrize(
+    "choices",
+    [(), ("model=cnn", "data=hkl10"), ("model=unet3d_small", "data=hkl20"), ("model=unrolled",), ("loss=aligned",)],
+)
 def test_plain_choices_suit_each_other(choices: tuple[str, ...]) -> None:
     assert told(*choices) == []
 
@@ -35,9 +38,9 @@ def test_plain_choices_suit_each_other(choices: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("choices", "expected"),
     [
-        (("model=unrolled",), ["the inversion", "the origin", "data.batching=cell, and learns less with"]),
-        (("model=unrolled", "loss=shift_invariant"), ["data.batching=cell"]),
-        (("model=cnn", "data=hkl10"), ["data.input_transform=patterson, and learns less with"]),
+        (("model=unrolled", "loss=mse"), ["the inversion", "the origin"]),
+        (("model=unrolled", "data.batching=random"), ["data.batching=cell, and learns less with"]),
+        (("model=cnn", "data.input_transform=raw"), ["data.input_transform=patterson, and learns less with"]),
         (("data.augmentation.origin=true",), ["data.augmentation.origin=true changes the origin of the target alone"]),
         (("data.augmentation.origin=true", "loss=aligned"), []),
     ],
@@ -53,6 +56,6 @@ def test_a_run_begins_with_the_warning(
     tmp_path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    small = ("source.count=60", "trainer.max_epochs=1", "model.width=1", "model.blocks=0")
+    small = ("source.count=60", "trainer.max_epochs=1", "model.width=1", "model.blocks=0", "data.input_transform=raw")
     assert call("train", "model=cnn", "data=hkl10", *small, "evaluation=none", "run=run") == 0
     assert "warning: PeriodicConvolutions is made for data.input_transform=patterson" in capsys.readouterr().err

@@ -137,3 +137,16 @@ def test_every_matmul_precision_of_torch_is_allowed(given: str) -> None:
 def test_an_unknown_matmul_precision_is_told_in_one_line() -> None:
     with pytest.raises(UserError, match=r"^float32_matmul_precision=tf32 is unknown: allowed are highest, high"):
         _checked("float32_matmul_precision=tf32")
+
+
+def test_a_network_brings_the_loss_that_suits_it_and_the_command_line_or_an_experiment_has_the_last_word() -> None:
+    def loss(*choices: str) -> str:
+        return composed(*choices).loss._target_.rpartition(".")[2]
+
+    assert loss() == loss("model=mlp") == "MeanSquaredError"
+    assert loss("model=cnn") == loss("model=unet3d", "data=hkl20") == "Combined"
+    assert loss("model=unrolled") == "ShiftInvariant"
+    assert loss("model=cnn", "loss=l1") == loss("loss=l1", "model=cnn") == "MeanAbsoluteError"
+    assert loss("experiment=report_unet3d_150") == "MeanSquaredError"
+    assert composed("model=unet3d", "data=hkl20").data.input_transform == "patterson"
+    assert composed("experiment=report_unet3d_150").data.input_transform == "amplitude"
