@@ -15,7 +15,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Override
 
 from phaselearn.commands.benchmark import as_setting
 from phaselearn.commands.main import COMMANDS
-from phaselearn.commands.options import config_directory
+from phaselearn.commands.options import config_directory, starts_words
 from tests.thinned import thinned
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +74,8 @@ def _options() -> Iterator[None]:
 def test_a_command_of_the_pages_can_be_composed(example: tuple[str, tuple[str, ...]]) -> None:
     name, words = example
     assert name in COMMANDS
-    settings = [as_setting(word) if name == "benchmark" else word for word in words if "=" in word]
+    rewritten = {"benchmark": lambda word: [as_setting(word)], "solve": starts_words}.get(name, lambda word: [word])
+    settings = [setting for word in words if "=" in word for setting in rewritten(word)]
     if not (config_directory() / f"{CONFIGURATIONS.get(name, name)}.yaml").exists():
         assert (name, settings) == ("weights", [])  # it has no settings
         return
