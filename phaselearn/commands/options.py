@@ -15,6 +15,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
@@ -125,3 +126,5 @@ class OptionsOfPackages(SearchPathPlugin):
 
 
 Plugins.instance().register(OptionsOfPackages)
+# Hydra's plugin has an option of this name, too. Hydra would warn of two on every use; ours replaces it.
+ConfigStore.instance().repo.get("hydra", {}).get("launcher", {}).pop("joblib.yaml", None)

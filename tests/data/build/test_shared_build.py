@@ -69,6 +69,7 @@ def test_the_jobs_of_a_multirun_build_one_store(tmp_path: Path) -> None:
     jobs = ("-m", "job=1,2", "hydra/launcher=joblib", "data.build.workers=2")
     done = command(tmp_path, *prepare, "data.store=together.zarr", *jobs)
     assert done.stdout.count("together.zarr: ") == 2
+    assert "ConfigStore" not in done.stderr  # Hydra's launcher of the same name is not warned of
     command(tmp_path, *prepare, "data.store=alone.zarr", "data.build.workers=1")
     assert files_of(tmp_path / "together.zarr") == files_of(tmp_path / "alone.zarr")
 
