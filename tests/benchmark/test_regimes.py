@@ -30,8 +30,11 @@ def triclinic(edges: tuple[float, float, float], atoms: int, seed: int) -> Cryst
 CRYSTALS = [triclinic((3.1, 4.2, 9.7), 3, 0), triclinic((6.0, 5.0, 4.0), 5, 1), triclinic((3.5, 14.0, 5.0), 4, 2)]
 
 
-@pytest.mark.parametrize("here", [regime("d1.0"), regime("ideal", data="sphere1.0")], ids=["observation", "data"])
-def test_the_box_holds_every_reflection_to_the_resolution(here: Regime) -> None:
+@pytest.mark.parametrize(
+    ("observation", "data"), [("d1.0", {}), ("ideal", {"data": "sphere1.0"})], ids=["observation", "data"]
+)
+def test_the_box_holds_every_reflection_to_the_resolution(observation: str, data: dict[str, str]) -> None:
+    here = regime(observation, **data)
     [(chosen, batch)] = batches(CRYSTALS, here, InputPreparation(), frozenset(), 8, 0)
     observed = observed_of(batch, here.definition)
     for crystal, found in zip(chosen, observed.unique_reflections().tolist(), strict=True):
@@ -41,17 +44,14 @@ def test_the_box_holds_every_reflection_to_the_resolution(here: Regime) -> None:
 
 
 @pytest.mark.parametrize(
-    "here",
-    [
-        regime("lab1.2"),
-        regime("ed"),
-        regime("dac"),
-        regime("dac", data="sphere1.0"),
-        regime("noise20", data="sphere1.0"),
-    ],
+    ("observation", "data"),
+    [("lab1.2", {}), ("ed", {}), ("dac", {}), ("dac", {"data": "sphere1.0"}), ("noise20", {"data": "sphere1.0"})],
     ids=["lab1.2", "ed", "dac", "dac of a sphere", "noise of a sphere"],
 )
-def test_what_is_measured_of_a_crystal_depends_neither_on_its_companions_nor_on_the_box(here: Regime) -> None:
+def test_what_is_measured_of_a_crystal_depends_neither_on_its_companions_nor_on_the_box(
+    observation: str, data: dict[str, str]
+) -> None:
+    here = regime(observation, **data)
     [(chosen, together)] = batches(CRYSTALS, here, InputPreparation(), frozenset(), 8, 0)
     assert len({here.box([crystal]) for crystal in CRYSTALS}) == len(CRYSTALS)
     for row, crystal in enumerate(chosen):

@@ -16,8 +16,7 @@ from phaselearn.data.store.pair_store import PairStore
 from phaselearn.errors import UserError
 from tests.cli.folders import SMALL, table
 from tests.cli.inside import call, new_folder
-
-ROCK_SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+from tests.data.sources.readers.structures import SALT
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +26,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with new_folder(tmp_path_factory) as folder:
         assert call("train", *SMALL, "trainer.max_epochs=1", "data.store=a.zarr", "run=run", *judged) == 0
         assert call("predict", "run=run", "store=a.zarr", "output=predicted", "quiet=true") == 0
-        ROCK_SALT.to(filename="salt.cif")
+        SALT.to(filename="salt.cif")
         Path("measured.hkl").write_text("   1   0   0  100.00    1.00\n")
         Path("torn.cif").write_text("data_torn\n_cell_length_a 5")
         yield folder
@@ -95,7 +94,7 @@ def test_what_a_command_left_unfinished_goes_on(workplace: Path, monkeypatch: py
 def test_an_entry_that_cannot_be_used_is_listed_and_the_others_are_predicted(workplace: Path) -> None:
     folder = workplace / "mixed"
     folder.mkdir()
-    ROCK_SALT.to(filename=str(folder / "salt.cif"))
+    SALT.to(filename=str(folder / "salt.cif"))
     (folder / "torn.cif").write_text("data_torn\n_cell_length_a 5")
     (folder / "long.json").write_text(Structure(Lattice.cubic(40), ["Na"], [[0, 0, 0]]).to_json())
     words = ("source=folder", "source.path=mixed", "source.cell=as_given", "observation=d1.5", "maps=false")
@@ -111,7 +110,7 @@ def test_an_entry_that_cannot_be_used_is_listed_and_the_others_are_predicted(wor
 def test_python_gives_the_same_from_a_file_and_from_a_structure(workplace: Path) -> None:
     from ase.build import bulk
 
-    salt, same, atoms = predict("run", [workplace / "salt.cif", ROCK_SALT, bulk("NaCl", "rocksalt", 5.64, cubic=True)])
+    salt, same, atoms = predict("run", [workplace / "salt.cif", SALT, bulk("NaCl", "rocksalt", 5.64, cubic=True)])
     assert (salt.crystal.id, same.crystal.id, atoms.crystal.id) == ("salt.cif", "1", "2")
     for other in (same, atoms):
         np.testing.assert_allclose(other.density, salt.density, atol=1e-3 * abs(salt.density).max())
@@ -121,7 +120,7 @@ def test_python_gives_the_same_from_a_file_and_from_a_structure(workplace: Path)
 
 
 def test_a_checkpoint_and_the_weights_of_the_package_are_networks_too(workplace: Path) -> None:
-    [of_run], [of_checkpoint] = (predict(network, [ROCK_SALT]) for network in ("run", workplace / "run" / "best.ckpt"))
+    [of_run], [of_checkpoint] = (predict(network, [SALT]) for network in ("run", workplace / "run" / "best.ckpt"))
     np.testing.assert_array_equal(of_run.density, of_checkpoint.density)
     assert call("predict", "weights=unrolled", "source=folder", "source.path=salt.cif", "output=unrolled") == 0
     [row] = table(workplace / "unrolled" / "predictions.csv")
@@ -165,7 +164,7 @@ def test_a_mistake_is_one_line(
         ([3], "structure 0 is int: a path"),
         (["nowhere.cif"], "nowhere.cif is not there"),
         ([Structure(Lattice.cubic(4), [{"Na": 0.5}], [[0, 0, 0]])], "structure 0 .* cannot be used .partial occupancy"),
-        ([ROCK_SALT, Structure(Lattice.cubic(40), ["Na"], [[0, 0, 0]])], "structure 1 .* longer than 30 Å"),
+        ([SALT, Structure(Lattice.cubic(40), ["Na"], [[0, 0, 0]])], "structure 1 .* longer than 30 Å"),
     ],
 )
 def test_a_structure_that_cannot_be_used_is_named(workplace: Path, given: list[object], told: str) -> None:

@@ -17,12 +17,7 @@ from phaselearn.data.sources.folder import Folder
 from phaselearn.data.structures import Crystal, LeftOut
 from phaselearn.errors import UserError
 from tests.conftest import OCTANT
-
-SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
-QUARTZ = Structure.from_spacegroup(
-    "P3_121", Lattice.hexagonal(4.91, 5.40), ["Si", "O"], [[0.4697, 0, 1 / 3], [0.4135, 0.2669, 0.4525]]
-)
-ALLOY = Structure(Lattice.cubic(3.0), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]])
+from tests.data.sources.readers.structures import ALLOY, QUARTZ, SALT
 
 
 def source(path: Path, pattern: str = "**/*", count: int | None = None, cell: str = "primitive") -> Folder:

@@ -7,30 +7,44 @@ import gzip
 import json
 import lzma
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from pymatgen.core import DummySpecies, Lattice, Molecule, Structure
-from pymatgen.entries.computed_entries import ComputedStructureEntry
 
 from phaselearn.data.sources.readers import archives
 from phaselearn.data.structures import LeftOut
 from tests.data.sources.readers.structures import ALLOY, CORUNDUM, NEARLY, QUARTZ, SALT, assert_same, read, reasons
 
-ENTRIES = [ComputedStructureEntry(structure, -1.0, entry_id="same") for structure in (SALT, QUARTZ)]
-SHAPES = {
-    "one": (SALT.as_dict(), {"a.json": SALT}),
-    "list": ([SALT.as_dict(), QUARTZ.as_dict()], {"a.json#0": SALT, "a.json#1": QUARTZ}),
-    "entry": (ENTRIES[0].as_dict(), {"a.json": SALT}),
-    "entries": ([entry.as_dict() for entry in ENTRIES], {"a.json#0": SALT, "a.json#1": QUARTZ}),
-    "by_name": ({"mp-1": SALT.as_dict(), "mp-2": QUARTZ.as_dict()}, {"a.json#mp-1": SALT, "a.json#mp-2": QUARTZ}),
+
+def entry(structure: Structure) -> dict[str, Any]:
+    """Return pymatgen's JSON of a computed entry."""
+    from pymatgen.entries.computed_entries import ComputedStructureEntry  # which takes seconds
+
+    return ComputedStructureEntry(structure, -1.0, entry_id="same").as_dict()
+
+
+# name: a function that returns what is in the file, and the structures that are read from it.
+SHAPES: dict[str, tuple[Callable[[], Any], dict[str, Structure]]] = {
+    "one": (SALT.as_dict, {"a.json": SALT}),
+    "list": (lambda: [SALT.as_dict(), QUARTZ.as_dict()], {"a.json#0": SALT, "a.json#1": QUARTZ}),
+    "entry": (lambda: entry(SALT), {"a.json": SALT}),
+    "entries": (lambda: [entry(SALT), entry(QUARTZ)], {"a.json#0": SALT, "a.json#1": QUARTZ}),
+    "by_name": (
+        lambda: {"mp-1": SALT.as_dict(), "mp-2": QUARTZ.as_dict()},
+        {"a.json#mp-1": SALT, "a.json#mp-2": QUARTZ},
+    ),
     "documents": (
-        {"data": [{"material_id": "mp-1", "structure": SALT.as_dict(), "initial_structures": [QUARTZ.as_dict()]}]},
+        lambda: {
+            "data": [{"material_id": "mp-1", "structure": SALT.as_dict(), "initial_structures": [QUARTZ.as_dict()]}]
+        },
         {"a.json": SALT},
     ),
     "table": (
-        {"columns": ["structure", "gap"], "data": [[SALT.as_dict(), 5.0], [CORUNDUM.as_dict(), 6.0]]},
+        lambda: {"columns": ["structure", "gap"], "data": [[SALT.as_dict(), 5.0], [CORUNDUM.as_dict(), 6.0]]},
         {"a.json#data/0/0": SALT, "a.json#data/1/0": CORUNDUM},
     ),
 }
@@ -39,7 +53,7 @@ SHAPES = {
 @pytest.mark.parametrize("shape", SHAPES)
 def test_structures_are_found_wherever_they_are(tmp_path: Path, shape: str) -> None:
     content, expected = SHAPES[shape]
-    (tmp_path / "a.json").write_text(json.dumps(content))
+    (tmp_path / "a.json").write_text(json.dumps(content()))
     entries = read(tmp_path)
     assert [entry.id for entry in entries] == list(expected)
     for entry, structure in zip(entries, expected.values(), strict=True):
