@@ -29,6 +29,7 @@ class Measurement(Rows):
         free: (B, n₁, n₂, n₃/2 + 1) bool, unmeasured reflections within the resolution of the measured ones. Reflections
             that are neither measured nor free are zero.
         scale: (B,) amplitudes in electrons are `amplitude` times this.
+        lattice: (B, 3, 3) in Å.
         box: n₁, n₂, n₃ of the data's FFT box.
     """
 
@@ -36,6 +37,7 @@ class Measurement(Rows):
     measured: Tensor
     free: Tensor
     scale: Tensor
+    lattice: Tensor
     box: Shape
 
     @classmethod
@@ -55,6 +57,7 @@ class Measurement(Rows):
             half_box(observed.mask, shape).contiguous(),
             half_box(free, shape).contiguous(),
             scale,
+            observed.lattice,
             observed.shape,
         )
 
