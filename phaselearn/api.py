@@ -32,7 +32,7 @@ _LONGEST_EDGE = 30.0  # Å, as in conf/data
 def solve(
     reflections: ReflectionData | str | Path,
     *,
-    starts: str = "flipping",
+    starts: str = "classical",
     seconds: float = 60.0,
     seed: int = 0,
     threads: int = 1,
@@ -42,7 +42,7 @@ def solve(
 
     Args:
         reflections: the result of `read_reflections`, or the path of a file that states the cell.
-        starts: source of the trial phases: an option of conf/starts, such as `flipping`, `unrolled` or `random`, or the
+        starts: source of the trial phases: an option of conf/starts, such as `classical`, `unrolled` or `random`, or the
             run folder of a network.
         seconds: wall-clock time for the search.
         seed: seed of the trial phases.
