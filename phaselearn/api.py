@@ -42,8 +42,8 @@ def solve(
 
     Args:
         reflections: the result of `read_reflections`, or the path of a file that states the cell.
-        starts: source of the trial phases: an option of conf/starts, such as `classical`, `unrolled` or `random`, or the
-            run folder of a network.
+        starts: source of the trial phases: an option of conf/starts, such as `classical`, `unrolled` or `random`, or
+            the run folder of a network.
         seconds: wall-clock time for the search.
         seed: seed of the trial phases.
         threads: threads of the processor.

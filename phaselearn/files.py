@@ -143,4 +143,6 @@ def told_of(error: OSError) -> str:
         return f"{about}: allow more open files, e.g. `ulimit -n 8192`"
     if error.errno in _NO_RIGHT:
         return f"{about}: change its permissions, or name another place"
+    if error.errno == errno.ENOENT:
+        return f"{about}: see that the path is right"
     return f"{about}: see that the disk is there and the path is right"

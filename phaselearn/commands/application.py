@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -114,6 +115,8 @@ def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callab
             if hydra.mode != RunMode.MULTIRUN:
                 if told is None:
                     raise
+                with suppress(OSError):  # Hydra made the folder; a command that wrote nothing leaves none
+                    folder.rmdir()
                 fail(told)
             if told is None:
                 traceback.print_exc()

@@ -154,8 +154,8 @@ def method_config(name: str, key: str = "evaluation.methods") -> DictConfig:
         raise unknown(key, name, options_of("model"), command="phaselearn train", listed=True)
     if "model" in read_config(path):  # a network's option sets more than the model, such as its loss
         raise UserError(
-            f"{key}={name}: only models without weights can stand beside the network, e.g. "
-            f"{key}=[phase_zero,charge_flipping]"
+            f"{key}=[{name}]: {name} has no trained weights; train it and name its run folder, or take models without "
+            f"weights, e.g. {key}=[phase_zero,charge_flipping]"
         )
     return composed_option(config_directory(), "model", name)
 

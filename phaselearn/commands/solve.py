@@ -39,6 +39,8 @@ def _files_named(flags: list[str], words: list[str]) -> tuple[list[str], list[st
 
 
 def _solve(config: DictConfig) -> None:
+    file, reference = _files(config)  # before the imports, which take seconds
+
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
     from hydra.utils import instantiate
@@ -48,7 +50,7 @@ def _solve(config: DictConfig) -> None:
     from phaselearn.commands.settings import check
     from phaselearn.determination.listing import in_one_line, listing
     from phaselearn.determination.pipeline import determine_structure
-    from phaselearn.determination.reference import compared_with
+    from phaselearn.determination.reference import compared, read_atoms
     from phaselearn.files import write_whole
     from phaselearn.measured.readers import read_reflections
     from phaselearn.progress import show_progress
@@ -58,7 +60,6 @@ def _solve(config: DictConfig) -> None:
     check(config, "solve")
     quiet_libraries()
     show_progress(not config.quiet)
-    file, reference = _files(config)
     if not config.seconds > 0:
         raise UserError(f"seconds={config.seconds}: above 0 is needed, e.g. seconds=60")
     given = plain_values(config)
@@ -66,6 +67,7 @@ def _solve(config: DictConfig) -> None:
         file,
         **{key: given[key] for key in ("ins", "cell", "wavelength", "probe", "elements", "formula", "space_group")},
     )
+    published = read_atoms(reference, data.experiment.cell) if reference is not None else None
     folder = Path(HydraConfig.get().runtime.output_dir)
     values = {key: given[key] for key in given if key not in ("run", "quiet")}
     own = OmegaConf.create(values)
@@ -73,7 +75,7 @@ def _solve(config: DictConfig) -> None:
         write_whole(folder / CONFIG_FILE, OmegaConf.to_yaml(own).encode())
         name = Path(config.starts.run).name if "run" in config.starts else HydraConfig.get().runtime.choices["starts"]
         found = determine_structure(data, instantiate(config.search), name, config.seconds, _announce)
-        known = compared_with(reference, found) if reference is not None else None
+        known = compared(published, found) if published is not None else None
         write_solution(folder, found, known, typed_command("solve"))
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         print(f"{printable(file)}: {in_one_line(found)}")
@@ -90,6 +92,9 @@ def _files(config: DictConfig) -> tuple[Path, Path | None]:
         raise UserError(f"solve needs one file of reflections, `{_USAGE}`, or `phaselearn solve example=cod_2016452`")
     known = Path(config.reference) if config.reference is not None else None
     if config.example is None:
+        for path in (Path(config.file), *([known] if known is not None else [])):
+            if not path.exists():
+                raise UserError(f"{path} is not there: name a file that is, e.g. `{_USAGE}`")
         return Path(config.file), known
     folder = Path(measured.__file__).parent / "examples"
     name = choose(

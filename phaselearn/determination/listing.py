@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from phaselearn.determination.confidence import CONFIDENT
 from phaselearn.determination.determination import Determination
 from phaselearn.determination.reference import Comparison
@@ -43,12 +45,17 @@ def _measured(result: Determination) -> list[str]:
 
 def _laue(result: Determination) -> list[str]:
     head = f"{'Laue class':<22}{'R_int':>8}{'CC½':>8}{'pairs':>8}  verdict"
-    rows = [
-        f"{each.laue_class.name:<22}{each.statistics.r_int:>8.3f}{each.statistics.cc_half:>8.3f}{each.pairs:>8}  "
-        + ("chosen" if each is result.laue.chosen else each.verdict)
-        for each in result.laue.candidates[-_ROWS:]
-    ]
+    rows = []
+    for each in result.laue.candidates[-_ROWS:]:
+        figures = [_share(each.statistics.r_int), _share(each.statistics.cc_half), str(each.pairs)]
+        verdict = "chosen" if each is result.laue.chosen else each.verdict if each.pairs else "no pair to judge by"
+        rows.append(f"{each.laue_class.name:<22}" + "".join(f"{figure:>8}" for figure in figures) + f"  {verdict}")
     return [head, *rows, result.laue.reason]
+
+
+def _share(value: float) -> str:
+    """Return a figure of equivalents; a dash where there are none."""
+    return "–" if math.isnan(value) else f"{value:.3f}"
 
 
 def _candidates(result: Determination) -> list[str]:
@@ -68,7 +75,7 @@ def _verdict(result: Determination) -> list[str]:
     word = "solved" if result.solved else "not solved"
     lines = [
         f"{word}: confidence {result.confidence:.2f} (a structure counts as solved from {CONFIDENT} on), "
-        f"{counted_trials(len(result.trials))}, {result.seconds:.1f} s"
+        f"{counted_trials(len(result.trials))} from starts={result.starts}, search of {result.seconds:.1f} s"
     ]
     return lines if result.solved else [*lines, f"what may help: {advice(result)}"]
 

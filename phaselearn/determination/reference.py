@@ -44,15 +44,6 @@ class Comparison:
     matched: bool
 
 
-def compared_with(path: Path, result: Determination) -> Comparison | None:
-    """Compare the best candidate with a CIF; None where there is no candidate.
-
-    Raises:
-        UserError: the file is not a CIF with atoms, or its cell is not that of the reflections.
-    """
-    return compared(read_atoms(path, result.data.experiment.cell), result)
-
-
 def compared(known: Atoms, result: Determination) -> Comparison | None:
     """Compare the best candidate with the atoms of a published structure; None where there is no candidate."""
     best = result.best

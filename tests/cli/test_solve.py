@@ -159,3 +159,15 @@ def write_hkl(data: ReflectionData, path: Path) -> None:
     rows = zip(data.hkl.tolist(), data.intensity, data.sigma, strict=True)
     lines = [f"{h:4d}{k:4d}{index:4d}{value:8.2f}{sigma:8.2f}" for (h, k, index), value, sigma in rows]
     path.write_text("\n".join([*lines, f"{0:4d}{0:4d}{0:4d}{0:8.2f}{0:8.2f}", ""]))
+
+
+def test_a_reference_that_is_not_there_is_told_before_the_search_and_leaves_no_folder(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in (("my crystal.hkl", "reference=nowhere.cif"), ("nowhere.hkl",)):
+        assert call("solve", *words, "run=refused") == 2
+        assert "is not there" in capsys.readouterr().err.splitlines()[-1]
+        assert not (run.parent / "refused").exists()
+    (run.parent / "torn.cif").write_text("data_torn")
+    assert call("solve", "my crystal.hkl", "reference=torn.cif", "run=refused") == 2
+    assert "trial" not in capsys.readouterr().err
