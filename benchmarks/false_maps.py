@@ -1,9 +1,10 @@
-"""Why restarts of charge flipping agree on a false map: molecules of equal atoms in groups without a centre.
+"""Which phasing methods find molecules of equal atoms in groups without a centre, and on what false maps they agree.
 
-    OMP_NUM_THREADS=1 python benchmarks/false_maps.py [--count 12] [--searches 4] [--regime lab0.8]
+    OMP_NUM_THREADS=1 python benchmarks/false_maps.py [--count 6] [--searches 2] [--regime lab0.8]
+        [--starts flipping dual_space]
 
 Takes random molecular crystals in P 2₁ and P 2₁2₁2₁, with C, N and O alone, and as many in P 2₁/c for comparison. Each
-gets several searches by charge flipping, and one by cctbx if that is installed. A search is false if its correlation is
+gets several searches by each method, and one by cctbx if that is installed. A search is false if its correlation is
 below 0.7, and it agrees if two of its restarts do (0.95). `centring` is the highest correlation of a map with its
 inverse over all shifts: 1 for a map with a centre of inversion. Prints one line a figure.
 """
@@ -11,6 +12,7 @@ inverse over all shifts: 1 for a map with a centre of inversion. Prints one line
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 
@@ -38,6 +40,7 @@ GROUPS = {"P 2₁": 4, "P 2₁2₁2₁": 19, "P 2₁/c": 14}
 ATOMS = (23, 54)  # of a molecule, hydrogen not counted
 SOLVED, FALSE, AGREES = 0.9, 0.7, 0.95
 CCTBX_SECONDS = 10.0
+KINDS = ("right", "nearly right", "false", "false, agreeing")
 
 
 def crystals(group: int, count: int) -> Iterator[Crystal]:
@@ -64,50 +67,60 @@ def centring(factors: Tensor) -> Tensor:
 def main() -> None:
     """Search, and say what false maps are like."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=12, help="number of crystals of each space group")
-    parser.add_argument("--searches", type=int, default=4, help="number of searches of each crystal")
+    parser.add_argument("--count", type=int, default=6, help="number of crystals of each space group")
+    parser.add_argument("--searches", type=int, default=2, help="number of searches of each crystal")
     parser.add_argument("--regime", default="lab0.8")
+    parser.add_argument("--starts", nargs="+", default=["flipping", "dual_space"], help="options of conf/starts")
     options = parser.parse_args()
     state_machine()
     figures = Figures()
     folder = config_directory()
-    flipping = instantiate(composed_option(folder, "starts", "flipping"))
+    methods = {name: instantiate(composed_option(folder, "starts", name)) for name in options.starts}
     observation = {options.regime: {"observation": options.regime}}
     regime = regime_from(folder, options.regime, observation)
-    for name, number in GROUPS.items():
-        taken = list(crystals(number, options.count))
-        kinds: dict[str, list[float]] = {"right": [], "nearly right": [], "false": [], "false, agreeing": []}
+    for group, number in GROUPS.items():
+        kinds: dict[str, dict[str, list[float]]] = {name: {kind: [] for kind in KINDS} for name in methods}
+        solved = dict.fromkeys([*methods, "cctbx"], 0)
+        seconds = dict.fromkeys(methods, 0.0)
         true_centring = []
-        ours, theirs = [], []
+        taken = list(crystals(number, options.count))
         for _, batch in batches(taken, regime, InputPreparation(), frozenset(), 1, 0):
             observed = observed_of(batch, regime.definition)
-            found = flipping(observed, batch["row"].tolist(), 0, range(options.searches))
-            right = []
-            for which in range(options.searches):
-                factors = found.factors[which : which + 1]
-                reached = correlation(factors, observed, batch, regime)
-                right.append(reached >= SOLVED)
-                agrees = found.agreement is not None and found.agreement[which] >= AGREES
-                wrong = "false, agreeing" if agrees else "false"
-                kind = "right" if right[-1] else "nearly right" if reached >= FALSE else wrong
-                kinds[kind].append(centring(factors).item())
-            ours.append(any(right))
             true_centring.append(centring(true_factors(observed, batch)).item())
+            for name, method in methods.items():
+                began = time.process_time()
+                found = method(observed, batch["row"].tolist(), 0, range(options.searches))
+                seconds[name] += time.process_time() - began
+                best = 0.0
+                for which in range(options.searches):
+                    factors = found.factors[which : which + 1]
+                    reached = correlation(factors, observed, batch, regime)
+                    best = max(best, reached)
+                    agrees = found.agreement is not None and found.agreement[which] >= AGREES
+                    kinds[name][kind_of(reached, agrees)].append(centring(factors).item())
+                solved[name] += best >= FALSE
             if find_spec("iotbx") is not None:
                 factors, _ = cctbx_phases(observed, batch["row"].tolist(), CCTBX_SECONDS)
-                theirs.append(correlation(factors, observed, batch, regime) >= SOLVED)
-        figures.state(f"{name}, crystals", len(taken))
-        figures.state(f"{name}, solved by one of {options.searches} searches", sum(ours))
-        if theirs:
-            figures.state(f"{name}, solved by cctbx in {CCTBX_SECONDS:g} s", sum(theirs))
-            missed = sum(other and not own for own, other in zip(ours, theirs, strict=True))
-            figures.state(f"{name}, solved by cctbx alone", missed)
-        figures.state(f"{name}, median centring of the true maps", float(np.median(true_centring)))
-        for kind, values in kinds.items():
-            figures.state(f"{name}, searches that are {kind}", len(values))
-            if values:
-                figures.state(f"{name}, median centring of these", float(np.median(values)))
+                solved["cctbx"] += correlation(factors, observed, batch, regime) >= FALSE
+        figures.state(f"{group}, crystals", len(taken))
+        figures.state(f"{group}, median centring of the true maps", float(np.median(true_centring)))
+        if find_spec("iotbx") is not None:
+            figures.state(f"{group}, cctbx in {CCTBX_SECONDS:g} s, right or nearly right", solved["cctbx"])
+        for name in methods:
+            figures.state(f"{group}, {name}, right or nearly right in {options.searches} searches", solved[name])
+            figures.state(f"{group}, {name}, seconds a search", seconds[name] / options.searches / len(taken))
+            for kind, values in kinds[name].items():
+                if values:
+                    figures.state(f"{group}, {name}, searches that are {kind}", len(values))
+                    figures.state(f"{group}, {name}, median centring of these", float(np.median(values)))
     figures.finish()
+
+
+def kind_of(correlation: float, agrees: bool) -> str:
+    """Return the kind of a search with this map correlation, of which two restarts agree or not."""
+    if correlation >= FALSE:
+        return "right" if correlation >= SOLVED else "nearly right"
+    return "false, agreeing" if agrees else "false"
 
 
 def true_factors(observed: Observed, batch: Batch) -> Tensor:
