@@ -186,8 +186,10 @@ def test_progress_is_lines_where_there_is_no_terminal(plain_and_told: tuple[Path
     run, done = plain_and_told
     first = next(float(row["val/median_cc"]) for row in metric_rows(run) if "val/median_cc" in row)
     lines = [line for line in done.stderr.splitlines() if line.startswith("epoch ")]
-    assert len(lines) == 2
-    assert lines[0].startswith(f"epoch 1 of 2, step 6, val/median_cc {first:.3f}, ")
+    # One after each step, and one after each validation, since no time has to pass between two lines.
+    assert len(lines) == 2 * (6 + 1)
+    assert lines[0].startswith("epoch 1 of 2, step 1, ")
+    assert lines[6].startswith(f"epoch 1 of 2, step 6, val/median_cc {first:.3f}, ")
     assert "━" not in done.stdout + done.stderr
 
 
