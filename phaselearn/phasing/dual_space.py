@@ -7,14 +7,13 @@ equal atoms in groups without a centre of inversion, where charge flipping ends 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from phaselearn.crystal.lattice import inverse_d_squared
-from phaselearn.crystal.layout import Shape, miller_box
+from phaselearn.crystal.layout import Shape, miller_box, shape_of
 from phaselearn.crystal.observed import MAP_B_ISO
 from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement, map_of, power, transform
 
@@ -79,7 +78,7 @@ class DualSpace:
             density = map_of(factors * size)
             kept = None
             if cycle < self.iterations - _WHOLE:
-                kept = _random_field(density.shape[1:], (round_number, cycle)).to(density) >= self.omitted
+                kept = _random_field(shape_of(density), round_number, cycle).to(density) >= self.omitted
             factors = constraint.apply(transform(highest_peaks(density, constraint.peaks, kept)))
         return factors
 
@@ -103,14 +102,17 @@ def highest_peaks(density: Tensor, count: Tensor, kept: Tensor | None = None) ->
 
 
 def _highest_around(density: Tensor) -> Tensor:
-    """Return the highest value within two voxels along each axis, by two steps of one voxel."""
+    """Return the highest value within two voxels along each axis, by two steps of one voxel.
+
+    `max_pool3d` of a padded map gives the same and takes 19 times as long.
+    """
     for axis in (1, 2, 3):
         for _ in range(2):
             density = torch.maximum(density, torch.maximum(density.roll(1, axis), density.roll(-1, axis)))
     return density
 
 
-def _random_field(shape: Shape | Sequence[int], numbers: tuple[int, int]) -> Tensor:
+def _random_field(shape: Shape, round_number: int, cycle: int) -> Tensor:
     """Return random numbers in [0, 1) on a grid. They depend on the cycle alone, so never on the batch."""
-    generator = torch.Generator().manual_seed(numbers[0] << 20 | numbers[1])
-    return torch.rand(tuple(shape), generator=generator)
+    generator = torch.Generator().manual_seed(round_number << 20 | cycle)
+    return torch.rand(shape, generator=generator)

@@ -3,7 +3,6 @@
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
@@ -13,7 +12,7 @@ from phaselearn.crystal.layout import friedel_mate, miller_indices
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.phasing.charge_flipping import ChargeFlipping, quarter_turn, weakest
-from phaselearn.phasing.dual_space import DualSpace, highest_peaks
+from phaselearn.phasing.dual_space import DualSpace
 from phaselearn.phasing.figures_of_merit import inversion, likeness, overlap, peakiness, r_factor, skewness
 from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement, map_of, power, resized, transform
 from phaselearn.phasing.projections import eliminate_low_density, keep_largest, threshold
@@ -282,41 +281,3 @@ def test_the_order_of_the_axes_does_not_matter(crystals):
         solution = search(observed, METHODS["raar"], PLAN, 0, range(4))
         judgement, _ = judge(solution.factors, observed, numbers, where)
         assert judgement.solved.all()
-
-
-def test_peaks_are_the_highest_voxels_of_their_surroundings():
-    """Beside loops over all voxels; maps wrap around."""
-    density = torch.randn(2, 8, 10, 6, generator=torch.Generator().manual_seed(0))
-    found = highest_peaks(density, torch.tensor([3, 2]), None)
-    for row, count in ((0, 3), (1, 2)):
-        around = range(-2, 3)
-        heights = {}
-        for place in np.ndindex(8, 10, 6):
-            near = [
-                density[row, (place[0] + i) % 8, (place[1] + j) % 10, (place[2] + k) % 6]
-                for i in around
-                for j in around
-                for k in around
-            ]
-            if density[row][place] == max(near) > 0:
-                heights[place] = density[row][place].item()
-        highest = dict(sorted(heights.items(), key=lambda peak: -peak[1])[:count])
-        assert {tuple(place) for place in found[row].nonzero().tolist()} == set(highest)
-        for place, height in highest.items():
-            assert found[row][place] == height
-    kept = torch.zeros(8, 10, 6, dtype=torch.bool)
-    assert not highest_peaks(density, torch.tensor([3, 2]), kept).any()
-
-
-def test_dual_space_reads_the_normalised_amplitudes_of_point_atoms(measurement, crystals):
-    """|F| of point atoms, without the blur, has a mean square of 1; a peak for each 20 Å³."""
-    lattice, _, _ = crystals
-    method = METHODS["dual_space"]
-    constraint = replace(method, least_e=0.0).constraint(measurement)
-    amplitude = observe(crystals).amplitude[..., : SIZE // 2 + 1]
-    mean = amplitude.square().sum((1, 2, 3)) / measurement.measured.sum((1, 2, 3))
-    normalised = amplitude / mean.sqrt()[:, None, None, None]
-    torch.testing.assert_close(constraint.strong, normalised[..., : SIZE // 2 + 1], rtol=1e-3, atol=1e-3)
-    assert constraint.peaks.tolist() == (lattice.det().abs() / 20).round().int().tolist()
-    strong = method.constraint(measurement).strong
-    assert ((strong == 0) | (strong >= 1)).all()
