@@ -9,9 +9,8 @@ from typing import Any
 import pytorch_lightning as pl
 
 from phaselearn.errors import UserError, closest
+from phaselearn.metrics.default import METRIC
 
-# These compare runs that were judged by different metrics, or that name none.
-METRIC, DIRECTION = "val/median_cc", "max"
 # {metric: the same metric of the map with all phases zero}; the metrics of subsets begin with these names.
 _FLOORS = {"val/median_cc": "val/floor", "val/solved": "val/floor_solved"}
 

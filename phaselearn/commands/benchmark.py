@@ -52,7 +52,7 @@ def _benchmark(config: DictConfig) -> None:
     from phaselearn.commands.console import quiet_libraries
     from phaselearn.commands.settings import check
     from phaselearn.files import write_whole
-    from phaselearn.report.run import git_commit
+    from phaselearn.report.commit import git_commit
 
     check(config, "benchmark")
     quiet_libraries()

@@ -51,7 +51,7 @@ def run_facts(config: dict[str, Any]) -> dict[str, Any]:
     """Return the resolved configuration with the commit and the chosen options (a resumed run has none)."""
     from hydra.core.hydra_config import HydraConfig
 
-    from phaselearn.report.run import git_commit
+    from phaselearn.report.commit import git_commit
 
     chosen = {
         group: option

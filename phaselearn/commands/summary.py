@@ -10,7 +10,7 @@ from phaselearn.quoting import command, printable, setting
 
 if TYPE_CHECKING:
     from phaselearn.callbacks.objective import Objective
-    from phaselearn.report.content import ResultRow
+    from phaselearn.report.results import ResultRow
 
 
 def print_summary(folder: Path, rows: Sequence[ResultRow], quiet: bool) -> None:
@@ -20,7 +20,7 @@ def print_summary(folder: Path, rows: Sequence[ResultRow], quiet: bool) -> None:
         return
     from rich.console import Console
 
-    from phaselearn.report.run import REPORT_FILE
+    from phaselearn.report.run_files import REPORT_FILE
     from phaselearn.report.terminal import results_table
 
     if rows:

@@ -111,7 +111,8 @@ def _fit_and_judge(
     from phaselearn.commands.trainer import build_trainer
     from phaselearn.files import write_whole
     from phaselearn.report.option_names import OPTIONS_FILE, name_of, read_options, write_options
-    from phaselearn.report.run import COMMAND_FILE, write_command, write_run, write_training_set
+    from phaselearn.report.run import write_run, write_training_set
+    from phaselearn.report.run_files import COMMAND_FILE, write_command
     from phaselearn.report.run_folders import PRUNED_FILE
     from phaselearn.tracking.tracker import EpochStarts, trackers
 

@@ -23,9 +23,10 @@ from phaselearn.report.comparison_tables import (
     symmetry_cells,
     vector_cells,
 )
-from phaselearn.report.content import FLOOR_METHOD, ResultRow, ShownCrystal
+from phaselearn.report.content import ShownCrystal
 from phaselearn.report.curves import Curves
 from phaselearn.report.patterns import displayed_pattern
+from phaselearn.report.results import FLOOR_METHOD, ResultRow
 from phaselearn.report.surfaces import THRESHOLD, atoms_in_cell, drawing_shape
 from phaselearn.report.terminal import LEGEND, by_subset, cells, counting_note, number, percent
 

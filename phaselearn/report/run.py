@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +19,17 @@ from phaselearn.files import write_csv, write_whole
 from phaselearn.metrics.phasing import summarise
 from phaselearn.models.base import DensityModel
 from phaselearn.progress import announce, is_watched
-from phaselearn.quoting import command
+from phaselearn.report.commit import git_commit
 from phaselearn.report.comparison_tables import comparison_markdown, symmetry_rows, vector_rows
-from phaselearn.report.content import ResultRow
 from phaselearn.report.curves import read_curves
 from phaselearn.report.figures import write_figures
 from phaselearn.report.named_crystals import cell_of_named, named_loader
 from phaselearn.report.observation_text import observation_text
 from phaselearn.report.page import write_page
+from phaselearn.report.results import ResultRow
+from phaselearn.report.run_files import CRYSTALS_FILE, NAMED_FILE, REPORT_FILE, RESULTS_FILE
 from phaselearn.report.showcase import choose_by_rank, show_crystals
 from phaselearn.report.volumes import write_ccp4, write_cube
-
-RESULTS_FILE = "results.csv"
-CRYSTALS_FILE = "crystals.csv"
-NAMED_FILE = "also_shown.csv"
-REPORT_FILE = "report.html"
-COMMAND_FILE = "command.txt"
 
 
 def judge_methods(
@@ -182,13 +176,6 @@ def write_training_set(path: Path, data: PairDataModule) -> None:
     write_whole(path, json.dumps(seen).encode())
 
 
-def write_command(path: Path, overrides: Sequence[str]) -> None:
-    """Write the command that repeats the training, without the run folder; a resumed run keeps its first command."""
-    if not path.exists():
-        kept = [override for override in overrides if override.partition("=")[0] != "run"]
-        write_whole(path, f"{command('phaselearn train', *kept)}\n".encode())
-
-
 def _crystal_rows(judged: Mapping[str, dict[str, Tensor]], dataset: PairDataset) -> list[dict[str, Any]]:
     store = dataset.store
     return [
@@ -207,18 +194,3 @@ def _crystal_rows(judged: Mapping[str, dict[str, Tensor]], dataset: PairDataset)
 def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
     if rows:
         write_csv(path, rows, list(rows[0]))
-
-
-def git_commit() -> str:
-    """Return the commit of this checkout, with a mark if files have changed since."""
-    place = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", "-C", place, *arguments], capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    try:
-        return git("rev-parse", "--short=12", "HEAD") + (" with changes" if git("status", "--porcelain") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "not a git checkout"

@@ -15,10 +15,10 @@ from phaselearn.errors import UserError
 from phaselearn.failures import FAILED_FILE, read_failure
 from phaselearn.plain_yaml import read_plain
 from phaselearn.quoting import command, one_line, printable, setting
-from phaselearn.report.content import ResultRow
 from phaselearn.report.curves import Curves, read_curves
 from phaselearn.report.option_names import OPTIONS_FILE, read_options
-from phaselearn.report.run import COMMAND_FILE, CRYSTALS_FILE, REPORT_FILE, RESULTS_FILE
+from phaselearn.report.results import ResultRow
+from phaselearn.report.run_files import COMMAND_FILE, CRYSTALS_FILE, REPORT_FILE, RESULTS_FILE
 from phaselearn.report.run_records import BrokenRun, RunRecord, settings_of
 
 CONFIG_FILE = "config.yaml"

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from phaselearn.callbacks.objective import DIRECTION, METRIC
 from phaselearn.failures import Failure
+from phaselearn.metrics.default import DIRECTION, METRIC
 from phaselearn.quoting import printable
-from phaselearn.report.content import FLOOR_METHOD, ResultRow
 from phaselearn.report.curves import Curves
 from phaselearn.report.option_names import name_of
+from phaselearn.report.results import FLOOR_METHOD, ResultRow
 
 # These keys say nothing about what was trained, or repeat another key.
 _NOT_SETTINGS = ("data.name", "data.seed", "data.store", "data.build.folder", "evaluation", "logger")

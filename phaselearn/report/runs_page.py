@@ -11,7 +11,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from markupsafe import Markup
 
-from phaselearn.callbacks.objective import DIRECTION, METRIC
+from phaselearn.metrics.default import DIRECTION, METRIC
 from phaselearn.report.plain_table import PlainTable
 from phaselearn.report.rendering import drawable, link, write_page
 from phaselearn.report.run_curves import draw_curves

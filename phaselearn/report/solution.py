@@ -11,7 +11,7 @@ from phaselearn.determination.determination import Determination
 from phaselearn.determination.listing import listing
 from phaselearn.determination.reference import Comparison
 from phaselearn.files import write_whole
-from phaselearn.report.run import git_commit
+from phaselearn.report.commit import git_commit
 from phaselearn.report.solve_page import write_solve_page
 from phaselearn.structure.writers.folder import write_solution as write_structure
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 from phaselearn.quoting import markdown_text
-from phaselearn.report.content import ResultRow
 from phaselearn.report.markdown_table import markdown_table
 from phaselearn.report.plain_table import PlainTable
+from phaselearn.report.results import ResultRow
 
 COLUMNS = ("method", "n", "solved", "strict", "CC", "gain", "Δφ")
 LEGEND = "CC, gain, Δφ: medians. Solved: CC ≥ 0.90; strict: and the atoms found."

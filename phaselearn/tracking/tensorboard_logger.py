@@ -12,8 +12,9 @@ from matplotlib.image import imread
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from phaselearn.report.content import ResultRow, ShownCrystal
+from phaselearn.report.content import ShownCrystal
 from phaselearn.report.figures import crystal_picture
+from phaselearn.report.results import ResultRow
 from phaselearn.report.terminal import results_markdown
 from phaselearn.tracking.packages import require
 from phaselearn.tracking.tracker import StoreFacts, Tracker

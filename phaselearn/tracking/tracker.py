@@ -11,7 +11,8 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import Logger
 
-from phaselearn.report.content import ResultRow, ShownCrystal
+from phaselearn.report.content import ShownCrystal
+from phaselearn.report.results import ResultRow
 
 
 @dataclass(frozen=True)

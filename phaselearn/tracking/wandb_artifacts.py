@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from phaselearn.report.content import ResultRow
+from phaselearn.report.results import ResultRow
 from phaselearn.tracking.tracker import StoreFacts
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from phaselearn.errors import UserError
 from phaselearn.files import write_whole
 from phaselearn.quoting import command
-from phaselearn.report.content import ResultRow, ShownCrystal
+from phaselearn.report.content import ShownCrystal
 from phaselearn.report.figures import crystal_picture, figures_by_kind
+from phaselearn.report.results import ResultRow
 from phaselearn.tracking.packages import require
 from phaselearn.tracking.tracker import StoreFacts, Tracker
 

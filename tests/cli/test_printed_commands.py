@@ -18,7 +18,7 @@ from phaselearn.data.store.damage import check_schema, repair_command
 from phaselearn.data.store.location import open_storage
 from phaselearn.errors import UserError
 from phaselearn.report.curves import read_curves
-from phaselearn.report.run import write_command
+from phaselearn.report.run_files import write_command
 from phaselearn.report.run_folders import command_of
 
 PLACES = ("it's", "s?a b", 'a"b  c', "a#b%20c", "a,b=[c](d)", "-x", "結晶 é", "a\\")

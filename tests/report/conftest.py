@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from report_samples import lattice_of, shown
 
-from phaselearn.report.content import ResultRow, ShownCrystal
+from phaselearn.report.content import ShownCrystal
 from phaselearn.report.curves import Curves, Series
+from phaselearn.report.results import ResultRow
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from plotly.offline import get_plotlyjs
 
-from phaselearn.report.content import ResultRow, ShownCrystal
+from phaselearn.report.content import ShownCrystal
 from phaselearn.report.curves import Curves, Series
 from phaselearn.report.page import write_page
+from phaselearn.report.results import ResultRow
 
 VOID = {"meta", "input", "br", "link", "img"}
 

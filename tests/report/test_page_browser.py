@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from browser import drive, needs_chromium
 
-from phaselearn.report.content import ResultRow, ShownCrystal
+from phaselearn.report.content import ShownCrystal
 from phaselearn.report.curves import Curves
 from phaselearn.report.page import write_page
+from phaselearn.report.results import ResultRow
 
 pytestmark = needs_chromium
 

@@ -13,10 +13,10 @@ import yaml
 from browser import drive, needs_chromium
 
 from phaselearn.errors import UserError
-from phaselearn.report.content import ResultRow
-from phaselearn.report.run import write_command
+from phaselearn.report.results import ResultRow
 from phaselearn.report.run_comparison import compared_crystals, write_comparison_page
 from phaselearn.report.run_curves import draw_curves
+from phaselearn.report.run_files import write_command
 from phaselearn.report.run_folders import find_runs
 from phaselearn.report.run_records import RunRecord, differing_settings
 from phaselearn.report.runs_page import best_run, write_runs_page

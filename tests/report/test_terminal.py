@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from phaselearn.report.content import ResultRow
+from phaselearn.report.results import ResultRow
 from phaselearn.report.terminal import number, results_markdown, results_table
 
 
