@@ -46,8 +46,8 @@ LAYERS = (
 )
 # Packages and modules of phaselearn/data/, in the same order.
 ROOMS = (
-    *("formula", "structures", "admission", "split", "pairs", "processes", "screening", "batch", "sphere_pairs"),
-    *("preparation", "sources", "store", "build", "loading", "datamodule"),
+    *("formula", "structures", "admission", "split", "pairs", "pair_maps", "processes", "screening", "batch"),
+    *("sphere_pairs", "preparation", "sources", "store", "build", "loading", "datamodule"),
 )
 MODULES = {
     ".".join(("phaselearn", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path

@@ -13,7 +13,7 @@ from phaselearn.crystal.lattice import inverse_d_squared, volume
 from phaselearn.crystal.layout import Shape, miller_box
 from phaselearn.crystal.observed import box_for
 from phaselearn.crystal.structure_factors import structure_factors
-from phaselearn.data.pairs import pad_atoms
+from phaselearn.data.pair_maps import pad_atoms
 from phaselearn.data.structures import Crystal
 
 _CRYSTALS_AT_ONCE = 64

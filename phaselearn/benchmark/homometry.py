@@ -18,7 +18,7 @@ from phaselearn.crystal.judgement import true_map_factors, with_phases_of
 from phaselearn.crystal.layout import miller_box
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.structure_factors import structure_factors
-from phaselearn.data.pairs import pad_atoms
+from phaselearn.data.pair_maps import pad_atoms
 from phaselearn.data.structures import Crystal
 from phaselearn.phasing.laue import rotations
 

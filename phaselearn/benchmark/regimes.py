@@ -16,7 +16,8 @@ from phaselearn.crystal.layout import Shape, inside_nyquist, miller_box
 from phaselearn.crystal.sphere import Sphere, sphere_box
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.data.batch import Batch, crystals_of_batch, map_batch
-from phaselearn.data.pairs import PairDefinition, make_intensity, pad_atoms, pad_displacements
+from phaselearn.data.pair_maps import make_intensity, pad_atoms, pad_displacements
+from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.preparation.joining import joined
 from phaselearn.data.preparation.observation import ObservationModel
 from phaselearn.data.preparation.preparation import measured_batch

@@ -11,12 +11,10 @@ import math
 import torch
 from torch import Tensor
 
+from phaselearn.crystal.choices import WEIGHTS
 from phaselearn.crystal.lattice import inverse_d_squared, metric, reciprocal, volume
 from phaselearn.crystal.layout import BOX, Indices, Shape, inside_nyquist, miller_box, resized, shape_from, shape_of
 from phaselearn.crystal.structure_factors import along_axes, geometric_sum
-
-WEIGHTS = ("atomic_number", "unit")
-SAMPLINGS = ("point", "band_limited")
 
 # Farther out, an atom has less than exp(−5.5²/2) = 3e-7 of its height, which is near the rounding of float32.
 CUTOFF_IN_SIGMA = 5.5

@@ -17,13 +17,14 @@ import torch
 from torch import Tensor
 
 from phaselearn.crystal.alignment import Alignment, align
+from phaselearn.crystal.choices import SCATTERING
 from phaselearn.crystal.density import map_from_structure_factors
 from phaselearn.crystal.layout import friedel_mate, in_parts, inside_nyquist, miller_box, shape_of
 from phaselearn.crystal.minimum_image import minimum_image_distance
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.peaks import find_peaks, fourier_upsample
 from phaselearn.crystal.rows import Rows
-from phaselearn.crystal.scattering import SCATTERING, Scattering
+from phaselearn.crystal.scattering import Scattering
 from phaselearn.crystal.structure_factors import structure_factors
 
 HARD_BELOW = 0.9  # phase-zero floor below which a crystal counts as hard

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-LAYOUTS = ("octant", "full", "sphere")
+from phaselearn.crystal.choices import LAYOUTS
 
 Shape = tuple[int, int, int]
 BOX = (-3, -2, -1)  # the axes of a box or map, after any others

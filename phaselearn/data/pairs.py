@@ -1,34 +1,24 @@
-"""One pair: the diffraction pattern and the density of a crystal, as a data configuration defines them."""
+"""The definition of a pair, the diffraction pattern and the density of a crystal, as a data configuration gives it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from phaselearn.crystal.cartesian import cartesian_band_limited_density, cartesian_gaussian_density
-from phaselearn.crystal.density import SAMPLINGS, WEIGHTS, band_limited_density, gaussian_density
-from phaselearn.crystal.layout import LAYOUTS, Shape, held_reflections, miller_indices
-from phaselearn.crystal.scattering import SCATTERING
-from phaselearn.crystal.sphere import MOST_POINTS, Sphere, sphere_box
-from phaselearn.crystal.structure_factors import structure_factors
-from phaselearn.data.structures import Crystal
+from phaselearn.crystal.choices import LAYOUTS, SAMPLINGS, SCATTERING, WEIGHTS
 from phaselearn.errors import UserError, choose
+
+# A configuration is checked and shown without torch, which takes seconds to import.
+if TYPE_CHECKING:
+    import numpy as np
+
+    from phaselearn.crystal.layout import Shape
+    from phaselearn.crystal.sphere import Sphere
 
 FRAMES = ("fractional", "cartesian")
 _FINEST, _COARSEST = 0.3, 10.0  # Å, resolutions of a sphere
-
-_DENSITY = {
-    ("fractional", "point"): gaussian_density,
-    ("fractional", "band_limited"): band_limited_density,
-    ("cartesian", "point"): cartesian_gaussian_density,
-    ("cartesian", "band_limited"): cartesian_band_limited_density,
-}
 
 
 @dataclass(frozen=True)
@@ -141,6 +131,8 @@ class PairDefinition:
         Raises:
             ValueError: the layout is another.
         """
+        from phaselearn.crystal.sphere import Sphere
+
         return Sphere.of(lattice, self.finest)
 
     @property
@@ -156,6 +148,8 @@ class PairDefinition:
 
     def may_list(self, lattice: np.ndarray) -> bool:
         """Return whether the box of a crystal, from its lattice (3, 3) in Å, is not too large to be worked with."""
+        from phaselearn.crystal.sphere import MOST_POINTS, sphere_box
+
         return self.resolution is None or math.prod(sphere_box(lattice, self.resolution)) <= MOST_POINTS
 
     def list_length(self, lattice: np.ndarray) -> int:
@@ -195,68 +189,3 @@ class PairDefinition:
 def _refused(key: str, given: float | None, needed: str, example: float) -> UserError:
     key = f"data.definition.{key}"
     return UserError(f"{key}={given}: {needed} is needed, e.g. {key}={example}")
-
-
-def pad_atoms(crystals: Sequence[Crystal]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return lattices (B, 3, 3), atomic numbers (B, A), padded with 0, and positions (B, A, 3), in float64."""
-    most = max((len(crystal.numbers) for crystal in crystals), default=0)
-    numbers = np.zeros((len(crystals), most), dtype=np.int64)
-    positions = np.zeros((len(crystals), most, 3))
-    for row, crystal in enumerate(crystals):
-        numbers[row, : len(crystal.numbers)] = crystal.numbers
-        positions[row, : len(crystal.numbers)] = crystal.positions
-    lattice = np.stack([crystal.lattice for crystal in crystals])
-    return torch.from_numpy(lattice), torch.from_numpy(numbers), torch.from_numpy(positions)
-
-
-def pad_displacements(crystals: Sequence[Crystal]) -> Tensor | None:
-    """Return U of each atom in Å², (B, A) float64, NaN where a crystal gives none; None where no crystal gives any."""
-    if all(crystal.u_iso is None for crystal in crystals):
-        return None
-    most = max(len(crystal.numbers) for crystal in crystals)
-    u_iso = np.full((len(crystals), most), np.nan)
-    for row, crystal in enumerate(crystals):
-        if crystal.u_iso is not None:
-            # Padding is at rest: it does not scatter, and a model may read it.
-            u_iso[row] = 0.0
-            u_iso[row, : len(crystal.numbers)] = crystal.u_iso
-    return torch.from_numpy(u_iso)
-
-
-def make_pairs(
-    lattice: Tensor, numbers: Tensor, positions: Tensor, definition: PairDefinition, shape: Shape | None = None
-) -> tuple[Tensor, Tensor]:
-    """Compute the pairs of a batch of crystals on one box.
-
-    Args:
-        lattice: lattices (B, 3, 3) in Å.
-        numbers: atomic numbers (B, A), 0 for padding.
-        positions: fractional positions (B, A, 3).
-        definition: definition of the pairs.
-        shape: n₁, n₂, n₃ of the box; None for the N³ of the definition.
-
-    Returns:
-        Intensities (B, n₁, n₂, n₃) in electrons² and densities (B, n₁, n₂, n₃) in electrons/Å³, both in the precision
-        of `lattice`, with all that the box can hold.
-    """
-    atoms = lattice, numbers, positions
-    return make_intensity(*atoms, definition, shape), make_density(*atoms, definition, shape)
-
-
-def make_intensity(
-    lattice: Tensor, numbers: Tensor, positions: Tensor, definition: PairDefinition, shape: Shape | None = None
-) -> Tensor:
-    """Compute the intensities alone; arguments and result as in `make_pairs`."""
-    shape = shape or definition.box()
-    h, k, l = (miller_indices(definition.layout, size) for size in shape)  # noqa: E741
-    factors = structure_factors(lattice, numbers, positions, (h, k, l), definition.scattering, definition.b_iso)
-    intensity = factors.real.square() + factors.imag.square()
-    return intensity.mul_(held_reflections(definition.layout, shape, lattice.device))
-
-
-def make_density(
-    lattice: Tensor, numbers: Tensor, positions: Tensor, definition: PairDefinition, shape: Shape | None = None
-) -> Tensor:
-    """Compute the densities alone; arguments and result as in `make_pairs`."""
-    density = _DENSITY[definition.frame, definition.sampling]
-    return density(lattice, numbers, positions, shape or definition.box(), definition.sigma, definition.weight)

@@ -14,7 +14,7 @@ from torch import Tensor
 from phaselearn.crystal.minimum_image import minimum_image_distance
 from phaselearn.crystal.scattering import Scattering, unknown_elements
 from phaselearn.data.admission import refusal
-from phaselearn.data.pairs import pad_atoms
+from phaselearn.data.pair_maps import pad_atoms
 from phaselearn.data.structures import Crystal, Unusable
 
 SHORTEST_DISTANCE = 0.5  # Å

@@ -11,7 +11,8 @@ from phaselearn.crystal.layout import Indices, Shape, miller_box
 from phaselearn.crystal.sphere import Sphere
 from phaselearn.crystal.structure_factors import geometric_sum, structure_factors
 from phaselearn.data.batch import Batch
-from phaselearn.data.pairs import PairDefinition, pad_atoms
+from phaselearn.data.pair_maps import pad_atoms
+from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.structures import Crystal
 
 

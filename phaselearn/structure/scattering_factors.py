@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from phaselearn.crystal.scattering import SCATTERING, form_factors
+from phaselearn.crystal.choices import SCATTERING
+from phaselearn.crystal.scattering import form_factors
 
 _HC = 12398.4198  # eV Å
 _FIRST_WIDTHS = (0.5, 3.0, 15.0, 60.0)  # Å², of Gaussians that are fitted

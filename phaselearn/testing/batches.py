@@ -7,7 +7,8 @@ from torch import Tensor
 
 from phaselearn.crystal.layout import Shape
 from phaselearn.data.batch import Batch, crystals_of_batch
-from phaselearn.data.pairs import PairDefinition, make_pairs
+from phaselearn.data.pair_maps import make_pairs
+from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.preparation.observation import Observation
 from phaselearn.data.preparation.preparation import measured_batch
 

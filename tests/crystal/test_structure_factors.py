@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from phaselearn.crystal import structure_factors as module
+from phaselearn.crystal.choices import SCATTERING
 from phaselearn.crystal.lattice import inverse_d_squared
 from phaselearn.crystal.layout import Indices, miller_box, miller_indices
-from phaselearn.crystal.scattering import SCATTERING, Scattering, unknown_elements
+from phaselearn.crystal.scattering import Scattering, unknown_elements
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.errors import UserError
 from tests.conftest import random_crystals

@@ -14,7 +14,7 @@ from phaselearn.data.build.configured_store import ConfiguredStore
 from phaselearn.data.build.store_build import build_store
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.loading.loading import Loading
-from phaselearn.data.pairs import make_pairs
+from phaselearn.data.pair_maps import make_pairs
 from phaselearn.data.preparation.augmentation import Augmentation
 from phaselearn.data.preparation.observation import Observation
 from phaselearn.data.preparation.preparation import Preparation

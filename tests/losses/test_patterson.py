@@ -8,7 +8,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from phaselearn.crystal.density import band_limited_density
-from phaselearn.data.pairs import PairDefinition, make_pairs
+from phaselearn.data.pair_maps import make_pairs
+from phaselearn.data.pairs import PairDefinition
 from phaselearn.losses.patterson import Patterson
 from phaselearn.models.mlp import MultilayerPerceptron
 from tests.conftest import OCTANT, random_crystals

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from phaselearn.crystal.choices import SCATTERING
 from phaselearn.crystal.judgement import atoms_found, judge
 from phaselearn.crystal.layout import miller_indices
-from phaselearn.crystal.scattering import SCATTERING, Scattering
+from phaselearn.crystal.scattering import Scattering
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.data.batch import Batch
 from phaselearn.metrics.phasing import PhasingMetric, observed_of, predicted_factors, summarise

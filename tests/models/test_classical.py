@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from phaselearn.crystal.judgement import judge
-from phaselearn.data.pairs import PairDefinition, make_pairs
+from phaselearn.data.pair_maps import make_pairs
+from phaselearn.data.pairs import PairDefinition
 from phaselearn.losses.mse import MeanSquaredError
 from phaselearn.metrics.phasing import observed_of, predicted_factors
 from phaselearn.models.charge_flipping import ChargeFlippingModel

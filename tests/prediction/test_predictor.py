@@ -9,7 +9,7 @@ from torch import Tensor
 
 from phaselearn.benchmark.regimes import InputPreparation, Regime
 from phaselearn.data.batch import Batch
-from phaselearn.data.pairs import make_density
+from phaselearn.data.pair_maps import make_density
 from phaselearn.data.preparation.observation import Observation
 from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.data.structures import Crystal

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from phaselearn.crystal.judgement import judge
 from phaselearn.data.batch import Batch
-from phaselearn.data.pairs import PairDefinition, make_pairs
+from phaselearn.data.pair_maps import make_pairs
+from phaselearn.data.pairs import PairDefinition
 from phaselearn.losses.mse import MeanSquaredError
 from phaselearn.models.base import DensityModel
 from phaselearn.solver.predicted_starts import PredictedStarts

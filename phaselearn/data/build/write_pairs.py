@@ -10,7 +10,8 @@ import numpy as np
 
 from phaselearn.data.build.screen_source import ScreenedSource, read_block
 from phaselearn.data.build.shared_build import Pieces, SharedBuild, piece_key
-from phaselearn.data.pairs import PairDefinition, make_density, make_intensity, pad_atoms
+from phaselearn.data.pair_maps import make_density, make_intensity, pad_atoms
+from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.sphere_pairs import compute_lists
 from phaselearn.data.store.files import PAIR_ARRAYS, SHARDS_WRITTEN, shard_key
 from phaselearn.data.store.manifest import Entry

@@ -11,7 +11,8 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from phaselearn.data.batch import Batch, crystal_of, crystals_of_batch, select
 from phaselearn.data.build.write_pairs import compute_pairs
 from phaselearn.data.loading.loader import loader_options
-from phaselearn.data.pairs import PairDefinition, pad_atoms, pad_displacements
+from phaselearn.data.pair_maps import pad_atoms, pad_displacements
+from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.preparation.preparation import Preparation
 from phaselearn.data.screening import screen
 from phaselearn.data.sphere_pairs import boxes_of, compute_lists

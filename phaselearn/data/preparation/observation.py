@@ -13,9 +13,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from phaselearn.crystal.choices import SCATTERING
 from phaselearn.crystal.lattice import inverse_d_squared, reciprocal
 from phaselearn.crystal.layout import Indices, held_reflections, miller_indices, shape_of
-from phaselearn.crystal.scattering import SCATTERING
 from phaselearn.data.batch import Batch
 from phaselearn.data.preparation.counting import Counting
 from phaselearn.data.preparation.draws import Range, check_range, generators, limits, reflection_field, uniform

@@ -9,7 +9,8 @@ import torch
 
 from phaselearn.crystal.density import structure_factors_from_map
 from phaselearn.crystal.layout import friedel_mate, held_reflections
-from phaselearn.data.pairs import PairDefinition, make_pairs, pad_atoms
+from phaselearn.data.pair_maps import make_pairs, pad_atoms
+from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.screening import screen
 from phaselearn.data.store.files import PAIR_ARRAYS
 from phaselearn.data.store.pair_store import PairStore

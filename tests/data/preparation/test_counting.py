@@ -5,7 +5,7 @@ import torch
 
 from phaselearn.crystal.layout import friedel_mate, inside_nyquist
 from phaselearn.data.batch import Batch
-from phaselearn.data.pairs import make_intensity
+from phaselearn.data.pair_maps import make_intensity
 from phaselearn.data.preparation.counting import Counting
 from phaselearn.data.preparation.observation import Observation
 from phaselearn.errors import UserError

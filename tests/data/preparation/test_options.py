@@ -11,7 +11,7 @@ from phaselearn.crystal.layout import friedel_mate, held_reflections, miller_ind
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.data.batch import Batch, map_batch
-from phaselearn.data.pairs import make_intensity
+from phaselearn.data.pair_maps import make_intensity
 from phaselearn.data.preparation.mixture import MixedObservation
 from phaselearn.data.preparation.observation import Observation
 from phaselearn.errors import UserError

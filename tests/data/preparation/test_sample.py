@@ -4,11 +4,12 @@ import gemmi
 import pytest
 import torch
 
+from phaselearn.crystal.choices import SCATTERING
 from phaselearn.crystal.layout import inside_nyquist, miller_indices
-from phaselearn.crystal.scattering import SCATTERING, Scattering
+from phaselearn.crystal.scattering import Scattering
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.data.batch import Batch
-from phaselearn.data.pairs import make_intensity
+from phaselearn.data.pair_maps import make_intensity
 from phaselearn.data.preparation.observation import Observation
 from phaselearn.data.preparation.sample import Sample
 from phaselearn.errors import UserError

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from phaselearn.crystal.density import band_limited_density
-from phaselearn.data.pairs import make_pairs
+from phaselearn.data.pair_maps import make_pairs
 from phaselearn.data.preparation.transforms import scale_samples, transform_input
 from tests.conftest import FULL, random_crystals
 

@@ -9,7 +9,7 @@ import zarr
 
 from phaselearn.data.build.store_build import build_store
 from phaselearn.data.build.write_pairs import compute_pairs
-from phaselearn.data.pairs import make_pairs, pad_atoms
+from phaselearn.data.pair_maps import make_pairs, pad_atoms
 from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.data.store.files import PAIR_ARRAYS, create_pair_arrays, shard_key
 from phaselearn.data.store.manifest import Manifest, read_manifest
