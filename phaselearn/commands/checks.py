@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from omegaconf import DictConfig
 
 from phaselearn.commands.known_classes import SPECIAL
 from phaselearn.commands.plain_config import plain_values
+from phaselearn.commands.signatures import Signature, signature_of
 from phaselearn.errors import UserError, closest
 from phaselearn.quoting import command as quoted_command
 
@@ -58,14 +58,15 @@ def _check_node(path: str, node: Any, command: str) -> None:
 
 
 def _check_target(path: str, node: Mapping[str, Any], command: str) -> None:
-    parameters, open_ended = _parameters(path, str(node["_target_"]))
+    signature = _signature(path, str(node["_target_"]))
+    parameters = signature.parameters
     if not parameters:
         return
     for key, value in node.items():
         if key in SPECIAL:
             continue
         if key not in parameters:
-            if open_ended:
+            if signature.open_ended:
                 continue
             best = closest(key, list(parameters))
             raise UserError(
@@ -76,12 +77,9 @@ def _check_target(path: str, node: Mapping[str, Any], command: str) -> None:
             _check_value(f"{path}.{key}", value, parameters[key], command)
 
 
-def _parameters(path: str, target: str) -> tuple[dict[str, Any], bool]:
-    """Return {name: annotation} of a callable, inherited constructors included, and whether it takes any name."""
-    from hydra.utils import get_object
-
+def _signature(path: str, target: str) -> Signature:
     try:
-        found = get_object(target)
+        return signature_of(target)
     except Exception as error:
         cause = error.__cause__ or error
         raise UserError(
@@ -89,37 +87,12 @@ def _parameters(path: str, target: str) -> tuple[dict[str, Any], bool]:
             f"({type(cause).__name__}: {' '.join(str(cause).split())}): give "
             f"a class that `{quoted_command('python -c', 'import ' + target.rpartition('.')[0])}` finds"
         ) from error
-    functions = (
-        [vars(cls)["__init__"] for cls in found.__mro__ if "__init__" in vars(cls)]
-        if isinstance(found, type)
-        else [found]
-    )
-    parameters: dict[str, Any] = {}
-    for function in functions:
-        function = inspect.unwrap(function)
-        try:
-            signature = inspect.signature(function)
-        except (TypeError, ValueError):
-            return parameters, True
-        try:
-            hints = typing.get_type_hints(function)
-        except Exception:  # annotations that only a type checker can import: names are checked, types are not
-            hints = {}
-        takes_any = False
-        for name, parameter in signature.parameters.items():
-            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-                takes_any = True
-            elif parameter.kind is not inspect.Parameter.VAR_POSITIONAL and name != "self":
-                parameters.setdefault(name, hints.get(name, Any))
-        if not takes_any:
-            return parameters, False
-    return parameters, functions[-1] is not object.__init__
 
 
 def _check_value(path: str, value: Any, annotation: Any, command: str) -> None:
-    if not _fits(value, annotation):
+    if not fits(value, annotation):
         raise UserError(
-            f"{path}={value!r} is {type(value).__name__}, {_name(annotation)} is needed: {_look(command, path)}"
+            f"{path}={value!r} is {type(value).__name__}, {type_name(annotation)} is needed: {_look(command, path)}"
         )
 
 
@@ -127,10 +100,11 @@ def _look(command: str, path: str) -> str:
     return f"see the comments of `{command} --cfg job -p {path.split('.')[0]}`"
 
 
-def _fits(value: Any, annotation: Any) -> bool:
+def fits(value: Any, annotation: Any) -> bool:
+    """Return whether a plain value may be an argument of a type; where that is for the class to say, it may."""
     origin = typing.get_origin(annotation)
     if origin in (Union, types.UnionType):
-        return any(_fits(value, option) for option in typing.get_args(annotation))
+        return any(fits(value, option) for option in typing.get_args(annotation))
     if origin is Literal:
         return value in typing.get_args(annotation)
     if annotation in (None, type(None)):
@@ -145,14 +119,15 @@ def _fits(value: Any, annotation: Any) -> bool:
         return isinstance(value, str)
     container = origin or annotation
     if isinstance(value, list) and container in (list, Sequence) and typing.get_args(annotation):
-        return all(_fits(element, typing.get_args(annotation)[0]) for element in value)
+        return all(fits(element, typing.get_args(annotation)[0]) for element in value)
     if isinstance(container, type) and isinstance(value, str | int | float | bool | None.__class__):
         # This is a plain value where a structure is needed; anything else is left to the class itself.
         return not issubclass(container, Sequence | Mapping | set | frozenset)
     return True
 
 
-def _name(annotation: Any) -> str:
+def type_name(annotation: Any) -> str:
+    """Return a type as a user reads it."""
     if typing.get_origin(annotation) in (Union, types.UnionType):
-        return " or ".join(_name(option) for option in typing.get_args(annotation))
+        return " or ".join(type_name(option) for option in typing.get_args(annotation))
     return getattr(annotation, "__name__", str(annotation)).replace("NoneType", "null")
