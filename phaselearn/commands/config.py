@@ -1,4 +1,7 @@
-"""`phaselearn config …`: what `phaselearn train …` would run, and why; nothing is built, hashed, fetched or written."""
+"""`phaselearn config …`: what `phaselearn train …` would run, and why; nothing is hashed, fetched or written.
+
+Nothing is built, either, so that torch is not imported: with `--weights`, the network alone is, to count its weights.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
     from rich.table import Table
 
-    from phaselearn.data.build.configured_store import ConfiguredStore
+_WEIGHTS = "--weights"
+_USAGE = f"""\
+usage: phaselearn config [group=option …] [key=value …]   as for `phaselearn train`
+       phaselearn config {_WEIGHTS} …                     builds the network, too, and counts its weights"""
 
 
 def main() -> None:
@@ -27,23 +33,24 @@ def main() -> None:
     from phaselearn.commands.suggestions import explain
     from phaselearn.errors import UserError
 
+    counts = _WEIGHTS in sys.argv
     try:
-        flags, overrides = split_arguments(sys.argv[1:])
+        flags, overrides = split_arguments([word for word in sys.argv[1:] if word != _WEIGHTS])
         overrides = [path_as_written(override) for override in overrides]
         if "-h" in flags or "--help" in flags:
-            print("usage: phaselearn config [group=option …] [key=value …]   as for `phaselearn train`")
+            print(_USAGE)
             return
         if flags:
             raise UserError(f"{' '.join(flags)}: config shows one run, e.g. `phaselearn config model=unet3d`")
-        _explain(overrides)
+        _explain(overrides, counts)
     except (UserError, HydraException, OmegaConfBaseException) as error:
         fail(explain(error, "train"))
 
 
-def _explain(overrides: list[str]) -> None:
+def _explain(overrides: list[str], counts: bool) -> None:
+    from hydra.utils import instantiate
     from rich.console import Console
 
-    from phaselearn.commands.session import build_data, build_model
     from phaselearn.commands.settings import check
 
     config = _composed(overrides)
@@ -54,29 +61,41 @@ def _explain(overrides: list[str]) -> None:
     }
     plain = _without_hydra(config)
     check(plain, "train")
-    data = build_data(plain)
-    model = build_model(plain, data.definition)
+    definition = instantiate(plain.data.definition)
+    network = str(plain.model._target_).rpartition(".")[2]
+    # Counted before anything is printed: a network that cannot be built is an error.
+    weights = f"{_count(plain):,}" if counts else f"`{command('phaselearn config', _WEIGHTS, *overrides)}` counts its"
     console = Console()
     console.print(_choices_table(choices, overrides))
-    values = _values_table(plain, choices, overrides)
-    if values.row_count:
-        console.print(values)
-    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    definition = data.definition
-    print(f"model:  {type(model).__name__}, {trained:,} weights to train")
+    if "experiment" in choices or _given(overrides) - set(choices):  # options alone have their own values
+        values = _values_table(plain, choices, overrides)
+        if values.row_count:
+            console.print(values)
+    print(f"model:  {network}, {weights} weights to train")
     print(f"pairs:  {definition.extent}, {definition.sampling} density, σ {definition.sigma} Å")
-    print(f"store:  {printable(_store(data.configured_store))}")
+    print(f"store:  {printable(_store(plain.data))}")
     print(f"run it: {command('phaselearn train', *overrides)}")
 
 
-def _store(store: ConfiguredStore) -> str:
+def _count(config: DictConfig) -> int:
+    """Return the number of weights that training would change."""
+    from phaselearn.commands.session import build_data, build_model
+    from phaselearn.commands.settings import check_shown
+
+    check_shown(config)
+    model = build_model(config, build_data(config).definition)
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def _store(data: DictConfig) -> str:
     """Return where the store is. Only a run asks a bucket, or computes the hash of the source."""
-    if store.place is None:
-        named = f"{os.path.join(store.folder, store.name)}_….zarr"
+    if data.store is None:
+        named = f"{os.path.join(data.build.folder, data.name)}_….zarr"
         return f"{named} (its name holds a hash of the source; built if it is not there)"
-    if "://" in store.place:
-        return f"{store.place} (built if it is not there)"
-    return f"{store.place} ({'is there' if os.path.exists(store.place) else 'will be built'})"
+    place = str(data.store)
+    if "://" in place:
+        return f"{place} (built if it is not there)"
+    return f"{place} ({'is there' if os.path.exists(place) else 'will be built'})"
 
 
 def _composed(overrides: list[str]) -> DictConfig:

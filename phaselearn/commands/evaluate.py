@@ -30,13 +30,14 @@ def _evaluate(config: DictConfig) -> None:
         load_weights,
         read_training_set,
     )
-    from phaselearn.commands.settings import check
+    from phaselearn.commands.settings import check, check_shown
     from phaselearn.commands.summary import print_summary
     from phaselearn.progress import show_progress
     from phaselearn.report.option_names import OPTIONS_FILE, name_of, read_options
     from phaselearn.report.run import write_run
 
     check(config, "train")
+    check_shown(config)
     quiet_libraries()
     show_progress(not config.get("quiet", False))
     keep_freed_memory()

@@ -12,7 +12,7 @@ from phaselearn.errors import UserError, choose
 
 
 def check(config: DictConfig, name: str) -> None:
-    """Check a configuration before anything is built.
+    """Check a configuration before anything is built; no file that it names is read.
 
     Args:
         config: the configuration.
@@ -38,7 +38,6 @@ def check(config: DictConfig, name: str) -> None:
         )
     if "evaluation" in config:
         _check_evaluation(config.evaluation, read_config(evaluation_defaults()))
-        _check_named(config)
     _check_training_observation(config)
     if "optimize" in config:
         _check_objective(config.optimize, config.direction)
@@ -97,8 +96,12 @@ def _check_evaluation(given: DictConfig, defaults: DictConfig) -> None:
             raise UserError(f"evaluation.{key}={given[key]}: a whole number is needed, e.g. {defaults[key]}")
 
 
-def _check_named(config: DictConfig) -> None:
-    """Read the structures of `evaluation.also_shown`, so that a mistake in them shows before training, not after."""
+def check_shown(config: DictConfig) -> None:
+    """Read the structures of `evaluation.also_shown`, so that a mistake in them shows before training, not after.
+
+    Raises:
+        UserError: a structure is missing or cannot be used.
+    """
     names = config.evaluation.get("also_shown") or []
     if names:
         from phaselearn.data.sources.named import Named

@@ -14,7 +14,8 @@ from tests.cli.folders import PHASELEARN, command
 
 def test_config_says_what_would_run_and_why(tmp_path: Path) -> None:
     asked = ("experiment=report_mlp10_150", "loss=l1", "optim.optimizer.lr=0.01")
-    rows = [" ".join(line.split()) for line in command(tmp_path, *PHASELEARN, "config", *asked).stdout.splitlines()]
+    printed = command(tmp_path, *PHASELEARN, "config", "--weights", *asked).stdout
+    rows = [" ".join(line.split()) for line in printed.splitlines()]
     # In the order: given on the command line, by the experiment, by default; then single values.
     for start in ("loss l1 given", "data hkl10 experiment", "source prototypes default"):
         assert any(row.startswith(start) for row in rows), start
@@ -25,6 +26,18 @@ def test_config_says_what_would_run_and_why(tmp_path: Path) -> None:
     failed = command(tmp_path, *PHASELEARN, "config", "model=mlpp", succeeds=False)
     assert failed.returncode == 2
     assert "did you mean mlp" in failed.stderr
+
+
+def test_config_names_the_command_that_counts_weights(tmp_path: Path) -> None:
+    [line] = [
+        line
+        for line in command(tmp_path, *PHASELEARN, "config", "loss=l1").stdout.splitlines()
+        if line.startswith("model:")
+    ]
+    assert line == "model:  MultilayerPerceptron, `phaselearn config --weights loss=l1` counts its weights to train"
+    counted = command(tmp_path, *PHASELEARN, *shlex.split(line.split("`")[1])[1:]).stdout
+    assert "MultilayerPerceptron, " in counted
+    assert "counts" not in counted
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import yaml
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
+from phaselearn.commands import precision
 from phaselearn.commands.options import config_directory
 from phaselearn.commands.plain_config import plain_values
-from phaselearn.commands.precision import cpu_precision
 from phaselearn.commands.settings import check
 from phaselearn.commands.strangers import Stranger, check_stranger
 from phaselearn.errors import UserError
@@ -121,12 +121,23 @@ def test_a_precision_left_open_is_what_the_processor_computes_in():
     assert composed("experiment=unrolled_gpu").trainer.precision == "bf16-mixed"
 
 
-def test_a_processor_that_emulates_bfloat16_computes_in_float32(monkeypatch):
+@pytest.mark.parametrize("listed", ["flags : avx avx512f avx512_bf16x\n", None], ids=["Linux", "elsewhere"])
+def test_a_processor_that_emulates_bfloat16_computes_in_float32(monkeypatch, tmp_path, listed):
     # One with AVX-512 alone: oneDNN says all the same that it supports bfloat16.
+    if listed is not None:
+        (tmp_path / "cpuinfo").write_text(listed)
+    monkeypatch.setattr(precision, "LINUX", tmp_path / "cpuinfo")
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    assert cpu_precision() == "32-true"
+    assert precision.cpu_precision() == "32-true"
+
+
+@pytest.mark.skipif(not precision.LINUX.is_file(), reason="only Linux lists what a processor computes in")
+def test_linux_and_torch_agree_on_the_processor(monkeypatch, tmp_path):
+    listed = precision.cpu_precision()
+    monkeypatch.setattr(precision, "LINUX", tmp_path / "cpuinfo")
+    assert precision.cpu_precision() == listed
 
 
 @pytest.mark.parametrize("given", ["highest", "high", "medium"])
