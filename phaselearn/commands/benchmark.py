@@ -38,6 +38,14 @@ def as_setting(typed: str) -> str:
 
 
 def _benchmark(config: DictConfig) -> None:
+    from phaselearn.commands.settings import check
+
+    # Before the imports, which take seconds.
+    check(config, "benchmark")
+    for key in ("count", "resamples", "batch_size"):
+        if config[key] is None or config[key] < 1:
+            raise UserError(f"{key}={config[key]}: at least 1 is needed, e.g. {key}=200")
+
     import torch
     from hydra.core.hydra_config import HydraConfig
     from hydra.utils import instantiate
@@ -50,17 +58,12 @@ def _benchmark(config: DictConfig) -> None:
     from phaselearn.benchmark.runner import RunSettings
     from phaselearn.benchmark.table import benchmark_table
     from phaselearn.commands.console import quiet_libraries
-    from phaselearn.commands.settings import check
     from phaselearn.files import write_whole
     from phaselearn.report.commit import git_commit
 
-    check(config, "benchmark")
     quiet_libraries()
     if str(config.device).startswith("cuda") and not torch.cuda.is_available():
         raise UserError(f"device={config.device}: no CUDA device is here, e.g. device=cpu")
-    for key in ("count", "resamples", "batch_size"):
-        if config[key] is None or config[key] < 1:
-            raise UserError(f"{key}={config[key]}: at least 1 is needed, e.g. {key}=200")
     folder = Path(HydraConfig.get().runtime.output_dir)
     meanings = plain_values(config.regime)
     regimes = [regime_from(config_directory(), str(name), meanings) for name in config.regimes]

@@ -28,31 +28,34 @@ def main() -> None:
 
 
 def _predict(config: DictConfig) -> None:
+    from phaselearn.commands.networks import find_network
+    from phaselearn.commands.settings import check
+    from phaselearn.errors import check_whole, choose
+
+    # Before the imports, which take seconds.
+    check(config, "predict")
+    _check_one(config, ("run", "weights"), "a network")
+    _check_one(config, ("source", "store"), "crystals")
+    choose("checkpoint", config.checkpoint, ("best", "last"), command="phaselearn predict")
+    check_whole("batch_size", config.batch_size, least=1, example=32)
+    trusting = command("phaselearn predict", *typed_words(), "trust=true")
+    network = find_network(config.run or config.weights, config.checkpoint, config.trust, trusting)
+
     import torch
     from hydra.core.hydra_config import HydraConfig
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
     from phaselearn.commands.console import quiet_libraries
-    from phaselearn.commands.networks import find_network
-    from phaselearn.commands.settings import check
-    from phaselearn.errors import check_whole, choose
     from phaselearn.files import write_whole
     from phaselearn.prediction.folder import LEFT_OUT, write_predictions
     from phaselearn.progress import show_progress
 
-    check(config, "predict")
     quiet_libraries()
     show_progress(not config.quiet)
-    _check_one(config, ("run", "weights"), "a network")
-    _check_one(config, ("source", "store"), "crystals")
-    choose("checkpoint", config.checkpoint, ("best", "last"), command="phaselearn predict")
-    check_whole("batch_size", config.batch_size, least=1, example=32)
     if str(config.device).startswith("cuda") and not torch.cuda.is_available():
         raise UserError(f"device={config.device}: no CUDA device is here, e.g. device=cpu")
     folder = Path(HydraConfig.get().runtime.output_dir)
-    trusting = command("phaselearn predict", *typed_words(), "trust=true")
-    network = find_network(config.run or config.weights, config.checkpoint, config.trust, trusting)
     observation = instantiate(config.observation) if config.get("observation") else None
     predictor = network.predictor(observation, config.seed, config.batch_size, config.device)
     entries, count, fingerprint = _entries(config)

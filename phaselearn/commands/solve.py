@@ -39,27 +39,12 @@ def _files_named(flags: list[str], words: list[str]) -> tuple[list[str], list[st
 
 
 def _solve(config: DictConfig) -> None:
-    file, reference = _files(config)  # before the imports, which take seconds
-
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
-    from hydra.utils import instantiate
-    from omegaconf import OmegaConf
-
-    from phaselearn.commands.console import quiet_libraries
     from phaselearn.commands.settings import check
-    from phaselearn.determination.listing import in_one_line, listing
-    from phaselearn.determination.pipeline import determine_structure
-    from phaselearn.determination.reference import compared, read_atoms
-    from phaselearn.files import write_whole
     from phaselearn.measured.readers import read_reflections
-    from phaselearn.progress import show_progress
-    from phaselearn.report.solution import write_solution
-    from phaselearn.threads import limited_to
 
+    # Before the imports, which take seconds.
+    file, reference = _files(config)
     check(config, "solve")
-    quiet_libraries()
-    show_progress(not config.quiet)
     if not config.seconds > 0:
         raise UserError(f"seconds={config.seconds}: above 0 is needed, e.g. seconds=60")
     given = plain_values(config)
@@ -67,6 +52,23 @@ def _solve(config: DictConfig) -> None:
         file,
         **{key: given[key] for key in ("ins", "cell", "wavelength", "probe", "elements", "formula", "space_group")},
     )
+
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    from phaselearn.commands.console import quiet_libraries
+    from phaselearn.determination.listing import in_one_line, listing
+    from phaselearn.determination.pipeline import determine_structure
+    from phaselearn.determination.reference import compared, read_atoms
+    from phaselearn.files import write_whole
+    from phaselearn.progress import show_progress
+    from phaselearn.report.solution import write_solution
+    from phaselearn.threads import limited_to
+
+    quiet_libraries()
+    show_progress(not config.quiet)
     published = read_atoms(reference, data.experiment.cell) if reference is not None else None
     folder = Path(HydraConfig.get().runtime.output_dir)
     values = {key: given[key] for key in given if key not in ("run", "quiet")}

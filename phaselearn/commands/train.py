@@ -36,6 +36,10 @@ def _train(config: DictConfig) -> float | None:
 
 
 def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
+    from phaselearn.commands.settings import check, check_shown
+
+    check(config, "train")  # before the imports, which take seconds
+
     import pytorch_lightning as pl
     import torch
     from hydra.core.hydra_config import HydraConfig
@@ -45,12 +49,10 @@ def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
     from phaselearn.commands.loggers import build_loggers
     from phaselearn.commands.memory import keep_freed_memory
     from phaselearn.commands.session import build_data, build_method, build_model, check_trains
-    from phaselearn.commands.settings import check, check_shown
     from phaselearn.commands.trainer import compile_forward
     from phaselearn.progress import announce, show_progress
     from phaselearn.tracking.tracker import tracked
 
-    check(config, "train")
     check_shown(config)
     quiet_libraries()
     show_progress(not config.get("quiet", False))

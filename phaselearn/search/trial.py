@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phaselearn.callbacks.finite_loss import Diverged
 from phaselearn.files import write_whole
 from phaselearn.report.run_folders import PRUNED_FILE
 from phaselearn.search.study import storage_of
@@ -84,6 +83,8 @@ class SearchTrial:
         """
         import torch
         from optuna.trial import TrialState
+
+        from phaselearn.callbacks.finite_loss import Diverged
 
         try:
             score = run()

@@ -43,6 +43,11 @@ def folder(tmp_path: Path) -> Path:
         ("weights", 0, "use: phaselearn predict"),
         ("solve nothing.hkl", 2, "nothing.hkl is not there"),
         ("solve example=cod_2016452 second=9", 2, "did you mean seconds"),
+        ("solve example=cod_2016452 seconds=0", 2, "seconds=0: above 0"),
+        ("solve example=cod_2016452 cell=[1,2]", 2, "a cell has six numbers"),
+        ("predict weights=nobodys source=folder source.path=outputs", 2, "nobodys is not a run folder"),
+        ("train seed=x", 2, "seed='x'"),
+        ("benchmark count=0", 2, "count=0"),
     ],
 )
 def test_a_command_that_only_looks_imports_nothing_heavy(folder: Path, words: str, code: int, told: str) -> None:
