@@ -11,7 +11,9 @@ import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+_DIGITS = 6  # significant ones of a number that a person reads
 _LONGEST_STEM = 100  # characters; a file name has at most 255 bytes, its suffix included
 _REFLECTIONS = re.compile(r"\.(hkl|fcf|mtz)(\.(gz|bz2|xz))?$", re.IGNORECASE)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -55,13 +57,23 @@ def write_whole(path: Path, content: bytes | memoryview, contested: bool = False
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def write_csv(path: Path, rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> None:
+def readable(value: Any) -> Any:
+    """Return plain values as a person reads them: numbers with six significant digits, in lists and mappings, too."""
+    if isinstance(value, Mapping):
+        return {key: readable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [readable(each) for each in value]
+    return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
+
+
+def write_csv(path: Path, rows: Iterable[Mapping[str, object]], columns: Sequence[str], *, exact: bool = False) -> None:
     """Write a table as CSV in one step.
 
     Args:
         path: the file to write.
         rows: {column: value} of each row; missing columns stay empty.
         columns: names of the columns in order, which become the first line.
+        exact: whether a program goes on with the numbers, so that all digits are written; otherwise six are.
 
     Raises:
         OSError: the file cannot be written; the error names it, and the old file is unchanged.
@@ -70,7 +82,7 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, object]], columns: Sequenc
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=columns)
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(rows if exact else map(readable, rows))
     write_whole(path, text.getvalue().encode())
 
 

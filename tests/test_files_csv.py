@@ -15,6 +15,25 @@ def test_a_table_is_read_back_as_it_was_given(tmp_path: Path) -> None:
         assert list(csv.DictReader(file)) == [{"name": row["name"], "n": str(row["n"])} for row in rows]
 
 
+def test_numbers_are_as_long_as_a_person_reads_them_unless_a_program_goes_on_with_them(tmp_path: Path) -> None:
+    row = {
+        "long": 1 / 3,
+        "small": 2e-9 / 3,
+        "round": 30.0,
+        "many": 123456789,
+        "none": float("nan"),
+        "word": "0.123456789",
+    }
+    told = {}
+    for exact in (False, True):
+        write_csv(tmp_path / "table.csv", [row], list(row), exact=exact)
+        with open(tmp_path / "table.csv", newline="", encoding="utf-8") as file:
+            [told[exact]] = csv.DictReader(file)
+    same = {"round": "30.0", "many": "123456789", "none": "nan", "word": "0.123456789"}
+    assert told[False] == {"long": "0.333333", "small": "6.66667e-10", **same}
+    assert told[True] == {"long": "0.3333333333333333", "small": repr(2e-9 / 3), **same}
+
+
 def test_a_row_with_a_value_for_no_column_leaves_the_old_table(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     write_csv(path, [{"n": 1}], ["n"])

@@ -85,9 +85,9 @@ _READ: dict[str, Callable[[str], Any]] = {
 
 
 def write_records(path: Path, records: Sequence[CrystalRecord]) -> None:
-    """Write records in one step: a file that exists is complete."""
+    """Write records in one step: a file that exists is complete, and a benchmark that goes on reads it."""
     rows = [asdict(record) | {"attempts": json.dumps(record.attempts)} for record in records]
-    write_csv(path, rows, [field.name for field in fields(CrystalRecord)])
+    write_csv(path, rows, [field.name for field in fields(CrystalRecord)], exact=True)
 
 
 def read_records(path: Path) -> list[CrystalRecord]:

@@ -10,7 +10,7 @@ from typing import Any
 from phaselearn.determination.determination import Determination
 from phaselearn.determination.listing import listing
 from phaselearn.determination.reference import Comparison
-from phaselearn.files import write_whole
+from phaselearn.files import readable, write_whole
 from phaselearn.report.commit import git_commit
 from phaselearn.report.solve_page import write_solve_page
 from phaselearn.structure.writers.folder import write_solution as write_structure
@@ -35,7 +35,16 @@ def write_solution(folder: Path, result: Determination, known: Comparison | None
 
 
 def summary(result: Determination, known: Comparison | None) -> dict[str, Any]:
-    """Return the content of solution.json: plain values, `null` for what is not known."""
+    """Return the content of solution.json: plain values, `null` for what is not known.
+
+    What was given is exact; what was found has six significant digits.
+    """
+    experiment = result.data.experiment
+    given = {"cell": list(experiment.cell), "probe": experiment.probe, "wavelength": experiment.wavelength}
+    return readable(_found(result, known)) | given
+
+
+def _found(result: Determination, known: Comparison | None) -> dict[str, Any]:
     best = result.best
     statistics = asdict(result.merged.statistics)
     return {
@@ -53,9 +62,6 @@ def summary(result: Determination, known: Comparison | None) -> dict[str, Any]:
         "trials": len(result.trials),
         "ended": result.ended,
         "starts": result.starts,
-        "cell": list(result.data.experiment.cell),
-        "probe": result.data.experiment.probe,
-        "wavelength": result.data.experiment.wavelength,
         "laue_class": result.laue.chosen.laue_class.symbol,
         "b_iso": float(result.wilson.b_iso[0]),
         "merging": {key: _plain(value) for key, value in statistics.items()},

@@ -21,6 +21,7 @@ accumulator = pytest.importorskip(
     reason="tensorboard is not installed: pip install 'phaselearn[tensorboard]'",
 )
 
+SIX_DIGITS = 1e-5  # metrics.csv and results.csv have no more
 BARE = (*SMALL[:3], "evaluation=none", "~callbacks.pictures", "trainer.max_epochs=1")
 
 
@@ -104,7 +105,7 @@ def test_the_history_is_that_of_the_metrics_file(begun: tuple[Path, str, WandbFi
     run, _, kept = begun
     for name in ("train/loss", "val/loss", "val/median_cc", "val/floor", "val/floor_solved"):
         steps, values = _logged(run, name)
-        assert kept.series(name) == (steps, pytest.approx(values))
+        assert kept.series(name) == (steps, pytest.approx(values, rel=SIX_DIGITS))
         assert len(kept.series(name)[0]) == 2
     epochs = [row["epoch"] for row in kept.history]
     assert epochs == [0, 1]  # one row an epoch: training, validation and pictures are one step
@@ -164,7 +165,7 @@ def test_a_resumed_run_goes_on_in_the_same_run(resumed: tuple[Path, WandbFile, W
     assert steps == sorted(set(steps))
     for name in ("train/loss", "val/loss", "val/median_cc"):
         steps, values = (before + after for before, after in zip(first.series(name), second.series(name), strict=True))
-        assert (steps, pytest.approx(values)) == _logged(run, name)
+        assert (steps, pytest.approx(values, rel=SIX_DIGITS)) == _logged(run, name)
         assert len(steps) == 3
 
 
@@ -175,11 +176,12 @@ def test_tensorboard_has_every_step_once(resumed: tuple[Path, WandbFile, WandbFi
     for name in ("train/loss", "val/loss", "val/median_cc", "val/floor"):
         steps, values = _logged(run, name)
         assert [event.step for event in events.Scalars(name)] == steps
-        assert [event.value for event in events.Scalars(name)] == pytest.approx(values)
+        assert [event.value for event in events.Scalars(name)] == pytest.approx(values, rel=SIX_DIGITS)
     assert len({event.step for event in events.Images("crystals/1")}) == 3
     assert {"crystals/1", "figures/loss_curves", "figures/correlation"} <= set(events.Tags()["images"])
     [network] = [row for row in table(run / "results.csv") if row["method"] != "phase_zero" and row["subset"] == "all"]
-    assert events.Scalars("test/network/all/median_cc")[-1].value == pytest.approx(float(network["median_cc"]))
+    [*_, last] = events.Scalars("test/network/all/median_cc")
+    assert last.value == pytest.approx(float(network["median_cc"]), rel=SIX_DIGITS)
     text = b"".join(events.Tensors("results/text_summary")[-1].tensor_proto.string_val).decode()
     assert "phase-zero floor" in text
 
