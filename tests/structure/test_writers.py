@@ -134,12 +134,25 @@ def test_labels_of_many_atoms_fit_into_four_columns() -> None:
     assert max(map(len, labels)) <= 4
 
 
+def test_the_contents_for_shelx_are_those_of_the_cell_with_hydrogen_that_was_stated(
+    solved: tuple[Crystal, Candidate, Path],
+) -> None:
+    crystal, best, folder = solved
+    lines = (folder / "solution.res").read_text().splitlines()
+    [elements], [numbers] = ([line.split()[1:] for line in lines if line.startswith(name)] for name in ("SFAC", "UNIT"))
+    wanted = crystal.contents() | {"H": 4.0}
+    assert dict(zip(elements, map(float, numbers), strict=True)) == pytest.approx(wanted, abs=0.02)
+    # The number of an atom's element is its place in SFAC.
+    atoms = [line.split() for line in lines[lines.index("HKLF 4") - len(best.atoms) : lines.index("HKLF 4")]]
+    assert [elements[int(atom[1]) - 1] for atom in atoms] == [atom.element for atom in best.atoms]
+
+
 def test_electrons_get_their_scattering_factors_for_shelx(solved: tuple[Crystal, Candidate, Path]) -> None:
     _, best, _ = solved
     text = res_text(replace(best, probe="electron"), "electrons")
     assert max(map(len, text.splitlines())) <= 80
     lines = [line for line in text.replace("=\n", "").splitlines() if line.startswith("SFAC")]
-    assert {line.split()[1] for line in lines} == {atom.element for atom in best.atoms}
+    assert {line.split()[1] for line in lines} == {atom.element for atom in best.atoms} | {"H"}
     square = np.linspace(0, 2, 9) ** 2
     for line in lines:
         _, element, *numbers = line.split()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import gemmi
 import numpy as np
 
+from phaselearn.measured.composition import contents_of_formula
 from phaselearn.structure.candidate import Atom, Candidate
 from phaselearn.structure.scattering_factors import gaussians
 from phaselearn.structure.space_group import SpaceGroup
@@ -35,11 +36,8 @@ def res_text(candidate: Candidate, title: str) -> str:
         title: one line of it.
     """
     group, fit = candidate.space_group, candidate.fit
-    elements = list(dict.fromkeys(atom.element for atom in candidate.atoms))
-    contents = {
-        element: sum(atom.multiplicity * atom.occupancy for atom in candidate.atoms if atom.element == element)
-        for element in elements
-    }
+    contents = _contents(candidate)
+    elements = list(contents)
     a, b, c, alpha, beta, gamma = candidate.cell
     number, operations = _symmetry(group)
     lines = [
@@ -77,6 +75,18 @@ def hkl_text(candidate: Candidate) -> str:
         )
     ]
     return "\n".join((*lines, f"{0:4d}{0:4d}{0:4d}{0:8.2f}{0:8.2f}", ""))
+
+
+def _contents(candidate: Candidate) -> dict[str, float]:
+    """Return the atoms in the cell of each element, in the order of the formula.
+
+    Hydrogen that was stated but not located is among them: whoever adds it by HFIX finds it in SFAC.
+    """
+    stated = {element: candidate.units * count for element, count in contents_of_formula(candidate.formula).items()}
+    found: dict[str, float] = {}
+    for atom in candidate.atoms:
+        found[atom.element] = found.get(atom.element, 0.0) + atom.multiplicity * atom.occupancy
+    return stated | found
 
 
 def _scattering(elements: Sequence[str], probe: str) -> list[str]:
