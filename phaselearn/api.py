@@ -8,14 +8,13 @@ from typing import Any
 
 from phaselearn.commands import session
 from phaselearn.commands.composition import composed
-from phaselearn.commands.networks import find_network, run_config
-from phaselearn.commands.options import options_of, starts_words
+from phaselearn.commands.networks import find_network, names_network, run_config
+from phaselearn.commands.options import options_of, starts_words, unknown_starts
 from phaselearn.commands.settings import check
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.sources.given import crystals_given
 from phaselearn.determination.determination import Determination, Trial
 from phaselearn.determination.pipeline import determine_structure
-from phaselearn.errors import unknown
 from phaselearn.measured.readers import read_reflections
 from phaselearn.measured.reflection_data import ReflectionData
 from phaselearn.models.base import DensityModel
@@ -66,8 +65,8 @@ def starts_named(name: str, seed: int) -> Solver:
     from hydra.utils import instantiate
 
     words = starts_words(f"starts={name}")
-    if len(words) == 1 and name not in options_of("starts"):
-        raise unknown("starts", name, options_of("starts"))
+    if not (names_network(name) if len(words) > 1 else name in options_of("starts")):
+        raise unknown_starts(name)
     search: Solver = instantiate(composed("solve", *words, f"seed={seed}").search)
     return search
 

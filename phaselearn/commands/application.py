@@ -31,12 +31,13 @@ from phaselearn.commands.plain_config import plain_values, read_config
 from phaselearn.commands.precision import register_precision
 from phaselearn.commands.processes import check_started
 from phaselearn.commands.session import TRAINING_SET_FILE
-from phaselearn.commands.strangers import CONFIG_FILE, Stranger, read_run_config
+from phaselearn.commands.strangers import Stranger, read_run_config
 from phaselearn.commands.suggestions import explain, name_of
 from phaselearn.errors import UserError
 from phaselearn.failures import FAILED_FILE, note_failure
 from phaselearn.files import told_of
 from phaselearn.quoting import command, one_line, setting
+from phaselearn.report.run_files import CONFIG_FILE
 
 Naming = Callable[[list[str], list[str]], tuple[list[str], list[str]]]
 

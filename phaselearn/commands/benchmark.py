@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phaselearn.commands.application import run_application, typed_command
-from phaselearn.commands.options import RUN_AS_STARTS, config_directory, option_file, options_of
+from phaselearn.commands.options import RUN_AS_STARTS, config_directory, option_file, unknown_starts
 from phaselearn.commands.plain_config import plain_values
 from phaselearn.commands.run_folder import own_folder
-from phaselearn.commands.strangers import CONFIG_FILE, Stranger, read_run_config
-from phaselearn.errors import UserError, unknown
+from phaselearn.commands.strangers import Stranger, read_run_config
+from phaselearn.errors import UserError
 from phaselearn.quoting import command, printable, setting
+from phaselearn.report.run_files import CONFIG_FILE
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -142,7 +143,7 @@ def _solver(name: str, config: DictConfig) -> Contender:
         name = Path(name).name
     else:
         if option_file("starts", name) is None:
-            raise unknown("starts", name, options_of("starts"), command="phaselearn benchmark", listed=True)
+            raise unknown_starts(name, f"phaselearn benchmark models=[{SOLVER}]", listed=True)
         starts = composed_option(config_directory(), "starts", name)
     model = plain_values(composed_option(config_directory(), "model", SOLVER))
     changed = {"seconds": config.search.seconds}

@@ -11,9 +11,10 @@ from omegaconf import DictConfig
 from phaselearn.commands import session
 from phaselearn.commands.composition import composed
 from phaselearn.commands.settings import check
-from phaselearn.commands.strangers import CONFIG_FILE, Stranger, checked_config, read_run_config
+from phaselearn.commands.strangers import Stranger, checked_config, read_run_config
 from phaselearn.errors import UserError
 from phaselearn.models.model_card import cards
+from phaselearn.report.run_files import CONFIG_FILE
 
 if TYPE_CHECKING:
     from phaselearn.data.preparation.observation import ObservationModel
@@ -76,6 +77,11 @@ class TrainedNetwork:
             batch_size=batch_size,
             device=device,
         )
+
+
+def names_network(named: str | Path) -> bool:
+    """Whether there is a run folder, a checkpoint or a network of the package of this name; none is read."""
+    return str(named) in cards() or Path(named).is_file() or (Path(named) / CONFIG_FILE).is_file()
 
 
 def find_network(named: str | Path, checkpoint: str, trusted: bool, trusting: str) -> TrainedNetwork:

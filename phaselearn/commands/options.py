@@ -19,8 +19,9 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
-from phaselearn.errors import UserError
+from phaselearn.errors import UserError, unknown
 from phaselearn.quoting import setting
+from phaselearn.report.run_files import CONFIG_FILE
 
 ENTRY_POINTS = "phaselearn.conf"
 OWN = "phaselearn"
@@ -113,6 +114,12 @@ def starts_words(word: str) -> list[str]:
     if key != "starts" or value in ("", *options_of("starts")) or not ("/" in value or Path(value).exists()):
         return [word]
     return [f"starts={RUN_AS_STARTS}", setting("starts.run", value)]
+
+
+def unknown_starts(given: str, command: str = "", listed: bool = False) -> UserError:
+    """Return the error for starts that are neither an option nor a run folder; the arguments are those of `unknown`."""
+    allowed = [*options_of("starts"), f"a run folder (with its {CONFIG_FILE})"]
+    return unknown("starts", given, allowed, command=command, listed=listed)
 
 
 class OptionsOfPackages(SearchPathPlugin):

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from phaselearn.commands.application import fail, run_application, typed_words
 from phaselearn.commands.plain_config import plain_values
 from phaselearn.commands.run_folder import own_folder
-from phaselearn.commands.strangers import CONFIG_FILE
 from phaselearn.errors import UserError
 from phaselearn.quoting import command, printable, setting
+from phaselearn.report.run_files import CONFIG_FILE
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

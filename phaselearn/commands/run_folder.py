@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phaselearn.commands.strangers import CONFIG_FILE
 from phaselearn.errors import UserError
 from phaselearn.locks import LockFile, held_alone
 from phaselearn.plain_yaml import read_plain
+from phaselearn.report.run_files import CONFIG_FILE
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

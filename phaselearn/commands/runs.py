@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.experimental.callback import Callback
 
-from phaselearn.commands.application import CONFIG_FILE, fail, run_application
+from phaselearn.commands.application import fail, run_application
 from phaselearn.commands.multirun import fixed_keys
 from phaselearn.errors import UserError
 from phaselearn.failures import FAILED_FILE, Failure, read_failure
 from phaselearn.quoting import printable
+from phaselearn.report.run_files import CONFIG_FILE
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

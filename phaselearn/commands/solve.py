@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from phaselearn import measured
 from phaselearn.commands.application import run_application, typed_command
-from phaselearn.commands.options import starts_words
+from phaselearn.commands.options import starts_words, unknown_starts
 from phaselearn.commands.plain_config import plain_values
 from phaselearn.commands.run_folder import own_folder
-from phaselearn.commands.strangers import CONFIG_FILE
 from phaselearn.errors import UserError, choose
-from phaselearn.quoting import printable, setting
+from phaselearn.quoting import command, printable, setting
+from phaselearn.report.run_files import CONFIG_FILE
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -39,12 +39,16 @@ def _files_named(flags: list[str], words: list[str]) -> tuple[list[str], list[st
 
 
 def _solve(config: DictConfig) -> None:
+    from phaselearn.commands.networks import names_network
     from phaselearn.commands.settings import check
     from phaselearn.measured.readers import read_reflections
 
     # Before the imports, which take seconds.
     file, reference = _files(config)
     check(config, "solve")
+    if "run" in config.starts and not names_network(config.starts.run):
+        asked = file if config.example is None else setting("example", config.example)
+        raise unknown_starts(config.starts.run, command("phaselearn solve", asked))
     if not config.seconds > 0:
         raise UserError(f"seconds={config.seconds}: above 0 is needed, e.g. seconds=60")
     given = plain_values(config)

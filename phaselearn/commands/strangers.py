@@ -19,8 +19,8 @@ from phaselearn.errors import UserError
 from phaselearn.files import foreign_entries
 from phaselearn.plain_yaml import read_plain
 from phaselearn.quoting import command
+from phaselearn.report.run_files import CONFIG_FILE
 
-CONFIG_FILE = "config.yaml"
 # These keys tell Hydra what to compose and to run; no run writes them into its configuration.
 _OF_HYDRA = ("hydra", "defaults")
 # Paths that are only read, and paths that are created if they do not exist. Any other path or URL says where to write

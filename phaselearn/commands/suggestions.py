@@ -10,12 +10,12 @@ from hydra.errors import InstantiationException, MissingConfigException, Overrid
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
-from phaselearn.commands.options import config_directory, options_of
-from phaselearn.commands.strangers import CONFIG_FILE
+from phaselearn.commands.options import config_directory, options_of, unknown_starts
 from phaselearn.errors import UserError, closest, unknown
 from phaselearn.files import holds_reflections
 from phaselearn.quoting import command as command_line
 from phaselearn.quoting import one_line, printable, setting
+from phaselearn.report.run_files import CONFIG_FILE
 
 
 def explain(error: Exception, name: str) -> str:
@@ -40,6 +40,8 @@ def explain(error: Exception, name: str) -> str:
     if isinstance(error, MissingConfigException):
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         options = error.options or options_of(group)  # of an option among several, Hydra does not list the others
+        if group == "starts":
+            return str(unknown_starts(option, command))
         if group and options:
             shown = [name for name in options if not name.startswith("_")]
             return str(unknown(group, option, shown, command=command, listed=not error.options))

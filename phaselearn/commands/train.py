@@ -6,10 +6,11 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phaselearn.commands.application import CONFIG_FILE, fail, run_application, typed_command, typed_words
+from phaselearn.commands.application import fail, run_application, typed_command, typed_words
 from phaselearn.commands.plain_config import plain_values
 from phaselearn.commands.run_folder import own_folder
 from phaselearn.quoting import command, printable, setting
+from phaselearn.report.run_files import CONFIG_FILE
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -8,6 +8,7 @@ from pathlib import Path
 from phaselearn.files import write_whole
 from phaselearn.quoting import command
 
+CONFIG_FILE = "config.yaml"
 RESULTS_FILE = "results.csv"
 CRYSTALS_FILE = "crystals.csv"
 NAMED_FILE = "also_shown.csv"

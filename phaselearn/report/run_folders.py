@@ -18,10 +18,9 @@ from phaselearn.quoting import command, one_line, printable, setting
 from phaselearn.report.curves import Curves, read_curves
 from phaselearn.report.option_names import OPTIONS_FILE, read_options
 from phaselearn.report.results import ResultRow
-from phaselearn.report.run_files import COMMAND_FILE, CRYSTALS_FILE, REPORT_FILE, RESULTS_FILE
+from phaselearn.report.run_files import COMMAND_FILE, CONFIG_FILE, CRYSTALS_FILE, REPORT_FILE, RESULTS_FILE
 from phaselearn.report.run_records import BrokenRun, RunRecord, settings_of
 
-CONFIG_FILE = "config.yaml"
 METRICS_FILE = "metrics.csv"
 PRUNED_FILE = "pruned.txt"  # in the folder of a run that a search has given up
 _MOST_BYTES = {METRICS_FILE: 1 << 27, CRYSTALS_FILE: 1 << 28}

@@ -45,6 +45,7 @@ def folder(tmp_path: Path) -> Path:
         ("solve example=cod_2016452 second=9", 2, "did you mean seconds"),
         ("solve example=cod_2016452 seconds=0", 2, "seconds=0: above 0"),
         ("solve example=cod_2016452 cell=[1,2]", 2, "a cell has six numbers"),
+        ("solve example=cod_2016452 starts=outputs", 2, "a run folder (with its config.yaml)"),
         ("predict weights=nobodys source=folder source.path=outputs", 2, "nobodys is not a run folder"),
         ("train seed=x", 2, "seed='x'"),
         ("benchmark count=0", 2, "count=0"),
