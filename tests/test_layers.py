@@ -20,6 +20,7 @@ LAYERS = (
     "locks",
     "plain_yaml",
     "quoting",
+    "running",
     "progress",
     "threads",
     "crystal",

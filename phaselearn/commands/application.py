@@ -38,6 +38,7 @@ from phaselearn.failures import FAILED_FILE, note_failure
 from phaselearn.files import told_of
 from phaselearn.quoting import command, one_line, setting
 from phaselearn.report.run_files import CONFIG_FILE
+from phaselearn.running import running_as
 
 Naming = Callable[[list[str], list[str]], tuple[list[str], list[str]]]
 
@@ -110,7 +111,8 @@ def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callab
         (folder / FAILED_FILE).unlink(missing_ok=True)
         try:
             take_from_config(config)
-            return task(config)
+            with running_as(_begun(name)):
+                return task(config)
         except Exception as error:
             told = _told(error, name, folder)
             if hydra.mode != RunMode.MULTIRUN:
@@ -266,6 +268,12 @@ def _stranger(name: str, folder: Path, flags: list[str], overrides: list[str]) -
         removed={tuple(key[1:].split(".")) for key, equals, _ in given if key.startswith("~") and not equals},
         options=(Path(options),) if options else (),
     )
+
+
+def _begun(name: str) -> str:
+    """Return the command with the words that name its network, which every command of its kind needs."""
+    needed = ("run", "weights") if name in ("evaluate", "predict") else ()
+    return command(name_of(name), *(word for word in typed_words() if word.partition("=")[0] in needed))
 
 
 def typed_words() -> list[str]:

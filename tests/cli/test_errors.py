@@ -185,7 +185,8 @@ CONFIGURATION = [
 DATA = [
     ("train source=folder source.path=empty", ["empty"]),
     ("train source=folder source.path=garbage", ["no usable structure"]),
-    ("train source=folder source.path=missing", ["missing"]),
+    ("train source=folder source.path=missing", ["`phaselearn train source=folder source.path=FOLDER`"]),
+    ("prepare source=folder source.path=missing", ["`phaselearn prepare source=folder source.path=FOLDER`"]),
     ("train source=file source.path=missing.jsonl", ["missing.jsonl", "is not a file"]),
     ("train source=file source.path=garbage.jsonl", ["no usable structure"]),
     ("train data.store=other.zarr", ["schema other version 3", "overwrite=true"]),
@@ -280,7 +281,7 @@ ALIKE = {
     "benchmark source.count=30 models=[solver] starts=[nothing]",
     "benchmark source.count=30 models=[solver] starts=[random] search.counts=[2,1]",
     "train source=folder source.path=empty",
-    "train source=folder source.path=missing",
+    "prepare source=folder source.path=missing",
     "train source=file source.path=missing.jsonl",
     "train data=hkl10 data.store=damaged.zarr data.loading.cache=none data.loading.num_workers=1 run=outputs/w",
     "prepare data=hkl10 data.store=octant.zarr",

@@ -148,6 +148,10 @@ def test_a_checkpoint_and_the_weights_of_the_package_are_networks_too(workplace:
         ),
         (("run", "store=a.zarr"), "run has no key: a run folder is given by run=run"),
         (("run=run", "salt.cif"), "structures are given by source=folder source.path=salt.cif"),
+        (
+            ("run=run", "source=folder", "source.path=nowhere"),
+            "e.g. `phaselearn predict run=run source=folder source.path=FOLDER`",
+        ),
         (("run=run", "source=folder", "source.path=torn.cif"), "none of 1 entries could be predicted"),
     ],
 )

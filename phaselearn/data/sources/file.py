@@ -27,6 +27,7 @@ from phaselearn.data.sources.structure_type import CELLS, crystal_of
 from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable, storable, without_repeats
 from phaselearn.errors import UserError, check_whole, choose
 from phaselearn.quoting import command, setting
+from phaselearn.running import same_command
 
 MOST_BYTES_A_LINE = 16 << 20
 _LONGEST_SYMBOL = 40  # characters of a space group
@@ -58,7 +59,7 @@ class File(Source):
         if not self.path.is_file():
             raise UserError(
                 f"source.path={path} is not a file: a JSON-lines file (.jsonl or .jsonl.gz) is needed; "
-                "without one, try `phaselearn train source=prototypes`"
+                f"without one, try `{same_command('source=prototypes')}`"
             )
         refuse_reflections(self.path)
         if count is not None:
@@ -105,7 +106,7 @@ class File(Source):
         while line := file.readline(MOST_BYTES_A_LINE + 1):
             number += 1
             if number == 1 and _ONE_DOCUMENT.match(line):
-                helps = command("phaselearn prepare", "source=folder", setting("source.path", self.path))
+                helps = same_command("source=folder", setting("source.path", self.path))
                 raise UserError(
                     f"{self.path} is one JSON document, not one object a line: write each object on a line of its own, "
                     f"or read it with `{helps}`"

@@ -13,6 +13,7 @@ from phaselearn.data.sources.readers.formats import format_of, holds_many, read_
 from phaselearn.data.sources.structure_type import CELLS, Cell, crystal_of
 from phaselearn.data.structures import Crystal, LeftOut, Source, Unusable, storable, unreadable, without_repeats
 from phaselearn.errors import UserError, check_whole, choose
+from phaselearn.running import same_command
 
 # A file with one entry; or the id of an entry, with its cell or the reason to leave it out.
 _Raw = Path | tuple[str, Cell | Unusable]
@@ -46,7 +47,7 @@ class Folder(Source):
         if not self.path.exists():
             raise UserError(
                 f"source.path={path} is not there: a structure file or a folder of CIF, POSCAR or other such files is "
-                "needed, e.g. `phaselearn prepare source=folder source.path=FOLDER`"
+                f"needed, e.g. `{same_command('source=folder', 'source.path=FOLDER')}`"
             )
         if self.path.is_file():
             refuse_reflections(self.path)
@@ -61,9 +62,10 @@ class Folder(Source):
         # Every file holds at least one entry, so no more than `count` files are needed.
         self.files = [file for file in found if file.is_file() and not self._is_hidden(file)][:count]
         if not self.files:
+            helps = same_command("source=folder", "source.path=FOLDER", "source.pattern=**/*.cif")
             raise UserError(
                 f"source.path={path} has no file that fits source.pattern={pattern}: give a folder of structure "
-                "files, e.g. `phaselearn prepare source=folder source.path=FOLDER source.pattern='**/*.cif'`"
+                f"files, e.g. `{helps}`"
             )
         if any(format_of(file).of_ase for file in self.files):
             require_ase()
