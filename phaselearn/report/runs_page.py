@@ -168,7 +168,7 @@ def _parallel_coordinates(runs: Sequence[RunRecord], settings: dict[str, list[st
     axes.append({"label": objective(runs)[0], "values": scores})
     lines = {"color": scores, "colorscale": _SCALE, "showscale": True}
     figure = go.Figure(go.Parcoords(dimensions=axes, line=lines), layout={"title": "Settings and results"})
-    # On a phone the plot is scrolled: the labels of axes any closer would overlap.
+    # The labels of axes any closer would overlap: simple_page.js has another plot for a phone.
     return figure.update_layout(margin={"t": 60, "l": 140}, meta={"narrowest": 240 + _AXIS * len(axes)})
 
 

@@ -3,6 +3,7 @@
 
 (() => {
   const MANY_ROWS = 10; // from which on a table is filtered
+  const ROW = 190; // pixels: height of a plot among several below one another
   const CONFIG = { displaylogo: false, responsive: true, modeBarButtons: [["toImage"]] };
 
   function themed(layout) {
@@ -18,14 +19,47 @@
       hoverlabel: { bgcolor: colour("panel"), font: { color: colour("ink") } },
       xaxis: { ...ruled, ...layout.xaxis },
       yaxis: { ...ruled, ...layout.yaxis },
+      ...Object.fromEntries(
+        Object.keys(layout).filter((key) => /^[xy]axis\d/.test(key)).map((key) => [key, { ...ruled, ...layout[key] }]),
+      ),
     };
+  }
+
+  // Plotly takes some HTML in the ticks of an axis, and none in those of parallel axes.
+  const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+
+  // Where labels of parallel axes would overlap, each axis is plotted against the last, that of the results.
+  function stacked([{ dimensions, line }]) {
+    const result = dimensions.at(-1);
+    const settings = dimensions.slice(0, -1);
+    const layout = {
+      showlegend: false,
+      height: ROW * settings.length,
+      margin: { l: 60, r: 10, t: 30, b: 45 },
+      grid: { rows: settings.length, columns: 1, pattern: "independent", ygap: 0.5 },
+    };
+    const data = settings.map(({ label, values, tickvals, ticktext }, place) => {
+      const number = place > 0 ? place + 1 : "";
+      layout[`xaxis${number}`] = { title: { text: label, standoff: 4 }, tickvals, ticktext: ticktext?.map(escaped) };
+      layout[`yaxis${number}`] = { title: { text: result.label } };
+      return {
+        type: "scatter",
+        mode: "markers",
+        x: values,
+        y: result.values,
+        xaxis: `x${number}`,
+        yaxis: `y${number}`,
+        marker: { color: line.color, colorscale: line.colorscale },
+      };
+    });
+    return { data, layout };
   }
 
   function draw() {
     for (const place of document.querySelectorAll(".plot")) {
-      const { data, layout } = JSON.parse(place.nextElementSibling.textContent);
-      if (layout.height) place.style.height = `${layout.height}px`;
-      if (layout.meta) place.style.minWidth = `${layout.meta.narrowest}px`;
+      const plot = JSON.parse(place.nextElementSibling.textContent);
+      const { data, layout } = place.clientWidth < plot.layout.meta?.narrowest ? stacked(plot.data) : plot;
+      place.style.height = layout.height ? `${layout.height}px` : "";
       Plotly.react(place, data, themed(layout), CONFIG);
     }
   }
@@ -74,5 +108,6 @@
     );
   }
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  matchMedia("(orientation: portrait)").addEventListener("change", draw); // a phone was turned
   draw();
 })();

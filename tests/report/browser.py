@@ -28,7 +28,6 @@ OPTIONS = [
     "--use-gl=angle",
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
-    "--window-size=1200,900",
     "--virtual-time-budget=20000",
 ]
 
@@ -45,7 +44,7 @@ for (const level of ["error", "warn"]) console[level] = (...parts) => problems.p
 </script>"""
 
 
-def drive(path: Path, script: str) -> dict[str, Any]:
+def drive(path: Path, script: str, width: int = 1200) -> dict[str, Any]:
     """Return the notes of the script in the page: it puts JSON into an element with the id `probe`.
 
     Errors, warnings and violations of the page's security policy are in its array `problems`.
@@ -53,7 +52,14 @@ def drive(path: Path, script: str) -> dict[str, Any]:
     text = path.read_text(encoding="utf-8").replace("<body>", f"<body>{LISTEN}", 1)
     start, _, end = text.rpartition("</body>")
     path.write_text(f"{start}<script>{script}</script></body>{end}", encoding="utf-8")
-    command = [CHROMIUM, *OPTIONS, f"--user-data-dir={path.parent / 'profile'}", "--dump-dom", path.as_uri()]
+    command = [
+        CHROMIUM,
+        *OPTIONS,
+        f"--user-data-dir={path.parent / 'profile'}",
+        f"--window-size={width},900",
+        "--dump-dom",
+        path.as_uri(),
+    ]
     environment = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=True)
     found = re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL)

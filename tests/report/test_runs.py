@@ -31,7 +31,11 @@ DRIVE = """
   const seen = {};
   try {
     await settle();
-    seen.plots = [...document.querySelectorAll(".plot")].map((plot) => plot.data.length);
+    const plots = [...document.querySelectorAll(".plot")];
+    seen.plots = plots.map((plot) => plot.data.length);
+    seen.kinds = plots.map((plot) => plot.data[0].type);
+    seen.labels = [...plots[0].querySelectorAll("text")].map((text) => text.textContent);
+    seen.scrolled = [...document.querySelectorAll("figure")].filter((one) => one.scrollWidth > one.clientWidth).length;
     seen.orders = {};
     for (const name of ["val. CC", "val. CC", "run"]) {
       heading(name).click();
@@ -168,6 +172,7 @@ def test_the_page_of_several_runs_draws_sorts_and_filters(outputs):
     write_runs_page(outputs / "index.html", "Runs", runs * 4, broken)
     seen = drive(outputs / "index.html", DRIVE)
     assert seen["problems"] == []
+    assert seen["kinds"] == ["parcoords", "scatter", "scatter"]
     assert seen["plots"] == [1, 8, 8]  # parallel coordinates; both curves of the runs that have any
     falling, rising = (list(dict.fromkeys(order)) for order in seen["orders"]["val. CC"])
     assert falling == ["sweep/0", "first", "sweep/1"]
@@ -175,3 +180,20 @@ def test_the_page_of_several_runs_draws_sorts_and_filters(outputs):
     assert list(dict.fromkeys(seen["orders"]["run"][0])) == ["sweep/1", "sweep/0", "first"]
     assert set(seen["kept"]) == {"sweep/0", "sweep/1"}
     assert seen["wide"] <= 0
+
+
+@needs_chromium
+def test_no_plot_of_a_page_is_scrolled_on_a_phone(outputs):
+    for name, kind in (("first", "a<b>c</b>"), ("sweep/0", "d&amp;")):
+        path = outputs / name / "config.yaml"
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"axes": kind}))
+    runs, broken = find_runs(outputs)
+    write_runs_page(outputs / "index.html", "Runs", runs * 4, broken)
+    seen = drive(outputs / "index.html", DRIVE, width=400)
+    assert seen["problems"] == []
+    assert seen["scrolled"] == 0
+    assert seen["wide"] <= 0
+    assert set(seen["kinds"]) == {"scatter"}
+    # A plot for each setting; names are shown as they are written.
+    assert seen["plots"][0] == len(differing_settings(runs))
+    assert {"a<b>c</b>", "d&amp;"} <= set(seen["labels"])
