@@ -48,7 +48,7 @@ class Source:
 
     Attributes:
         module: its full name.
-        names: what stands behind each of its names: a class, a function, the expression of a value, an import.
+        names: its names and their meanings: a class, a function, the expression of a value, an import.
         stars: the modules of which it imports all names.
     """
 
