@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from phaselearn.files import write_csv
+from phaselearn.files import readable, write_csv
 
 
 class Attempt(NamedTuple):
@@ -84,10 +84,19 @@ _READ: dict[str, Callable[[str], Any]] = {
 }
 
 
-def write_records(path: Path, records: Sequence[CrystalRecord]) -> None:
-    """Write records in one step: a file that exists is complete, and a benchmark that goes on reads it."""
-    rows = [asdict(record) | {"attempts": json.dumps(record.attempts)} for record in records]
-    write_csv(path, rows, [field.name for field in fields(CrystalRecord)], exact=True)
+def write_records(path: Path, records: Sequence[CrystalRecord], *, exact: bool) -> None:
+    """Write records in one step: a file that exists is complete.
+
+    Args:
+        path: the file.
+        records: the records.
+        exact: whether a benchmark goes on with them, so that all digits are written; a person reads six.
+    """
+    rows = [
+        asdict(record) | {"attempts": json.dumps(record.attempts if exact else readable(record.attempts))}
+        for record in records
+    ]
+    write_csv(path, rows, [field.name for field in fields(CrystalRecord)], exact=exact)
 
 
 def read_records(path: Path) -> list[CrystalRecord]:

@@ -103,7 +103,7 @@ def run_benchmark(
         pairs = homometric_pairs(crystals.tested, plan.homometry)
         facts |= {"homometry": _homometry_text(pairs, len(crystals.tested), plan.homometry)}
         write_csv(folder / HOMOMETRY_FILE, [asdict(pair) for pair in pairs], list(HomometricPair.__annotations__))
-    write_records(folder / RECORDS_FILE, records + outside)
+    write_records(folder / RECORDS_FILE, records + outside, exact=False)
     write_table(folder, rows)
     write_curves(folder, curves)
     for name, kind, values in (

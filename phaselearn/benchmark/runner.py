@@ -171,7 +171,7 @@ def run_contender(
     count = len(regime.groups(crystals, settings.batch_size))
     for chosen, batch in track(parts, f"{contender.name} {regime.name}", count):
         records += _judged(contender, regime, chosen, batch)
-    write_records(path, records)
+    write_records(path, records, exact=True)
     return records
 
 

@@ -15,6 +15,7 @@ from tests.cli.warm import run_warm
 REPO = Path(__file__).resolve().parents[2]
 TRAIN = (sys.executable, str(REPO / "train.py"))
 PHASELEARN = (sys.executable, "-c", "from phaselearn.commands.main import main; main()")
+SIX_DIGITS = 1e-5  # relative error of a number in metrics.csv or results.csv
 SMALL = (
     "source.count=120",
     "data.batch_size=16",

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.cli.folders import SMALL, TRAIN, command, environment, metric_rows, table
+from tests.cli.folders import SIX_DIGITS, SMALL, TRAIN, command, environment, metric_rows, table
 from tests.tracking.wandb_files import WandbFile, read_wandb_file, wandb_files
 
 pytest.importorskip("wandb", reason="wandb is not installed: pip install 'phaselearn[wandb]'")
@@ -21,7 +21,6 @@ accumulator = pytest.importorskip(
     reason="tensorboard is not installed: pip install 'phaselearn[tensorboard]'",
 )
 
-SIX_DIGITS = 1e-5  # metrics.csv and results.csv have no more
 BARE = (*SMALL[:3], "evaluation=none", "~callbacks.pictures", "trainer.max_epochs=1")
 
 
