@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError
 from phaselearn.models.base import DensityModel
+from phaselearn.models.periodic_convolution import PeriodicConvolution
 
 
 class PeriodicResidualBlock(nn.Module):
@@ -17,12 +18,11 @@ class PeriodicResidualBlock(nn.Module):
 
     def __init__(self, width: int, kernel_size: int, dilation: int) -> None:
         super().__init__()
-        same = (kernel_size - 1) // 2
         self.layers = nn.Sequential(
             nn.GroupNorm(1, width),
-            nn.Conv3d(width, width, kernel_size, padding=same * dilation, dilation=dilation, padding_mode="circular"),
+            PeriodicConvolution(width, width, kernel_size=kernel_size, dilation=dilation),
             nn.GELU(),
-            nn.Conv3d(width, width, kernel_size, padding=same, padding_mode="circular"),
+            PeriodicConvolution(width, width, kernel_size=kernel_size),
         )
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -59,9 +59,8 @@ class PeriodicConvolutions(DensityModel):
             )
         largest = max(1, (self.definition.fixed_size(type(self).__name__) - 1) // (kernel_size - 1))
         dilations = [min((1, 2, 4)[block % 3], largest) for block in range(blocks)]
-        same = (kernel_size - 1) // 2
         self.network = nn.Sequential(
-            nn.Conv3d(1, width, kernel_size, padding=same, padding_mode="circular"),
+            PeriodicConvolution(1, width, kernel_size=kernel_size),
             *(PeriodicResidualBlock(width, kernel_size, dilation) for dilation in dilations),
             nn.GELU(),
             nn.Conv3d(width, 1, 1),

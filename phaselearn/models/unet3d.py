@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,9 @@ from torch.utils.checkpoint import checkpoint
 from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError, choose
 from phaselearn.models.base import DensityModel
+from phaselearn.models.periodic_convolution import PeriodicConvolution
 
-PADDINGS: dict[str, Literal["circular", "zeros"]] = {"periodic": "circular", "zero": "zeros"}
+PADDINGS = ("periodic", "zero")
 
 
 def duplication_factor(size: int, smallest: int, levels: int) -> int:
@@ -28,11 +29,11 @@ def _convolutions(inputs: int, outputs: int, blocks: int, padding: str) -> nn.Se
     layers: list[nn.Module] = []
     for block in range(blocks):
         width = inputs if block == 0 else outputs
-        layers += [
-            nn.Conv3d(width, outputs, 3, padding=1, padding_mode=PADDINGS[padding], bias=False),
-            nn.GroupNorm(1, outputs),
-            nn.ReLU(),
-        ]
+        if padding == "periodic":
+            layers.append(PeriodicConvolution(width, outputs, bias=False))
+        else:
+            layers.append(nn.Conv3d(width, outputs, 3, padding=1, bias=False))
+        layers += [nn.GroupNorm(1, outputs), nn.ReLU()]
     return nn.Sequential(*layers)
 
 

@@ -15,19 +15,13 @@ from torch import Tensor, nn
 from phaselearn.crystal.reflection_grid import DESCRIPTION, ReflectionGrid
 from phaselearn.crystal.rows import Rows
 from phaselearn.errors import UserError
+from phaselearn.models.periodic_convolution import PeriodicConvolution
 from phaselearn.models.weights import load_network
 
 _AXES = (-3, -2, -1)
 _MAPS = 3  # the proposal, and the maps of its phases with measured |F| and with |E|
 _PATTERSON_MAPS = 2  # of |F| and of |E|
 _FIGURES = 2  # of a state: the agreement of the proposal's |F| with the measured one, and the skewness of the map
-
-
-class PeriodicConvolution(nn.Conv3d):
-    """A 3×3×3 convolution that wraps around the cell; (B, C, n₁, n₂, n₃) in and out."""
-
-    def __init__(self, channels: int, out_channels: int) -> None:
-        super().__init__(channels, out_channels, 3, padding=1, padding_mode="circular")
 
 
 @dataclass(frozen=True)
@@ -84,8 +78,6 @@ class UnrolledNetwork(nn.Module):
         self.judge = nn.Sequential(nn.Linear(DESCRIPTION + _FIGURES + 2 * hidden, 32), nn.SiLU(), nn.Linear(32, 1))
         for parameter in self.last.parameters():
             nn.init.zeros_(parameter)
-        # torch documents `to` with a memory format alone, but its type hints lack it.
-        self.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         if weights is not None:
             load_network(self, weights)
 
@@ -131,8 +123,7 @@ class UnrolledNetwork(nn.Module):
         # Everything that is fed back is bounded: otherwise it grows from cycle to cycle, and training diverges.
         scale, offset, later_scale, later_offset = self.condition(whole).tanh()[:, :, None, None, None].chunk(4, 1)
         inner = torch.cat((maps.to(state.hidden.dtype), state.hidden), 1)
-        inner = self.first(inner.contiguous(memory_format=torch.channels_last_3d))
-        inner = nn.functional.silu(inner * (1 + scale) + offset)
+        inner = nn.functional.silu(self.first(inner) * (1 + scale) + offset)
         inner = nn.functional.silu(self.second(inner) * (1 + later_scale) + later_offset)
         change = self.last(inner)
         keep = torch.sigmoid(self.keep)[:, None, None, None].to(change.dtype)
