@@ -28,12 +28,12 @@ class TrainedNetwork:
 
     Attributes:
         config: the configuration of its training, checked.
-        weights: the checkpoint of its weights; None if the configuration names them.
+        weights: the checkpoint of its weights.
         formulas: the formulas that it was trained on; None if they are not recorded beside it.
     """
 
     config: DictConfig
-    weights: Path | None
+    weights: Path
     formulas: frozenset[str] | None = None
 
     def model(self) -> DensityModel:
@@ -45,8 +45,7 @@ class TrainedNetwork:
         from hydra.utils import instantiate
 
         model = session.build_model(self.config, instantiate(self.config.data.definition))
-        if self.weights is not None:
-            session.load_weights(model, self.weights)
+        session.load_weights(model, self.weights)
         return model.eval()
 
     def predictor(self, observation: ObservationModel | None, seed: int, batch_size: int, device: str) -> Predictor:
@@ -98,7 +97,7 @@ def find_network(named: str | Path, checkpoint: str, trusted: bool, trusting: st
     """
     card = cards().get(str(named))
     if card is not None:
-        return TrainedNetwork(composed("train", *card.choices), weights=None)
+        return TrainedNetwork(composed("train", *card.choices), card.path)
     path = Path(named)
     if path.is_file():
         return _of_checkpoint(path, trusted, trusting)

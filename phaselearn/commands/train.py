@@ -47,6 +47,7 @@ def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
 
     from phaselearn.commands.advice import advice
     from phaselearn.commands.console import quiet_libraries
+    from phaselearn.commands.initial_weights import begin_with
     from phaselearn.commands.loggers import build_loggers
     from phaselearn.commands.memory import keep_freed_memory
     from phaselearn.commands.session import build_data, build_method, build_model, check_trains
@@ -65,7 +66,10 @@ def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
     data = build_data(config)
     # The model is built before the data, which may take long: a mistake in it shows at once.
     model = build_model(config, data.definition)
-    check_trains(HydraConfig.get().runtime.choices.get("model"), model)
+    option = HydraConfig.get().runtime.choices.get("model")
+    check_trains(option, model)
+    if config.get("weights") is not None and not (folder / "last.ckpt").exists():
+        config.weights = begin_with(model, str(config.weights), option)
     for line in advice(config, model):
         announce(f"warning: {line}")
     if config.get("compile") is not None:

@@ -55,7 +55,7 @@ class UnrolledNetwork(nn.Module):
         UserError: a number is too small, or the weights cannot be loaded.
     """
 
-    def __init__(self, *, width: int, hidden: int, patterson: bool, cycles: int, weights: str | None) -> None:
+    def __init__(self, *, width: int, hidden: int, patterson: bool, cycles: int, weights: str | None = None) -> None:
         super().__init__()
         for name, value, least in (("width", width, 1), ("hidden", hidden, 0), ("cycles", cycles, 1)):
             if value < least:

@@ -156,6 +156,9 @@ CONFIGURATION = [
     ("train data=hkl10 data.store=octant.zarr trainer.max_time=10min", ["10min"]),
     ("train data.loading.cache_limit=5", ["data.loading.cache_limit=5", "from 0 to 1"]),
     ("train data.definition.b_iso=-1", ["data.definition.b_iso=-1", "at least 0"]),
+    ("train model=charge_flipping weights=default", ["model=charge_flipping has nothing to train"]),
+    ("train weights=nowhere.ckpt", ["weights=nowhere.ckpt", "unrolled", "weights=default"]),
+    ("train weights=run model.hidden_sizes=[3]", ["best.ckpt is of another model or grid"]),
     ("train model=cnn model.width=0", ["model.width=0"]),
     ("train model.hidden_sizes=[0]", ["model.hidden_sizes=[0]", "at least 1"]),
     (

@@ -15,7 +15,7 @@ from tests.conftest import FULL
 
 SMALL = (
     *("model.network.width=4", "model.network.hidden=4", "model.network.cycles=1"),
-    *("source.count=12", "data.batch_size=2", "model.network.weights=null", "data.build.workers=1"),
+    *("source.count=12", "data.batch_size=2", "weights=null", "data.build.workers=1"),
 )
 
 

@@ -1,0 +1,43 @@
+"""The weights that a training begins with: those of the package, of a run folder or of a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phaselearn.commands.session import checkpoint_path, load_weights
+from phaselearn.commands.strangers import CONFIG_FILE
+from phaselearn.errors import UserError
+from phaselearn.models.model_card import cards
+
+if TYPE_CHECKING:
+    from phaselearn.models.base import DensityModel
+
+
+def begin_with(model: DensityModel, weights: str, option: str | None) -> str:
+    """Load the weights that a training begins with, and return what names them in every later run.
+
+    Args:
+        model: the model, with new weights.
+        weights: `default` for the package's weights of the chosen model, a name that `phaselearn weights` lists, a run
+            folder, or a checkpoint.
+        option: the option of conf/model that was chosen; None in a resumed run.
+
+    Raises:
+        UserError: there are no such weights, or they are those of another model or grid.
+    """
+    known = cards()
+    name = option if weights == "default" else weights
+    if name in known:
+        load_weights(model, known[name].path)
+        return str(name)
+    path = Path(weights)
+    if (path / CONFIG_FILE).is_file():
+        path = checkpoint_path(path, "best")
+    if weights == "default" or not path.is_file():
+        raise UserError(
+            f"weights={weights}: neither weights of the package for model={option} nor a run folder or a checkpoint; "
+            f"the package has {', '.join(known)}, e.g. `phaselearn train model={next(iter(known))} weights=default`"
+        )
+    load_weights(model, path)
+    return weights
