@@ -1,4 +1,4 @@
-"""The weights that a training begins with: those of the package, of a run folder or of a checkpoint."""
+"""The weights that a run begins with: those of the package, of a run folder or of a checkpoint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def begin_with(model: DensityModel, weights: str, option: str | None) -> str:
-    """Load the weights that a training begins with, and return what names them in every later run.
+    """Load the weights that a run begins with, and return what names them in every later run.
 
     Args:
         model: the model, with new weights.

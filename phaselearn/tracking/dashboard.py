@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from phaselearn.errors import UserError
 from phaselearn.files import write_whole
-from phaselearn.tracking.packages import require
-from phaselearn.tracking.wandb_logger import OLDEST_WANDB
 
 if TYPE_CHECKING:
     from wandb_workspaces.workspaces import Workspace
 
-OLDEST_WORKSPACES = "0.4"
 EPOCH = "epoch"
 
 
@@ -26,11 +23,7 @@ def workspace(entity: str, project: str, name: str, crystals: int) -> Workspace:
         project: name of the project whose runs are shown.
         name: name of the workspace.
         crystals: number of crystals that a run shows (`callbacks.pictures.crystals`).
-
-    Raises:
-        UserError: wandb-workspaces is not installed.
     """
-    require("wandb-workspaces", OLDEST_WORKSPACES, "a dashboard", extra="wandb")
     import wandb_workspaces.workspaces as ws
 
     sections = {
@@ -147,7 +140,6 @@ def send(entity: str | None, project: str, name: str, crystals: int) -> str:
     Raises:
         UserError: there is no key, no owner is known, or W&B refuses.
     """
-    require("wandb", OLDEST_WANDB, "a dashboard")
     import wandb
 
     if not wandb.login(prompt=False, verify=False):

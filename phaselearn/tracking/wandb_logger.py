@@ -17,14 +17,12 @@ from phaselearn.quoting import command
 from phaselearn.report.content import ShownCrystal
 from phaselearn.report.figures import crystal_picture, figures_by_kind
 from phaselearn.report.results import ResultRow
-from phaselearn.tracking.packages import require
 from phaselearn.tracking.tracker import StoreFacts, Tracker
 
 if TYPE_CHECKING:
     from wandb.sdk.wandb_run import Run
 
 # Since this version, a resumed offline run is appended to the earlier run; earlier versions replaced it.
-OLDEST_WANDB = "0.31"
 RUN_ID_FILE = "wandb_run_id"
 DATA_DIRECTORY = "WANDB_DATA_DIR"
 
@@ -45,9 +43,6 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
         name: name of the run; None combines the names of the group and the folder.
         tags: tags of the run.
         notes: notes on the run.
-
-    Raises:
-        UserError: wandb is not installed or too old.
     """
 
     shows_crystals = True
@@ -62,7 +57,6 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
         tags: Sequence[str] = (),
         notes: str | None = None,
     ) -> None:
-        require("wandb", OLDEST_WANDB, "logger=wandb")
         self._folder = Path(save_dir)
         id_file = self._folder / RUN_ID_FILE
         named = "/".join(filter(None, (group, self._folder.name)))

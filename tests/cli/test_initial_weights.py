@@ -1,6 +1,6 @@
-"""The weights that a training begins with: those of the package, of a run folder, of a checkpoint.
+"""The weights that a run begins with: those of the package, of a run folder, of a checkpoint.
 
-With a learning rate of zero, a training ends with the weights that it began with.
+With a learning rate of zero, a run ends with the weights that it began with.
 """
 
 from __future__ import annotations

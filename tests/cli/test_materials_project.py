@@ -14,9 +14,7 @@ from omegaconf import OmegaConf
 from phaselearn.commands.keys import take_from_arguments, take_from_config
 from tests.cli.folders import PHASELEARN, TRAIN, environment
 from tests.cli.warm import run_warm
-from tests.data.sources.materials_project.server import KEY, MaterialsProjectServer, document, needs_client, rock_salt
-
-pytestmark = needs_client
+from tests.data.sources.materials_project.server import KEY, MaterialsProjectServer, document, rock_salt
 
 CATIONS = ["Li", "Na", "K", "Rb", "Ag", "Mg", "Ca", "Sr", "Ba", "Mn", "Fe", "Co", "Ni", "Cd"]
 SMALL = ("data=hkl10", "evaluation.crystals=4", "evaluation.shown=1", "evaluation.methods=[]", "trainer.max_epochs=1")

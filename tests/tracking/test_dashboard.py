@@ -8,8 +8,6 @@ import pytest
 
 from tests.cli.folders import PHASELEARN, command
 
-pytest.importorskip("wandb_workspaces", reason="wandb-workspaces is not installed")
-
 
 @pytest.fixture(autouse=True)
 def _without_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ import torch
 from tests.cli.folders import SIX_DIGITS, SMALL, TRAIN, command, environment, metric_rows, table
 from tests.tracking.wandb_files import WandbFile, read_wandb_file, wandb_files
 
-pytest.importorskip("wandb", reason="wandb is not installed: pip install 'phaselearn[wandb]'")
 accumulator = pytest.importorskip(
     "tensorboard.backend.event_processing.event_accumulator",
     reason="tensorboard is not installed: pip install 'phaselearn[tensorboard]'",
@@ -210,7 +209,6 @@ def test_jobs_of_a_multirun_are_runs_of_their_own_in_one_group(workplace: Path) 
 @pytest.mark.slow
 def test_every_metric_of_the_dashboard_is_one_that_runs_log(illustrated: tuple[Path, str, WandbFile]) -> None:
     _, _, kept = illustrated
-    pytest.importorskip("wandb_workspaces", reason="wandb-workspaces is not installed")
     from phaselearn.tracking.dashboard import workspace
 
     logged = {name for row in kept.history for name in row} | set(kept.summary)

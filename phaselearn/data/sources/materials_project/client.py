@@ -27,19 +27,11 @@ class Client:
     Args:
         api_key: API key of the user's account.
         endpoint: address of the service; None for the client's default.
-
-    Raises:
-        UserError: the client is not installed.
     """
 
     def __init__(self, api_key: str, endpoint: str | None) -> None:
-        try:
-            from mp_api.client.core.utils import validate_endpoint
-        except ImportError as error:
-            raise UserError(
-                f"fetching from the Materials Project needs its client ({error}): "
-                "pip install 'phaselearn[materials_project]'"
-            ) from error
+        from mp_api.client.core.utils import validate_endpoint
+
         self.endpoint = validate_endpoint(endpoint)
         self._key = api_key.strip()
         self._rester: Any = None

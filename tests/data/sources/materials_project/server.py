@@ -9,18 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
 from threading import Thread
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
-import pytest
 from pymatgen.core import Lattice, Structure
 
-# Found and not imported: to import it takes seconds, of every process that collects the tests.
-needs_client = pytest.mark.skipif(
-    find_spec("mp_api") is None, reason="the client is not here: pip install 'phaselearn[materials_project]'"
-)
 KEY = "0123456789abcdef0123456789ABCDEF"
 VERSION = "2026.02.03"
 MOST = 1000

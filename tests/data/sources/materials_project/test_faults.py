@@ -17,13 +17,9 @@ from tests.data.sources.materials_project.server import (
     Fault,
     MaterialsProjectServer,
     library,
-    needs_client,
 )
 from tests.data.sources.materials_project.snapshots import SUMMARY, Make, Once, fetched, ids
 from tests.thinned import thinned
-
-pytestmark = needs_client
-
 
 PASSING: dict[str, Fault] = {
     "slow down": ("status", (429, b'{"message": "API rate limit exceeded"}', {"Retry-After": "0"})),

@@ -18,9 +18,7 @@ from phaselearn.data.sources.materials_project import fetch as fetch_module
 from phaselearn.data.sources.materials_project.filters import Filters
 from phaselearn.data.sources.materials_project.source import MaterialsProject
 from phaselearn.errors import UserError
-from tests.data.sources.materials_project.server import KEY, Fault, MaterialsProjectServer, needs_client, rock_salts
-
-pytestmark = needs_client
+from tests.data.sources.materials_project.server import KEY, Fault, MaterialsProjectServer, rock_salts
 
 FILES = ("manifest.json", "structures.jsonl.gz")
 COUNT = 210  # three pages of ids, eleven batches

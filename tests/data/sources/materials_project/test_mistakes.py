@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,8 @@ from phaselearn.data.sources.materials_project.source import MaterialsProject
 from phaselearn.errors import UserError
 from tests.data.sources.materials_project.server import (
     KEY,
-    needs_client,
 )
 from tests.data.sources.materials_project.snapshots import Make, ids
-
-pytestmark = needs_client
 
 
 def test_a_snapshot_of_other_filters_is_not_taken_for_what_is_asked(make: Make) -> None:
@@ -77,14 +73,6 @@ def test_an_address_that_is_none(tmp_path: Path, endpoint: str) -> None:
         MaterialsProject(
             Filters(elements=["Cl"]), snapshot_folder=str(tmp_path), endpoint=endpoint, api_key=KEY
         ).fingerprint()
-
-
-def test_no_client(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.partition(".")[0] == "mp_api"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "mp_api", None)
-    with pytest.raises(UserError, match=r"pip install 'phaselearn\[materials_project\]'"):
-        make(elements=["Cl"]).fingerprint()
 
 
 def test_nothing_fulfils_the_filters(make: Make) -> None:

@@ -20,11 +20,8 @@ from phaselearn.errors import UserError
 from tests.data.sources.materials_project.server import (
     VERSION,
     MaterialsProjectServer,
-    needs_client,
 )
 from tests.data.sources.materials_project.snapshots import Make, ids
-
-pytestmark = needs_client
 
 
 @pytest.mark.parametrize(
