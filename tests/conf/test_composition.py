@@ -110,7 +110,7 @@ def test_the_seed_reaches_the_data() -> None:
 
 
 def test_the_model_sets_its_batch_and_the_command_line_overrides_it() -> None:
-    assert _checked("model=unet3d").data.batch_size == 4
+    assert _checked("model=unet3d").data.batch_size == 16
     assert _checked("model=unet3d", "data.batch_size=2").data.batch_size == 2
 
 
