@@ -13,6 +13,7 @@ from phaselearn.commands.plain_config import plain_values
 from phaselearn.commands.run_folder import own_folder
 from phaselearn.commands.strangers import Stranger, read_run_config
 from phaselearn.errors import UserError
+from phaselearn.models.model_card import cards
 from phaselearn.quoting import command, printable, setting
 from phaselearn.report.run_files import CONFIG_FILE
 
@@ -60,6 +61,7 @@ def _benchmark(config: DictConfig) -> None:
     from phaselearn.benchmark.table import benchmark_table
     from phaselearn.commands.console import quiet_libraries
     from phaselearn.files import write_whole
+    from phaselearn.progress import announce
     from phaselearn.report.commit import git_commit
 
     quiet_libraries()
@@ -75,6 +77,8 @@ def _benchmark(config: DictConfig) -> None:
     else:
         crystals = crystals_of_source(instantiate(config.source), config.longest_edge)
     chosen = choose_crystals(crystals, config.split, config.count, config.seed)
+    if len(chosen.tested) < config.count:
+        announce(f"count={config.count}: the {config.split} split has {len(chosen.tested)} crystals, and all are taken")
     plan = BenchmarkPlan(
         settings=RunSettings(folder / "crystals", config.batch_size, config.seed),
         resamples=config.resamples,
@@ -126,7 +130,7 @@ def _contenders(config: DictConfig) -> list[Contender]:
 
 
 def _solver(name: str, config: DictConfig) -> Contender:
-    """Return the solver with the starts of an option of conf/starts, or with the network of a run folder."""
+    """Return the solver with the starts of an option of conf/starts, or with the network of a run or of the package."""
     from dataclasses import replace
 
     from omegaconf import OmegaConf
@@ -141,10 +145,13 @@ def _solver(name: str, config: DictConfig) -> Contender:
         seen = frozenset(read_training_set(Path(name))["prototypes"])
         weights = hashlib.sha256(checkpoint_path(Path(name), "best").read_bytes()).hexdigest()
         name = Path(name).name
-    else:
-        if option_file("starts", name) is None:
-            raise unknown_starts(name, f"phaselearn benchmark models=[{SOLVER}]", listed=True)
+    elif option_file("starts", name) is not None:
         starts = composed_option(config_directory(), "starts", name)
+    elif name in cards():
+        starts = composed_option(config_directory(), "starts", RUN_AS_STARTS)
+        starts.run, starts.trust, weights = name, config.trust, cards()[name].sha256
+    else:
+        raise unknown_starts(name, f"phaselearn benchmark models=[{SOLVER}]", listed=True)
     model = plain_values(composed_option(config_directory(), "model", SOLVER))
     changed = {"seconds": config.search.seconds}
     if config.search.counts is not None:

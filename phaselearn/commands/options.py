@@ -20,6 +20,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 from phaselearn.errors import UserError, unknown
+from phaselearn.models.model_card import cards
 from phaselearn.quoting import setting
 from phaselearn.report.run_files import CONFIG_FILE
 
@@ -109,16 +110,17 @@ def _folder(point: EntryPoint) -> Path:
 
 
 def starts_words(word: str) -> list[str]:
-    """Return the overrides for a word of the command line: two for `starts=FOLDER`, any other word as it is."""
+    """Return the overrides for a word of the command line: two for `starts=` with a network, any other as it is."""
     key, _, value = word.partition("=")
-    if key != "starts" or value in ("", *options_of("starts")) or not ("/" in value or Path(value).exists()):
+    named = "/" in value or Path(value).exists() or value in cards()
+    if key != "starts" or value in ("", *options_of("starts")) or not named:
         return [word]
     return [f"starts={RUN_AS_STARTS}", setting("starts.run", value)]
 
 
 def unknown_starts(given: str, command: str = "", listed: bool = False) -> UserError:
-    """Return the error for starts that are neither an option nor a run folder; the arguments are those of `unknown`."""
-    allowed = [*options_of("starts"), f"a run folder (with its {CONFIG_FILE})"]
+    """Return the error for starts that are neither an option nor a network; the arguments are those of `unknown`."""
+    allowed = [*sorted({*options_of("starts"), *cards()}), f"a run folder (with its {CONFIG_FILE})"]
     return unknown("starts", given, allowed, command=command, listed=listed)
 
 
