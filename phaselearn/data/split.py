@@ -16,17 +16,17 @@ SPLITS = ("train", "validation", "test")
 HELD_OUT = re.compile(r"F\s*\d*")
 
 
-def formula_bucket(formula: str) -> int:
-    """Return the SHA-256 of a reduced formula, taken as an integer, modulo 100."""
-    return int(hashlib.sha256(formula.encode()).hexdigest(), 16) % 100
+def bucket(name: str) -> int:
+    """Return the SHA-256 of a reduced formula or another name, taken as an integer, modulo 100."""
+    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % 100
 
 
 def split_of(formula: str) -> str:
     """Return the split of a reduced formula: buckets 0–9 and `HELD_OUT` test, 10–19 validate, the rest train."""
     if HELD_OUT.fullmatch(formula):
         return "test"
-    bucket = formula_bucket(formula)
-    return "test" if bucket < 10 else "validation" if bucket < 20 else "train"
+    own = bucket(formula)
+    return "test" if own < 10 else "validation" if own < 20 else "train"
 
 
 def split_rows(formulas: Iterable[str], split: str) -> np.ndarray:

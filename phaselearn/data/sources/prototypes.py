@@ -11,13 +11,15 @@ import numpy as np
 from pymatgen.core import Element
 
 from phaselearn.data.sources.parents import PARENT_CELLS, STRAIN, Parent, parents
-from phaselearn.data.sources.structure_type import structure_type
+from phaselearn.data.sources.structure_type import SYMMETRY_PRECISION, structure_type
 from phaselearn.data.sources.substitution import bond_radius, covalent_radius, electronegativity_spread
+from phaselearn.data.split import bucket, split_of
 from phaselearn.data.structures import Crystal, LeftOut, Source
 from phaselearn.errors import UserError, check_whole, choose
 
 _TIGHTEST_CONTACT = 0.8  # length of a contact relative to its radii, at least so much of the parent's
 _SHORTEST_BOND = 0.75  # distance of any two atoms, relative to the sum of their covalent radii
+_HELD_OUT = 20  # % of the structure types, by the bucket of the name
 _VOLUMES = (3.0, 120.0)  # Å³ for each atom
 
 
@@ -27,6 +29,8 @@ class Prototypes(Source):
     Each element is replaced by a similar one that can have its charge (see `substitution.replacements`). The cell is
     scaled by the bond lengths between neighbours, and strained at random by about 1.5 % within its symmetry, so that
     axial ratios vary. Decorations with atoms that are too close are passed over.
+
+    A fifth of the structure types are held out of training: of these only formulas of the other splits are made.
 
     Args:
         count: number of crystals.
@@ -38,6 +42,7 @@ class Prototypes(Source):
     """
 
     name = "prototypes"
+    rules = 2
     licence = "MIT (pymatgen's package data)"
     attribution = (
         "AFLOW prototype encyclopedia: Mehl et al., Comput. Mater. Sci. 136, S1 (2017); "
@@ -68,6 +73,8 @@ class Prototypes(Source):
         for parent, rank in self._order():
             crystal = self._decorate(parent, rank)
             if crystal is None or (crystal.prototype, crystal.formula) in seen:
+                continue
+            if bucket(crystal.prototype) < _HELD_OUT and split_of(crystal.formula) == "train":
                 continue
             seen.add((crystal.prototype, crystal.formula))
             yield crystal
@@ -113,7 +120,7 @@ class Prototypes(Source):
             return None
         numbers = np.array([Element(symbol).Z for symbol in elements], dtype=np.int64)[parent.element_of]
         prototype, space_group = parent.prototype, parent.space_group
-        if parent.type_varies:
+        if parent.type_varies or _is_nearly_special(lattice):
             prototype, space_group = structure_type((lattice, positions, numbers))
         return Crystal(
             id=identifier,
@@ -123,6 +130,18 @@ class Prototypes(Source):
             prototype=prototype,
             space_group=space_group,
         )
+
+
+def _is_nearly_special(lattice: np.ndarray) -> bool:
+    """Whether edges are nearly but not quite equal, or angles nearly 60°, 90° or 120°: strain can make it so.
+
+    Within the tolerance of a determination, such a crystal may have more symmetry than its prototype.
+    """
+    lengths = np.linalg.norm(lattice, axis=1)
+    products = [(i, j, lattice[i] @ lattice[j] / (lengths[i] * lengths[j])) for i, j in ((0, 1), (0, 2), (1, 2))]
+    differences = [abs(lengths[i] - lengths[j]) for i, j, _ in products]
+    differences += [abs(abs(cosine) - special) * lengths.max() for *_, cosine in products for special in (0.0, 0.5)]
+    return any(1e-6 < difference < 3 * SYMMETRY_PRECISION for difference in differences)
 
 
 def _lengths(parent: Parent, elements: tuple[str, ...]) -> np.ndarray:
