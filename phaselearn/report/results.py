@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+UNSEEN = "unseen_prototype"
 METHOD_LABELS = {"phase_zero": "phase-zero floor", "charge_flipping": "charge flipping"}
 SUBSET_LABELS = {
     "all": "all crystals",
     "hard": "hard (CC₀ < 0.9)",
     "seen_prototype": "structure types seen",
-    "unseen_prototype": "structure types not seen",
+    UNSEEN: "structure types not seen",
 }
 FLOOR_METHOD = "phase_zero"
 

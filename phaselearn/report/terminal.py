@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from phaselearn.quoting import markdown_text
 from phaselearn.report.markdown_table import markdown_table
 from phaselearn.report.plain_table import PlainTable
-from phaselearn.report.results import ResultRow
+from phaselearn.report.results import FLOOR_METHOD, UNSEEN, ResultRow
 
 COLUMNS = ("method", "n", "solved", "strict", "CC", "gain", "Δφ")
 LEGEND = "CC, gain, Δφ: medians. Solved: CC ≥ 0.90; strict: and the atoms found."
@@ -57,6 +57,20 @@ def counting_note(rows: Sequence[ResultRow]) -> str:
     return " ".join(sentences)
 
 
+def _unseen_note(rows: Sequence[ResultRow]) -> str:
+    """Return sentences on the structure types that training did not have; empty if all or none are among the tested."""
+    total = max((row.n for row in rows), default=0)
+    unseen = {row.method: row for row in rows if row.subset == UNSEEN and 0 < row.n < total}
+    floor = unseen.get(FLOOR_METHOD)
+    beside = "" if floor is None else f", phase zero {number(floor.median_cc)}"
+    return " ".join(
+        f"Structure types not seen in training: {row.method_label} solves {percent(row.solved)} of {row.n}, "
+        f"CC {number(row.median_cc)}{beside}."
+        for row in unseen.values()
+        if not row.is_parameter_free
+    )
+
+
 def by_subset(rows: Sequence[ResultRow]) -> dict[str, list[ResultRow]]:
     """Return the rows of each subset under its label, in the order of their first appearance."""
     groups: dict[str, list[ResultRow]] = {}
@@ -68,9 +82,10 @@ def by_subset(rows: Sequence[ResultRow]) -> dict[str, list[ResultRow]]:
 def results_table(rows: Sequence[ResultRow]) -> PlainTable:
     """Return the table for a terminal, at most 80 columns wide: a block for each subset, the network in bold.
 
-    It shows all crystals and the hard ones; the page has the whole table, which would fill the screen.
+    It shows all crystals and the hard ones, and says how the network fares on structure types that it has not seen; the
+    page has the whole table, which would fill the screen.
     """
-    note = " ".join(filter(None, (LEGEND, counting_note(rows))))
+    note = " ".join(filter(None, (LEGEND, _unseen_note(rows), counting_note(rows))))
     table = PlainTable(caption=note, width=78)
     for column in COLUMNS:
         table.add_column(column, justify="left" if column == "method" else "right", no_wrap=column != "method")

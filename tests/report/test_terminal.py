@@ -22,12 +22,20 @@ def test_table_fits_a_terminal_and_shows_every_method(rows: list[ResultRow]) -> 
     assert max(map(len, lines)) <= 80
     text = "\n".join(lines)
     assert len(lines) <= 18  # six more follow, and 24 are a screen
-    assert text.count("phase-zero floor") == text.count("charge flipping") == text.count("CNN") == 2
+    table = text.partition("CC, gain")[0]
+    assert table.count("phase-zero floor") == table.count("charge flipping") == table.count("CNN") == 2
     assert "all crystals" in text
     assert "hard (CC₀ < 0.9)" in text
     assert "0.920" in text
     assert "52 %" in text
     assert "3 crystals are left out" in " ".join(text.split())
+
+
+def test_structure_types_that_training_did_not_have_are_told_where_others_are_tested_too(rows: list[ResultRow]) -> None:
+    said = "Structure types not seen in training: CNN solves 52 % of 50, CC 0.920, phase zero 0.810."
+    assert said in " ".join("\n".join(printed(rows)).split())
+    alone = [replace(row, n=200) for row in rows if row.subset == "unseen_prototype"]
+    assert "not seen in training" not in "\n".join(printed(alone))
 
 
 def test_what_is_not_a_number_is_a_dash(rows: list[ResultRow]) -> None:
