@@ -66,7 +66,7 @@ class Loading:
     def _by_cell(self, dataset: PairDataset, seed: int | None) -> bool:
         if seed is not None:
             return self.batching == "cell"
-        # The order matters to nobody, and a box for all of a batch is the smaller, the more alike they are.
+        # A box for all of a batch is the smaller, the more alike they are.
         return dataset.has_own_boxes
 
     def loader(self, dataset: PairDataset, seed: int | None, distributed: bool) -> PairLoader:
@@ -74,7 +74,7 @@ class Loading:
 
         Args:
             dataset: the pairs.
-            seed: seed of the order, for training; None for the order of the data set.
+            seed: seed of the order, for training; None for the same order in every epoch.
             distributed: whether the processes that train together share the crystals out.
         """
         batches = EpochBatches(

@@ -33,7 +33,8 @@ class EpochBatches(Sampler[list[Key]]):
         shards: shard (n,) of each place of the data set.
         batch_size: largest number of crystals in a batch, except that a batch may hold two instead of one for the sake
             of equal numbers of batches. With `edges`, a crystal above 400 Å³ counts as its volume over 400 Å³.
-        seed: seed of the order; None for the order of the places or, with `edges`, of the cells.
+        seed: seed of the order; None for the same batches in every epoch, of neighbouring places or, with `edges`, of
+            similar cells. The batches themselves are in random order, so that the first ones are a fair sample.
         buffer: about this many crystals are shuffled together by a process; its streams share them.
         streams: number of streams, one for each loader worker: batches i, i + streams, i + 2 · streams, … read shards
             of their own.
@@ -122,7 +123,9 @@ class EpochBatches(Sampler[list[Key]]):
     def _stream(self, places: np.ndarray, count: int, stream: int) -> Iterator[np.ndarray]:
         """Yield a stretch of the epoch as `count` batches, shuffled within buffers."""
         if self._seed is None:
-            yield from _parts(places, _cut(self._weights[places], [1] * count))
+            batches = list(_parts(places, _cut(self._weights[places], [1] * count)))
+            # `trainer.limit_val_batches` takes the first ones, which must not be the smallest cells of all.
+            yield from (batches[number] for number in np.random.default_rng(0).permutation(count))
             return
         # The 1 makes this seed differ from that of the order of the shards, since NumPy ignores zeros at the end.
         generator = np.random.default_rng([self._seed, self.epoch, 1, self._rank, stream])

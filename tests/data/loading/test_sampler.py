@@ -92,10 +92,20 @@ def test_without_shards_the_shuffle_is_that_of_all() -> None:
     assert np.abs(np.diff(order)).mean() == pytest.approx(500 / 3, rel=0.15)
 
 
-def test_without_a_seed_the_order_is_that_of_the_places() -> None:
-    batches = epoch_batches(5, seed=None)
-    keys = [key for keys in batches for key in keys]
-    assert keys == [(place, 0) for place in range(500)]
+def test_without_a_seed_every_epoch_has_the_same_batches_of_neighbouring_places() -> None:
+    batches = list(epoch_batches(5, seed=None))
+    assert sorted(key for keys in batches for key in keys) == [(place, 0) for place in range(500)]
+    assert all(np.diff([place for place, _ in keys]).tolist() == [1] * (len(keys) - 1) for keys in batches)
+    assert batches == list(epoch_batches(6, seed=None))
+
+
+@pytest.mark.parametrize("edges", [None, EDGES], ids=["random", "cell"])
+def test_without_a_seed_the_first_batches_are_a_fair_sample(edges: np.ndarray | None) -> None:
+    """As `trainer.limit_val_batches` takes them: neither the first places nor the smallest cells."""
+    batches = list(epoch_batches(0, seed=None, edges=edges, batch_size=4))
+    first = [place for keys in batches[: len(batches) // 4] for place, _ in keys]
+    ranks = np.arange(500) if edges is None else EDGES.prod(1).argsort().argsort()
+    assert 150 < np.median(ranks[first]) < 350
 
 
 @pytest.mark.parametrize("streams", [1, 3])
