@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -118,7 +119,7 @@ def grid_shapes(observed: Observed, oversampling: float) -> Tensor:
     strong = observed.kept(observed.inverse_d_squared() < _STRONG**2)
     needed = min(oversampling, _FINEST_GRID) * (2 * strong.largest_indices() + 1)
     needed = needed.maximum(2 * observed.largest_indices() + 2)
-    sizes = torch.tensor(_quick_sizes(int(needed.max())), device=needed.device)
+    sizes = torch.tensor(_quick_sizes(math.ceil(needed.max())), device=needed.device)
     return sizes[torch.searchsorted(sizes, needed)]
 
 

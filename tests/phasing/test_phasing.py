@@ -271,6 +271,15 @@ def test_grids_have_no_largest_size():
     assert grid_shapes(observed, 1.6)[0].tolist() == [8, 8, 250]
 
 
+def test_every_grid_is_at_least_as_fine_as_it_must_be():
+    for index in range(1, 130):
+        lattice = torch.diag(torch.tensor([3.0, 5.0, 0.8 * index]))
+        observed = Observed.from_reflections(torch.tensor([[0, 0, index], [1, 0, 0]]), torch.ones(2), lattice)
+        size = grid_shapes(observed, 1.6)[0, 2].item()
+        assert size % 2 == 0
+        assert 1.6 * (2 * index + 1) <= size <= max(8, 1.6 * 1.34 * (2 * index + 2))
+
+
 def test_the_order_of_the_axes_does_not_matter(crystals):
     lattice, numbers, positions = crystals
     stretched = lattice * torch.tensor([2.0, 0.7, 1.2], dtype=lattice.dtype)[:, None]
