@@ -33,7 +33,7 @@ class CrystalPictures(pl.Callback):
             crystal.
     """
 
-    def __init__(self, crystals: int, every_n_epochs: int, share: float = 0.05) -> None:
+    def __init__(self, crystals: int, every_n_epochs: int, share: float = 0.03) -> None:
         self.crystals = crystals
         self.every_n_epochs = every_n_epochs
         self.share = share
