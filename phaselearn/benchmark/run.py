@@ -84,6 +84,7 @@ def run_benchmark(
     Raises:
         UserError: a confidence is asked for, but there are no crystals to fit it on.
     """
+    _check(plan, crystals, contenders)
     seen = frozenset(crystal.prototype for crystal in crystals.training)
     few = crystals.tested[: plan.peer_count]
     records: list[CrystalRecord] = []
@@ -118,6 +119,22 @@ def run_benchmark(
     return rows
 
 
+def _check(plan: BenchmarkPlan, crystals: BenchmarkSet, contenders: Sequence[Contender]) -> None:
+    """Refuse a confidence that cannot be calibrated before hours of runs, not after them."""
+    if not plan.confidence_count:
+        if plan.scrambled_count:
+            raise UserError(
+                f"scrambled_count={plan.scrambled_count} needs a confidence, which training crystals calibrate, e.g. "
+                "split=validation confidence_count=300"
+            )
+        return
+    if not set(plan.confidence) <= {each.name for each in contenders} or not crystals.training:
+        raise UserError(
+            f"confidence=[{','.join(plan.confidence)}] needs these methods among the models and a split with training "
+            "crystals beside it, e.g. split=validation, or confidence_count=0"
+        )
+
+
 def _calibrate(
     crystals: BenchmarkSet,
     regimes: Sequence[Regime],
@@ -132,18 +149,8 @@ def _calibrate(
     crystal is solved, a method would not see otherwise what it looks like if it fails.
     """
     if not plan.confidence_count:
-        if plan.scrambled_count:
-            raise UserError(
-                f"scrambled_count={plan.scrambled_count} needs a confidence, which training crystals calibrate, e.g. "
-                "split=validation confidence_count=300"
-            )
         return [], []
     methods = [each for each in contenders if each.name in plan.confidence]
-    if len(methods) < len(plan.confidence) or not crystals.training:
-        raise UserError(
-            f"confidence=[{','.join(plan.confidence)}] needs these methods among the models and a split with training "
-            "crystals beside it, e.g. split=validation, or confidence_count=0"
-        )
     fitted_on = in_random_order(crystals.training, plan.settings.seed)[: plan.confidence_count]
     calibrations, claims = [], []
     for regime in regimes:

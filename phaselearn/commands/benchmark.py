@@ -61,7 +61,6 @@ def _benchmark(config: DictConfig) -> None:
     from phaselearn.benchmark.table import benchmark_table
     from phaselearn.commands.console import quiet_libraries
     from phaselearn.files import write_whole
-    from phaselearn.progress import announce
     from phaselearn.report.commit import git_commit
 
     quiet_libraries()
@@ -77,8 +76,6 @@ def _benchmark(config: DictConfig) -> None:
     else:
         crystals = crystals_of_source(instantiate(config.source), config.longest_edge)
     chosen = choose_crystals(crystals, config.split, config.count, config.seed)
-    if len(chosen.tested) < config.count:
-        announce(f"count={config.count}: the {config.split} split has {len(chosen.tested)} crystals, and all are taken")
     plan = BenchmarkPlan(
         settings=RunSettings(folder / "crystals", config.batch_size, config.seed),
         resamples=config.resamples,
@@ -91,8 +88,10 @@ def _benchmark(config: DictConfig) -> None:
     values = plain_values(config)
     del values["run"]  # a folder may be moved
     own = OmegaConf.create(values)
+    few = len(chosen.tested) < config.count
+    fewer = f"; count={config.count} asked for more than there are" if few else ""
     facts = {
-        "crystals": f"{len(chosen.tested)} of {config.store or _source_name(config)}, split {config.split}",
+        "crystals": f"{len(chosen.tested)} of {config.store or _source_name(config)}, split {config.split}{fewer}",
         "commit": git_commit(),
         "command": typed_command("benchmark"),
     }
@@ -100,6 +99,8 @@ def _benchmark(config: DictConfig) -> None:
         write_whole(folder / CONFIG_FILE, OmegaConf.to_yaml(own).encode())
         rows = run_benchmark(folder, chosen, regimes, contenders, peers, plan, facts)
     print(benchmark_table(rows))
+    if few:
+        print(f"\nThe {config.split} split has {len(chosen.tested)} crystals; count={config.count} asked for more.")
     print(f"\npage:   {printable(folder / 'benchmark.html')}\nfolder: {printable(folder)}")
 
 
