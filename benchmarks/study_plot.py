@@ -1,4 +1,4 @@
-"""Plots of a study: figures against the varied setting, one panel per figure, or training curves."""
+"""Plots of a study: figures against the varied setting, one panel per figure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, NullLocator, ScalarFormatter
+from matplotlib.ticker import NullFormatter, NullLocator
 
-from phaselearn.report.curves import Curves
 from phaselearn.report.figures import FLOOR, STYLE
 
 # Okabe and Ito's colours; where a second key is varied, it has line and marker.
@@ -22,12 +22,12 @@ LINES = (("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"))
 
 @dataclass(frozen=True)
 class Panel:
-    """A figure of the runs, the label of its axis, a level to compare it with, and whether the axis begins at 0."""
+    """A figure of the runs, the label of its axis, and the level of the phase-zero floor; `NAME low` and `NAME high`
+    among the figures are the ends of its interval."""
 
     figure: str
     label: str
-    level: float | None = None
-    from_zero: bool = False
+    level: float
 
 
 def draw_points(
@@ -58,34 +58,17 @@ def draw_points(
             for series, style in styles.items():
                 of_series = [run for run in runs if tuple(run[0][key] for key in others) == series]
                 where = [float(point[x]) if numeric else places.index(point[x]) for point, _ in of_series]
-                heights = [values[panel.figure] for _, values in of_series]
+                heights = np.array([values[panel.figure] for _, values in of_series])
+                ends = np.array(
+                    [[values[f"{panel.figure} {end}"] for _, values in of_series] for end in ("low", "high")]
+                )
                 name = ", ".join(_name(key, value) for key, value in zip(others, series, strict=True))
-                axes.plot(where, heights, label=name, **style)
-            if panel.level is not None:
-                axes.axhline(panel.level, color=FLOOR, linewidth=1, label="phase-zero floor")
-            if panel.from_zero:
-                axes.set_ylim(bottom=0)
+                axes.errorbar(where, heights, abs(ends - heights), label=name, capsize=3, **style)
+            axes.axhline(panel.level, color=FLOOR, linewidth=1, label="phase-zero floor")
             axes.set_ylabel(panel.label)
             axes.set_xlabel(label)
             _ticks(axes, places, numeric)
-        if others or panels[-1].level is not None:
-            figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
-        figure.savefig(path)
-
-
-def draw_curves(curves: Mapping[str, Curves], title: str, path: Path) -> None:
-    """Draw training (thin) and validation loss (thick) against epochs, a colour for each name."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-        FigureCanvasAgg(figure)
-        axes = figure.subplots()
-        for colour, (name, curve) in zip(COLOURS, curves.items(), strict=False):
-            train, validation = curve["train/loss"], curve["val/loss"]
-            axes.plot(train.epochs, train.values, color=colour, linewidth=0.8, alpha=0.7)
-            axes.plot(validation.epochs, validation.values, color=colour, linewidth=2, label=name)
-        axes.set(xscale="log", xlabel="epochs", ylabel="mean squared error (1: a flat map)")
-        axes.xaxis.set_major_formatter(ScalarFormatter())
-        axes.legend(title=f"{title}\n(thin: training)", fontsize=9)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
         figure.savefig(path)
 
 

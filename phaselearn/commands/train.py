@@ -184,9 +184,12 @@ def _fit_and_judge(
         tracker.log_results(folder, rows, trainer.global_step - 1)
     print_summary(folder, rows, config.get("quiet", False))
     if not config.get("quiet", False):
-        more_epochs = 2 * max(1, trainer.current_epoch, trainer.max_epochs or 0)
+        if trainer.max_steps > 0:
+            longer = f"trainer.max_steps={2 * trainer.max_steps}"
+        else:
+            longer = f"trainer.max_epochs={2 * max(1, trainer.current_epoch, trainer.max_epochs or 0)}"
         judging = time.monotonic() - start if judges else None
-        print_training(folder, weights, objective, facts["trained"], judging, more_epochs)
+        print_training(folder, weights, objective, facts["trained"], judging, longer)
     return objective.best
 
 

@@ -117,7 +117,7 @@ def test_the_model_sets_its_batch_and_the_command_line_overrides_it() -> None:
 @pytest.mark.skipif(not Path("/proc/cpuinfo").is_file(), reason="only Linux lists what a processor computes in")
 def test_a_precision_left_open_is_what_the_processor_computes_in():
     can = set(Path("/proc/cpuinfo").read_text().split()) & {"avx512_bf16", "amx_bf16", "bf16"}
-    assert composed("experiment=loss_study").trainer.precision == ("bf16-mixed" if can else "32-true")
+    assert composed("experiment=study_losses").trainer.precision == ("bf16-mixed" if can else "32-true")
     assert composed("experiment=unrolled_gpu").trainer.precision == "bf16-mixed"
 
 

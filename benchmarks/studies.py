@@ -1,6 +1,6 @@
-"""Studies of the 2021 report: what changes its results, each with a table and a plot.
+"""Studies of one-shot networks: which loss, how many crystals, which network; each with a table and a plot.
 
-    python benchmarks/report_studies.py --study layout --structures FILE [--jobs 1] [key=value …]
+    python benchmarks/studies.py --study losses --structures FILE [--jobs 1] [key=value …]
 
 A study is conf/experiment/study_NAME.yaml, which says what it asks, what it varies and its budget. Every run is a run
 folder of one thread under --folder; finished ones are skipped and killed ones resumed, so the command may be given
@@ -15,24 +15,26 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from statistics import mean, median
 
+import numpy as np
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from study import REPOSITORY, Training, hard_crystals, logged, run_all
-from study_plot import Panel, draw_curves, draw_points
+from study_plot import Panel, draw_points
 
+from phaselearn.benchmark.intervals import bootstrap_interval
 from phaselearn.commands.options import config_directory
 from phaselearn.commands.session import build_data
-from phaselearn.report.curves import read_curves
+from phaselearn.report.markdown_table import markdown_table
 from phaselearn.testing.options import composed
 
-EPOCHS = (10, 30, 100, 300)
 SOLVED = 0.9
+RESAMPLES = 2000
 
 Figures = dict[str, float]
 
@@ -46,67 +48,51 @@ class Run:
 
 
 def judgement(folder: Path) -> Figures:
-    """Return how the hard validation crystals were judged, and the losses."""
+    """Return how the hard validation crystals were judged, with 95 % bootstrap intervals, and the losses."""
     crystals = hard_crystals(folder)
     columns = {
-        name: [float(row[name]) for row in crystals]
+        name: np.array([float(row[name]) for row in crystals])
         for name in ("correlation", "floor", "gain", "atoms_found", "strict")
     }
+    solved = 100 * (columns["correlation"] >= SOLVED)
     train = logged(folder, "train/loss")
     return {
         "steps": max(logged(folder, "step")) + 1,
         "training loss": train[-1] if train else math.nan,
         "validation loss": min(logged(folder, "val/loss")),
         "crystals": len(crystals),
-        "CC ≥ 0.9, %": 100 * mean(value >= SOLVED for value in columns["correlation"]),
-        "strict, %": 100 * mean(columns["strict"]),
-        "atoms found, %": 100 * mean(columns["atoms_found"]),
         "floor": median(columns["floor"]),
         "CC": median(columns["correlation"]),
-        "gain": median(columns["gain"]),
+        **_with_interval("gain", columns["gain"], "median"),
+        **_with_interval("CC ≥ 0.9, %", solved, "mean"),
+        "strict, %": 100 * mean(columns["strict"]),
+        "atoms found, %": 100 * mean(columns["atoms_found"]),
     }
 
 
-def loss_after_epochs(folder: Path) -> Figures:
-    """Return the validation loss after some numbers of epochs, and where it was least."""
-    curve = read_curves(folder / "metrics.csv")["val/loss"]
-    values = dict(zip(curve.epochs.tolist(), curve.values.tolist(), strict=True))
-    least = min(values, key=values.__getitem__)
-    after = {f"after {epoch} epochs": values.get(epoch, math.nan) for epoch in EPOCHS}
-    return {**after, "least validation loss": values[least], "at epoch": least}
+def _with_interval(name: str, values: np.ndarray, statistic: str) -> Figures:
+    low, high = bootstrap_interval(values, statistic, RESAMPLES)
+    return {name: {"mean": mean, "median": median}[statistic](values), f"{name} low": low, f"{name} high": high}
 
 
-def memory(folder: Path) -> Figures:
-    """Return the peak of resident memory."""
-    return {"peak memory, GiB": max(logged(folder, "train/peak_memory")) / 2**10}
-
-
-JUDGED = (
-    Panel("validation loss", "least validation loss\n(1: a flat map)"),
+PANELS = (
     Panel("gain", "median gain over phase zero,\nhard validation crystals", level=0.0),
+    Panel("CC ≥ 0.9, %", "hard validation crystals solved (%)", level=0.0),
 )
-MEMORY = (Panel("peak memory, GiB", "peak resident memory (GiB)", from_zero=True),)
 
 
 @dataclass(frozen=True)
 class Study:
-    """The figures of a study's runs that are tabulated and drawn, and the key that they are drawn against."""
+    """The key that the runs of a study are drawn against, and its name in the plot."""
 
     x: str
     label: str
-    panels: tuple[Panel, ...] = JUDGED
-    figures: Callable[[Path], Figures] = judgement
 
 
 STUDIES = {
-    "training_size": Study("data.train_size", "training crystals"),
-    "learning_rate": Study("optim.optimizer.lr", "epochs", (), loss_after_epochs),
-    "unet": Study("model.smallest", "voxels along an axis inside the network (map: 10)"),
-    "unet_memory": Study("data.batch_size", "crystals in a batch", MEMORY, memory),
-    "unet_crystals": Study("data.train_size", "training crystals", MEMORY, memory),
-    "layout": Study("data", "voxels and layout of the reflections"),
-    "cell": Study("source.cell", "unit cell"),
-    "frame": Study("data.definition.frame", "frame of the voxels"),
+    "losses": Study("loss", "loss"),
+    "crystals": Study("data.train_size", "training crystals"),
+    "networks": Study("model", "network"),
 }
 
 
@@ -146,46 +132,44 @@ def train(runs: Sequence[Run], jobs: int) -> bool:
 def table(study: str, done: Sequence[Run]) -> str:
     """Return the Markdown table: a line a run, and what all of them took of the processor."""
     keys = [key for key in done[0].point if len({run.point[key] for run in done}) > 1] or [STUDIES[study].x]
-    names = list(STUDIES[study].figures(done[0].training.folder))
+    judged = [judgement(run.training.folder) for run in done]
+    names = [name for name in judged[0] if not name.endswith((" low", " high"))]
     lines = [
-        f"| {' | '.join([*keys, *names, 'processor, s'])} |",
-        "|---" * len(keys) + "|---:" * (len(names) + 1) + "|",
+        [
+            *(run.point[key] for key in keys),
+            *(_cell(name, values) for name in names),
+            f"{run.training.processor_seconds:.0f}",
+        ]
+        for run, values in zip(done, judged, strict=True)
     ]
-    for run in done:
-        values = STUDIES[study].figures(run.training.folder)
-        cells = [*(run.point[key] for key in keys), *(_cell(name, values[name]) for name in names)]
-        lines.append(f"| {' | '.join(cells)} | {run.training.processor_seconds:.0f} |")
     minutes = sum(run.training.processor_seconds for run in done) / 60
-    return "\n".join([*lines, "", f"{len(done)} runs, {minutes:.1f} minutes of the processor"])
+    shown = markdown_table([*keys, *names, "processor, s"], lines, len(keys))
+    return f"{shown}\n\n{len(done)} runs, {minutes:.1f} minutes of the processor"
 
 
-def _cell(name: str, value: float) -> str:
-    if math.isnan(value):
-        return "–"
-    digits = 0 if name in ("steps", "crystals", "at epoch") else 1 if name.endswith("%") else 3
-    return f"{value:.{digits}f}"
+def _cell(name: str, values: Figures) -> str:
+    digits = 0 if name in ("steps", "crystals") else 1 if name.endswith("%") else 3
+    shown = [f"{values[key]:.{digits}f}" for key in (name, f"{name} low", f"{name} high") if key in values]
+    return shown[0] if len(shown) == 1 else f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
 def draw(study: str, done: Sequence[Run], path: Path) -> None:
     """Draw the plot of a study."""
-    drawn = STUDIES[study]
-    if not drawn.panels:
-        curves = {f"{run.point[drawn.x]}": read_curves(run.training.folder / "metrics.csv") for run in done}
-        draw_curves(curves, "learning rate", path)
-        return
-    values = [(run.point, drawn.figures(run.training.folder)) for run in done]
-    draw_points(values, drawn.x, drawn.label, drawn.panels, path)
+    values = [(run.point, judgement(run.training.folder)) for run in done]
+    draw_points(values, STUDIES[study].x, STUDIES[study].label, PANELS, path)
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--study", choices=STUDIES, required=True)
     arguments.add_argument("--structures", type=Path, help="JSON-lines file; default: the embedded prototypes")
-    arguments.add_argument("--folder", type=Path, default=REPOSITORY / "outputs" / "report_studies")
+    arguments.add_argument("--folder", type=Path, default=REPOSITORY / "outputs" / "studies")
     arguments.add_argument("--jobs", type=int, default=1, help="runs at a time, of one thread each; 0 only collects")
     arguments.add_argument("changes", nargs="*", metavar="key=value", help="of the configuration")
     given = arguments.parse_args()
-    source = ["source=file", f"source.path={given.structures.resolve()}"] if given.structures else ["source=prototypes"]
+    source = ["source=prototypes"]
+    if given.structures:
+        source = ["source=file", f"source.path={given.structures.resolve()}", "source.count=null"]
     every = study_runs(given.study, given.folder.resolve(), given.changes, source)
     plot = given.folder.resolve() / f"{given.study}.png"
     os.chdir(REPOSITORY)  # where the stores are looked for

@@ -1,4 +1,4 @@
-"""The studies of the report: what they run, their tables and plots, and one of them from end to end."""
+"""The studies of one-shot networks: what they run, their tables and plots, and one of them from end to end."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from phaselearn.commands.options import config_directory
 from phaselearn.commands.settings import check
 from phaselearn.testing.options import composed, options
 from tests.cli.folders import REPO
-from tests.thinned import thinned
 
 sys.path.insert(0, str(REPO / "benchmarks"))
-import report_studies
+import studies
 
 
 def write(path: Path, rows: list[dict]) -> None:
@@ -30,7 +29,7 @@ def write(path: Path, rows: list[dict]) -> None:
         writer.writerows(rows)
 
 
-def finished(run: report_studies.Run, loss: float, gain: float) -> report_studies.Run:
+def finished(run: studies.Run, loss: float, gain: float) -> studies.Run:
     """Make the folder of a run whose median gain of hard crystals is `gain`, and its least validation loss `loss`."""
     curve = [
         {"epoch": epoch, "step": 10 * epoch + 9, "train/loss": loss / 2, "val/loss": value, "train/peak_memory": 2048}
@@ -63,68 +62,67 @@ def finished(run: report_studies.Run, loss: float, gain: float) -> report_studie
 
 def rows_of(table: str) -> list[dict[str, str]]:
     lines = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
-    return [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
+    return [dict(zip(lines[0], line, strict=True)) for line in lines[2:]]
 
 
 def test_every_study_of_the_configuration_can_be_run() -> None:
     files = {name.removeprefix("study_") for name in options("experiment") if name.startswith("study_")}
-    assert files == set(report_studies.STUDIES)
+    assert files == set(studies.STUDIES)
 
 
-@pytest.mark.parametrize("study", report_studies.STUDIES)
+@pytest.mark.parametrize("study", studies.STUDIES)
 @pytest.mark.parametrize("changes", [(), ("seed=1,2", "data.train_size=56")])
 def test_the_runs_are_those_of_hydras_multirun(study: str, changes: tuple[str, ...]) -> None:
     params = OmegaConf.load(config_directory() / "experiment" / f"study_{study}.yaml").hydra.sweeper.params
     given = [*(f"{key}={values}" for key, values in params.items()), *changes]
     [jobs] = BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(given), None)
-    ours = [[f"{key}={value}" for key, value in point.items()] for point in report_studies.points(study, changes)]
+    ours = [[f"{key}={value}" for key, value in point.items()] for point in studies.points(study, changes)]
     assert ours == jobs
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("study", report_studies.STUDIES)
+@pytest.mark.parametrize("study", studies.STUDIES)
 def test_every_choice_of_a_study_composes(study: str, tmp_path: Path) -> None:
     seen: set[tuple[str, str]] = set()
     folders = set()
-    for run in report_studies.study_runs(study, tmp_path, (), ("source=prototypes",)):
+    for run in studies.study_runs(study, tmp_path, (), ("source=prototypes",)):
         folders.add(run.training.folder)
         if not seen.issuperset(run.point.items()):
             seen.update(run.point.items())
             check(composed(*run.training.overrides), "train")
-    assert len(folders) == len(report_studies.points(study, ()))
+    assert len(folders) == len(studies.points(study, ()))
 
 
 def test_the_table_holds_the_hard_crystals_and_what_was_spent(tmp_path: Path) -> None:
     changes = ("model=mlp,cnn", "data.train_size=56,150")
-    runs = report_studies.study_runs("training_size", tmp_path, changes, ())
+    runs = studies.study_runs("crystals", tmp_path, changes, ())
     done = [finished(run, 0.5 + 0.1 * place, 0.1 * place) for place, run in enumerate(runs)]
-    table = report_studies.table("training_size", done)
+    table = studies.table("crystals", done)
     rows = rows_of(table)
-    assert [(row["model"], row["data.train_size"]) for row in rows] == [
-        ("mlp", "56"),
-        ("mlp", "150"),
-        ("cnn", "56"),
-        ("cnn", "150"),
+    assert [(row["data.train_size"], row["model"]) for row in rows] == [
+        ("56", "mlp"),
+        ("56", "cnn"),
+        ("150", "mlp"),
+        ("150", "cnn"),
     ]
-    assert [float(row["gain"]) for row in rows] == pytest.approx([0.0, 0.1, 0.2, 0.3])
+    # Three gains: the bootstrap's interval reaches from the least to the greatest.
+    assert [row["gain"] for row in rows] == [
+        "0.000 [-0.100, 0.100]",
+        "0.100 [0.000, 0.200]",
+        "0.200 [0.100, 0.300]",
+        "0.300 [0.200, 0.400]",
+    ]
+    assert {row["CC ≥ 0.9, %"] for row in rows} == {"100.0 [100.0, 100.0]"}
     assert [float(row["validation loss"]) for row in rows] == pytest.approx([0.5, 0.6, 0.7, 0.8])
     assert {row["crystals"] for row in rows} == {"3"}
     assert {row["steps"] for row in rows} == {"3000"}
     assert table.endswith("4 runs, 2.0 minutes of the processor")
 
 
-def test_one_run_of_rates_holds_all_its_epochs(tmp_path: Path) -> None:
-    runs = report_studies.study_runs("learning_rate", tmp_path, (), ())
-    table = report_studies.table("learning_rate", [finished(run, 0.8, 0.0) for run in runs])
-    for row in rows_of(table):
-        assert [row[f"after {epoch} epochs"] for epoch in (10, 30, 100, 300)] == ["2.000", "0.800", "1.200", "1.900"]
-        assert (row["least validation loss"], row["at epoch"]) == ("0.800", "30")
-
-
-@pytest.mark.parametrize("study", thinned(report_studies.STUDIES, {"unet", "frame"}.__contains__))
+@pytest.mark.parametrize("study", studies.STUDIES)
 def test_every_study_has_its_plot(study: str, tmp_path: Path) -> None:
-    done = [finished(run, 0.8, 0.1) for run in report_studies.study_runs(study, tmp_path, (), ())]
-    report_studies.draw(study, done, tmp_path / "plot.png")
+    done = [finished(run, 0.8, 0.1) for run in studies.study_runs(study, tmp_path, (), ())]
+    studies.draw(study, done, tmp_path / "plot.png")
     picture = imread(tmp_path / "plot.png")
     assert picture.shape[0] > 400
     assert len({tuple(colour) for colour in picture[::3, ::3, :3].reshape(-1, 3).tolist()}) > 10
@@ -135,14 +133,14 @@ def test_a_study_is_run_once_and_collected_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)  # the script changes it
-    small = ("source.count=100", "data.train_size=20", "trainer.max_epochs=10", "evaluation.crystals=4")
-    changes = (*small, "trainer.limit_val_batches=1", "optim.optimizer.lr=0.001", f"data.build.folder={tmp_path}")
+    small = ("source.count=100", "trainer.max_steps=4", "trainer.val_check_interval=2", "evaluation.crystals=4")
+    changes = (*small, "data.train_size=20", "model=mlp", "loss=mse", f"data.build.folder={tmp_path}")
 
     def run(jobs: str) -> str:
-        given = ("--study", "learning_rate", "--folder", str(tmp_path / "runs"), "--jobs", jobs, *changes)
-        monkeypatch.setattr("sys.argv", ["report_studies.py", *given])
+        given = ("--study", "crystals", "--folder", str(tmp_path / "runs"), "--jobs", jobs, *changes)
+        monkeypatch.setattr("sys.argv", ["studies.py", *given])
         with pytest.raises(SystemExit) as left:
-            report_studies.main()
+            studies.main()
         printed = capsys.readouterr().out
         assert left.value.code == 0, printed
         return printed
@@ -150,7 +148,7 @@ def test_a_study_is_run_once_and_collected_again(
     first, second = run("1"), run("0")
     assert first.endswith(second)
     [row] = rows_of(second)
-    assert row["at epoch"] == "10"
-    assert float(row["least validation loss"]) > 0
+    assert row["steps"] == "4"
+    assert float(row["validation loss"]) > 0
     assert float(row["processor, s"]) > 0
-    assert (tmp_path / "runs" / "learning_rate.png").exists()
+    assert (tmp_path / "runs" / "crystals.png").exists()
