@@ -26,8 +26,8 @@ $(INSTALLED): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -e '.[$(EXTRAS)]'
 	@touch $@
 
-run: setup ## the main job: prototypes → zarr pairs → a trained network → report.html
-	$(BIN)/python train.py
+run: setup ## the main job: prototypes → zarr pairs → a trained network, beside the shipped one → report.html
+	$(BIN)/python train.py evaluation.methods=[phase_zero,charge_flipping,solver]
 	@printf 'next:   %s\n' 'source $(BIN)/activate' 'phaselearn runs' 'python train.py model=cnn trainer.max_epochs=3'
 
 test: setup ## the tests but the slow ones

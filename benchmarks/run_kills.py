@@ -158,13 +158,12 @@ def differences(run: Path, whole: Path, seed: int) -> list[str]:
     found = []
     if not (run / "results.csv").exists():
         return ["lost: no results"]
-    for name in ("config.yaml", "training_set.json", "results.csv", "crystals.csv"):
+    for name in ("config.yaml", "training_set.json", "crystals.csv"):
         if (run / name).read_bytes() != (whole / name).read_bytes():
             found.append(name)
     if OmegaConf.load(run / "config.yaml").seed != seed:
         found.append("seed")
-    if _rows(run) != _rows(whole):
-        found.append("metrics.csv")
+    found += [name for name in ("metrics.csv", "results.csv") if _rows(run / name) != _rows(whole / name)]
     for name in ("best.ckpt", "last.ckpt"):
         ours, theirs = (torch.load(folder / name, weights_only=True) for folder in (run, whole))
         same = all(torch.equal(ours["state_dict"][key], theirs["state_dict"][key]) for key in theirs["state_dict"])
@@ -177,9 +176,11 @@ def differences(run: Path, whole: Path, seed: int) -> list[str]:
     return found
 
 
-def _rows(run: Path) -> list[dict[str, str]]:
-    with open(run / "metrics.csv", newline="") as file:
-        return [{key: value for key, value in row.items() if value} for row in csv.DictReader(file)]
+def _rows(path: Path) -> list[dict[str, str]]:
+    """Return what a table holds, but the seconds that it took."""
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{key: value for key, value in row.items() if value and key != "seconds"} for row in rows]
 
 
 def _files(run: Path) -> set[str]:

@@ -35,6 +35,7 @@ SCRIPTS = (
     "maps.js",
     "page.js",
     "page_curves.js",
+    "page_seconds.js",
     "page_crystal.js",
     "page_voxels.js",
     "page_surfaces.js",
@@ -43,7 +44,7 @@ SCRIPTS = (
     "page_controls.js",
 )
 CURVES_SHOWN = ("train/loss", "val/loss", "val/median_cc", "val/floor")
-HEADINGS = ("", "crystals", "solved", "solved, strict", "median CC", "gain", "phase error")
+HEADINGS = ("", "crystals", "solved", "solved, strict", "median CC", "gain", "phase error", "seconds")
 
 
 def write_page(
@@ -86,14 +87,18 @@ def write_page(
         facts=facts,
         config_text=config_text,
         evaluated=evaluated,
-        data={"curves": curve_data or None, "crystals": [_crystal_data(crystal) for crystal in crystals]},
+        data={
+            "curves": curve_data or None,
+            "seconds": _seconds(table),
+            "crystals": [_crystal_data(crystal) for crystal in crystals],
+        },
         scripts=SCRIPTS,
     )
 
 
 def _tiles(table: Sequence[ResultRow], judged_on: str) -> list[tuple[str, str, str]]:
     """Return (name, value, note) of the network's main numbers; the note is the floor if there is one."""
-    network = {row.subset: row for row in table if not row.is_parameter_free}
+    network = {row.subset: row for row in table if not row.is_reference}
     floor = {row.subset: row for row in table if row.method == FLOOR_METHOD}
     if "all" not in network:
         return []
@@ -114,9 +119,23 @@ def _tiles(table: Sequence[ResultRow], judged_on: str) -> list[tuple[str, str, s
 
 
 def _result_row(row: ResultRow) -> dict[str, Any]:
-    kind = "floor" if row.method == FLOOR_METHOD else "other" if row.is_parameter_free else "network"
+    kind = "floor" if row.method == FLOOR_METHOD else "other" if row.is_reference else "network"
     method, *values = cells(row)
     return {"kind": kind, "method": method, "cells": values}
+
+
+def _seconds(table: Sequence[ResultRow]) -> list[dict[str, Any]]:
+    """Return what the plot of solved against seconds shows, of the hard crystals; empty if none were timed."""
+    return [
+        {
+            "method": row.method_label,
+            "kind": _result_row(row)["kind"],
+            "seconds": row.seconds,
+            "solved": 100 * row.solved,
+        }
+        for row in table
+        if row.subset == "hard" and math.isfinite(row.seconds) and math.isfinite(row.solved)
+    ]
 
 
 def _comparison(crystal: ShownCrystal) -> dict[str, Any]:

@@ -155,7 +155,9 @@
   }
 
   const hasCurves = Boolean(report.curves);
+  const hasSeconds = report.seconds.length > 0;
   const hasCrystals = report.crystals.length > 0;
+  if (hasSeconds) PageSeconds.draw();
   if (hasCurves) {
     PageCurves.draw();
     element("log-loss").addEventListener("change", PageCurves.draw);
@@ -168,6 +170,7 @@
     listen();
   }
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    if (hasSeconds) PageSeconds.draw();
     if (hasCurves) PageCurves.draw();
     if (hasCrystals) {
       PageSurfaces.draw();

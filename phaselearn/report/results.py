@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 UNSEEN = "unseen_prototype"
-METHOD_LABELS = {"phase_zero": "phase-zero floor", "charge_flipping": "charge flipping"}
+METHOD_LABELS = {"phase_zero": "phase-zero floor", "charge_flipping": "charge flipping", "solver": "shipped solver"}
 SUBSET_LABELS = {
     "all": "all crystals",
     "hard": "hard (CC₀ < 0.9)",
@@ -21,7 +22,7 @@ class ResultRow:
     """One method on one subset of the test crystals.
 
     Attributes:
-        method: `phase_zero`, `charge_flipping` or the name of a network.
+        method: an option of `evaluation.methods`, such as `phase_zero`, or the name of the network.
         subset: `all`, `hard`, `seen_prototype` or `unseen_prototype`.
         n: number of crystals judged.
         solved: share of these crystals with CC ≥ 0.90, 0 … 1.
@@ -32,6 +33,7 @@ class ResultRow:
         left_out: number of crystals of the subset with too few reflections to be judged.
         failed: number of judged crystals for which the method gave no map (not a number, or without phases). They
             count as unsolved, with CC 0.
+        seconds: processor seconds a crystal that the method and its judgement took; NaN where they were not measured.
     """
 
     method: str
@@ -44,14 +46,15 @@ class ResultRow:
     phase_error: float
     left_out: int
     failed: int = 0
+    seconds: float = math.nan
 
     def as_dict(self) -> dict[str, Any]:
         """Return the columns by name."""
         return asdict(self)
 
     @property
-    def is_parameter_free(self) -> bool:
-        """Whether the method was not trained."""
+    def is_reference(self) -> bool:
+        """Whether the method stands beside the network of the run, for comparison."""
         return self.method in METHOD_LABELS
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,12 @@ from phaselearn.report.volumes import write_ccp4, write_cube
 
 def judge_methods(
     methods: Mapping[str, DensityModel], loader: PairLoader, trainer_options: Mapping[str, Any]
-) -> dict[str, dict[str, Tensor]]:
-    """Return the judgements of each method on the same crystals, crystal by crystal."""
-    judged = {}
+) -> tuple[dict[str, dict[str, Tensor]], dict[str, float]]:
+    """Return the judgements of each method on the same crystals, crystal by crystal, and its seconds a crystal.
+
+    The seconds are of the processor and include the judgement, which takes the same for every method.
+    """
+    judged, seconds = {}, {}
     for name, model in methods.items():
         trainer = pl.Trainer(
             **trainer_options,
@@ -47,12 +51,14 @@ def judge_methods(
             enable_progress_bar=is_watched(),
         )
         announce(f"testing {name} on {len(loader.dataset)} crystals")
+        start = time.process_time()
         trainer.test(model, dataloaders=loader, verbose=False)
+        seconds[name] = (time.process_time() - start) / max(1, len(loader.dataset))
         judged[name] = {key: values.cpu() for key, values in model.test_metric.crystals().items()}
-    return judged
+    return judged, seconds
 
 
-def result_rows(judged: Mapping[str, dict[str, Tensor]]) -> list[ResultRow]:
+def result_rows(judged: Mapping[str, dict[str, Tensor]], seconds: Mapping[str, float]) -> list[ResultRow]:
     """Return the rows of the table: each method on all crystals, and on each subset with judged crystals."""
     summaries = {name: summarise(crystals) for name, crystals in judged.items()}
     subsets = list(next(iter(summaries.values())))
@@ -68,6 +74,7 @@ def result_rows(judged: Mapping[str, dict[str, Tensor]]) -> list[ResultRow]:
             phase_error=summary[subset]["phase_error"],
             left_out=int(summary[subset]["left_out"]),
             failed=int(summary[subset]["failed"]),
+            seconds=seconds[name],
         )
         for subset in subsets
         for name, summary in summaries.items()
@@ -106,8 +113,8 @@ def write_run(
     split, data_facts = _split_with_crystals(data, config.evaluation.split)
     loader = data.evaluation_loader(split, config.evaluation.crystals)
     options = {"accelerator": config.trainer.accelerator, "precision": config.trainer.precision}
-    judged = judge_methods({name: model, **methods}, loader, options)
-    rows = result_rows(judged)
+    judged, seconds = judge_methods({name: model, **methods}, loader, options)
+    rows = result_rows(judged, seconds)
 
     dataset: PairDataset = loader.dataset
     _write_table(folder / RESULTS_FILE, [row.as_dict() for row in rows])
@@ -115,7 +122,7 @@ def write_run(
     named = list(config.evaluation.get("also_shown") or ())
     if named:
         named_crystals = named_loader(data, named, cell_of_named(config.source.get("cell")), folder / "also_shown.zarr")
-        judged_named = judge_methods({name: model, **methods}, named_crystals, options)
+        judged_named, _ = judge_methods({name: model, **methods}, named_crystals, options)
         _write_table(folder / NAMED_FILE, _crystal_rows(judged_named, named_crystals.dataset))
     if config.evaluation.get("level") == "table":
         return rows

@@ -53,7 +53,7 @@ class RunRecord:
     def result(self, subset: str, floor: bool = False) -> ResultRow | None:
         """Return the network's row on a subset, or the phase-zero floor's."""
         for row in self.results:
-            if row.subset == subset and (row.method == FLOOR_METHOD if floor else not row.is_parameter_free):
+            if row.subset == subset and (row.method == FLOOR_METHOD if floor else not row.is_reference):
                 return row
         return None
 

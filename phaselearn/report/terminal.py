@@ -10,8 +10,8 @@ from phaselearn.report.markdown_table import markdown_table
 from phaselearn.report.plain_table import PlainTable
 from phaselearn.report.results import FLOOR_METHOD, UNSEEN, ResultRow
 
-COLUMNS = ("method", "n", "solved", "strict", "CC", "gain", "Δφ")
-LEGEND = "CC, gain, Δφ: medians. Solved: CC ≥ 0.90; strict: and the atoms found."
+COLUMNS = ("method", "n", "solved", "strict", "CC", "gain", "Δφ", "s")
+LEGEND = "CC, gain, Δφ: medians. Solved: CC ≥ 0.90; strict: and the atoms found. s: processor seconds a crystal."
 
 
 def percent(share: float) -> str:
@@ -37,6 +37,7 @@ def cells(row: ResultRow) -> list[str]:
         number(row.median_cc),
         number(row.gain),
         number(row.phase_error, 0, "°"),
+        number(row.seconds),
     ]
 
 
@@ -67,7 +68,7 @@ def _unseen_note(rows: Sequence[ResultRow]) -> str:
         f"Structure types not seen in training: {row.method_label} solves {percent(row.solved)} of {row.n}, "
         f"CC {number(row.median_cc)}{beside}."
         for row in unseen.values()
-        if not row.is_parameter_free
+        if not row.is_reference
     )
 
 
@@ -93,7 +94,7 @@ def results_table(rows: Sequence[ResultRow]) -> PlainTable:
         table.add_row(subset, style="italic")
         for place, row in enumerate(members):
             method, *values = cells(row)
-            style = "" if row.is_parameter_free else "bold"
+            style = "" if row.is_reference else "bold"
             table.add_row(f"  {method}", *values, style=style, end_section=place == len(members) - 1)
     return table
 

@@ -53,7 +53,7 @@ def log_weights(run: Run, folder: Path, rows: Sequence[ResultRow], store: str | 
     """Log the checkpoints with all that `phaselearn evaluate run=DOWNLOADED` needs."""
     import wandb
 
-    network = {row.subset: row.as_dict() for row in rows if not row.is_parameter_free}
+    network = {row.subset: row.as_dict() for row in rows if not row.is_reference}
     checkpoints = {
         name: {key: checkpoint[key] for key in ("epoch", "global_step")}
         for name in ("best.ckpt", "last.ckpt")

@@ -194,7 +194,7 @@ class RunFolderWandbLogger(WandbLogger, Tracker):
 def summary_values(rows: Sequence[ResultRow]) -> dict[str, float]:
     """Return the numbers of a results table as {test/METHOD/SUBSET/NAME: number}; networks are named `network`."""
     return {
-        f"test/{row.method if row.is_parameter_free else 'network'}/{row.subset}/{name}": value
+        f"test/{row.method if row.is_reference else 'network'}/{row.subset}/{name}": value
         for row in rows
         for name, value in row.as_dict().items()
         if name not in ("method", "subset")

@@ -48,6 +48,11 @@ def table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def results(run: Path) -> list[dict[str, str]]:
+    """Return the rows of results.csv without the seconds, which no two runs share."""
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in table(run / "results.csv")]
+
+
 def metric_rows(run: Path) -> list[dict[str, str]]:
     """Return the rows of metrics.csv without empty cells."""
     return [{key: value for key, value in row.items() if value} for row in table(run / "metrics.csv")]

@@ -23,13 +23,14 @@ from tests.cli.folders import (
     command,
     environment,
     metric_rows,
+    results,
     table,
     weights,
 )
 from tests.cli.inside import call, new_folder
 from tests.data.files import files_of
 
-COLUMNS = "method,subset,n,solved,strict,median_cc,gain,phase_error,left_out,failed"
+COLUMNS = "method,subset,n,solved,strict,median_cc,gain,phase_error,left_out,failed,seconds"
 RANDOM = ("data.augmentation.axes=true", "observation=noise20")
 SLOW_CALLBACK = """
 import time
@@ -83,7 +84,8 @@ def test_a_run_leaves_everything_in_its_folder(trained: tuple[Path, str]) -> Non
 def test_results_stand_beside_the_floor(trained: tuple[Path, str]) -> None:
     run, _ = trained
     assert (run / "results.csv").read_text().splitlines()[0] == COLUMNS
-    rows = table(run / "results.csv")
+    assert all(float(row["seconds"]) > 0 for row in table(run / "results.csv"))
+    rows = results(run)
     assert {row["method"] for row in rows} == {"mlp", "phase_zero"}
     assert {"all"} <= {row["subset"] for row in rows}
     for row in rows:
@@ -118,7 +120,7 @@ def test_a_resumed_run_is_the_run_that_never_stopped(workplace: Path, trained: t
     assert not torch.equal(*(next(iter(weights(run).values())) for run in (stopped, trained[0])))
     command(workplace, *TRAIN, "resume=outputs/stopped", "trainer.max_epochs=4")
     assert_same_training(stopped, trained[0])
-    assert table(stopped / "results.csv") == table(trained[0] / "results.csv")
+    assert results(stopped) == results(trained[0])
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +196,7 @@ def test_a_run_that_is_stopped_says_so_and_is_resumed_to_the_same_weights(
 def test_evaluate_gives_the_results_of_the_run(workplace: Path, trained: tuple[Path, str]) -> None:
     command(workplace, *PHASELEARN, "evaluate", "run=outputs/trained", "evaluation.shown=0")
     [folder] = (trained[0] / "evaluations").iterdir()
-    assert table(folder / "results.csv") == table(trained[0] / "results.csv")
+    assert results(folder) == results(trained[0])
     assert (folder / "report.html").exists()
 
 
@@ -211,9 +213,9 @@ def test_evaluate_with_another_observation_and_split(workplace: Path, trained: t
     )
     [folder] = set((trained[0] / "evaluations").glob("*")) - before
     assert str(folder) in done.stdout
-    rows = table(folder / "results.csv")
+    rows = results(folder)
     assert rows
-    assert rows != table(trained[0] / "results.csv")
+    assert rows != results(trained[0])
     assert "the validation split" in (folder / "report.html").read_text()
 
 
@@ -230,7 +232,7 @@ def test_a_named_crystal_is_judged_with_any_run(workplace: Path, trained: tuple[
     command(workplace, *PHASELEARN, "evaluate", "run=outputs/older", "evaluation.also_shown=[alpha_F2]")
     [folder] = (run / "evaluations").iterdir()
     assert [row["formula"] for row in table(folder / "also_shown.csv")] == ["F2", "F2"]
-    assert table(folder / "results.csv") == table(trained[0] / "results.csv")
+    assert results(folder) == results(trained[0])
     assert [row["formula"] for row in table(folder / "crystals.csv")].count("F2") == 0
     vectors = [row["maxima"] for row in table(folder / "vectors.csv") if row["formula"] == "F2"]
     assert [vectors.count(maxima) for maxima in ("voxels", "peaks", "report")] == [6, 6, 5]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.folders import SMALL, table, weights
+from tests.cli.folders import SMALL, results, weights
 from tests.cli.inside import call, new_folder
 
 QUICK = (*SMALL, "data.store=a.zarr", "trainer.max_epochs=1")
@@ -44,7 +44,7 @@ def test_a_run_that_was_not_judged_is_judged_afterwards(workplace: Path, capsys:
     assert call(*words) == 0
     [judged] = (workplace / "none" / "evaluations").iterdir()
     assert names(judged) >= PAGE | TABLES
-    assert table(judged / "results.csv") == table(workplace / "table" / "results.csv")
+    assert results(judged) == results(workplace / "table")
 
 
 @pytest.mark.slow

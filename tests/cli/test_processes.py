@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 
 from phaselearn.commands.processes import check_started
 from phaselearn.errors import UserError
-from tests.cli.folders import SMALL, TRAIN, assert_same_training, command, metric_rows, table
+from tests.cli.folders import SMALL, TRAIN, assert_same_training, command, metric_rows, results
 from tests.cli.inside import call
 
 # All training crystals are one step, so that both take the same; the 19 validation crystals are shared out as 10 and 9.
@@ -28,7 +28,7 @@ def test_two_processes_train_and_judge_as_one(tmp_path: Path) -> None:
         assert ours.keys() == theirs.keys()
         for name, value in theirs.items():
             assert float(ours[name]) == pytest.approx(float(value), rel=1e-4, abs=1e-5), name
-    for ours, theirs in zip(table(two / "results.csv"), table(one / "results.csv"), strict=True):
+    for ours, theirs in zip(results(two), results(one), strict=True):
         assert ours["n"] == theirs["n"]
         assert float(ours["median_cc"]) == pytest.approx(float(theirs["median_cc"]), abs=1e-4)
     # One process writes and prints, and no library has a word to say.

@@ -37,6 +37,7 @@ DRIVE = """
     facts: element("crystal-facts").textContent,
     eyes: ["truth", "prediction"].map((kind) => element("surface-" + kind)._fullLayout.scene.camera.eye),
     loss: element("curve-loss")._fullLayout.yaxis.type,
+    against_time: element("solved-seconds").data.map((trace) => [trace.name, trace.x[0], trace.y[0]]),
     drawn: ["truth", "prediction"].map((kind) => element("surface-" + kind).data.map((trace) => trace.type)),
     least: element("threshold").min,
     comparisons: [...document.querySelectorAll("[data-crystal]")].map((block) => block.hidden),
@@ -102,6 +103,16 @@ def test_the_first_view_is_the_reports(probe: dict) -> None:
     assert start["wide"] <= 0
     assert "demo-1" in start["facts"]
     assert start["loss"] == "log"
+
+
+def test_each_method_stands_where_its_seconds_and_its_share_of_hard_crystals_are(
+    probe: dict, rows: list[ResultRow]
+) -> None:
+    hard = [row for row in rows if row.subset == "hard"]
+    names, seconds, solved = zip(*probe["seen"]["start"]["against_time"], strict=True)
+    assert names == tuple(row.method_label for row in hard)
+    assert seconds == pytest.approx([row.seconds for row in hard])
+    assert solved == pytest.approx([100 * row.solved for row in hard])
 
 
 def test_the_threshold_changes_surface_and_contour(probe: dict) -> None:

@@ -59,8 +59,8 @@ def test_markdown_has_a_line_a_row(rows: list[ResultRow]) -> None:
     lines = results_markdown(rows).splitlines()
     table = [line for line in lines if line.startswith("|")]
     assert len(table) == len(rows) + 2
-    assert {line.count("|") for line in table} == {9}
-    assert table[2] == "| all crystals | CNN | 200 | 52 % | 42 % | 0.920 | 0.110 | 25° |"
+    assert {line.count("|") for line in table} == {10}
+    assert table[2] == "| all crystals | CNN | 200 | 52 % | 42 % | 0.920 | 0.110 | 25° | 0.080 |"
 
 
 def test_what_rounds_to_zero_has_no_sign() -> None:
