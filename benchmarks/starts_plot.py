@@ -15,6 +15,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from study_plot import COLOURS
 
 from phaselearn.benchmark.curves import CURVES_FILE
@@ -38,7 +39,7 @@ def draw(points: list[dict[str, str]], axes: Axes, regime: str) -> None:
             [float(point["seconds"]) for point in own],
             solved,
             spread,
-            label=method,
+            label=method.removeprefix("solver:"),
             color=colour,
             marker="o",
             markersize=4,
@@ -48,9 +49,12 @@ def draw(points: list[dict[str, str]], axes: Axes, regime: str) -> None:
         if point["method"] == FLOOR_METHOD:
             axes.axhline(100 * float(point["solved"]), color=FLOOR, linewidth=1, label="phase-zero floor")
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_ylim(-2, 102)
     axes.set_title(f"{regime}, {chosen[0]['n']} crystals")
-    axes.set_xlabel("seconds per crystal")
+    axes.set_xlabel("processor seconds a crystal")
 
 
 def main() -> None:
