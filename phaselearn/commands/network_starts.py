@@ -12,12 +12,15 @@ from phaselearn.solver.network_starts import Completion, NetworkStarts
 from phaselearn.solver.predicted_starts import PredictedStarts
 
 
-def starts_of(run: str, trust: bool, begin: Starts, completion: Completion) -> NetworkStarts | PredictedStarts:
+def starts_of(
+    run: str, trust: bool, precision: str, begin: Starts, completion: Completion
+) -> NetworkStarts | PredictedStarts:
     """Return the trial phases of a trained network: those it has improved, or those of the density it predicts.
 
     Args:
         run: a run folder, a checkpoint that a run wrote, or weights of the package.
         trust: whether the run may name classes that no option names.
+        precision: precision of a network that improves phases, `bf16-mixed` or `32-true`.
         begin: the trial phases that a network improves, `model=unrolled`.
         completion: phases of the reflections that are too fine for the network.
 
@@ -28,7 +31,7 @@ def starts_of(run: str, trust: bool, begin: Starts, completion: Completion) -> N
     model = network.model()
     improver = getattr(model, "network", None)
     if isinstance(improver, nn.Module) and isinstance(improver, PhaseImprover):
-        return NetworkStarts(improver, begin, completion)
+        return NetworkStarts(improver, begin, completion, precision)
     data = network.config.data
     return PredictedStarts(
         model,

@@ -44,7 +44,9 @@ def solver(
 
     completion = changed(COMPLETION if begin is not None else replace(COMPLETION, keep=False))
     return Solver(
-        starts=NetworkStarts(small_network() if network is None else network, begin or RandomStarts(), completion),
+        starts=NetworkStarts(
+            small_network() if network is None else network, begin or RandomStarts(), completion, "32-true"
+        ),
         plan=changed(PLAN_OF_STARTS),
         symmetry=changed(SYMMETRY),
         choice=changed(CHOICE),

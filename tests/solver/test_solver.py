@@ -11,9 +11,11 @@ from phaselearn.crystal.judgement import judge
 from phaselearn.crystal.layout import friedel_mate, miller_indices
 from phaselearn.crystal.observed import Observed
 from phaselearn.errors import UserError
+from phaselearn.phasing.starts import RandomStarts
+from phaselearn.solver.network_starts import NetworkStarts
 from phaselearn.solver.phase_extension import extend
 from tests.solver.crystals import factors_of, observed_to, triclinic
-from tests.solver.model import CHOICE, PLAN_OF_STARTS, solver
+from tests.solver.model import CHOICE, COMPLETION, PLAN_OF_STARTS, small_network, solver
 
 
 def test_axes_in_another_order_give_the_same_map_in_that_order() -> None:
@@ -75,6 +77,23 @@ def test_extension_finds_phases_beyond_the_resolution_and_leaves_the_others() ->
 def test_mistakes_are_named(plan, changes: dict, named: str) -> None:
     with pytest.raises(UserError, match=named):
         replace(plan, **changes)
+
+
+def test_a_network_in_bfloat16_finds_nearly_the_same_phases() -> None:
+    lattice, numbers, positions = triclinic(3)
+    observed = observed_to(1.5, lattice, factors_of(lattice, numbers, positions))
+    found = [
+        NetworkStarts(small_network(), RandomStarts(), COMPLETION, precision)(observed, [0, 1, 2], 0, range(2)).factors
+        for precision in ("32-true", "bf16-mixed")
+    ]
+    assert not torch.equal(*found)
+    maps = [torch.fft.ifftn(factors, dim=(-3, -2, -1)).real.flatten(1) for factors in found]
+    assert torch.nn.functional.cosine_similarity(*maps).min() > 0.99
+
+
+def test_an_unknown_precision_is_refused() -> None:
+    with pytest.raises(UserError, match=r"starts\.precision=bf16 is unknown"):
+        NetworkStarts(small_network(), RandomStarts(), COMPLETION, "bf16")
 
 
 def test_a_network_that_improves_no_phases_is_refused() -> None:
