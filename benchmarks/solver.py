@@ -33,6 +33,7 @@ NO_NETWORK, NO_REFINEMENT = {"starts": {"network": {"weights": None}}}, {"refine
 VARIANTS = {
     "as shipped": {},
     "without network": NO_NETWORK,
+    "one cycle of the network": {"starts": {"network": {"cycles": 1}}},
     "without refinement": NO_REFINEMENT,
     "without symmetry": {"symmetry": {"passes": 0}},
     "without network and refinement": NO_NETWORK | NO_REFINEMENT,
@@ -46,9 +47,11 @@ VARIANTS = {
 }
 
 
-def shipped() -> DictConfig:
-    """Return the options of the solver as it comes."""
-    return composed_option(config_directory(), "model", "solver")
+def shipped(starts: str = "flipping_unrolled") -> DictConfig:
+    """Return the options of the solver as it comes, with an option of conf/starts."""
+    model = composed_option(config_directory(), "model", "solver")
+    model.starts = composed_option(config_directory(), "starts", starts)
+    return model
 
 
 def contender_of(model: DictConfig) -> ModelContender:
@@ -86,6 +89,7 @@ def _share(row: Row) -> str:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--structures", type=Path, required=True, help="JSON-lines file")
+    arguments.add_argument("--starts", default="flipping_unrolled", help="an option of conf/starts with the network")
     arguments.add_argument("--count", type=int, default=100)
     arguments.add_argument("--regimes", nargs="+", default=["d1.5", "d2.0"])
     arguments.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="VARIANT")
@@ -99,7 +103,7 @@ def main() -> None:
         )
         for variant in given.variants:
             with tempfile.TemporaryDirectory() as folder:
-                records = judge(OmegaConf.merge(shipped(), VARIANTS[variant]), regime, tested, Path(folder))
+                records = judge(OmegaConf.merge(shipped(given.starts), VARIANTS[variant]), regime, tested, Path(folder))
             rows = {row["subset"]: row for row in summarise_records(records, 1000)}
             cells = [_share(rows["all"]), _share(rows["hard"])]
             print(f"| {variant} | {' | '.join(cells)} | {rows['all']['seconds_per_crystal']:.3f} |", flush=True)

@@ -23,6 +23,7 @@ LAYERS = (
     "running",
     "progress",
     "threads",
+    "precision",
     "crystal",
     "measured",
     "phasing",

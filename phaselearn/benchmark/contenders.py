@@ -22,6 +22,7 @@ from phaselearn.data.preparation.observation import ObservationModel
 from phaselearn.errors import UserError, choose
 from phaselearn.models.weights import weights_path
 from phaselearn.plain_yaml import read_plain
+from phaselearn.precision import register_precision
 
 # Returns a model for `SimpleNamespace(definition=…)`, which stands for the data module.
 Builder = Callable[[Any], Any]
@@ -79,6 +80,7 @@ def composed_option(folder: Path, group: str, option: str) -> DictConfig:
         group: the group, such as `observation`.
         option: the option.
     """
+    register_precision()
     # Within a command, Hydra knows the folder already and cannot be initialised twice.
     begun = GlobalHydra.instance().is_initialized()
     with nullcontext() if begun else initialize_config_dir(str(folder), version_base="1.3"):

@@ -28,7 +28,6 @@ from phaselearn.commands.keys import take_from_arguments, take_from_config
 from phaselearn.commands.options import EVALUATED, config_directory, evaluation_defaults, option_groups
 from phaselearn.commands.overrides import check_choices, path_as_written, value_of
 from phaselearn.commands.plain_config import plain_values, read_config
-from phaselearn.commands.precision import register_precision
 from phaselearn.commands.processes import check_started
 from phaselearn.commands.session import TRAINING_SET_FILE
 from phaselearn.commands.strangers import Stranger, read_run_config
@@ -36,6 +35,7 @@ from phaselearn.commands.suggestions import explain, name_of
 from phaselearn.errors import UserError
 from phaselearn.failures import FAILED_FILE, note_failure
 from phaselearn.files import told_of
+from phaselearn.precision import register_precision
 from phaselearn.quoting import command, one_line, setting
 from phaselearn.report.run_files import CONFIG_FILE
 from phaselearn.running import running_as

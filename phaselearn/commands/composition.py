@@ -8,9 +8,9 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from phaselearn.commands.options import config_directory
-from phaselearn.commands.precision import register_precision
 from phaselearn.commands.suggestions import explain
 from phaselearn.errors import UserError
+from phaselearn.precision import register_precision
 
 _FOLDERS = {"benchmark": "run", "predict": "output", "solve": "run", "train": "run"}  # {command: key of its folder}
 

@@ -12,7 +12,7 @@ import yaml
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from phaselearn.commands import precision
+from phaselearn import precision
 from phaselearn.commands.options import config_directory
 from phaselearn.commands.plain_config import plain_values
 from phaselearn.commands.settings import check
