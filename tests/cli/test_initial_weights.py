@@ -54,20 +54,18 @@ def test_a_resumed_run_goes_on_with_its_own_weights_without_the_file_that_it_beg
     assert_same(weights(workplace / "resumed"), before)
 
 
-def test_default_names_the_weights_of_the_chosen_model(workplace):
+@pytest.mark.parametrize("name", list(cards()))
+def test_default_names_the_weights_of_the_chosen_model(workplace, name):
     """The folder of the run says which, so that it can be resumed, where no model is chosen."""
-    changes = (
-        "model=unrolled",
-        "data=hkl10_full",
-        "source.count=20",
-        "data.batch_size=4",
-        "model.training.flipping=null",
-    )
-    changes += ("trainer.limit_train_batches=1", "trainer.max_epochs=1", "evaluation=none", "quiet=true", STILL)
-    assert call("train", *changes, "weights=default", "run=refined") == 0
-    assert OmegaConf.load(workplace / "refined" / "config.yaml").weights == "unrolled"
-    package = torch.load(cards()["unrolled"].path, weights_only=True)["state_dict"]
-    assert_same(weights(workplace / "refined"), package)
+    changes = [f"model={name}", *(choice for choice in cards()[name].choices if choice.startswith("data="))]
+    changes += ["source.count=20", "data.batch_size=4", "trainer.limit_train_batches=1", "trainer.max_epochs=1"]
+    changes += ["evaluation=none", "quiet=true", STILL]
+    if name == "unrolled":
+        changes.append("model.training.flipping=null")
+    assert call("train", *changes, "weights=default", f"run=refined_{name}") == 0
+    assert OmegaConf.load(workplace / f"refined_{name}" / "config.yaml").weights == name
+    package = torch.load(cards()[name].path, weights_only=True)["state_dict"]
+    assert_same(weights(workplace / f"refined_{name}"), package)
 
 
 def assert_same(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> None:
