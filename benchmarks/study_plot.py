@@ -63,6 +63,7 @@ def draw_points(
                     [[values[f"{panel.figure} {end}"] for _, values in of_series] for end in ("low", "high")]
                 )
                 name = ", ".join(_name(key, value) for key, value in zip(others, series, strict=True))
+                style = style if numeric else style | {"linestyle": "none"}  # nothing lies between two names
                 axes.errorbar(where, heights, abs(ends - heights), label=name, capsize=3, **style)
             axes.axhline(panel.level, color=FLOOR, linewidth=1, label="phase-zero floor")
             axes.set_ylabel(panel.label)
