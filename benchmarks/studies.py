@@ -54,7 +54,7 @@ def judgement(folder: Path) -> Figures:
         name: np.array([float(row[name]) for row in crystals])
         for name in ("correlation", "floor", "gain", "atoms_found", "strict")
     }
-    solved = 100 * (columns["correlation"] >= SOLVED)
+    solved = 100.0 * (columns["correlation"] >= SOLVED)
     train = logged(folder, "train/loss")
     return {
         "steps": max(logged(folder, "step")) + 1,
@@ -72,7 +72,7 @@ def judgement(folder: Path) -> Figures:
 
 def _with_interval(name: str, values: np.ndarray, statistic: str) -> Figures:
     low, high = bootstrap_interval(values, statistic, RESAMPLES)
-    return {name: {"mean": mean, "median": median}[statistic](values), f"{name} low": low, f"{name} high": high}
+    return {name: {"mean": np.mean, "median": np.median}[statistic](values), f"{name} low": low, f"{name} high": high}
 
 
 PANELS = (

@@ -37,7 +37,7 @@ def finished(run: studies.Run, loss: float, gain: float) -> studies.Run:
     ]
     judged = [
         {
-            "correlation": 0.95,
+            "correlation": correlation,
             "floor": 0.5,
             "gain": value,
             "atoms_found": 1.0,
@@ -45,12 +45,12 @@ def finished(run: studies.Run, loss: float, gain: float) -> studies.Run:
             "hard": hard,
             "counted": counted,
         }
-        for value, hard, counted in (
-            (gain, True, True),
-            (gain + 0.1, True, True),
-            (gain - 0.1, True, True),
-            (9.0, False, True),
-            (9.0, True, False),
+        for value, correlation, hard, counted in (
+            (gain, 0.95, True, True),
+            (gain + 0.1, 0.85, True, True),
+            (gain - 0.1, 0.95, True, True),
+            (9.0, 0.95, False, True),
+            (9.0, 0.95, True, False),
         )
     ]
     write(run.training.folder / "metrics.csv", curve)
@@ -112,7 +112,7 @@ def test_the_table_holds_the_hard_crystals_and_what_was_spent(tmp_path: Path) ->
         "0.200 [0.100, 0.300]",
         "0.300 [0.200, 0.400]",
     ]
-    assert {row["CC ≥ 0.9, %"] for row in rows} == {"100.0 [100.0, 100.0]"}
+    assert {row["CC ≥ 0.9, %"] for row in rows} == {"66.7 [0.0, 100.0]"}
     assert [float(row["validation loss"]) for row in rows] == pytest.approx([0.5, 0.6, 0.7, 0.8])
     assert {row["crystals"] for row in rows} == {"3"}
     assert {row["steps"] for row in rows} == {"3000"}
