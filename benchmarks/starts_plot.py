@@ -54,7 +54,7 @@ def draw(points: list[dict[str, str]], axes: Axes, regime: str) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_ylim(-2, 102)
     axes.set_title(f"{regime}, {chosen[0]['n']} crystals")
-    axes.set_xlabel("processor seconds a crystal")
+    axes.set_xlabel("processor seconds per crystal")
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ const PageSeconds = (() => {
         font: font(colours),
         modebar: modebar(colours),
         showlegend: false,
-        xaxis: { title: { text: "processor seconds a crystal" }, type: "log", dtick: "D2", tickformat: ".3~g", range: range(), ...ruled },
+        xaxis: { title: { text: "processor seconds per crystal" }, type: "log", dtick: "D2", tickformat: ".3~g", range: range(), ...ruled },
         yaxis: { title: { text: "solved / %" }, range: [-4, 109], ...ruled },
       },
       CONFIG,

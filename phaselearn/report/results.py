@@ -33,7 +33,7 @@ class ResultRow:
         left_out: number of crystals of the subset with too few reflections to be judged.
         failed: number of judged crystals for which the method gave no map (not a number, or without phases). They
             count as unsolved, with CC 0.
-        seconds: processor seconds a crystal that the method and its judgement took; NaN where they were not measured.
+        seconds: processor seconds per crystal that the method and its judgement took; NaN where they were not measured.
     """
 
     method: str

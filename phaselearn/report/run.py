@@ -36,7 +36,7 @@ from phaselearn.report.volumes import write_ccp4, write_cube
 def judge_methods(
     methods: Mapping[str, DensityModel], loader: PairLoader, trainer_options: Mapping[str, Any]
 ) -> tuple[dict[str, dict[str, Tensor]], dict[str, float]]:
-    """Return the judgements of each method on the same crystals, crystal by crystal, and its seconds a crystal.
+    """Return the judgements of each method on the same crystals, crystal by crystal, and its seconds per crystal.
 
     The seconds are of the processor and include the judgement, which takes the same for every method.
     """

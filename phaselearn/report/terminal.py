@@ -11,7 +11,7 @@ from phaselearn.report.plain_table import PlainTable
 from phaselearn.report.results import FLOOR_METHOD, UNSEEN, ResultRow
 
 COLUMNS = ("method", "n", "solved", "strict", "CC", "gain", "Δφ", "s")
-LEGEND = "CC, gain, Δφ: medians. Solved: CC ≥ 0.90; strict: and the atoms found. s: processor seconds a crystal."
+LEGEND = "CC, gain, Δφ: medians. Solved: CC ≥ 0.90; strict: and the atoms found. s: processor seconds per crystal."
 
 
 def percent(share: float) -> str:
