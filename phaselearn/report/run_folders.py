@@ -7,7 +7,7 @@ import os
 import shlex
 import stat
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ _MOST_BYTES = {METRICS_FILE: 1 << 27, CRYSTALS_FILE: 1 << 28}
 _MOST_OF_OTHERS = 1 << 18
 _LONGEST_REASON = 300  # characters
 _COLUMNS = {field.name: str(field.type) for field in fields(ResultRow)}
+_REQUIRED = [field.name for field in fields(ResultRow) if field.default is MISSING]
 
 
 def find_runs(folder: Path) -> tuple[list[RunRecord], list[BrokenRun]]:
@@ -121,8 +122,8 @@ def _curves(folder: Path) -> Curves:
 def _results(folder: Path) -> list[ResultRow]:
     kinds: dict[str, Callable[[str], Any]] = {"str": printable, "int": int, "float": float}
     rows = _rows(folder / RESULTS_FILE)
-    # Runs older than the last column lack it.
-    lacking = [name for row in rows[:1] for name in _COLUMNS if name not in row and name != "failed"]
+    # Columns with a default came later, and older runs lack them.
+    lacking = [name for row in rows[:1] for name in _REQUIRED if name not in row]
     if lacking:
         raise UserError(f"{RESULTS_FILE} has no column {', '.join(lacking)}")
     return [ResultRow(**{name: kinds[_COLUMNS[name]](row[name]) for name in _COLUMNS if name in row}) for row in rows]

@@ -10,6 +10,7 @@ import torch
 
 from phaselearn.locks import LockFile, held
 from phaselearn.models.base import DensityModel
+from tests.cli.folders import results
 from tests.cli.inside import call, new_folder
 from tests.data.files import files_of
 from tests.thinned import thinned
@@ -74,12 +75,13 @@ def test_another_run_is_not_written_over_one(refused: Any, changes: tuple[str, .
 
 def test_the_same_run_is_gone_on_with(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workplace)
-    before = files_of(workplace / "same")
+    before, judged = files_of(workplace / "same"), results(workplace / "same")
     assert call("train", *QUICK, "run=same") == 0
     after = files_of(workplace / "same")
     assert after.keys() == before.keys()
-    for name in ("config.yaml", "command.txt", "last.ckpt", "results.csv"):
+    for name in ("config.yaml", "command.txt", "last.ckpt", "crystals.csv"):
         assert after[name] == before[name]
+    assert results(workplace / "same") == judged
 
 
 def test_a_run_is_not_written_over_a_benchmark_nor_a_benchmark_over_a_run(refused: Any) -> None:

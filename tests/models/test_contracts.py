@@ -3,8 +3,11 @@
 from phaselearn.testing.models import from_option
 from phaselearn.testing.options import options
 
-# Full-size U-Nets are slow on a CPU; the code is the same at any width.
-SMALLER = {"unet3d": ("model.width=2", "model.smallest=20", "model.levels=2")}
+# Full-size convolutions are slow on a CPU; the code is the same at any width.
+SMALLER = {
+    "cnn": ("model.width=16", "model.blocks=2"),
+    "unet3d": ("model.width=2", "model.smallest=20", "model.levels=2"),
+}
 
 for option in options("model"):
     globals()[f"Test_{option}"] = from_option(option, *SMALLER.get(option, ()))
