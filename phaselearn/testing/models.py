@@ -100,10 +100,10 @@ class ModelContract:
             pytest.skip("a model without weights")
         batch = small_batch()
         batch["density"] = batch["density"] / batch["density"].std()
-        optimizer = torch.optim.Adam(built.parameters(), lr=3e-3)
+        optimizer = torch.optim.Adam(built.parameters(), lr=1e-3)
         built.train()
         losses = []
-        for _ in range(12):
+        for _ in range(30):
             optimizer.zero_grad()
             loss = built.training_losses(batch).mean()
             loss.backward()
