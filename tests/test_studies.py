@@ -134,7 +134,7 @@ def test_a_study_is_run_once_and_collected_again(
 ) -> None:
     monkeypatch.chdir(tmp_path)  # the script changes it
     small = ("source.count=100", "trainer.max_steps=4", "trainer.val_check_interval=2", "evaluation.crystals=4")
-    changes = (*small, "data.train_size=20", "model=mlp", "loss=mse", f"data.build.folder={tmp_path}")
+    changes = (*small, "data.train_size=20", "model.width=2", "model.blocks=1", f"data.build.folder={tmp_path}")
 
     def run(jobs: str) -> str:
         given = ("--study", "crystals", "--folder", str(tmp_path / "runs"), "--jobs", jobs, *changes)
