@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from phaselearn.models.model_card import cards
 from tests.cli.folders import weights
 from tests.cli.inside import call, new_folder
+from tests.thinned import thinned
 
 SHORT = (
     *("data=hkl10", "source.count=40", "data.store=octant.zarr", "model.hidden_sizes=[5]"),
@@ -54,7 +55,7 @@ def test_a_resumed_run_goes_on_with_its_own_weights_without_the_file_that_it_beg
     assert_same(weights(workplace / "resumed"), before)
 
 
-@pytest.mark.parametrize("name", list(cards()))
+@pytest.mark.parametrize("name", thinned(cards(), {"cnn", "unrolled"}.__contains__))
 def test_default_names_the_weights_of_the_chosen_model(workplace, name):
     """The folder of the run says which, so that it can be resumed, where no model is chosen."""
     changes = [f"model={name}", *(choice for choice in cards()[name].choices if choice.startswith("data="))]

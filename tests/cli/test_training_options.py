@@ -227,7 +227,7 @@ def test_bfloat16_reaches_the_result_of_float32(workplace: Path) -> None:
 @pytest.mark.parametrize(
     "choices",
     [
-        ("model=cnn", "data=hkl10_full", "data.loading.num_workers=1"),
+        ("model=cnn", "model.width=8", "model.blocks=1", "data=hkl10_full", "data.loading.num_workers=1"),
         ("model=unet3d", "data=hkl10", "model.smallest=20", "model.levels=1", "model.width=2"),
     ],
     ids=["cnn", "unet3d"],
