@@ -32,7 +32,7 @@ def print_summary(folder: Path, rows: Sequence[ResultRow], quiet: bool) -> None:
 
 
 def print_training(
-    folder: Path, weights: str, objective: Objective, trained: str, seconds: float | None, longer: str
+    folder: Path, weights: str, objective: Objective, trained: str, seconds: float | None, longer: Sequence[str]
 ) -> None:
     """Print the result and the cost of training, and the commands that continue from it.
 
@@ -42,7 +42,7 @@ def print_training(
         objective: the metric by which the run was judged while it trained.
         trained: epochs, crystals and time of training.
         seconds: the time that judging and the page took; None if nothing was judged.
-        longer: the setting in the printed command that continues training.
+        longer: further settings of the printed command that continues training.
     """
     from phaselearn.callbacks.peak_memory import peak_memory
 
@@ -54,5 +54,5 @@ def print_training(
             print("        no better than the map with every phase 0: it needs more epochs or more crystals")
     judged = "" if seconds is None else f"{seconds:.0f} s to judge {weights}, "
     print(f"took:   {trained}, {judged}at most {peak_memory():.0f} MiB of memory")
-    print(f"more:   {command('phaselearn train', setting('resume', folder), longer)}")
+    print(f"more:   {command('phaselearn train', setting('resume', folder), *longer)}")
     print(f"{'judge: ' if seconds is None else 'again: '} {command('phaselearn evaluate', setting('run', folder))}")

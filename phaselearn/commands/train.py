@@ -185,9 +185,11 @@ def _fit_and_judge(
     print_summary(folder, rows, config.get("quiet", False))
     if not config.get("quiet", False):
         if trainer.max_steps > 0:
-            longer = f"trainer.max_steps={2 * trainer.max_steps}"
+            longer = [f"trainer.max_steps={2 * trainer.max_steps}"]
+        elif trainer.max_epochs == -1:  # its time ended it, and counts anew
+            longer = []
         else:
-            longer = f"trainer.max_epochs={2 * max(1, trainer.current_epoch, trainer.max_epochs or 0)}"
+            longer = [f"trainer.max_epochs={2 * max(1, trainer.current_epoch, trainer.max_epochs or 0)}"]
         judging = time.monotonic() - start if judges else None
         print_training(folder, weights, objective, facts["trained"], judging, longer)
     return objective.best

@@ -263,8 +263,22 @@ def test_a_whole_benchmark_writes_its_files(crystals, tmp_path):
     page = (tmp_path / "benchmark.html").read_text()
     assert "leakage" in page
     assert "http" not in page.split("</script>")[-1]
-    with pytest.raises(UserError, match="confidence"):
-        run_benchmark(tmp_path, chosen, [IDEAL], contenders, [], replace(plan, confidence_count=5), {})
+
+
+@pytest.mark.parametrize("changes", [{"confidence_count": 5}, {"scrambled_count": 5}])
+def test_a_confidence_that_cannot_be_calibrated_is_refused_before_the_runs(crystals, tmp_path, changes):
+    plan = BenchmarkPlan(RunSettings(tmp_path / "crystals", 8, 0), 50, 4, ["random_phase"], 0, 0, None)
+    with pytest.raises(UserError, match="confidence"):  # there are no training crystals
+        run_benchmark(
+            tmp_path,
+            choose_crystals(crystals, "all", 8, 0),
+            [IDEAL],
+            [contender("random_phase")],
+            [],
+            replace(plan, **changes),
+            {},
+        )
+    assert not (tmp_path / "crystals").exists()
 
 
 def test_a_method_that_fails_nowhere_is_not_sure_of_scrambled_data(crystals, tmp_path, monkeypatch):

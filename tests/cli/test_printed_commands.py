@@ -46,7 +46,7 @@ def told(function, *arguments) -> str:
 
 
 def test_the_last_lines_of_a_run(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    print_training(place, "best.ckpt", SimpleNamespace(best=None), "2 epochs", 1.0, "trainer.max_epochs=4")
+    print_training(place, "best.ckpt", SimpleNamespace(best=None), "2 epochs", 1.0, ["trainer.max_epochs=4"])
     lines = {line.partition(":")[0]: line for line in capsys.readouterr().out.splitlines()}
     assert settings_of(lines["more"]) == {"resume": str(place), "trainer.max_epochs": 4}
     assert settings_of(lines["again"])["run"] == str(place)

@@ -90,10 +90,13 @@ def test_a_run_is_not_written_over_a_benchmark_nor_a_benchmark_over_a_run(refuse
     assert "count: 200 there, 5 asked" in refused(*BENCHMARK, "run=compared", "count=5")
 
 
-def test_a_benchmark_goes_on(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_benchmark_goes_on(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(workplace)
     before = files_of(workplace / "compared")
     assert call(*BENCHMARK, "run=compared") == 0
+    assert "crystals; count=200 asked for more." in capsys.readouterr().out
     assert files_of(workplace / "compared")["benchmark.csv"] == before["benchmark.csv"]
 
 
