@@ -13,7 +13,7 @@ from phaselearn.report.curves import Curves
 from phaselearn.report.page import write_page
 from phaselearn.report.results import ResultRow
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]  # 40 seconds, most of them waiting for Chromium; CI runs it
 
 DRIVE = """
 (async () => {

@@ -183,6 +183,7 @@ def test_the_page_of_several_runs_draws_sorts_and_filters(outputs):
 
 
 @needs_chromium
+@pytest.mark.slow
 def test_no_plot_of_a_page_is_scrolled_on_a_phone(outputs):
     for name, kind in (("first", "a<b>c</b>"), ("sweep/0", "d&amp;")):
         path = outputs / name / "config.yaml"
