@@ -53,6 +53,7 @@ class DensityModel(pl.LightningModule):
     needs: frozenset[str] | None = None
     chaotic: bool = False
     undetermined: frozenset[str] = frozenset()
+    told: frozenset[str] = frozenset()
     suited: Mapping[str, str] = MappingProxyType({})
 
     def __init__(

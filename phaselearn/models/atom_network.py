@@ -1,0 +1,86 @@
+"""A network that moves atoms: pairs of atoms send messages, and the answer is a velocity of each atom."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from phaselearn.crystal.scattering import LARGEST_ATOMIC_NUMBER
+from phaselearn.models.atom_view import (
+    ATOM_FIGURES,
+    ATOM_VECTORS,
+    CRYSTAL_FIGURES,
+    PAIR_FIGURES,
+    PAIR_VECTORS,
+    SHELLS,
+    CellContents,
+    view_of,
+)
+
+
+class AtomMessages(nn.Module):
+    """A round of messages between pairs of atoms; takes and returns features (B, A, width) of atoms."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.normalise = nn.LayerNorm(width)
+        self.ends = nn.Linear(width, 2 * width)
+        self.pair = nn.Linear(SHELLS + PAIR_FIGURES, width)
+        self.message = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+        self.update = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, atoms: Tensor, pairs: Tensor, both: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the new features, and the messages (B, A, A, width)."""
+        normal = self.normalise(atoms)
+        receiver, sender = self.ends(normal).chunk(2, -1)
+        messages = self.message(receiver[:, :, None] + sender[:, None] + self.pair(pairs)) * both
+        received = messages.sum(2) * both.sum(2).clamp_min(1).rsqrt()
+        return atoms + self.update(torch.cat((normal, received.to(normal)), -1)), messages
+
+
+class AtomNetwork(nn.Module):
+    """The velocity of atoms on their way from random positions to those of the crystal.
+
+    It turns with the axes and does not depend on origin, hand and the order of the atoms: numbers that do not are
+    computed from numbers that do not, and they weigh vectors that turn.
+
+    Args:
+        width: number of features of an atom and of a message.
+        rounds: rounds of messages.
+    """
+
+    def __init__(self, width: int, rounds: int) -> None:
+        super().__init__()
+        self.element = nn.Embedding(LARGEST_ATOMIC_NUMBER + 1, width)
+        self.begin = nn.Linear(ATOM_FIGURES + CRYSTAL_FIGURES + 1, width)
+        self.rounds = nn.ModuleList(AtomMessages(width) for _ in range(rounds))
+        self.of_pairs = nn.Linear(width, PAIR_VECTORS)
+        self.of_atoms = nn.Linear(width, ATOM_VECTORS)
+
+    def forward(self, contents: CellContents, position: Tensor, time: Tensor) -> Tensor:
+        """Return velocities (B, A, 3) in Å for a whole way, whose mean over the atoms is zero; 0 for padding.
+
+        Args:
+            contents: the crystals.
+            position: (B, A, 3) fractional.
+            time: (B,) share of the way that is done.
+        """
+        with torch.autocast(position.device.type, enabled=False):
+            view = view_of(contents, position)
+        present = (contents.numbers > 0)[..., None]
+        both = present[:, :, None] & present[:, None]
+        whole = torch.cat((view.crystal, time[:, None]), 1)[:, None].expand(-1, position.shape[1], -1)
+        atoms = self.element(contents.numbers) + self.begin(torch.cat((view.atoms, whole), -1))
+        for messages_of in self.rounds:
+            atoms, messages = messages_of(atoms, view.pairs, both)
+        with torch.autocast(position.device.type, enabled=False):
+            by_pair, by_atom = self.of_pairs(messages.to(position)) * both, self.of_atoms(atoms.to(position))
+            velocity = (by_pair[..., None, :] @ view.pair_vectors)[..., 0, :].sum(2)
+            velocity = velocity + (by_atom[..., None, :] @ view.atom_vectors)[..., 0, :]
+            return centred(velocity, present)
+
+
+def centred(vectors: Tensor, present: Tensor) -> Tensor:
+    """Return vectors (B, A, 3) less their mean over the atoms of a crystal; 0 where `present` (B, A, 1) is False."""
+    mean = (vectors * present).sum(1, keepdim=True) / present.sum(1, keepdim=True).clamp_min(1)
+    return (vectors - mean) * present

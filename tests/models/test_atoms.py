@@ -1,0 +1,202 @@
+"""The network on atoms: what it sees, the ways that it learns, and that it turns with the crystal."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import pytest
+import torch
+from torch import Tensor
+
+from phaselearn.crystal.observed import Observed
+from phaselearn.crystal.structure_factors import structure_factors
+from phaselearn.models.atom_flow import carried, random_positions, ways_to
+from phaselearn.models.atom_network import AtomNetwork
+from phaselearn.models.atom_view import SHELLS, CellContents, view_of
+from phaselearn.models.atoms import heavy_atoms
+from phaselearn.phasing.reflections import ReflectionList
+
+LATTICE = torch.tensor([[4.1, 0.2, 0.0], [-0.6, 5.3, 0.3], [0.1, 0.8, 6.2]], dtype=torch.float64)
+NUMBERS = torch.tensor([[29, 16, 16, 8, 0]])
+INDICES = torch.fft.fftfreq(12, 1 / 12).long()
+
+
+def crystal(positions: Tensor, lattice: Tensor = LATTICE) -> CellContents:
+    factors = structure_factors(lattice[None], NUMBERS, positions.double(), INDICES)
+    mask = torch.ones(1, 12, 12, 12, dtype=torch.bool)
+    mask[:, 6], mask[:, :, 6], mask[..., 6] = False, False, False
+    observed = Observed.from_intensity(factors.abs().square(), mask, "full", lattice[None]).cut(1.3)
+    return CellContents(ReflectionList.of(observed), NUMBERS)
+
+
+@pytest.fixture
+def true() -> Tensor:
+    return torch.rand(1, 5, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+@pytest.fixture
+def trial() -> Tensor:
+    return torch.rand(1, 5, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+
+
+@pytest.fixture
+def network() -> AtomNetwork:
+    torch.manual_seed(0)
+    return AtomNetwork(width=16, rounds=2).double().eval()
+
+
+def test_patterson_figures_are_sums_over_reflections(true: Tensor, trial: Tensor) -> None:
+    contents = crystal(true)
+    figures = view_of(contents, trial).pairs[0, 0, 1, SHELLS:]
+    listed = contents.reflections
+    angle = 2 * math.pi * listed.index[0] @ (trial[0, 0] - trial[0, 1])
+    square = NUMBERS.square().sum()
+    found = listed.amplitude[0].square() * square * len(angle)
+    calculated = structure_factors_at(listed.index[0], trial[0]).abs().square()
+    blur = torch.exp(-3.0 * listed.inverse_square[0])
+    expected = [
+        ((value - square) * weight * angle.cos()).sum() / weight.sum() / (29 * 16)
+        for value, weight in product((found, calculated), (torch.ones_like(blur), blur))
+    ]
+    torch.testing.assert_close(figures, torch.stack(expected).clamp(-4, 4))
+
+
+def structure_factors_at(index: Tensor, positions: Tensor) -> Tensor:
+    return torch.exp(2j * math.pi * (index @ positions.mT)) @ NUMBERS[0].to(torch.complex128)
+
+
+def test_a_pair_at_its_place_has_a_patterson_value_of_about_one(true: Tensor) -> None:
+    pairs = view_of(crystal(true), true).pairs[0]
+    # The scale of the observed one is that of Wilson's statistics, so they agree within a few hundredths.
+    assert pairs[0, 1, SHELLS] == pytest.approx(pairs[0, 1, SHELLS + 2].item(), abs=0.1)
+    # Of the heaviest pair: other pairs are noise beside it.
+    assert pairs[0, 1, SHELLS] == pytest.approx(1.0, abs=0.5)
+
+
+def test_patterson_vectors_are_gradients(true: Tensor, trial: Tensor) -> None:
+    contents, step = crystal(true), 1e-4
+    vectors = view_of(contents, trial).pair_vectors[0, 0, 2, SHELLS:]
+    inverse, finest = torch.linalg.inv(LATTICE), contents.reflections.inverse_square[0].max().sqrt()
+    for axis in range(3):
+        change = torch.zeros_like(trial)
+        change[0, 0] = step * inverse[axis]
+        # Moving an atom changes the calculated intensities, too; only the observed figures are compared.
+        ahead, behind = (view_of(contents, trial + sign * change).pairs[0, 0, 2, SHELLS:] for sign in (1, -1))
+        slope = (ahead - behind)[:2] / (2 * step) / (2 * math.pi * finest)
+        torch.testing.assert_close(vectors[:2, axis], slope, rtol=1e-3, atol=1e-5)
+
+
+def test_difference_maps_are_syntheses_with_the_calculated_phases(true: Tensor, trial: Tensor) -> None:
+    contents = crystal(true)
+    figures = view_of(contents, trial).atoms[0, 1]
+    listed = contents.reflections
+    calculated = structure_factors_at(listed.index[0], trial[0])
+    observed = listed.amplitude[0] * (NUMBERS.square().sum() * listed.measured.sum()).sqrt()
+    wave = (calculated / calculated.abs()) * torch.exp(-2j * math.pi * (listed.index[0] @ trial[0, 1]))
+    expected = [((observed - calculated.abs()) * wave.real).mean() / 16, (observed * wave.real).mean() / 16]
+    torch.testing.assert_close(figures[[0, 2]], torch.stack(expected))
+
+
+def test_shells_count_all_images(true: Tensor, trial: Tensor) -> None:
+    view = view_of(crystal(true), trial)
+    centres = torch.linspace(0.8, 4.4, SHELLS, dtype=torch.float64)
+    expected, directions = torch.zeros(SHELLS, dtype=torch.float64), torch.zeros(SHELLS, 3, dtype=torch.float64)
+    for image in product(range(-3, 4), repeat=3):
+        vector = (trial[0, 0] - trial[0, 3] + torch.tensor(image)) @ LATTICE
+        length = vector.norm()
+        if length < 5.0:
+            fading = 0.5 + 0.5 * math.cos(math.pi * length / 5.0)
+            gaussian = torch.exp(-((length - centres) / (3.6 / (SHELLS - 1))).square()) * fading
+            expected += gaussian
+            directions += gaussian[:, None] * vector / length
+    torch.testing.assert_close(view.pairs[0, 0, 3, :SHELLS], expected)
+    torch.testing.assert_close(view.pair_vectors[0, 0, 3, :SHELLS], directions)
+
+
+def test_an_atom_sees_its_own_images_and_not_itself(true: Tensor) -> None:
+    own = view_of(crystal(true), true).pairs[0, 0, 0, :SHELLS]
+    assert own[-1] > 0.05  # at 4.1 Å
+    assert own[0] < 1e-3
+
+
+def test_padding_sees_nothing(true: Tensor) -> None:
+    view = view_of(crystal(true), true)
+    assert not view.pairs[0, 4].any() and not view.pairs[0, :, 4].any() and not view.pair_vectors[0, 4].any()
+    assert not view.atoms[0, 4].any() and not view.atom_vectors[0, 4].any()
+
+
+@pytest.mark.parametrize("change", ["origin", "cell", "hand", "turn", "order"])
+def test_velocities_turn_with_the_crystal(network: AtomNetwork, true: Tensor, trial: Tensor, change: str) -> None:
+    time = torch.tensor([0.4], dtype=torch.float64)
+    contents = crystal(true)
+    before = network(contents, trial, time)
+    if change == "origin":
+        after, expected = network(contents, trial + torch.tensor([0.3, 0.1, 0.7]), time), before
+    elif change == "cell":
+        after, expected = network(contents, trial + torch.tensor([[[0], [1], [-1], [2], [0]]]), time), before
+    elif change == "hand":
+        after, expected = network(contents, -trial, time), -before
+    elif change == "turn":
+        turn = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3))).Q
+        after, expected = network(crystal(true, LATTICE @ turn), trial, time), before @ turn
+    else:
+        order = [0, 2, 1, 3, 4]
+        after, expected = network(contents, trial[:, order], time), before[:, order]
+    assert before.abs().max() > 1e-3
+    torch.testing.assert_close(after, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_batch_changes_no_velocity(network: AtomNetwork, true: Tensor, trial: Tensor) -> None:
+    other = torch.rand_like(true)
+    both = CellContents(
+        ReflectionList.joined([crystal(true).reflections, crystal(other).reflections]), NUMBERS.repeat(2, 1)
+    )
+    time = torch.tensor([0.2, 0.9], dtype=torch.float64)
+    together = network(both, torch.cat((trial, other)), time)
+    torch.testing.assert_close(together[:1], network(crystal(true), trial, time[:1]))
+
+
+def test_ways_lead_to_an_equivalent_of_the_crystal(true: Tensor) -> None:
+    lattice, start = LATTICE[None], random_positions(5, 0, [3], [0]).double()
+    ways = ways_to(true, NUMBERS, lattice, start)
+    end = ways.at(torch.ones(1, dtype=torch.float64))
+    intensities = [
+        structure_factors(lattice, NUMBERS, positions, INDICES).abs().square() for positions in (true, end)
+    ]
+    torch.testing.assert_close(*intensities)
+    torch.testing.assert_close(ways.shift[0, :4].sum(0), torch.zeros(3, dtype=torch.float64), atol=1e-9, rtol=0)
+    torch.testing.assert_close(ways.at(torch.zeros(1, dtype=torch.float64)), start)
+
+
+def test_ways_name_the_atoms_of_an_element_so_that_they_are_short(true: Tensor) -> None:
+    # The crystal itself, moved, mirrored and with two atoms exchanged: no way is left.
+    start = 0.3 - true[:, [0, 2, 1, 3, 4]]
+    shift = ways_to(true, NUMBERS, LATTICE[None], start).shift
+    torch.testing.assert_close(shift, torch.zeros_like(shift), atol=1e-9, rtol=0)
+
+
+def test_a_crystal_is_at_rest_where_a_perfect_network_has_carried_it(true: Tensor) -> None:
+    start = random_positions(5, 0, [3], [0]).double()
+    ways = ways_to(true, NUMBERS, LATTICE[None], start)
+
+    class Perfect(torch.nn.Module):
+        def forward(self, contents: CellContents, position: Tensor, time: Tensor) -> Tensor:
+            return ways.shift @ LATTICE
+
+    found = carried(Perfect(), crystal(true), start, 4)
+    torch.testing.assert_close(found, ways.at(torch.ones(1, dtype=torch.float64)))
+
+
+def test_random_positions_depend_on_seed_crystal_and_start_alone() -> None:
+    alone = random_positions(4, 0, [7], [1])
+    assert torch.equal(random_positions(6, 0, [2, 7], [0, 1])[1:, :4], alone)
+    for other in ((1, [7], [1]), (0, [8], [1]), (0, [7], [2])):
+        assert not torch.equal(random_positions(4, *other), alone)
+
+
+def test_hydrogen_is_left_out_beside_heavier_atoms() -> None:
+    numbers, positions = torch.tensor([[1, 8, 1, 0], [1, 1, 0, 0]]), torch.rand(2, 4, 3)
+    heavy, places = heavy_atoms(numbers, positions)
+    assert heavy.tolist() == [[8, 0], [1, 1]]
+    assert torch.equal(places[0, 0], positions[0, 1]) and torch.equal(places[1], positions[1, :2])
