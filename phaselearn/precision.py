@@ -1,4 +1,4 @@
-"""The precision in which this processor trains fastest, for configurations that leave it open: `${cpu_precision:}`."""
+"""Precisions of networks; `${cpu_precision:}` is the one in which this processor trains fastest."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
+from phaselearn.errors import choose
+
+OF_STARTS = ("bf16-mixed", "32-true")
 LINUX = Path("/proc/cpuinfo")
 _NATIVE = frozenset({"avx512_bf16", "amx_tile"})  # as Linux writes them
 
@@ -27,6 +30,15 @@ def cpu_precision() -> str:
     else:
         is_native = torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return "bf16-mixed" if is_native else "32-true"
+
+
+def is_mixed(precision: str) -> bool:
+    """Return whether a network among the starts computes in bfloat16.
+
+    Raises:
+        UserError: the precision is not in `OF_STARTS`.
+    """
+    return choose("starts.precision", precision, OF_STARTS, command="phaselearn solve") == "bf16-mixed"
 
 
 def register_precision() -> None:

@@ -6,16 +6,18 @@ from hydra.utils import instantiate
 from torch import nn
 
 from phaselearn.commands.networks import find_network
+from phaselearn.models.atoms import Atoms
 from phaselearn.models.base import PhaseImprover
 from phaselearn.phasing.starts import Starts
+from phaselearn.solver.atom_starts import AtomStarts
 from phaselearn.solver.network_starts import Completion, NetworkStarts
 from phaselearn.solver.predicted_starts import PredictedStarts
 
+_MOST_ATOMS = 120  # of a cell that a network on atoms places
 
-def starts_of(
-    run: str, trust: bool, precision: str, begin: Starts, completion: Completion
-) -> NetworkStarts | PredictedStarts:
-    """Return the trial phases of a trained network: those it has improved, or those of the density it predicts.
+
+def starts_of(run: str, trust: bool, precision: str, begin: Starts, completion: Completion) -> Starts:
+    """Return the trial phases of a trained network: those it has improved, or those of what it predicts.
 
     Args:
         run: a run folder, a checkpoint that a run wrote, or weights of the package.
@@ -29,6 +31,8 @@ def starts_of(
     """
     network = find_network(run, "best", trust, "trust=true")
     model = network.model()
+    if isinstance(model, Atoms):
+        return AtomStarts(model.network, model.steps, model.training_plan.finest, _MOST_ATOMS, precision)
     improver = getattr(model, "network", None)
     if isinstance(improver, nn.Module) and isinstance(improver, PhaseImprover):
         return NetworkStarts(improver, begin, completion, precision)

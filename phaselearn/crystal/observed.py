@@ -12,7 +12,7 @@ from torch import Tensor
 
 from phaselearn.crystal.lattice import inverse_d_squared
 from phaselearn.crystal.layout import Shape, friedel_mate, miller_box, permuted, resized, shape_of, strides, to_full_box
-from phaselearn.crystal.rows import Rows
+from phaselearn.crystal.rows import Rows, padded
 
 MAP_B_ISO = 4.0  # Å²
 FEWEST_REFLECTIONS = 20
@@ -29,12 +29,15 @@ class Observed(Rows):
         mask: (B, n₁, n₂, n₃) bool, True at observed reflections and their Friedel mates, F(000) excluded.
         lattice: (B, 3, 3) in Å.
         sigma: (B, n₁, n₂, n₃) standard deviation σ of |F|², 0 where unobserved; None where it is not known.
+        contents: (B, A) atomic numbers of what is in the cell, 0 for padding; None where it is not known. A method that
+            reads this is told the composition, and says so.
     """
 
     amplitude: Tensor
     mask: Tensor
     lattice: Tensor
     sigma: Tensor | None = None
+    contents: Tensor | None = None
 
     @classmethod
     def from_intensity(
@@ -89,7 +92,18 @@ class Observed(Rows):
     def joined(cls, parts: Sequence[Self]) -> Self:
         """Return the rows of several records one after the other, on a box that holds the reflections of each."""
         first, second, third = (max(sizes) for sizes in zip(*(part.shape for part in parts), strict=True))
-        return super().joined([part.cropped((first, second, third)) for part in parts])
+        lists = [part.contents for part in parts if part.contents is not None]
+        # What is in the cell is known of all rows or of none.
+        longest = max(each.shape[1] for each in lists) if len(lists) == len(parts) else None
+        return super().joined(
+            [
+                replace(
+                    part.cropped((first, second, third)),
+                    contents=None if longest is None or part.contents is None else padded(part.contents, longest),
+                )
+                for part in parts
+            ]
+        )
 
     @property
     def shape(self) -> Shape:

@@ -15,7 +15,7 @@ from phaselearn.determination.atoms import atoms_of, factors_of
 from phaselearn.determination.bounds import within_bounds
 from phaselearn.determination.confidence import CONFIDENT, confidence
 from phaselearn.determination.determination import Determination, Trial
-from phaselearn.determination.point_atoms import observed_in_p1
+from phaselearn.determination.point_atoms import listed_atoms, observed_in_p1
 from phaselearn.errors import UserError
 from phaselearn.measured.laue import choose_laue_class
 from phaselearn.measured.merging import Merged, merge
@@ -61,6 +61,7 @@ def determine_structure(
     laue = choose_laue_class(data)
     merged = merge(data, laue.chosen.laue_class.rotations)
     observed, wilson = observed_in_p1(merged, data.experiment.probe)
+    observed = replace(observed, contents=listed_atoms(data.experiment.contents))
     if not bool(observed.is_judged()[0]):
         raise UserError(
             f"{data.source}: {len(merged)} unique reflections are too few for phases: give a file with more, or a "

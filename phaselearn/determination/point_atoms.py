@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+import gemmi
 import numpy as np
 import torch
+from torch import Tensor
 
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.wilson import Wilson, normalised, wilson_fit
@@ -33,3 +36,14 @@ def observed_in_p1(merged: Merged, probe: str) -> tuple[Observed, Wilson]:
     observed = Observed.from_reflections(torch.from_numpy(hkl), scaled, lattice, deviation)
     fit = wilson_fit(observed, probe)
     return normalised(observed, fit, probe), fit
+
+
+def listed_atoms(contents: Mapping[str, float]) -> Tensor | None:
+    """Return the atomic numbers (1, A) of what is stated to be in the cell; None where a number of atoms is missing.
+
+    Args:
+        contents: {element: atoms in the cell}, 0 where the number is not known.
+    """
+    atoms = [gemmi.Element(symbol).atomic_number for symbol, count in contents.items() for _ in range(round(count))]
+    known = bool(atoms) and all(count > 0 for count in contents.values())
+    return torch.tensor([sorted(atoms, reverse=True)]) if known else None

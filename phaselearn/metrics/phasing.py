@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torchmetrics import Metric
@@ -109,11 +111,13 @@ def observed_of(batch: Batch, definition: PairDefinition) -> Observed:
     """Return the observed amplitudes of a batch, on the FFT box, reduced to those of point atoms at rest.
 
     If the intensities come from tabulated form factors, Wilson's statistics remove their scale and their fall with
-    resolution. The atoms are not used for this.
+    resolution. The atoms are not used for this. What is in the cell stands beside them, sorted by element.
     """
     observed = Observed.from_intensity(
         batch["intensity"], batch["observed"], definition.layout, batch["lattice"], batch.get("sigma")
     )
+    if "numbers" in batch:
+        observed = replace(observed, contents=batch["numbers"].sort(dim=1, descending=True).values)
     if "probe" not in batch:
         return observed
     return normalised(observed, wilson_fit(observed, batch["probe"]), batch["probe"])

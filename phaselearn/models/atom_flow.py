@@ -7,18 +7,15 @@ of one element have no names. So each way leads to an equivalent of the crystal 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from phaselearn.crystal.minimum_image import minimum_image, minimum_image_distance
 from phaselearn.crystal.rows import Rows
-from phaselearn.models.atom_network import AtomNetwork, centred
-from phaselearn.models.atom_view import CellContents
+from phaselearn.models.atom_network import centred
 
 _ORIGINS = 6  # origins that are tried, with both hands
 _OTHER_ELEMENT = 1e3  # Å, added to the distance of atoms of different elements
@@ -39,23 +36,6 @@ class Ways(Rows):
     def at(self, time: Tensor) -> Tensor:
         """Return positions (B, A, 3) after shares (B,) of the ways."""
         return self.start + time[:, None, None] * self.shift
-
-
-def random_positions(atoms: int, seed: int, crystals: Sequence[int], numbers: Sequence[int]) -> Tensor:
-    """Return fractional positions (B, A, 3), each uniform in the cell.
-
-    Args:
-        atoms: A.
-        seed: seed of the whole run.
-        crystals: (B,) a number for each crystal, its row in the store.
-        numbers: (B,) the number of each start among those of its crystal.
-    """
-    draws = [
-        # One atom more does not change those before it.
-        np.random.default_rng([seed, crystal, number]).random((atoms, 3), dtype=np.float32)
-        for crystal, number in zip(crystals, numbers, strict=True)
-    ]
-    return torch.from_numpy(np.stack(draws))
 
 
 @torch.no_grad()
@@ -94,13 +74,3 @@ def ways_to(true: Tensor, numbers: Tensor, lattice: Tensor, start: Tensor) -> Wa
     aim = nearest.gather(1, order[..., None].expand_as(nearest))
     shift, _ = minimum_image((aim - start)[:, :, None], lattice)
     return Ways(start, centred(shift[:, :, 0], present[..., None]))
-
-
-def carried(network: AtomNetwork, contents: CellContents, start: Tensor, steps: int) -> Tensor:
-    """Return the positions (B, A, 3) to which a network carries atoms from `start`, in equal steps of time."""
-    inverse = torch.linalg.inv(contents.reflections.lattice)
-    position = start
-    for step in range(steps):
-        time = torch.full((len(start),), step / steps, device=start.device)
-        position = position + network(contents, position, time).to(inverse) @ inverse / steps
-    return position

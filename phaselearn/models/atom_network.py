@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.scattering import LARGEST_ATOMIC_NUMBER
+from phaselearn.errors import UserError
 from phaselearn.models.atom_view import (
     ATOM_FIGURES,
     ATOM_VECTORS,
@@ -16,6 +18,8 @@ from phaselearn.models.atom_view import (
     CellContents,
     view_of,
 )
+from phaselearn.models.weights import load_network
+from phaselearn.phasing.reflections import ReflectionList
 
 
 class AtomMessages(nn.Module):
@@ -47,15 +51,26 @@ class AtomNetwork(nn.Module):
     Args:
         width: number of features of an atom and of a message.
         rounds: rounds of messages.
+        weights: the name of weights of the package, the path of a checkpoint, or None for new weights.
+
+    Raises:
+        UserError: a number is too small, or the weights cannot be loaded.
     """
 
-    def __init__(self, width: int, rounds: int) -> None:
+    def __init__(self, width: int, rounds: int, weights: str | None = None) -> None:
         super().__init__()
+        if width < 1 or rounds < 1:
+            raise UserError(
+                f"model.network.width={width}, model.network.rounds={rounds}: whole numbers of at least 1 are needed, "
+                "e.g. model.network.width=64 model.network.rounds=3"
+            )
         self.element = nn.Embedding(LARGEST_ATOMIC_NUMBER + 1, width)
         self.begin = nn.Linear(ATOM_FIGURES + CRYSTAL_FIGURES + 1, width)
         self.rounds = nn.ModuleList(AtomMessages(width) for _ in range(rounds))
         self.of_pairs = nn.Linear(width, PAIR_VECTORS)
         self.of_atoms = nn.Linear(width, ATOM_VECTORS)
+        if weights is not None:
+            load_network(self, weights)
 
     def forward(self, contents: CellContents, position: Tensor, time: Tensor) -> Tensor:
         """Return velocities (B, A, 3) in Å for a whole way, whose mean over the atoms is zero; 0 for padding.
@@ -78,6 +93,24 @@ class AtomNetwork(nn.Module):
             velocity = (by_pair[..., None, :] @ view.pair_vectors)[..., 0, :].sum(2)
             velocity = velocity + (by_atom[..., None, :] @ view.atom_vectors)[..., 0, :]
             return centred(velocity, present)
+
+    @torch.no_grad()
+    def place(self, observed: Observed, numbers: Tensor, begin: Tensor, steps: int) -> Tensor:
+        """Return the fractional positions (B, A, 3) to which atoms are carried.
+
+        Args:
+            observed: the crystals' reflections.
+            numbers: (B, A) atomic numbers, 0 for padding.
+            begin: (B, A, 3) fractional positions to begin with.
+            steps: number of equal steps.
+        """
+        contents = CellContents(ReflectionList.of(observed).trimmed(), numbers)
+        to_fractions = torch.linalg.inv(observed.lattice).to(begin)
+        position = begin
+        for step in range(steps):
+            time = torch.full((len(begin),), step / steps, device=begin.device)
+            position = position + self(contents, position, time) @ to_fractions / steps
+        return position
 
 
 def centred(vectors: Tensor, present: Tensor) -> Tensor:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from phaselearn.crystal.cartesian import cartesian_map
 from phaselearn.crystal.density import blurred_structure_factors, map_from_structure_factors
 from phaselearn.crystal.layout import shape_of
-from phaselearn.crystal.observed import FEWEST_REFLECTIONS, Observed
+from phaselearn.crystal.observed import FEWEST_REFLECTIONS
 from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError
 from phaselearn.metrics.phasing import observed_of
-from phaselearn.models.atom_flow import carried, random_positions, ways_to
+from phaselearn.models.atom_flow import ways_to
 from phaselearn.models.atom_network import AtomNetwork
 from phaselearn.models.atom_view import CellContents
 from phaselearn.models.base import DensityModel
+from phaselearn.phasing.random_atoms import heaviest_atoms, random_positions
 from phaselearn.phasing.reflections import ReflectionList
 
 
@@ -69,9 +69,7 @@ class Atoms(DensityModel):
     undetermined = frozenset({"origin", "inversion"})
     suited = MappingProxyType({"batching": "cell"})
 
-    def __init__(
-        self, *, network: AtomNetwork, training: AtomTraining, steps: int, seed: int, **options: Any
-    ) -> None:
+    def __init__(self, *, network: AtomNetwork, training: AtomTraining, steps: int, seed: int, **options: Any) -> None:
         super().__init__(**options)
         self.network, self.training_plan, self.steps, self.seed = network, training, steps, seed
 
@@ -82,7 +80,8 @@ class Atoms(DensityModel):
             words = np.random.SeedSequence([self.seed, self.current_epoch, int(batch["row"][0])])
             random = np.random.default_rng(words)
             observed = observed_of(batch, self.definition).cut(random.uniform(plan.finest, plan.coarsest))
-            numbers, positions = heavy_atoms(batch["numbers"], batch["positions"])
+            numbers, place = heaviest_atoms(batch["numbers"])
+            positions = batch["positions"].gather(1, place[..., None].expand(-1, -1, 3))
             count = (numbers > 0).sum(1)
             usable = (observed.unique_reflections() >= FEWEST_REFLECTIONS) & (count > 1) & (count <= plan.atoms)
             rows = usable.nonzero()[:, 0]
@@ -102,30 +101,16 @@ class Atoms(DensityModel):
         mean = error.square().sum((1, 2)) / (3 * count[rows])
         return result.index_add(0, rows, mean / plan.draws)
 
-    @torch.no_grad()
-    def positions(self, observed: Observed, numbers: Tensor, crystals: Sequence[int], starts: Sequence[int]) -> Tensor:
-        """Return fractional positions (B, A, 3) of atoms (B, A), from random ones."""
-        start = random_positions(numbers.shape[1], self.seed, crystals, starts).to(observed.amplitude)
-        seen = ReflectionList.of(observed.cut(self.training_plan.finest)).trimmed()
-        return carried(self.network, CellContents(seen, numbers), start, self.steps)
-
     def forward(self, batch: Batch) -> Tensor:
         """Return the density (B, N, N, N) in electrons/Å³ of the atoms found."""
         lattice = batch["lattice"].float()
         with torch.autocast(batch["intensity"].device.type, enabled=False):
             observed = observed_of(batch, self.definition)
-        numbers, _ = heavy_atoms(batch["numbers"], batch["positions"])
-        found = self.positions(observed, numbers, batch["row"].tolist(), [0] * len(numbers))
+        numbers, _ = heaviest_atoms(batch["numbers"])
+        start = random_positions(numbers.shape[1], self.seed, batch["row"].tolist(), [0] * len(numbers))
+        seen = observed.cut(self.training_plan.finest)
+        found = self.network.place(seen, numbers, start.to(seen.amplitude), self.steps)
         with torch.autocast(batch["intensity"].device.type, enabled=False):
             factors = blurred_structure_factors(lattice, numbers, found, shape_of(observed.mask), self.definition.sigma)
             synthesis = cartesian_map if self.definition.frame == "cartesian" else map_from_structure_factors
             return synthesis(factors, lattice)
-
-
-def heavy_atoms(numbers: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
-    """Return atoms sorted from heavy to light, without hydrogen where there are others: (B, A) and (B, A, 3)."""
-    light = (numbers == 1) & (numbers > 1).any(1, keepdim=True)
-    sorted_numbers, order = (numbers * ~light).sort(dim=1, descending=True, stable=True)
-    longest = max(1, int((sorted_numbers > 0).sum(1).max()))
-    order = order[:, :longest]
-    return sorted_numbers[:, :longest], positions.gather(1, order[..., None].expand(-1, -1, 3))

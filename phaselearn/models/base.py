@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torchmetrics import MeanMetric
 
+from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.reflection_grid import ReflectionGrid
 from phaselearn.data.batch import Batch
 from phaselearn.data.pairs import PairDefinition
@@ -25,6 +26,14 @@ class PhaseImprover(Protocol):
 
     def improve(self, grid: ReflectionGrid, phases: Tensor) -> tuple[Tensor, Tensor]:
         """Return half boxes (B, n₁, n₂, n₃/2 + 1) with better phases, and (B,) the map correlation expected of them."""
+
+
+@runtime_checkable
+class AtomPlacer(Protocol):
+    """A network that moves atoms from trial positions to those of the crystal."""
+
+    def place(self, observed: Observed, numbers: Tensor, begin: Tensor, steps: int) -> Tensor:
+        """Return fractional positions (B, A, 3) of atoms (B, A), from `begin` (B, A, 3) in so many steps."""
 
 
 class DensityModel(pl.LightningModule):
@@ -46,6 +55,7 @@ class DensityModel(pl.LightningModule):
         chaotic: whether rounding errors, which depend on the batch, may grow until they change the result.
         undetermined: changes of the density that the model leaves open, among `origin` and `inversion`. A loss that
             counts them as errors does not train it.
+        told: the parts of the truth that the model is told, such as `numbers`, the composition of the cell.
         suited: settings of `data` that the model is made for, such as {"batching": "cell"}. Training with others begins
             with a warning.
     """

@@ -49,7 +49,7 @@ class UnrolledNetwork(nn.Module):
         hidden: number of channels that are handed on from cycle to cycle; may be 0.
         patterson: whether every cycle sees the Patterson maps.
         cycles: cycles of a trajectory.
-        weights: `default` for the weights of the package, the path of a checkpoint, or None for new weights.
+        weights: the name of weights of the package, the path of a checkpoint, or None for new weights.
 
     Raises:
         UserError: a number is too small, or the weights cannot be loaded.

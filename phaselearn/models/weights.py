@@ -9,20 +9,20 @@ import torch
 from torch import nn
 
 from phaselearn.errors import UserError
-from phaselearn.models.model_card import FOLDER
+from phaselearn.models.model_card import cards
 
 
 def weights_path(weights: str) -> Path:
-    """Return the file of the weights: that of the package for `default`, else the path of a checkpoint."""
-    return FOLDER / "unrolled.pt" if weights == "default" else Path(weights)
+    """Return the file of the weights: that of the package for a name such as `unrolled`, else a checkpoint's path."""
+    return cards()[weights].path if weights in cards() else Path(weights)
 
 
 def load_network(network: nn.Module, weights: str) -> None:
     """Load the weights of a phasing network.
 
     Args:
-        network: a network of the same width and hidden channels as the weights.
-        weights: `default` for the weights of the package, or the path of a run's checkpoint.
+        network: a network of the same size as the weights.
+        weights: the name of weights of the package, such as `unrolled`, or the path of a run's checkpoint.
 
     Raises:
         UserError: the file is missing or cannot be read, or its weights are those of a network of another size.
@@ -30,8 +30,8 @@ def load_network(network: nn.Module, weights: str) -> None:
     path = weights_path(weights)
     if not path.is_file():
         raise UserError(
-            f"model.network.weights={weights}: {path} is not there; give `default` or a checkpoint, e.g. "
-            "`model.network.weights=outputs/FOLDER/best.ckpt`"
+            f"model.network.weights={weights}: neither weights of the package ({', '.join(cards())}) nor a "
+            "checkpoint, e.g. `model.network.weights=outputs/FOLDER/best.ckpt`"
         )
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
@@ -44,6 +44,6 @@ def load_network(network: nn.Module, weights: str) -> None:
         network.load_state_dict(own)
     except RuntimeError as error:
         raise UserError(
-            f"model.network.weights={weights}: weights of a network of another size; leave model.network.width and "
-            "model.network.hidden as they were in its training"
+            f"model.network.weights={weights}: weights of a network of another size; leave the keys of "
+            "model.network as they were in its training"
         ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from itertools import product
 
@@ -70,7 +71,7 @@ def with_equivalents(observed: Observed) -> Observed:
     amplitude, *sigma = (
         torch.where(filled, total / count.clamp_min(1), values) for total, values in zip(totals, measured, strict=True)
     )
-    return Observed(amplitude, observed.mask | filled, observed.lattice, *sigma)
+    return replace(observed, amplitude=amplitude, mask=observed.mask | filled, sigma=sigma[0] if sigma else None)
 
 
 def _compared(observed: Observed, amplitude: Tensor, crystals: Tensor, operations: Tensor) -> tuple[Tensor, Tensor]:

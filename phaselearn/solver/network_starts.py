@@ -12,13 +12,13 @@ from phaselearn.crystal.alignment import align
 from phaselearn.crystal.judgement import with_phases_of
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.reflection_grid import ReflectionGrid, grid_shapes
-from phaselearn.errors import UserError, choose
+from phaselearn.errors import UserError
 from phaselearn.models.base import PhaseImprover
 from phaselearn.phasing.solution import Solution
 from phaselearn.phasing.starts import Starts
+from phaselearn.precision import is_mixed
 from phaselearn.solver.phase_extension import extend
 
-PRECISIONS = ("bf16-mixed", "32-true")
 _VOXELS_AT_ONCE = 1 << 18  # in the boxes of all trajectories that go through the network together
 
 
@@ -81,7 +81,7 @@ class NetworkStarts(nn.Module):
             )
         self.network = network.requires_grad_(False).eval()
         self.begin, self.completion = begin, completion
-        self.is_mixed = choose("starts.precision", precision, PRECISIONS, command="phaselearn solve") == "bf16-mixed"
+        self.is_mixed = is_mixed(precision)
 
     @torch.no_grad()
     def forward(self, observed: Observed, crystals: Sequence[int], seed: int, numbers: range) -> Solution:

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.structure_factors import structure_factors
-from phaselearn.models.atom_flow import carried, random_positions, ways_to
+from phaselearn.models.atom_flow import ways_to
 from phaselearn.models.atom_network import AtomNetwork
 from phaselearn.models.atom_view import SHELLS, CellContents, view_of
-from phaselearn.models.atoms import heavy_atoms
+from phaselearn.phasing.random_atoms import heaviest_atoms, random_positions
 from phaselearn.phasing.reflections import ReflectionList
 
 LATTICE = torch.tensor([[4.1, 0.2, 0.0], [-0.6, 5.3, 0.3], [0.1, 0.8, 6.2]], dtype=torch.float64)
@@ -22,12 +22,15 @@ NUMBERS = torch.tensor([[29, 16, 16, 8, 0]])
 INDICES = torch.fft.fftfreq(12, 1 / 12).long()
 
 
-def crystal(positions: Tensor, lattice: Tensor = LATTICE) -> CellContents:
+def measured(positions: Tensor, lattice: Tensor = LATTICE) -> Observed:
     factors = structure_factors(lattice[None], NUMBERS, positions.double(), INDICES)
     mask = torch.ones(1, 12, 12, 12, dtype=torch.bool)
     mask[:, 6], mask[:, :, 6], mask[..., 6] = False, False, False
-    observed = Observed.from_intensity(factors.abs().square(), mask, "full", lattice[None]).cut(1.3)
-    return CellContents(ReflectionList.of(observed), NUMBERS)
+    return Observed.from_intensity(factors.abs().square(), mask, "full", lattice[None]).cut(1.3)
+
+
+def crystal(positions: Tensor, lattice: Tensor = LATTICE) -> CellContents:
+    return CellContents(ReflectionList.of(measured(positions, lattice)), NUMBERS)
 
 
 @pytest.fixture
@@ -122,8 +125,11 @@ def test_an_atom_sees_its_own_images_and_not_itself(true: Tensor) -> None:
 
 def test_padding_sees_nothing(true: Tensor) -> None:
     view = view_of(crystal(true), true)
-    assert not view.pairs[0, 4].any() and not view.pairs[0, :, 4].any() and not view.pair_vectors[0, 4].any()
-    assert not view.atoms[0, 4].any() and not view.atom_vectors[0, 4].any()
+    assert not view.pairs[0, 4].any()
+    assert not view.pairs[0, :, 4].any()
+    assert not view.pair_vectors[0, 4].any()
+    assert not view.atoms[0, 4].any()
+    assert not view.atom_vectors[0, 4].any()
 
 
 @pytest.mark.parametrize("change", ["origin", "cell", "hand", "turn", "order"])
@@ -161,9 +167,7 @@ def test_ways_lead_to_an_equivalent_of_the_crystal(true: Tensor) -> None:
     lattice, start = LATTICE[None], random_positions(5, 0, [3], [0]).double()
     ways = ways_to(true, NUMBERS, lattice, start)
     end = ways.at(torch.ones(1, dtype=torch.float64))
-    intensities = [
-        structure_factors(lattice, NUMBERS, positions, INDICES).abs().square() for positions in (true, end)
-    ]
+    intensities = [structure_factors(lattice, NUMBERS, positions, INDICES).abs().square() for positions in (true, end)]
     torch.testing.assert_close(*intensities)
     torch.testing.assert_close(ways.shift[0, :4].sum(0), torch.zeros(3, dtype=torch.float64), atol=1e-9, rtol=0)
     torch.testing.assert_close(ways.at(torch.zeros(1, dtype=torch.float64)), start)
@@ -180,11 +184,11 @@ def test_a_crystal_is_at_rest_where_a_perfect_network_has_carried_it(true: Tenso
     start = random_positions(5, 0, [3], [0]).double()
     ways = ways_to(true, NUMBERS, LATTICE[None], start)
 
-    class Perfect(torch.nn.Module):
+    class Perfect(AtomNetwork):
         def forward(self, contents: CellContents, position: Tensor, time: Tensor) -> Tensor:
             return ways.shift @ LATTICE
 
-    found = carried(Perfect(), crystal(true), start, 4)
+    found = Perfect(4, 1).place(measured(true), NUMBERS, start, 4)
     torch.testing.assert_close(found, ways.at(torch.ones(1, dtype=torch.float64)))
 
 
@@ -196,7 +200,8 @@ def test_random_positions_depend_on_seed_crystal_and_start_alone() -> None:
 
 
 def test_hydrogen_is_left_out_beside_heavier_atoms() -> None:
-    numbers, positions = torch.tensor([[1, 8, 1, 0], [1, 1, 0, 0]]), torch.rand(2, 4, 3)
-    heavy, places = heavy_atoms(numbers, positions)
-    assert heavy.tolist() == [[8, 0], [1, 1]]
-    assert torch.equal(places[0, 0], positions[0, 1]) and torch.equal(places[1], positions[1, :2])
+    numbers = torch.tensor([[1, 8, 26, 1], [1, 1, 0, 0]])
+    heavy, place = heaviest_atoms(numbers)
+    assert heavy.tolist() == [[26, 8], [1, 1]]
+    assert place[0].tolist() == [2, 1]
+    assert heaviest_atoms(numbers, 1)[0].tolist() == [[26], [1]]

@@ -133,7 +133,7 @@ def test_weights_of_a_run_are_loaded(tmp_path) -> None:
 
 
 def test_the_weights_of_the_package_are_those_that_were_trained() -> None:
-    network = UnrolledNetwork(width=32, hidden=16, patterson=False, cycles=8, weights="default")
+    network = UnrolledNetwork(width=32, hidden=16, patterson=False, cycles=8, weights="unrolled")
     card = cards()["unrolled"]
     assert sum(parameter.numel() for parameter in network.parameters()) == card.parameters
     assert network.last.weight.any()
@@ -142,7 +142,7 @@ def test_the_weights_of_the_package_are_those_that_were_trained() -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"weights": "nowhere.ckpt"}, "nowhere.ckpt is not there"),
+        ({"weights": "nowhere.ckpt"}, "nowhere.ckpt: neither weights of the package"),
         ({"cycles": 0}, "model.network.cycles=0"),
         ({"width": 0}, "model.network.width=0"),
         ({"hidden": -1}, "model.network.hidden=-1"),
