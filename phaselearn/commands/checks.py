@@ -15,15 +15,17 @@ from phaselearn.commands.signatures import Signature, signature_of
 from phaselearn.errors import UserError, closest
 from phaselearn.quoting import command as quoted_command
 
+MAY_BE_NULL = frozenset({"homometry", "run"})  # keys with a value by default, for which null means none
+
 
 def check_config(config: DictConfig, defaults: Mapping[str, Any], command: str) -> None:
-    """Check every `_target_` node, and top-level values against the types of their defaults.
+    """Check every `_target_` node, and values outside classes against the types of their defaults.
 
     Classes are the user's choice: any that can be imported is allowed.
 
     Args:
         config: the configuration.
-        defaults: the top-level values of its file in conf/.
+        defaults: the values of its file in conf/.
         command: the command that shows the configuration, such as `phaselearn train`, for the errors.
 
     Raises:
@@ -36,14 +38,23 @@ def check_config(config: DictConfig, defaults: Mapping[str, Any], command: str) 
         raise UserError(
             f"the configuration has a value that cannot be resolved: {str(error).splitlines()[0]}"
         ) from error
-    for key, default in defaults.items():
-        given = plain.get(key)
-        if isinstance(default, dict):
-            if key in plain and not isinstance(given, dict):
-                raise UserError(f"{key}={given} is a value, but a set of keys is needed: {_look(command, key)}")
-        elif default is not None and given is not None and not isinstance(given, dict):
-            _check_value(key, given, type(default), command)
+    _check_types("", plain, defaults, command)
     _check_node("", plain, command)
+
+
+def _check_types(path: str, plain: Mapping[str, Any], defaults: Mapping[str, Any], command: str) -> None:
+    """Check values against the types of their defaults; those of a class are its own affair."""
+    for key, default in defaults.items():
+        if key not in plain:
+            continue
+        given, name = plain[key], f"{path}.{key}" if path else key
+        if isinstance(default, dict):
+            if not isinstance(given, dict):
+                raise UserError(f"{name}={given} is a value, but a set of keys is needed: {_look(command, name)}")
+            if "_target_" not in default and "_target_" not in given:
+                _check_types(name, given, default, command)
+        elif default is not None and not isinstance(given, dict) and not (given is None and name in MAY_BE_NULL):
+            _check_value(name, given, type(default), command)
 
 
 def _check_node(path: str, node: Any, command: str) -> None:
@@ -91,9 +102,8 @@ def _signature(path: str, target: str) -> Signature:
 
 def _check_value(path: str, value: Any, annotation: Any, command: str) -> None:
     if not fits(value, annotation):
-        raise UserError(
-            f"{path}={value!r} is {type(value).__name__}, {type_name(annotation)} is needed: {_look(command, path)}"
-        )
+        shown = f"{value!r} is {type(value).__name__}" if value is not None else "null is no value"
+        raise UserError(f"{path}={shown}, {type_name(annotation)} is needed: {_look(command, path)}")
 
 
 def _look(command: str, path: str) -> str:

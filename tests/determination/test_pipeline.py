@@ -130,5 +130,5 @@ def test_every_option_of_starts_phases_a_crystal_and_takes_its_seed(name: str) -
 
 
 def test_unknown_starts_are_refused_in_one_line() -> None:
-    with pytest.raises(UserError, match="starts=fliping is unknown: allowed are classical"):
+    with pytest.raises(UserError, match="starts=fliping is unknown: allowed are atoms, classical"):
         solve(EXAMPLE, starts="fliping")
