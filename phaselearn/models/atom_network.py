@@ -1,4 +1,4 @@
-"""A network that moves atoms: pairs of atoms send messages, and the answer is a velocity of each atom."""
+"""A network that moves atoms: pairs of atoms send messages, and the answer is a move of each atom."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from phaselearn.models.atom_view import (
 )
 from phaselearn.models.weights import load_network
 from phaselearn.phasing.reflections import ReflectionList
+
+STRIDE = 0.6  # share of the moves that a step goes
 
 
 class AtomMessages(nn.Module):
@@ -43,7 +45,7 @@ class AtomMessages(nn.Module):
 
 
 class AtomNetwork(nn.Module):
-    """The velocity of atoms on their way from random positions to those of the crystal.
+    """The moves of atoms from trial positions towards those of the crystal.
 
     It turns with the axes and does not depend on origin, hand and the order of the atoms: numbers that do not are
     computed from numbers that do not, and they weigh vectors that turn.
@@ -65,52 +67,53 @@ class AtomNetwork(nn.Module):
                 "e.g. model.network.width=64 model.network.rounds=3"
             )
         self.element = nn.Embedding(LARGEST_ATOMIC_NUMBER + 1, width)
-        self.begin = nn.Linear(ATOM_FIGURES + CRYSTAL_FIGURES + 1, width)
+        self.begin = nn.Linear(ATOM_FIGURES + CRYSTAL_FIGURES, width)
         self.rounds = nn.ModuleList(AtomMessages(width) for _ in range(rounds))
         self.of_pairs = nn.Linear(width, PAIR_VECTORS)
         self.of_atoms = nn.Linear(width, ATOM_VECTORS)
         if weights is not None:
             load_network(self, weights)
 
-    def forward(self, contents: CellContents, position: Tensor, time: Tensor) -> Tensor:
-        """Return velocities (B, A, 3) in Å for a whole way, whose mean over the atoms is zero; 0 for padding.
+    def forward(self, contents: CellContents, position: Tensor) -> Tensor:
+        """Return moves (B, A, 3) in Å, whose mean over the atoms is zero; 0 for padding.
 
         Args:
             contents: the crystals.
             position: (B, A, 3) fractional.
-            time: (B,) share of the way that is done.
         """
         with torch.autocast(position.device.type, enabled=False):
             view = view_of(contents, position)
         present = (contents.numbers > 0)[..., None]
         both = present[:, :, None] & present[:, None]
-        whole = torch.cat((view.crystal, time[:, None]), 1)[:, None].expand(-1, position.shape[1], -1)
+        whole = view.crystal[:, None].expand(-1, position.shape[1], -1)
         atoms = self.element(contents.numbers) + self.begin(torch.cat((view.atoms, whole), -1))
         for messages_of in self.rounds:
             atoms, messages = messages_of(atoms, view.pairs, both)
         with torch.autocast(position.device.type, enabled=False):
             by_pair, by_atom = self.of_pairs(messages.to(position)) * both, self.of_atoms(atoms.to(position))
-            velocity = (by_pair[..., None, :] @ view.pair_vectors)[..., 0, :].sum(2)
-            velocity = velocity + (by_atom[..., None, :] @ view.atom_vectors)[..., 0, :]
-            return centred(velocity, present)
+            moves = (by_pair[..., None, :] @ view.pair_vectors)[..., 0, :].sum(2)
+            moves = moves + (by_atom[..., None, :] @ view.atom_vectors)[..., 0, :]
+            return centred(moves, present)
 
     @torch.no_grad()
     def place(self, observed: Observed, numbers: Tensor, begin: Tensor, steps: int) -> Tensor:
-        """Return the fractional positions (B, A, 3) to which atoms are carried.
+        """Return the fractional positions (B, A, 3) that atoms reach.
 
         Args:
             observed: the crystals' reflections.
             numbers: (B, A) atomic numbers, 0 for padding.
             begin: (B, A, 3) fractional positions to begin with.
-            steps: number of equal steps.
+            steps: number of steps.
         """
         contents = CellContents(ReflectionList.of(observed).trimmed(), numbers)
-        to_fractions = torch.linalg.inv(observed.lattice).to(begin)
         position = begin
-        for step in range(steps):
-            time = torch.full((len(begin),), step / steps, device=begin.device)
-            position = position + self(contents, position, time) @ to_fractions / steps
+        for _ in range(steps):
+            position = self.after(contents, position, self(contents, position))
         return position
+
+    def after(self, contents: CellContents, position: Tensor, moves: Tensor) -> Tensor:
+        """Return the positions (B, A, 3) after a step: the moves are gone in part, since they are guesses."""
+        return position + STRIDE * moves @ torch.linalg.inv(contents.reflections.lattice).to(position)
 
 
 def centred(vectors: Tensor, present: Tensor) -> Tensor:

@@ -17,10 +17,10 @@ from phaselearn.crystal.observed import FEWEST_REFLECTIONS
 from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError
 from phaselearn.metrics.phasing import observed_of
-from phaselearn.models.atom_flow import ways_to
 from phaselearn.models.atom_network import AtomNetwork
 from phaselearn.models.atom_view import CellContents
 from phaselearn.models.base import DensityModel
+from phaselearn.models.nearest_equivalent import way_to
 from phaselearn.phasing.random_atoms import heaviest_atoms, random_positions
 from phaselearn.phasing.reflections import ReflectionList
 
@@ -32,7 +32,9 @@ class AtomTraining:
     Attributes:
         finest, coarsest: resolutions in Å; each training batch is cut at a resolution drawn between them.
         atoms: largest number of atoms of a training crystal, hydrogen not counted.
-        draws: ways that are drawn of each crystal of a batch.
+        begun: share of the crystals whose atoms begin somewhere on the way to the crystal; others begin at random.
+        ahead: largest number of steps that the network makes before those that are trained.
+        steps: number of steps that are trained.
 
     Raises:
         UserError: the resolutions are not a range.
@@ -41,7 +43,9 @@ class AtomTraining:
     finest: float
     coarsest: float
     atoms: int
-    draws: int
+    begun: float
+    ahead: int
+    steps: int
 
     def __post_init__(self) -> None:
         if not 0 < self.finest <= self.coarsest:
@@ -52,7 +56,7 @@ class AtomTraining:
 
 
 class Atoms(DensityModel):
-    """Carries the atoms of a known composition from random positions to those of the crystal, by `AtomNetwork`.
+    """Moves the atoms of a known composition from random positions to those of the crystal, by `AtomNetwork`.
 
     The composition is a part of the truth that the model is told; a crystallographer nearly always knows it. Hydrogen
     is left out where there are heavier atoms. The map is that of the atoms.
@@ -62,7 +66,7 @@ class Atoms(DensityModel):
         training: the data that it is trained on.
         steps: steps from random positions to the crystal.
         seed: seed of the random positions and resolutions.
-        options: the arguments of `DensityModel`. The loss only judges: what is trained is the velocity of atoms.
+        options: the arguments of `DensityModel`. The loss only judges: what is trained are the moves of atoms.
     """
 
     told = frozenset({"numbers"})
@@ -74,7 +78,10 @@ class Atoms(DensityModel):
         self.network, self.training_plan, self.steps, self.seed = network, training, steps, seed
 
     def training_losses(self, batch: Batch) -> Tensor:
-        """Return the mean square error of the velocities of each crystal in Å², (B,); 0 for too few or many atoms."""
+        """Return the mean square error of the moves of each crystal in Å², (B,); 0 for too few or many atoms.
+
+        Targets are the ways from where the network itself has brought the atoms, so it learns to correct itself.
+        """
         plan = self.training_plan
         with torch.autocast(batch["intensity"].device.type, enabled=False):
             words = np.random.SeedSequence([self.seed, self.current_epoch, int(batch["row"][0])])
@@ -88,18 +95,25 @@ class Atoms(DensityModel):
             result = observed.amplitude.new_zeros(len(observed))
             if not len(rows):
                 return result + 0 * torch.stack([parameter.sum() for parameter in self.parameters()]).sum()
-            rows, most = rows.repeat(plan.draws), int(count[rows].max())
+            most = int(count[rows].max())
             numbers, positions = numbers[rows, :most], positions[rows, :most].to(observed.amplitude)
-            contents = CellContents(ReflectionList.of(observed)[rows].trimmed(), numbers)
-            draws = [number // (len(rows) // plan.draws) for number in range(len(rows))]
-            epochs = [self.current_epoch * plan.draws + draw for draw in draws]
-            start = random_positions(most, self.seed, batch["row"][rows].tolist(), epochs).to(positions)
-            ways = ways_to(positions, numbers, observed.lattice[rows], start)
-            time = torch.from_numpy(random.random(len(rows), dtype=np.float32)).to(positions)
-            velocity = ways.shift @ observed.lattice[rows].to(positions)
-        error = self.network(contents, ways.at(time), time) - velocity
-        mean = error.square().sum((1, 2)) / (3 * count[rows])
-        return result.index_add(0, rows, mean / plan.draws)
+            observed = observed[rows]
+            contents = CellContents(ReflectionList.of(observed).trimmed(), numbers)
+            named, epochs = batch["row"][rows].tolist(), [self.current_epoch] * len(rows)
+            position = random_positions(most, self.seed, named, epochs).to(positions)
+            way = way_to(positions, numbers, observed.lattice, position)
+            done = random.random(len(rows)) * (random.random(len(rows)) < plan.begun)
+            position = position + way * torch.from_numpy(done).to(position)[:, None, None]
+        with torch.no_grad():
+            for _ in range(random.integers(plan.ahead + 1)):
+                position = self.network.after(contents, position, self.network(contents, position))
+        errors = []
+        for _ in range(plan.steps):
+            aim = way_to(positions, numbers, observed.lattice, position) @ observed.lattice.to(position)
+            moves = self.network(contents, position)
+            errors.append((moves - aim).square().sum((1, 2)))
+            position = self.network.after(contents, position, moves.detach())
+        return result.index_add(0, rows, torch.stack(errors).mean(0) / (3 * count[rows]))
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the density (B, N, N, N) in electrons/Å³ of the atoms found."""

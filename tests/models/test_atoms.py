@@ -11,9 +11,9 @@ from torch import Tensor
 
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.structure_factors import structure_factors
-from phaselearn.models.atom_flow import ways_to
-from phaselearn.models.atom_network import AtomNetwork
+from phaselearn.models.atom_network import STRIDE, AtomNetwork
 from phaselearn.models.atom_view import SHELLS, CellContents, view_of
+from phaselearn.models.nearest_equivalent import way_to
 from phaselearn.phasing.random_atoms import heaviest_atoms, random_positions
 from phaselearn.phasing.reflections import ReflectionList
 
@@ -133,63 +133,60 @@ def test_padding_sees_nothing(true: Tensor) -> None:
 
 
 @pytest.mark.parametrize("change", ["origin", "cell", "hand", "turn", "order"])
-def test_velocities_turn_with_the_crystal(network: AtomNetwork, true: Tensor, trial: Tensor, change: str) -> None:
-    time = torch.tensor([0.4], dtype=torch.float64)
+def test_moves_turn_with_the_crystal(network: AtomNetwork, true: Tensor, trial: Tensor, change: str) -> None:
     contents = crystal(true)
-    before = network(contents, trial, time)
+    before = network(contents, trial)
     if change == "origin":
-        after, expected = network(contents, trial + torch.tensor([0.3, 0.1, 0.7]), time), before
+        after, expected = network(contents, trial + torch.tensor([0.3, 0.1, 0.7])), before
     elif change == "cell":
-        after, expected = network(contents, trial + torch.tensor([[[0], [1], [-1], [2], [0]]]), time), before
+        after, expected = network(contents, trial + torch.tensor([[[0], [1], [-1], [2], [0]]])), before
     elif change == "hand":
-        after, expected = network(contents, -trial, time), -before
+        after, expected = network(contents, -trial), -before
     elif change == "turn":
         turn = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3))).Q
-        after, expected = network(crystal(true, LATTICE @ turn), trial, time), before @ turn
+        after, expected = network(crystal(true, LATTICE @ turn), trial), before @ turn
     else:
         order = [0, 2, 1, 3, 4]
-        after, expected = network(contents, trial[:, order], time), before[:, order]
+        after, expected = network(contents, trial[:, order]), before[:, order]
     assert before.abs().max() > 1e-3
     torch.testing.assert_close(after, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_a_batch_changes_no_velocity(network: AtomNetwork, true: Tensor, trial: Tensor) -> None:
+def test_a_batch_changes_no_move(network: AtomNetwork, true: Tensor, trial: Tensor) -> None:
     other = torch.rand_like(true)
     both = CellContents(
         ReflectionList.joined([crystal(true).reflections, crystal(other).reflections]), NUMBERS.repeat(2, 1)
     )
-    time = torch.tensor([0.2, 0.9], dtype=torch.float64)
-    together = network(both, torch.cat((trial, other)), time)
-    torch.testing.assert_close(together[:1], network(crystal(true), trial, time[:1]))
+    together = network(both, torch.cat((trial, other)))
+    torch.testing.assert_close(together[:1], network(crystal(true), trial))
 
 
 def test_ways_lead_to_an_equivalent_of_the_crystal(true: Tensor) -> None:
-    lattice, start = LATTICE[None], random_positions(5, 0, [3], [0]).double()
-    ways = ways_to(true, NUMBERS, lattice, start)
-    end = ways.at(torch.ones(1, dtype=torch.float64))
-    intensities = [structure_factors(lattice, NUMBERS, positions, INDICES).abs().square() for positions in (true, end)]
+    lattice, position = LATTICE[None], random_positions(5, 0, [3], [0]).double()
+    way = way_to(true, NUMBERS, lattice, position)
+    intensities = [
+        structure_factors(lattice, NUMBERS, places, INDICES).abs().square() for places in (true, position + way)
+    ]
     torch.testing.assert_close(*intensities)
-    torch.testing.assert_close(ways.shift[0, :4].sum(0), torch.zeros(3, dtype=torch.float64), atol=1e-9, rtol=0)
-    torch.testing.assert_close(ways.at(torch.zeros(1, dtype=torch.float64)), start)
+    torch.testing.assert_close(way[0, :4].sum(0), torch.zeros(3, dtype=torch.float64), atol=1e-9, rtol=0)
+    assert not way[0, 4].any()
 
 
 def test_ways_name_the_atoms_of_an_element_so_that_they_are_short(true: Tensor) -> None:
     # The crystal itself, moved, mirrored and with two atoms exchanged: no way is left.
-    start = 0.3 - true[:, [0, 2, 1, 3, 4]]
-    shift = ways_to(true, NUMBERS, LATTICE[None], start).shift
-    torch.testing.assert_close(shift, torch.zeros_like(shift), atol=1e-9, rtol=0)
+    way = way_to(true, NUMBERS, LATTICE[None], 0.3 - true[:, [0, 2, 1, 3, 4]])
+    torch.testing.assert_close(way, torch.zeros_like(way), atol=1e-9, rtol=0)
 
 
-def test_a_crystal_is_at_rest_where_a_perfect_network_has_carried_it(true: Tensor) -> None:
-    start = random_positions(5, 0, [3], [0]).double()
-    ways = ways_to(true, NUMBERS, LATTICE[None], start)
-
+def test_a_perfect_network_brings_the_atoms_to_their_places(true: Tensor) -> None:
     class Perfect(AtomNetwork):
-        def forward(self, contents: CellContents, position: Tensor, time: Tensor) -> Tensor:
-            return ways.shift @ LATTICE
+        def forward(self, contents: CellContents, position: Tensor) -> Tensor:
+            return way_to(true, NUMBERS, LATTICE[None], position) @ LATTICE
 
-    found = Perfect(4, 1).place(measured(true), NUMBERS, start, 4)
-    torch.testing.assert_close(found, ways.at(torch.ones(1, dtype=torch.float64)))
+    begin = random_positions(5, 0, [3], [0]).double()
+    found = Perfect(4, 1).place(measured(true), NUMBERS, begin, 30)
+    left, before = (way_to(true, NUMBERS, LATTICE[None], places).abs().max() for places in (found, begin))
+    assert left < 2 * (1 - STRIDE) ** 30 * before < before
 
 
 def test_random_positions_depend_on_seed_crystal_and_start_alone() -> None:
