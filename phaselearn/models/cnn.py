@@ -24,6 +24,9 @@ class PeriodicResidualBlock(nn.Module):
             nn.GELU(),
             PeriodicConvolution(width, width, kernel_size=kernel_size),
         )
+        # A block begins as the identity: many blocks would otherwise let the first steps explode.
+        for parameter in self.layers[-1].parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return maps with the block's change added."""

@@ -128,3 +128,16 @@ def test_activation_checkpointing_changes_memory_and_nothing_else():
 def test_impossible_unets_are_refused(wrong):
     with pytest.raises(UserError, match=next(iter(wrong))):
         UNet3D(**({**UNET, "padding": "zero"} | wrong), **OPTIONS)
+
+
+def test_the_blocks_of_a_new_cnn_begin_as_the_identity():
+    """Many blocks with random changes let the loss explode in the first steps."""
+    torch.manual_seed(0)
+    model = PeriodicConvolutions(width=8, blocks=3, kernel_size=3, **OPTIONS)
+    first, *_, activation, last = model.network
+    batch = small_batch()
+    with torch.no_grad():
+        without_blocks = last(activation(first(batch["input"][:, None])))[:, 0]
+        torch.testing.assert_close(model(batch), without_blocks, rtol=1e-4, atol=1e-5)
+    model.loss(model(batch), batch["density"], batch).mean().backward()
+    assert all(block.layers[-1].weight.grad.abs().max() > 0 for block in list(model.network)[1:-2])
