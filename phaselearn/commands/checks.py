@@ -102,7 +102,7 @@ def _signature(path: str, target: str) -> Signature:
 
 def _check_value(path: str, value: Any, annotation: Any, command: str) -> None:
     if not fits(value, annotation):
-        shown = f"{value!r} is {type(value).__name__}" if value is not None else "null is no value"
+        shown = "null" if value is None else f"{value!r} is {type(value).__name__}"
         raise UserError(f"{path}={shown}, {type_name(annotation)} is needed: {_look(command, path)}")
 
 

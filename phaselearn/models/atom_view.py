@@ -1,4 +1,4 @@
-"""What a network sees of atoms in a cell: distances, Patterson maps at the vectors between them, difference maps.
+"""The sight of atoms in a cell for a network: distances, Patterson maps at the vectors between them, difference maps.
 
 All of it is invariant to origin and hand, or a vector that turns with the axes, and none of it needs a grid. With the
 waves C + iS of the atoms, exp(2πi h·x), the Patterson function at all vectors between atoms is a matrix product,
@@ -43,7 +43,7 @@ class CellContents(Rows):
 
 @dataclass(frozen=True)
 class AtomView(Rows):
-    """What a network sees of atoms at trial positions.
+    """The sight of atoms at trial positions.
 
     Attributes:
         pairs: (B, A, A, SHELLS + PAIR_FIGURES) numbers of two atoms.
@@ -161,7 +161,7 @@ def _shells(position: Tensor, lattice: Tensor, present: Tensor) -> tuple[Tensor,
     # Most images are far away: |u + T|² of all of them is a matrix product, and few go on.
     square = apart.square().sum(-1, keepdim=True) + 2 * apart @ images.mT + images.square().sum(-1)[:, None]
     near = (square < _REACH**2) & both[..., None]
-    # An atom is no neighbour of itself, but its images are.
+    # An atom does not see itself, but its images.
     near[:, :: atoms + 1, len(images[0]) // 2] = False
     crystal, pair, image = near.nonzero(as_tuple=True)
     vector = apart[crystal, pair] + images[crystal, image]
