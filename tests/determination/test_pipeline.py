@@ -132,3 +132,10 @@ def test_every_option_of_starts_phases_a_crystal_and_takes_its_seed(name: str) -
 def test_unknown_starts_are_refused_in_one_line() -> None:
     with pytest.raises(UserError, match="starts=fliping is unknown: allowed are atoms, classical"):
         solve(EXAMPLE, starts="fliping")
+
+
+def test_atoms_of_a_composition_that_nobody_has_stated_are_refused() -> None:
+    data = example()
+    unstated = replace(data, experiment=replace(data.experiment, contents={"C": 0.0, "O": 0.0}))
+    with pytest.raises(UserError, match="starts=atoms places the atoms of a known composition"):
+        solve(unstated, starts="random_atoms", seconds=5)
