@@ -22,6 +22,7 @@ from phaselearn.models.weights import load_network
 from phaselearn.phasing.reflections import ReflectionList
 
 STRIDE = 0.6  # share of the moves that a step goes
+_PAIRS_AT_ONCE = 1 << 16  # pairs of atoms that send messages together; bounds the memory
 
 
 class AtomMessages(nn.Module):
@@ -47,8 +48,8 @@ class AtomMessages(nn.Module):
 class AtomNetwork(nn.Module):
     """The moves of atoms from trial positions towards those of the crystal.
 
-    It turns with the axes and does not depend on origin, hand and the order of the atoms: numbers that do not are
-    computed from numbers that do not, and they weigh vectors that turn.
+    The moves turn with the axes, and neither the origin nor the hand nor the order of the atoms matters: numbers
+    without a direction become weights, and a move is a weighted sum of vectors.
 
     Args:
         width: number of features of an atom and of a message.
@@ -101,19 +102,34 @@ class AtomNetwork(nn.Module):
 
         Args:
             observed: the crystals' reflections.
-            numbers: (B, A) atomic numbers, 0 for padding.
+            numbers: (B, A) atomic numbers, 0 for padding, which comes last.
             begin: (B, A, 3) fractional positions to begin with.
             steps: number of steps.
         """
-        contents = CellContents(ReflectionList.of(observed).trimmed(), numbers)
-        position = begin
-        for _ in range(steps):
-            position = self.after(contents, position, self(contents, position))
-        return position
+        found = begin.clone()
+        for rows in _alike(numbers):
+            most = max(1, int((numbers[rows] > 0).sum(1).max()))
+            contents = CellContents(ReflectionList.of(observed[rows]).trimmed(), numbers[rows, :most])
+            position = begin[rows, :most]
+            for _ in range(steps):
+                position = self.after(contents, position, self(contents, position))
+            found[rows, :most] = position
+        return found
 
     def after(self, contents: CellContents, position: Tensor, moves: Tensor) -> Tensor:
         """Return the positions (B, A, 3) after a step: the moves are gone in part, since they are guesses."""
         return position + STRIDE * moves @ torch.linalg.inv(contents.reflections.lattice).to(position)
+
+
+def _alike(numbers: Tensor) -> list[Tensor]:
+    """Return rows of crystals with like numbers of atoms (B, A), few enough for the memory."""
+    count = (numbers > 0).sum(1)
+    groups: list[list[int]] = [[]]
+    for row in count.argsort(stable=True).tolist():
+        if groups[-1] and int(count[row]) ** 2 * (len(groups[-1]) + 1) > _PAIRS_AT_ONCE:
+            groups.append([])
+        groups[-1].append(row)
+    return [torch.tensor(rows, device=numbers.device) for rows in groups]
 
 
 def centred(vectors: Tensor, present: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class AtomTraining:
         steps: number of steps that are trained.
 
     Raises:
-        UserError: the resolutions are not a range.
+        UserError: the resolutions are not a range, or another number is out of its range.
     """
 
     finest: float
@@ -53,6 +53,12 @@ class AtomTraining:
                 f"model.training.finest={self.finest}, model.training.coarsest={self.coarsest}: resolutions in Å, the "
                 "finest first, e.g. model.training.finest=1.4 model.training.coarsest=2.1"
             )
+        if self.atoms < 2 or not 0 <= self.begun <= 1 or self.ahead < 0 or self.steps < 1:
+            raise UserError(
+                f"model.training.atoms={self.atoms}, begun={self.begun}, ahead={self.ahead}, steps={self.steps}: at "
+                "least 2 atoms, a share from 0 to 1, steps ahead from 0 and steps from 1 are allowed, e.g. "
+                "model.training.steps=3"
+            )
 
 
 class Atoms(DensityModel):
@@ -67,6 +73,9 @@ class Atoms(DensityModel):
         steps: steps from random positions to the crystal.
         seed: seed of the random positions and resolutions.
         options: the arguments of `DensityModel`. The loss only judges: what is trained are the moves of atoms.
+
+    Raises:
+        UserError: the number of steps is negative.
     """
 
     told = frozenset({"numbers"})
@@ -75,6 +84,8 @@ class Atoms(DensityModel):
 
     def __init__(self, *, network: AtomNetwork, training: AtomTraining, steps: int, seed: int, **options: Any) -> None:
         super().__init__(**options)
+        if steps < 0:
+            raise UserError(f"model.steps={steps}: steps from 0 are allowed, e.g. model.steps=12")
         self.network, self.training_plan, self.steps, self.seed = network, training, steps, seed
 
     def training_losses(self, batch: Batch) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from phaselearn.crystal.observed import Observed
 from phaselearn.errors import UserError
@@ -15,8 +15,6 @@ from phaselearn.phasing.random_atoms import heaviest_atoms, random_positions
 from phaselearn.phasing.reflections import ReflectionList
 from phaselearn.phasing.solution import Solution
 from phaselearn.precision import is_mixed
-
-_PAIRS_AT_ONCE = 1 << 16  # pairs of atoms that send messages together; bounds the memory
 
 
 class AtomStarts(nn.Module):
@@ -69,26 +67,7 @@ class AtomStarts(nn.Module):
         named, starts = [crystals[row] for row in rows.tolist()], list(numbers) * len(crystals)
         everything, atoms = observed[rows], contents[rows]
         begin = random_positions(atoms.shape[1], seed, named, starts).to(observed.amplitude)
-        factors = torch.zeros_like(everything.amplitude, dtype=torch.complex64)
-        seen = everything.cut(self.finest)
-        for some in _alike(atoms):
-            most = max(1, int((atoms[some] > 0).sum(1).max()))
-            present = atoms[some, :most]
-            with torch.autocast(begin.device.type, torch.bfloat16, enabled=self.is_mixed):
-                found = self.network.place(seen[some], present, begin[some, :most], self.steps)
-            listed = ReflectionList.of(everything[some])
-            weight = present.to(found)
-            model = AtomicModel(found, weight, torch.zeros_like(weight))
-            factors[some] = listed.boxes(model.structure_factors(listed))
-        return Solution(factors)
-
-
-def _alike(atoms: Tensor) -> list[Tensor]:
-    """Return rows of crystals with like numbers of atoms (B, A), few enough for the memory."""
-    count = (atoms > 0).sum(1)
-    groups: list[list[int]] = [[]]
-    for row in count.argsort(stable=True).tolist():
-        if groups[-1] and int(count[row]) ** 2 * (len(groups[-1]) + 1) > _PAIRS_AT_ONCE:
-            groups.append([])
-        groups[-1].append(row)
-    return [torch.tensor(rows, device=atoms.device) for rows in groups]
+        with torch.autocast(begin.device.type, torch.bfloat16, enabled=self.is_mixed):
+            found = self.network.place(everything.cut(self.finest), atoms, begin, self.steps)
+        listed, weight = ReflectionList.of(everything), atoms.to(found)
+        return Solution(listed.boxes(AtomicModel(found, weight, torch.zeros_like(weight)).structure_factors(listed)))

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.structure_factors import structure_factors
+from phaselearn.errors import UserError
 from phaselearn.models.atom_network import STRIDE, AtomNetwork
 from phaselearn.models.atom_view import SHELLS, CellContents, view_of
+from phaselearn.models.atoms import AtomTraining
 from phaselearn.models.nearest_equivalent import way_to
 from phaselearn.phasing.random_atoms import heaviest_atoms, random_positions
 from phaselearn.phasing.reflections import ReflectionList
@@ -181,12 +183,31 @@ def test_ways_name_the_atoms_of_an_element_so_that_they_are_short(true: Tensor) 
 def test_a_perfect_network_brings_the_atoms_to_their_places(true: Tensor) -> None:
     class Perfect(AtomNetwork):
         def forward(self, contents: CellContents, position: Tensor) -> Tensor:
-            return way_to(true, NUMBERS, LATTICE[None], position) @ LATTICE
+            return way_to(true[:, : position.shape[1]], contents.numbers, LATTICE[None], position) @ LATTICE
 
     begin = random_positions(5, 0, [3], [0]).double()
     found = Perfect(4, 1).place(measured(true), NUMBERS, begin, 30)
     left, before = (way_to(true, NUMBERS, LATTICE[None], places).abs().max() for places in (found, begin))
     assert left < 2 * (1 - STRIDE) ** 30 * before < before
+
+
+def test_large_crystals_are_placed_in_turn_with_the_same_result(
+    network: AtomNetwork, true: Tensor, trial: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = Observed.joined([measured(true), measured(trial)])
+    numbers, begin = NUMBERS.repeat(2, 1), torch.cat((trial, true))
+    together = network.place(both, numbers, begin, 2)
+    monkeypatch.setattr("phaselearn.models.atom_network._PAIRS_AT_ONCE", 1)
+    torch.testing.assert_close(network.place(both, numbers, begin, 2), together)
+    torch.testing.assert_close(network.place(measured(true), NUMBERS, trial, 2), together[:1])
+    assert not torch.allclose(together[:, :4], begin[:, :4])
+
+
+@pytest.mark.parametrize("changes", [{"finest": 3.0}, {"atoms": 1}, {"begun": 1.5}, {"ahead": -1}, {"steps": 0}])
+def test_settings_of_the_training_are_checked(changes: dict) -> None:
+    plan = {"finest": 1.4, "coarsest": 2.1, "atoms": 40, "begun": 0.5, "ahead": 8, "steps": 3}
+    with pytest.raises(UserError, match=f"{next(iter(changes))}={next(iter(changes.values()))}"):
+        AtomTraining(**plan | changes)
 
 
 def test_random_positions_depend_on_seed_crystal_and_start_alone() -> None:
