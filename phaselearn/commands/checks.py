@@ -50,6 +50,8 @@ def _check_types(path: str, plain: Mapping[str, Any], defaults: Mapping[str, Any
         given, name = plain[key], f"{path}.{key}" if path else key
         if isinstance(default, dict):
             if not isinstance(given, dict):
+                if path:
+                    continue  # what takes its place is told by those who read it
                 raise UserError(f"{name}={given} is a value, but a set of keys is needed: {_look(command, name)}")
             if "_target_" not in default and "_target_" not in given:
                 _check_types(name, given, default, command)
