@@ -13,10 +13,8 @@ from phaselearn.solver.atom_starts import AtomStarts
 from phaselearn.solver.network_starts import Completion, NetworkStarts
 from phaselearn.solver.predicted_starts import PredictedStarts
 
-_MOST_ATOMS = 120  # of a cell that a network on atoms places
 
-
-def starts_of(run: str, trust: bool, precision: str, begin: Starts, completion: Completion) -> Starts:
+def starts_of(run: str, trust: bool, precision: str, begin: Starts, completion: Completion, most: int) -> Starts:
     """Return the trial phases of a trained network: those it has improved, or those of what it predicts.
 
     Args:
@@ -25,6 +23,7 @@ def starts_of(run: str, trust: bool, precision: str, begin: Starts, completion: 
         precision: precision of a network that improves phases, `bf16-mixed` or `32-true`.
         begin: the trial phases that a network improves, `model=unrolled`.
         completion: phases of the reflections that are too fine for the network.
+        most: largest number of atoms of a cell that a network on atoms places.
 
     Raises:
         UserError: there is no such network, its configuration is refused, or its checkpoint cannot be read.
@@ -32,7 +31,7 @@ def starts_of(run: str, trust: bool, precision: str, begin: Starts, completion: 
     network = find_network(run, "best", trust, "trust=true")
     model = network.model()
     if isinstance(model, Atoms):
-        return AtomStarts(model.network, model.steps, model.training_plan.finest, _MOST_ATOMS, precision)
+        return AtomStarts(model.network, model.steps, model.training_plan.finest, most, precision)
     improver = getattr(model, "network", None)
     if isinstance(improver, nn.Module) and isinstance(improver, PhaseImprover):
         return NetworkStarts(improver, begin, completion, precision)
