@@ -8,13 +8,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from phaselearn.commands.network_starts import starts_of
 from phaselearn.crystal.judgement import judge
 from phaselearn.crystal.observed import Observed
 from phaselearn.determination.point_atoms import listed_atoms
 from phaselearn.errors import UserError
 from phaselearn.metrics.phasing import observed_of
+from phaselearn.models.atom_network import AtomNetwork
 from phaselearn.phasing.random_atoms import random_positions
+from phaselearn.phasing.starts import RandomStarts
 from phaselearn.solver.atom_starts import AtomStarts
+from phaselearn.solver.network_starts import Completion
 from phaselearn.testing.batches import DEFINITION, small_batch
 from tests.solver.crystals import factors_of, observed_to, triclinic
 
@@ -127,3 +131,12 @@ def test_a_stated_formula_becomes_a_list_of_atoms() -> None:
     assert atoms.tolist() == [[26, 8, 8, 6]]
     assert listed_atoms({"O": 2.0, "C": 0.0}) is None
     assert listed_atoms({}) is None
+
+
+def test_a_trained_network_on_atoms_gives_starts_as_it_was_configured() -> None:
+    completion = Completion(finest=1.4, keep=False, density_share=0.1, cycles=1)
+    made = starts_of("atoms", False, "32-true", RandomStarts(), completion, most=7)
+    assert isinstance(made, AtomStarts)
+    assert (made.steps, made.finest, made.most) == (12, 1.4, 7)
+    package = AtomNetwork(width=64, rounds=3, weights="atoms").state_dict()
+    assert all(torch.equal(values, package[name]) for name, values in made.network.state_dict().items())
