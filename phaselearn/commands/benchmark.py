@@ -157,7 +157,9 @@ def _solver(name: str, config: DictConfig) -> Contender:
     changed = {"seconds": config.search.seconds}
     if config.search.counts is not None:
         changed["counts"] = list(config.search.counts)
-    node = OmegaConf.create(model | {"starts": plain_values(starts), "plan": model["plan"] | changed})
+    refinement = model["refinement"] | {"composition_rounds": config.search.composition_rounds}
+    parts = {"starts": plain_values(starts), "plan": model["plan"] | changed, "refinement": refinement}
+    node = OmegaConf.create(model | parts)
     method = parameter_free(f"{SOLVER}:{name}", node, lambda data: method_of(node, data), config.device)
     return replace(method, seen_prototypes=seen, identity=method.identity + weights)
 

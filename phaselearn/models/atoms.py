@@ -21,7 +21,8 @@ from phaselearn.models.atom_network import AtomNetwork
 from phaselearn.models.atom_view import CellContents
 from phaselearn.models.base import DensityModel
 from phaselearn.models.nearest_equivalent import way_to
-from phaselearn.phasing.random_atoms import heaviest_atoms, random_positions
+from phaselearn.phasing.composition import heaviest_atoms
+from phaselearn.phasing.random_atoms import random_positions
 from phaselearn.phasing.reflections import ReflectionList
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.rows import PaddedRows
+from phaselearn.crystal.rows import PaddedRows, padded
 from phaselearn.phasing.reflections import ReflectionList
 
 VALUES_AT_ONCE = 1 << 22  # of the largest table over reflections; it bounds the memory
@@ -74,6 +74,11 @@ class AtomicModel(PaddedRows):
         kept = torch.arange(weight.shape[1], device=weight.device) < count[:, None]
         position = self.position.gather(1, order[..., None].expand_as(self.position))
         return AtomicModel(position, weight * kept, self.b_iso.gather(1, order)).trimmed()
+
+    def with_weights(self, weight: Tensor) -> AtomicModel:
+        """Give the atoms, the heaviest first, the weights (B, L) in their order; atoms beyond these are left out."""
+        kept = self.heaviest((weight > 0).sum(1))
+        return replace(kept, weight=padded(weight, kept.length).to(kept.weight) * (kept.weight > 0))
 
     def with_atoms(self, position: Tensor, weight: Tensor, b_iso: Tensor) -> AtomicModel:
         """Add atoms (B, K, 3) of weights and displacements (B, K)."""

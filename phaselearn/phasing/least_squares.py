@@ -26,7 +26,9 @@ _DOUBLINGS = 2  # of the work of a step: crystals that differ by no more are fit
 _DAMPING, _LESS, _MORE = 1e-2, 0.4, 4.0
 
 
-def fit_atoms(model: AtomicModel, reflections: ReflectionList, steps: int, own_b: Tensor) -> AtomicModel:
+def fit_atoms(
+    model: AtomicModel, reflections: ReflectionList, steps: int, own_b: Tensor, own_weight: bool = True
+) -> AtomicModel:
     """Move, weigh and blur atoms until they fit best; weights that would be negative become 0.
 
     Args:
@@ -34,32 +36,56 @@ def fit_atoms(model: AtomicModel, reflections: ReflectionList, steps: int, own_b
         reflections: the crystals' measured reflections.
         steps: largest number of steps.
         own_b: (B,) bool, whether each atom of a crystal has a B of its own, or all atoms one.
+        own_weight: whether each atom has a weight of its own. Otherwise the weights keep their ratios.
     """
     # A step costs H K² or so, and most of it would be padding if small crystals were fitted beside large ones.
     size = (reflections.counts() * model.count().square()).clamp_min(1).log2().div(_DOUBLINGS, rounding_mode="floor")
     kinds, kind = torch.stack((size.long(), own_b.long()), 1).unique(dim=0, return_inverse=True)
     for number, (_, own) in enumerate(kinds.tolist()):
         rows = (kind == number).nonzero()[:, 0]
-        fitted = _fitted(model[rows].trimmed(), reflections[rows].trimmed(), steps, bool(own))
+        fitted = _fitted(model[rows].trimmed(), reflections[rows].trimmed(), steps, _Freedom(own_weight, bool(own)))
         model = model.with_rows(rows, fitted)
     return model
 
 
-def _fitted(model: AtomicModel, reflections: ReflectionList, steps: int, own_b: bool) -> AtomicModel:
-    if not own_b:
+@dataclass(frozen=True)
+class _Freedom:
+    """Which parameters each atom has for itself; the others are one for all atoms of a crystal.
+
+    Attributes:
+        weight: whether each atom has its weight; otherwise there is one scale.
+        b_iso: whether each atom has its B.
+    """
+
+    weight: bool
+    b_iso: bool
+
+    def split(self, parameters: Tensor, atoms: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return those of the last axis that stand for weights, positions (…, K, 3), and B."""
+        weights = atoms if self.weight else 1
+        first, second, third = parameters.split((weights, 3 * atoms, atoms if self.b_iso else 1), -1)
+        return first, second.unflatten(-1, (atoms, 3)), third
+
+    def count(self, atoms: int) -> int:
+        """Return the number of parameters of so many atoms."""
+        return (atoms if self.weight else 1) + 3 * atoms + (atoms if self.b_iso else 1)
+
+
+def _fitted(model: AtomicModel, reflections: ReflectionList, steps: int, free: _Freedom) -> AtomicModel:
+    if not free.b_iso:
         model = replace(model, b_iso=model.mean_b().expand_as(model.weight))
     fitted = model
     going = changed = torch.arange(len(model), device=model.weight.device)
     damping = torch.full_like(model.weight[:, 0], _DAMPING)
     difference = _difference(model, reflections)
-    equations = _Equations.empty(model, own_b)
+    equations = _Equations.empty(model, free)
     for _ in range(steps):
         weights = _weights(difference, reflections)
         # Nearly half of all trial steps are refused; equations are set up only where one has been taken.
         if len(changed):
-            new = _Equations.of(model[changed], reflections[changed], difference[changed], weights[changed], own_b)
+            new = _Equations.of(model[changed], reflections[changed], difference[changed], weights[changed], free)
             equations = equations.with_rows(changed, new)
-        moved = _step(model, reflections, equations, damping, own_b)
+        moved = _step(model, reflections, equations, damping, free)
         there = _difference(moved, reflections)
         residual, residual_there = ((weights * each.square()).sum(1) for each in (difference, there))
         better = residual_there < residual
@@ -96,8 +122,8 @@ def _weights(difference: Tensor, reflections: ReflectionList) -> Tensor:
 class _Equations(Rows):
     """The normal equations of crystals.
 
-    The parameters are K weights in units of `_unit_of_weight`, 3 K coordinates in Å, and K values of B, or one for all
-    atoms, in units of `_B_UNIT`.
+    The parameters are K weights in units of `_unit_of_weight`, or the logarithm of one scale; 3 K coordinates in Å; and
+    K values of B, or one for all atoms, in units of `_B_UNIT`.
 
     Attributes:
         curvature: (B, P, P) normal matrix.
@@ -108,28 +134,28 @@ class _Equations(Rows):
     slope: Tensor
 
     @classmethod
-    def empty(cls, model: AtomicModel, own_b: bool) -> _Equations:
+    def empty(cls, model: AtomicModel, free: _Freedom) -> _Equations:
         """Return equations of no reflections."""
-        parameters = model.weight.shape[1] * (5 if own_b else 4) + (0 if own_b else 1)
+        parameters = free.count(model.weight.shape[1])
         slope = model.weight.new_zeros((len(model), parameters))
         return cls(slope.new_zeros((len(model), parameters, parameters)), slope)
 
     @classmethod
     def of(
-        cls, model: AtomicModel, reflections: ReflectionList, difference: Tensor, weights: Tensor, own_b: bool
+        cls, model: AtomicModel, reflections: ReflectionList, difference: Tensor, weights: Tensor, free: _Freedom
     ) -> _Equations:
         """Add up the reflections, no more at once than the memory should hold."""
-        sums = cls.empty(model, own_b)
+        sums = cls.empty(model, free)
         at_once = max(1, VALUES_AT_ONCE // max(1, sums.slope.numel()))
         root = weights.sqrt()[..., None].split(at_once, 1)
         for part, some, of_some in zip(reflections.parts(at_once), root, difference.split(at_once, 1), strict=True):
-            jacobian = _jacobian(model, part, own_b).mul_(some)
+            jacobian = _jacobian(model, part, free).mul_(some)
             sums.curvature.baddbmm_(jacobian.transpose(1, 2), jacobian)
             sums.slope.add_((jacobian.transpose(1, 2) @ (of_some[..., None] * some))[..., 0])
         return sums
 
 
-def _jacobian(model: AtomicModel, reflections: ReflectionList, own_b: bool) -> Tensor:
+def _jacobian(model: AtomicModel, reflections: ReflectionList, free: _Freedom) -> Tensor:
     """Return ∂|F_model|/∂(parameters), (B, H, P)."""
     cosine, sine = model.waves(reflections)
     weight = model.weight[:, :, None]
@@ -137,16 +163,19 @@ def _jacobian(model: AtomicModel, reflections: ReflectionList, own_b: bool) -> T
     magnitude = (real.square() + imaginary.square() + 1e-12).sqrt()
     along, across = (real / magnitude)[..., None], (imaginary / magnitude)[..., None]
     atoms = model.weight.shape[1]
-    jacobian = cosine.new_empty((*magnitude.shape, 4 * atoms + (atoms if own_b else 1)))
-    by_weight, by_position = jacobian[..., :atoms], jacobian[..., atoms : 4 * atoms].unflatten(2, (atoms, 3))
-    torch.addcmul(cosine * along, sine, across, out=by_weight)
-    by_b = by_weight * model.weight[:, None] if own_b else magnitude[..., None]
+    jacobian = cosine.new_empty((*magnitude.shape, free.count(atoms)))
+    to_weight, to_position, to_b = free.split(jacobian, atoms)
+    by_weight = torch.addcmul(cosine * along, sine, across) if free.weight or free.b_iso else None
+    by_b = magnitude[..., None] if by_weight is None or not free.b_iso else by_weight * model.weight[:, None]
     by_unit = (-_B_UNIT / 4 * reflections.inverse_square * reflections.measured)[..., None]
-    torch.mul(by_b, by_unit, out=jacobian[..., 4 * atoms :])
-    by_weight *= (_unit_of_weight(model) * (model.weight > 0))[:, None]
+    torch.mul(by_b, by_unit, out=to_b)
+    if by_weight is not None and free.weight:
+        torch.mul(by_weight, (_unit_of_weight(model) * (model.weight > 0))[:, None], out=to_weight)
+    else:
+        to_weight.copy_((magnitude * reflections.measured)[..., None])
     by_angle = torch.addcmul(cosine * across, sine, along, value=-1) * model.weight[:, None]
     gradient = 2 * math.pi * reflections.index @ torch.linalg.inv(reflections.lattice).transpose(1, 2)
-    torch.mul(by_angle[..., None], gradient[:, :, None], out=by_position)
+    torch.mul(by_angle[..., None], gradient[:, :, None], out=to_position)
     return jacobian
 
 
@@ -157,7 +186,7 @@ def _unit_of_weight(model: AtomicModel) -> Tensor:
 
 
 def _step(
-    model: AtomicModel, reflections: ReflectionList, equations: _Equations, damping: Tensor, own_b: bool
+    model: AtomicModel, reflections: ReflectionList, equations: _Equations, damping: Tensor, free: _Freedom
 ) -> AtomicModel:
     """Return the model after one damped step."""
     diagonal = equations.curvature.diagonal(dim1=1, dim2=2)
@@ -167,13 +196,13 @@ def _step(
     added = damping[:, None] * (diagonal + 1e-2 * mean) + 1e-6 * mean + 1e-12
     factor, _ = torch.linalg.cholesky_ex(equations.curvature + torch.diag_embed(added))
     change = -torch.cholesky_solve(equations.slope[..., None], factor)[..., 0].nan_to_num(0.0, 0.0, 0.0)
-    atoms = model.weight.shape[1]
-    shift = change[:, atoms : 4 * atoms].unflatten(1, (atoms, 3))
+    by_weight, shift, by_b = free.split(change, model.weight.shape[1])
     shift = shift * (_LONGEST_STEP / shift.norm(dim=2, keepdim=True).clamp_min(_LONGEST_STEP))
-    weight = model.weight + change[:, :atoms] * _unit_of_weight(model)
-    b_iso = model.b_iso if own_b else model.mean_b()
+    by_weight = by_weight * _unit_of_weight(model) if free.weight else by_weight.clamp(-0.5, 1.0) * model.weight
+    weight = model.weight + by_weight
+    b_iso = model.b_iso if free.b_iso else model.mean_b()
     return AtomicModel(
         model.position + shift @ torch.linalg.inv(reflections.lattice),
         weight.clamp_min(0) * (model.weight > 0),
-        (b_iso + change[:, 4 * atoms :].clamp(-1, 1) * _B_UNIT).clamp(_LEAST_B, _MOST_B).expand_as(weight),
+        (b_iso + by_b.clamp(-1, 1) * _B_UNIT).clamp(_LEAST_B, _MOST_B).expand_as(weight),
     )

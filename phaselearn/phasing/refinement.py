@@ -23,7 +23,9 @@ from phaselearn.crystal.minimum_image import minimum_image_distance
 from phaselearn.crystal.observed import MAP_B_ISO, Observed
 from phaselearn.crystal.peaks import find_peaks, fourier_upsample
 from phaselearn.crystal.rows import Rows, padded
+from phaselearn.errors import UserError
 from phaselearn.phasing.atomic_model import AtomicModel
+from phaselearn.phasing.composition import atoms_in_cell
 from phaselearn.phasing.least_squares import fit_atoms
 from phaselearn.phasing.reflections import ReflectionList
 
@@ -100,6 +102,11 @@ class Refinement:
         enough: evidence from which atoms explain the amplitudes, so that nothing is left to look for. Of many
             reflections for each atom 7 is an R of 0.03, of four it is an R of 0.003.
         largest_r: R of the atoms beyond the noise from which they are rejected.
+        composition_rounds: largest number of rounds that follow while the amplitudes are not explained, with the atoms
+            of the known composition; 0 where it is not known.
+
+    Raises:
+        UserError: the number of rounds is below 0.
     """
 
     atoms: AtomLimits
@@ -108,6 +115,14 @@ class Refinement:
     steps: int
     enough: float
     largest_r: float
+    composition_rounds: int
+
+    def __post_init__(self) -> None:
+        if self.composition_rounds < 0:
+            raise UserError(
+                f"composition_rounds={self.composition_rounds}: 0 for an unknown composition, or a number of rounds is "
+                "needed, e.g. composition_rounds=6"
+            )
 
     def __call__(self, factors: Sequence[Tensor], observed: Sequence[Observed]) -> list[Refined]:
         """Refine phases of sets of crystals, all at once; the FFT boxes of each set have a shape of their own.
@@ -115,6 +130,9 @@ class Refinement:
         Args:
             factors: FFT boxes (B, n₁, n₂, n₃) for each set; only their phases count.
             observed: the reflections of each set.
+
+        Raises:
+            UserError: atoms of the known composition are asked for, and nobody has said what it is.
         """
         lists = [ReflectionList.of(part) for part in observed]
         reflections = ReflectionList.joined(lists)
@@ -122,8 +140,12 @@ class Refinement:
             padded(each.values(part).angle(), reflections.length) for each, part in zip(lists, factors, strict=True)
         ]
         phased = torch.polar(reflections.amplitude, torch.cat(phases))
-        groups = self._alike(reflections)
-        refined = [self._refined(phased[rows], reflections[rows]) for rows in groups]
+        if self.composition_rounds:
+            contents = atoms_in_cell(observed, f"composition_rounds={self.composition_rounds}")
+        else:
+            contents = reflections.measured.new_zeros((len(reflections), 1), dtype=torch.long)
+        groups = self._alike(reflections, contents)
+        refined = [self._refined(phased[rows], reflections[rows], contents[rows]) for rows in groups]
         length = reflections.length
         found = Refined.gathered([replace(some, factors=padded(some.factors, length)) for some in refined], groups)
         ends = torch.tensor([len(each) for each in lists]).cumsum(0).tolist()
@@ -134,9 +156,10 @@ class Refinement:
             parts.append(replace(own, factors=with_phases_of(part.map_amplitude(), boxes)))
         return parts
 
-    def _alike(self, reflections: ReflectionList) -> list[Tensor]:
+    def _alike(self, reflections: ReflectionList, contents: Tensor) -> list[Tensor]:
         """Return rows of crystals of like size; those of a group need no more memory than `_TOGETHER` says."""
-        atoms = self._most_atoms(reflections, self.reflections_per_atom[-1])
+        known = (contents > 0).sum(1)
+        atoms = torch.maximum(self._most_atoms(reflections, self.reflections_per_atom[-1]), known)
         values = reflections.counts() * atoms * (_PARAMETERS + 1)
         groups: list[list[int]] = [[]]
         largest = 0
@@ -152,7 +175,7 @@ class Refinement:
         room = volume(reflections.lattice) / self.atoms.volume
         return torch.minimum(reflections.counts() / least, room).clamp(1, self.atoms.most).long()
 
-    def _refined(self, phased: Tensor, reflections: ReflectionList) -> Refined:
+    def _refined(self, phased: Tensor, reflections: ReflectionList, contents: Tensor) -> Refined:
         """Refine phased reflections in lists (B, H); the factors of the result are such lists without padding."""
         reflections = reflections.trimmed()
         phased = phased[:, : reflections.length]
@@ -163,20 +186,43 @@ class Refinement:
             if not len(rows):
                 break
             part = reflections[rows]
-            most = self._most_atoms(part, least)
-            completed = model[rows]
-            for box in part.box.unique(dim=0):
-                some = (part.box == box).all(1).nonzero()[:, 0]
-                of_box = self._completed(completed[some], part[some], phased[rows[some]], most[some])
-                completed = completed.with_rows(some, of_box)
+            completed = self._completed(model[rows], part, phased[rows], self._most_atoms(part, least))
             own_b = part.counts() >= self.reflections_per_b * completed.count()
             fitted = fit_atoms(completed, part, self.steps, own_b)
             model = model.with_rows(rows, fitted)
             found = _put_better(found, rows, _judged(fitted, part))
+        for _ in range(self.composition_rounds):
+            rows = (found.evidence < self.enough).nonzero()[:, 0]
+            if not len(rows):
+                break
+            part, known = reflections[rows], contents[rows]
+            completed = self._completed(model[rows], part, phased[rows], (known > 0).sum(1), known=True)
+            one_b = torch.zeros_like(rows, dtype=torch.bool)
+            told = _scaled(completed.with_weights(known), part)
+            fitted = fit_atoms(told, part, self.steps, one_b, own_weight=False)
+            found = _put_better(found, rows, _judged(fitted, part, _PARAMETERS - 1))
+            # An atom in a wrong place loses its weight, and makes room for another one.
+            model = model.with_rows(rows, fit_atoms(fitted, part, self.steps, one_b))
         return found
 
-    def _completed(self, model: AtomicModel, reflections: ReflectionList, phased: Tensor, most: Tensor) -> AtomicModel:
-        """Add atoms at the peaks of the difference map, or of the map of `phased` (B, H) while there are no atoms."""
+    def _completed(
+        self, model: AtomicModel, reflections: ReflectionList, phased: Tensor, most: Tensor, known: bool = False
+    ) -> AtomicModel:
+        """Add atoms at the peaks of the difference map, or of the map of `phased` (B, H) while there are no atoms.
+
+        If the number of atoms is known, the highest peaks are atoms, however low they are.
+        """
+        completed = model
+        for box in reflections.box.unique(dim=0):
+            rows = (reflections.box == box).all(1).nonzero()[:, 0]
+            of_box = self._completed_in_box(model[rows], reflections[rows], phased[rows], most[rows], known)
+            completed = completed.with_rows(rows, of_box)
+        return completed
+
+    def _completed_in_box(
+        self, model: AtomicModel, reflections: ReflectionList, phased: Tensor, most: Tensor, known: bool
+    ) -> AtomicModel:
+        """Do so for crystals whose FFT boxes have the same shape."""
         calculated, is_begun = model.structure_factors(reflections), (model.count() > 0)[:, None]
         magnitude = calculated.abs()
         unit = calculated / magnitude.clamp_min(torch.finfo(magnitude.dtype).tiny)
@@ -194,7 +240,8 @@ class Refinement:
         # An atom of weight one peaks at 2 Σ exp(−B s²/4) / V: a Friedel pair counts twice.
         height = 2 * blur.sum(1) / volume(reflections.lattice)
         added = peaks.heights.nan_to_num(0.0, 0.0, 0.0).clamp_min(0) / height[:, None]
-        added = added * (added > self.atoms.least(torch.maximum(_highest(weight), _highest(added)), deviation))
+        if not known:
+            added = added * (added > self.atoms.least(torch.maximum(_highest(weight), _highest(added)), deviation))
         near = minimum_image_distance(peaks.positions, model.position, reflections.lattice) < apart
         added = added * ~(near & (model.weight > 0)[:, None]).any(2)
         b_iso = model.mean_b().expand_as(added)
@@ -214,12 +261,12 @@ def _scaled(model: AtomicModel, reflections: ReflectionList) -> AtomicModel:
     return replace(model, weight=model.weight * scale[:, None])
 
 
-def _judged(model: AtomicModel, reflections: ReflectionList) -> Refined:
-    """Judge atoms; the factors are lists (B, H)."""
+def _judged(model: AtomicModel, reflections: ReflectionList, parameters: int = _PARAMETERS) -> Refined:
+    """Judge atoms of so many parameters each; the factors are lists (B, H)."""
     noise = reflections.r_of_noise()
     r_factor = (model.r_factor(reflections).square() - noise.square()).clamp_min(0).sqrt()
     count = reflections.counts().clamp_min(2).to(r_factor.dtype)
-    penalty = _PARAMETERS * model.count() * count.log() / count
+    penalty = parameters * model.count() * count.log() / count
     evidence = -(r_factor.square() + (noise / 10).square() + _SMALLEST_R**2).log() - penalty
     return Refined(model.structure_factors(reflections), r_factor, evidence)
 

@@ -11,7 +11,8 @@ from phaselearn.crystal.observed import Observed
 from phaselearn.errors import UserError
 from phaselearn.models.base import AtomPlacer
 from phaselearn.phasing.atomic_model import AtomicModel
-from phaselearn.phasing.random_atoms import heaviest_atoms, random_positions
+from phaselearn.phasing.composition import atoms_in_cell
+from phaselearn.phasing.random_atoms import random_positions
 from phaselearn.phasing.reflections import ReflectionList
 from phaselearn.phasing.solution import Solution
 from phaselearn.precision import is_mixed
@@ -57,12 +58,7 @@ class AtomStarts(nn.Module):
         Raises:
             UserError: nobody has said what is in the cells.
         """
-        if observed.contents is None:
-            raise UserError(
-                "starts=atoms places the atoms of a known composition: state it, e.g. phaselearn solve FILE "
-                "starts=atoms formula=C14H14O2"
-            )
-        contents, _ = heaviest_atoms(observed.contents, self.most)
+        contents = atoms_in_cell([observed], "starts=atoms", self.most)
         rows = torch.arange(len(crystals), device=contents.device).repeat_interleave(len(numbers))
         named, starts = [crystals[row] for row in rows.tolist()], list(numbers) * len(crystals)
         everything, atoms = observed[rows], contents[rows]

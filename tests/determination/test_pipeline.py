@@ -137,5 +137,5 @@ def test_unknown_starts_are_refused_in_one_line() -> None:
 def test_atoms_of_a_composition_that_nobody_has_stated_are_refused() -> None:
     data = example()
     unstated = replace(data, experiment=replace(data.experiment, contents={"C": 0.0, "O": 0.0}))
-    with pytest.raises(UserError, match="starts=atoms places the atoms of a known composition"):
+    with pytest.raises(UserError, match="starts=atoms needs the composition of the crystal: state it"):
         solve(unstated, starts="random_atoms", seconds=5)

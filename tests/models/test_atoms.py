@@ -16,7 +16,8 @@ from phaselearn.models.atom_network import STRIDE, AtomNetwork
 from phaselearn.models.atom_view import SHELLS, CellContents, view_of
 from phaselearn.models.atoms import AtomTraining
 from phaselearn.models.nearest_equivalent import way_to
-from phaselearn.phasing.random_atoms import heaviest_atoms, random_positions
+from phaselearn.phasing.composition import heaviest_atoms
+from phaselearn.phasing.random_atoms import random_positions
 from phaselearn.phasing.reflections import ReflectionList
 
 LATTICE = torch.tensor([[4.1, 0.2, 0.0], [-0.6, 5.3, 0.3], [0.1, 0.8, 6.2]], dtype=torch.float64)

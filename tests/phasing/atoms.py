@@ -26,6 +26,7 @@ REFINEMENT = Refinement(
     reflections_per_b=15,
     enough=7.0,
     largest_r=0.2,
+    composition_rounds=0,
 )
 
 
