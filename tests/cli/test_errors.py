@@ -186,6 +186,10 @@ CONFIGURATION = [
     ("benchmark source.count=30 models=[solver] starts=[nothing]", ["starts=[nothing]", "unrolled"]),
     ("benchmark starts=[random]", ["starts=[random]", "models=[phase_zero,random_phase,charge_flipping,raar,solver]"]),
     ("benchmark source.count=30 models=[solver] starts=[random] search.counts=[2,1]", ["counts=[2, 1]"]),
+    (
+        "benchmark source.count=30 models=[solver] starts=[random] search.composition_rounds=-1",
+        ["composition_rounds=-1", "composition_rounds=6"],
+    ),
     ("benchmark regimes=[nothing]", ["regimes=[nothing]", "d1.5"]),
 ]
 DATA = [
