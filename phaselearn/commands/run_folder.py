@@ -24,6 +24,8 @@ _MISSING = object()
 def own_folder(folder: Path, config: DictConfig | None, going_on: str) -> Iterator[None]:
     """Hold a run folder; nothing is written to it before it is held.
 
+    A run that fails before it has written anything but its configuration leaves nothing.
+
     Args:
         folder: the run's folder; it need not exist.
         config: the run's configuration, without the keys that name its place. A configuration in the folder must be
@@ -37,10 +39,16 @@ def own_folder(folder: Path, config: DictConfig | None, going_on: str) -> Iterat
     if config is not None:
         _check_same(folder, config, going_on)
     advice = "wait for it, or name another folder, e.g. run=outputs/NAME"
-    with held_alone(LockFile(folder / _LOCK, f"works in {folder}"), advice):
-        if config is not None:
-            _check_same(folder, config, going_on)
-        yield
+    is_new = not folder.is_dir() or not any(folder.iterdir())
+    try:
+        with held_alone(LockFile(folder / _LOCK, f"works in {folder}"), advice):
+            if config is not None:
+                _check_same(folder, config, going_on)
+            yield
+    except Exception:
+        if is_new and folder.is_dir() and [file.name for file in folder.iterdir()] == [CONFIG_FILE]:
+            (folder / CONFIG_FILE).unlink()
+        raise
 
 
 def _check_same(folder: Path, config: DictConfig, going_on: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,20 @@ def test_another_run_is_not_written_over_one(refused: Any, changes: tuple[str, .
     line = refused("train", *QUICK, "run=same", *changes)
     assert told in line
     assert "run=outputs/NAME" in line
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        (*BENCHMARK, "models=[solver]", "starts=[random]", "search.counts=[2,1]"),
+        # Nobody says how many atoms of each element are in the cell.
+        ("solve", "crystal.hkl", "starts=random_atoms", "cell=[9.748,8.89,7.566,90,112.74,90]", "elements=[C,H,O]"),
+    ],
+)
+def test_a_command_that_has_done_nothing_leaves_no_folder(refused: Any, command: tuple[str, ...]) -> None:
+    shutil.copy(resources.files("phaselearn.measured") / "examples" / "cod_2016452.hkl", "crystal.hkl")
+    refused(*command, "run=unused")
+    assert not Path("unused").exists()
 
 
 def test_the_same_run_is_gone_on_with(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
