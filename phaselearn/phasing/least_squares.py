@@ -122,8 +122,8 @@ def _weights(difference: Tensor, reflections: ReflectionList) -> Tensor:
 class _Equations(Rows):
     """The normal equations of crystals.
 
-    The parameters are K weights in units of `_unit_of_weight`, or the logarithm of one scale; 3 K coordinates in Å; and
-    K values of B, or one for all atoms, in units of `_B_UNIT`.
+    The parameters are K weights in units of `_unit_of_weight`, or the relative change of one scale; 3 K coordinates in
+    Å; and K values of B, or one for all atoms, in units of `_B_UNIT`.
 
     Attributes:
         curvature: (B, P, P) normal matrix.
@@ -165,14 +165,14 @@ def _jacobian(model: AtomicModel, reflections: ReflectionList, free: _Freedom) -
     atoms = model.weight.shape[1]
     jacobian = cosine.new_empty((*magnitude.shape, free.count(atoms)))
     to_weight, to_position, to_b = free.split(jacobian, atoms)
-    by_weight = torch.addcmul(cosine * along, sine, across) if free.weight or free.b_iso else None
-    by_b = magnitude[..., None] if by_weight is None or not free.b_iso else by_weight * model.weight[:, None]
-    by_unit = (-_B_UNIT / 4 * reflections.inverse_square * reflections.measured)[..., None]
-    torch.mul(by_b, by_unit, out=to_b)
-    if by_weight is not None and free.weight:
+    by_weight = torch.addcmul(cosine * along, sine, across)
+    if free.weight:
         torch.mul(by_weight, (_unit_of_weight(model) * (model.weight > 0))[:, None], out=to_weight)
     else:
         to_weight.copy_((magnitude * reflections.measured)[..., None])
+    by_b = by_weight * model.weight[:, None] if free.b_iso else magnitude[..., None]
+    by_unit = (-_B_UNIT / 4 * reflections.inverse_square * reflections.measured)[..., None]
+    torch.mul(by_b, by_unit, out=to_b)
     by_angle = torch.addcmul(cosine * across, sine, along, value=-1) * model.weight[:, None]
     gradient = 2 * math.pi * reflections.index @ torch.linalg.inv(reflections.lattice).transpose(1, 2)
     torch.mul(by_angle[..., None], gradient[:, :, None], out=to_position)

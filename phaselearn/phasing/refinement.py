@@ -141,7 +141,8 @@ class Refinement:
         ]
         phased = torch.polar(reflections.amplitude, torch.cat(phases))
         if self.composition_rounds:
-            contents = atoms_in_cell(observed, f"composition_rounds={self.composition_rounds}")
+            asked_by = f"composition_rounds={self.composition_rounds}"
+            contents = atoms_in_cell(observed, asked_by, self.atoms.most)
         else:
             contents = reflections.measured.new_zeros((len(reflections), 1), dtype=torch.long)
         groups = self._alike(reflections, contents)
