@@ -24,7 +24,7 @@ from phaselearn.testing.options import composed, options
 def contenders(*starts: str, **search: Any) -> list[Any]:
     config = {
         "models": ["phase_zero", "solver"],
-        "search": {"starts": list(starts), "counts": None, "seconds": None} | search,
+        "search": {"starts": list(starts), "counts": None, "seconds": None, "composition_rounds": 0} | search,
         "device": "cpu",
         "trust": False,
     }
@@ -47,13 +47,14 @@ def run_folder(folder: Path, model: str, *overrides: str) -> Path:
 
 def test_every_option_of_starts_is_a_method_of_its_own() -> None:
     names = options("starts")
-    zero, *methods = contenders(*names, counts=[1, 3], seconds=2.0)
+    zero, *methods = contenders(*names, counts=[1, 3], seconds=2.0, composition_rounds=4)
     assert [zero.name, *(each.name for each in methods)] == ["phase_zero", *(f"solver:{name}" for name in names)]
     assert len({each.identity for each in methods}) == len(methods)
     for each in methods:
         model = each.build(DEFINITION)
         assert (list(model.search.plan.counts), model.search.plan.seconds) == ([1, 3], 2.0)
         assert model.search.refinement is not None
+        assert model.search.refinement.composition_rounds == 4
     assert [each.name for each in contenders()] == ["phase_zero", "solver"]
 
 
