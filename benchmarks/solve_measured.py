@@ -2,6 +2,7 @@
 
     python benchmarks/solve_measured.py FOLDER [--d_min 0 1.0 1.2] [--given formula elements nothing]
                                                [--starts flipping unrolled random cctbx] [--seconds 60] [--csv FILE]
+                                               [--composition_rounds 0]
 
 FOLDER holds NAME.csv.gz (h, k, l, intensity, sigma) and NAME.json (cell, symmetry operations, sites, contents, probe,
 wavelength) of each set. All starts make trial phases for the same search of atoms; those of cctbx come from its charge
@@ -17,6 +18,7 @@ import gzip
 import itertools
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ from phaselearn.errors import UserError
 from phaselearn.measured.cells import inverse_d_squared
 from phaselearn.measured.reflection_data import Experiment, ReflectionData
 from phaselearn.phasing.solution import Solution, Solver
+from phaselearn.solver.multi_start import MultiStart
 
 PROBES = {"X-ray": "xray", "electron": "electron", "neutron": "neutron"}
 FOUND = 0.9  # share of the atoms, from which on a structure is right
@@ -48,6 +51,14 @@ class CctbxStarts:
     def solve(self, observed: Observed, crystals: Sequence[int]) -> Solution:
         """Phase a crystal."""
         return Solution(cctbx_phases(observed, crystals, CCTBX_SECONDS)[0])
+
+
+def search_of(starts: str, composition_rounds: int) -> Solver:
+    """Return the search of `phaselearn solve`, whose refinement may be told the composition."""
+    search = starts_named(starts, seed=0)
+    assert isinstance(search, MultiStart)
+    assert search.refinement is not None
+    return replace(search, refinement=replace(search.refinement, composition_rounds=composition_rounds))
 
 
 def data_of(folder: Path, name: str, known: Mapping[str, Any], given: str, d_min: float) -> ReflectionData:
@@ -117,6 +128,7 @@ def main() -> None:
     parser.add_argument("--given", default=["formula"], nargs="+", choices=["formula", "elements", "nothing"])
     parser.add_argument("--starts", default=["flipping"], nargs="+")
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--composition_rounds", type=int, default=0, help="rounds of refinement that are told")
     parser.add_argument("--csv", default=None)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -124,7 +136,7 @@ def main() -> None:
     figures = Figures()
     table: list[dict[str, Any]] = []
     for d_min, given, starts in itertools.product(options.d_min, options.given, options.starts):
-        solver: Solver = CctbxStarts() if starts == "cctbx" else starts_named(starts, seed=0)
+        solver = CctbxStarts() if starts == "cctbx" else search_of(starts, options.composition_rounds)
         part: list[dict[str, Any]] = []
         for path in sorted(options.folder.glob("*.json")):
             known = json.loads(path.read_text())

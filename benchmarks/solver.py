@@ -43,6 +43,7 @@ VARIANTS = {
     "one start": {"plan": {"counts": [1]}},
     "one round of starts": {"plan": {"counts": [1, 2, 6]}},
     "all starts for every crystal": {"plan": {"counts": [6, 12, 18]}},
+    "told the composition": {"refinement": {"composition_rounds": 6}},
     "single runs of 100 cycles": {"starts": {"begin": {"iterations": 100}}},
 }
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from phaselearn.benchmark.runner import Contender
 
 SOLVER = "solver"  # the model whose starts `starts` names
+_UNCHANGED = {"counts": None, "seconds": None, "composition_rounds": 0}  # settings of the searches from these starts
 
 
 def main() -> None:
@@ -113,13 +114,20 @@ def _contenders(config: DictConfig) -> list[Contender]:
     """Return the methods; the solver appears once for each of the starts, if there are any.
 
     Raises:
-        UserError: starts are given without the solver, or a method or start is unknown.
+        UserError: starts are given without the solver or settings of a search without starts, or a method or start is
+            unknown.
     """
     names = [str(name) for name in config.models]
     if config.search.starts and SOLVER not in names:
         raise UserError(
             f"starts=[{','.join(map(str, config.search.starts))}] are starts of the solver, which is not among the "
             f"models: add it, models=[{','.join([*names, SOLVER])}]"
+        )
+    idle = [key for key, value in _UNCHANGED.items() if config.search[key] != value and not config.search.starts]
+    if idle:
+        raise UserError(
+            f"search.{idle[0]}={config.search[idle[0]]} changes the search of starts that are compared, and none are "
+            f"named: name some, e.g. models=[{SOLVER}] starts=[flipping_unrolled]"
         )
     contenders: list[Contender] = []
     for name in names:

@@ -39,16 +39,20 @@ def own_folder(folder: Path, config: DictConfig | None, going_on: str) -> Iterat
     if config is not None:
         _check_same(folder, config, going_on)
     advice = "wait for it, or name another folder, e.g. run=outputs/NAME"
-    is_new = not folder.is_dir() or not any(folder.iterdir())
-    try:
-        with held_alone(LockFile(folder / _LOCK, f"works in {folder}"), advice):
-            if config is not None:
-                _check_same(folder, config, going_on)
+    with held_alone(LockFile(folder / _LOCK, f"works in {folder}"), advice):
+        if config is not None:
+            _check_same(folder, config, going_on)
+        is_new = _names(folder) == {_LOCK}
+        try:
             yield
-    except Exception:
-        if is_new and folder.is_dir() and [file.name for file in folder.iterdir()] == [CONFIG_FILE]:
-            (folder / CONFIG_FILE).unlink()
-        raise
+        except Exception:
+            if is_new and _names(folder) == {_LOCK, CONFIG_FILE}:
+                (folder / CONFIG_FILE).unlink()
+            raise
+
+
+def _names(folder: Path) -> set[str]:
+    return {file.name for file in folder.iterdir()}
 
 
 def _check_same(folder: Path, config: DictConfig, going_on: str) -> None:

@@ -190,6 +190,11 @@ CONFIGURATION = [
         "benchmark source.count=30 models=[solver] starts=[random] search.composition_rounds=-1",
         ["composition_rounds=-1", "composition_rounds=6"],
     ),
+    (
+        "benchmark models=[solver] search.composition_rounds=6",
+        ["search.composition_rounds=6", "starts=[flipping_unrolled]"],
+    ),
+    ("benchmark models=[solver] search.seconds=1", ["search.seconds=1", "starts=[flipping_unrolled]"]),
     ("benchmark regimes=[nothing]", ["regimes=[nothing]", "d1.5"]),
 ]
 DATA = [
