@@ -23,8 +23,8 @@ from phaselearn.losses.shifts import cross_correlation
 from phaselearn.metrics.phasing import observed_of, predicted_factors
 from phaselearn.models.base import DensityModel
 from phaselearn.models.unrolled_network import UnrolledNetwork
-from phaselearn.phasing.flipped_starts import FlippedStarts
 from phaselearn.phasing.random_phases import random_phases
+from phaselearn.phasing.starts import Starts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class UnrolledTraining:
         box_index: largest |h|, |k| and |l| of training batches that are cut to a small FFT box instead.
         box_share: share of the training batches that are cut to a small FFT box.
         flipping: makes the trial phases of some crystals; None for random phases alone.
-        flipped_share: share of the crystals that begin with a single run of flipping.
+        flipped_share: share of the crystals that begin with those.
         judge_weight: weight, beside the loss, of the cross entropy of the expected map correlation.
 
     Raises:
@@ -47,7 +47,7 @@ class UnrolledTraining:
     coarsest: float
     box_index: int
     box_share: float
-    flipping: FlippedStarts | None
+    flipping: Starts | None
     flipped_share: float
     judge_weight: float
 
@@ -129,7 +129,8 @@ class Unrolled(DensityModel):
         self, observed: Observed, grid: ReflectionGrid, crystals: list[int], draws: np.ndarray
     ) -> Tensor:
         """Return half boxes with the trial phases of the trajectories, new ones in every epoch."""
-        phases = random_phases(grid, self.seed, crystals, [self.current_epoch] * len(crystals))
+        epoch = self.current_epoch
+        phases = random_phases(grid, self.seed, crystals, [epoch] * len(crystals))
         flipping = self.training_plan.flipping
         if flipping is None:
             return phases
@@ -139,7 +140,7 @@ class Unrolled(DensityModel):
             return phases
         flipped = torch.zeros_like(observed.amplitude, dtype=phases.dtype)
         names = [crystals[row] for row in rows.tolist()]
-        flipped[rows] = flipping.once(observed[rows], names, self.seed, self.current_epoch)
+        flipped[rows] = flipping(observed[rows], names, self.seed, range(epoch, epoch + 1)).factors
         return torch.where(begins_flipped[:, None, None, None], grid.on_grid(flipped), phases)
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Starts by charge flipping: a whole search, phase zero, and single runs."""
+"""Starts by charge flipping: a short run each, or whole searches where the data are fine."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from phaselearn.phasing.solution import Solution
 class FlippedStarts:
     """Trial phases by charge flipping.
 
-    The first start is a whole search, with restarts until two agree. The second has all phases zero, which nearly
-    solves an easy crystal. All further starts are single runs of flipping, which differ where the search was in doubt.
-    Fine data have enough reflections for flipping to solve the crystal: there, all starts are searches.
+    Each start is a short run. Atoms refined from it solve as many crystals as they do from a search that goes on until
+    two runs agree, in half the time. Fine data have enough reflections for flipping to solve the crystal by itself:
+    there, all starts are such searches.
 
     Attributes:
-        method: charge flipping; single runs use its thresholds in turn.
-        plan: the search of the first start.
-        iterations: cycles of a single run.
+        method: charge flipping; the starts begin with its thresholds in turn.
+        iterations: cycles of a short run.
+        plan: the searches of fine data.
         fine: a resolution in Å: data are fine if most of their reflections are finer; None if no data are.
-        thorough: charge flipping of the further searches of fine data, taken in turn.
+        thorough: charge flipping of the searches after the first, taken in turn.
     """
 
     method: ChargeFlipping
-    plan: SearchPlan
     iterations: int
+    plan: SearchPlan
     fine: float | None = None
     thorough: Sequence[ChargeFlipping] = ()
 
@@ -42,22 +42,19 @@ class FlippedStarts:
         return Solution(torch.stack(each, 1).flatten(0, 1))
 
     def _one(self, observed: Observed, crystals: Sequence[int], seed: int, number: int) -> Tensor:
-        if number == 0:
-            return search(observed, self.method, self.plan, seed, crystals).factors
-        begun = observed.map_amplitude().to(torch.complex64)
+        factors = torch.zeros_like(observed.amplitude, dtype=torch.complex64)
         fine = observed.mask.new_zeros(len(observed)) if self.fine is None else observed.is_mostly_finer(self.fine)
-        for chosen, phases in ((fine, self._searched_again), (~fine & (number > 1), self.once)):
+        for chosen, phases in ((fine, self._searched), (~fine, self._run)):
             rows = chosen.nonzero()[:, 0]
             if len(rows):
-                begun[rows] = phases(observed[rows], [crystals[row] for row in rows.tolist()], seed, number)
-        return begun
+                factors[rows] = phases(observed[rows], [crystals[row] for row in rows.tolist()], seed, number)
+        return factors
 
-    def _searched_again(self, observed: Observed, crystals: Sequence[int], seed: int, number: int) -> Tensor:
-        method = self.thorough[(number - 1) % len(self.thorough)]
+    def _searched(self, observed: Observed, crystals: Sequence[int], seed: int, number: int) -> Tensor:
+        method = self.thorough[(number - 1) % len(self.thorough)] if number else self.method
         return search(observed, method, self.plan, seed + number, crystals).factors
 
-    def once(self, observed: Observed, crystals: Sequence[int], seed: int, number: int) -> Tensor:
-        """Return the phases of a single run of flipping; `number` makes runs differ."""
+    def _run(self, observed: Observed, crystals: Sequence[int], seed: int, number: int) -> Tensor:
         thresholds = self.method.thresholds
         turn = number % len(thresholds)
         method = replace(self.method, iterations=self.iterations, thresholds=(*thresholds[turn:], *thresholds[:turn]))

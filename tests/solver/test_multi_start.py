@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -19,7 +18,7 @@ from phaselearn.phasing.solution import Solution
 from phaselearn.phasing.starts import RandomStarts, Starts
 from tests.phasing import atoms
 from tests.solver.crystals import factors_of, observed_to, triclinic
-from tests.solver.model import flipped_starts, searches, small_network, solver, unchanging
+from tests.solver.model import crystals, flipped_starts, given, searches, small_network, solver, unchanging
 
 
 def test_more_starts_hold_the_fewer_and_the_score_rises() -> None:
@@ -56,14 +55,6 @@ def test_starts_are_as_many_as_there_is_time_for() -> None:
     assert not torch.allclose(one.factors, all_of_them.factors, atol=0.1)
 
 
-def crystals() -> tuple[Tensor, Tensor, Tensor]:
-    """Return crystals with edges a ≤ b ≤ c: the solver asks for trial phases on axes in this order."""
-    lattice, numbers, positions = atoms.crystals()
-    order = lattice.norm(dim=-1).argsort(1)
-    lattice = lattice.gather(1, order[:, :, None].expand_as(lattice))
-    return lattice, numbers, positions.gather(2, order[:, None].expand_as(positions))
-
-
 def test_the_best_starts_are_refined_as_atoms_where_that_is_believed() -> None:
     lattice, numbers, positions = crystals()
     observed = atoms.observed_to(1.6, lattice, numbers, positions)
@@ -78,16 +69,6 @@ def test_the_best_starts_are_refined_as_atoms_where_that_is_believed() -> None:
     assert (atoms.correlation(refined, observed, numbers, positions) > 0.99).all()
     kept = solved(refined=2, refinement=replace(atoms.REFINEMENT, largest_r=1e-9))
     torch.testing.assert_close(kept, not_refined)
-
-
-def given(phases: Callable[[int, list[int]], Tensor]) -> Starts:
-    """Return starts whose trial phases follow from their number and the crystals' numbers."""
-
-    def starts(observed: Observed, crystals: Sequence[int], seed: int, numbers: range) -> Solution:
-        each = [resized(phases(number, list(crystals)), observed.shape) for number in numbers]
-        return Solution(torch.stack(each, 1).flatten(0, 1))
-
-    return starts
 
 
 def test_only_crystals_that_neither_atoms_nor_another_start_settle_get_further_starts() -> None:
@@ -144,7 +125,7 @@ def test_crystals_with_more_fine_reflections_than_coarse_ones_get_fewer_starts()
         assert [stage.starts for stage in stages] == expected
 
 
-def test_all_starts_of_fine_data_are_searches_and_phase_zero_is_none_of_them() -> None:
+def test_starts_of_flipping_are_short_runs_and_searches_where_the_data_are_fine() -> None:
     lattice, numbers, positions = triclinic(3)
     observed = observed_to(1.0, lattice, factors_of(lattice, numbers, positions))
     observed = observed.with_rows(torch.tensor([0]), observed[:1].cut(1.6))
@@ -152,10 +133,18 @@ def test_all_starts_of_fine_data_are_searches_and_phase_zero_is_none_of_them() -
     assert observed.is_mostly_finer(1.5).tolist() == [False, True, True]
     other = replace(starts.method, weak_share=0.4)
     begun = replace(starts, fine=1.5, thorough=[other])(observed, [0, 1, 2], 0, range(2)).factors.unflatten(0, (3, 2))
-    assert begun[0, 1].abs().equal(observed.map_amplitude()[0])
-    assert not begun[0, 1].imag.any()
-    again = search(observed, other, starts.plan, 1, [0, 1, 2]).factors
-    torch.testing.assert_close(begun[1:, 1], again[1:], rtol=1e-3, atol=1e-2)
+    first = starts.method.thresholds[0]
+    run = replace(starts.method, iterations=starts.iterations, thresholds=(first,))
+    once = replace(starts.plan, restarts=1, rounds=1)
+    expected = (
+        search(observed[:1], run, once, 0, [0]).factors,
+        search(observed[:1], replace(run, thresholds=starts.method.thresholds[1:]), once, 1, [0]).factors,
+    )
+    for number, (short, method) in enumerate(zip(expected, (starts.method, other), strict=True)):
+        torch.testing.assert_close(begun[:1, number], short, rtol=1e-3, atol=1e-2)
+        again = search(observed, method, starts.plan, number, [0, 1, 2]).factors
+        torch.testing.assert_close(begun[1:, number], again[1:], rtol=1e-3, atol=1e-2)
+    assert not torch.allclose(begun[:1, 0], begun[:1, 1], atol=0.1)
 
 
 def test_atoms_that_fit_fine_data_settle_them_where_the_noise_is_not_known() -> None:
