@@ -21,8 +21,8 @@ PAGE = Path(__file__).parent / "RESULTS.md"
 HEADER = """\
 # Results
 
-Two cores without GPU, other programs at work unless it says otherwise: an AMD EPYC; from 28 November 2026, an Intel
-Xeon. [Brackets] hold 95 % bootstrap intervals. FILE holds the developers' 31,377 structures, which may not be passed
+Two cores without GPU, other programs at work unless it says otherwise: an AMD EPYC, and on 28 and 29 November 2026 an
+Intel Xeon. [Brackets] hold 95 % bootstrap intervals. FILE holds the developers' 31,377 structures, which may not be passed
 on; other sources serve. [LOG.md](LOG.md) has all measurements; `python benchmarks/results_page.py` writes this page.
 """
 
