@@ -22,8 +22,8 @@ HEADER = """\
 # Results
 
 Two cores without GPU, other programs at work unless it says otherwise: an AMD EPYC, and on 28 and 29 November 2026 an
-Intel Xeon. [Brackets] hold 95 % bootstrap intervals. FILE holds 31,377 structures that may not be
-passed on; other sources serve. [LOG.md](LOG.md) has all measurements; `python benchmarks/results_page.py` writes this page.
+Intel Xeon. [Brackets] hold 95 % bootstrap intervals. FILE holds 31,377 structures that may not be passed
+on; other sources serve. [LOG.md](LOG.md) has all measurements; `python benchmarks/results_page.py` writes this page.
 """
 
 Row = dict[str, str]
