@@ -57,8 +57,11 @@ def test_what_is_measured_of_a_crystal_depends_neither_on_its_companions_nor_on_
     for row, crystal in enumerate(chosen):
         [(_, alone)] = batches([crystal], here, InputPreparation(), frozenset(), 8, 0)
         shape = shape_of(alone["intensity"])
-        for name, values in (("intensity", alone["intensity"]), ("observed", alone["observed"])):
-            assert torch.equal(resized(together[name][row : row + 1], shape), values), name
+        intensity, observed = (resized(together[name][row : row + 1], shape) for name in ("intensity", "observed"))
+        assert torch.equal(observed, alone["observed"])
+        # Some processors round the sums over atoms in another way where the matrices have another shape.
+        rounding = 1e-6 * alone["intensity"].max().item()
+        torch.testing.assert_close(intensity, alone["intensity"], rtol=1e-6, atol=rounding)
         assert int(together["observed"][row].sum()) == int(alone["observed"].sum())
         assert int(alone["observed"].sum()) > 40
 
