@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 from figures import Figures, state_machine
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from solver import contender_of, named_regimes, tested_crystals
 from torch import multiprocessing
 
@@ -29,10 +29,26 @@ GOAL = 0.2  # s a crystal on two cores
 BATCH = 128
 
 
-def phase(
-    model: DictConfig, regime: Regime, crystals: Sequence[Crystal], begin: multiprocessing.Barrier, ran: object
+def phase_together(
+    model: DictConfig,
+    regime: Regime,
+    crystals: Sequence[Crystal],
+    begin: multiprocessing.Barrier,
+    ran: multiprocessing.Queue,
 ) -> None:
-    """Phase crystals when all processes are ready, and put begin and end into a queue."""
+    """Phase crystals when all processes are ready, and put begin and end into a queue, or None after an error."""
+    try:
+        ran.put(phase(model, regime, crystals, begin))
+    except BaseException:
+        begin.abort()
+        ran.put(None)
+        raise
+
+
+def phase(
+    model: DictConfig, regime: Regime, crystals: Sequence[Crystal], begin: multiprocessing.Barrier
+) -> tuple[float, float]:
+    """Return when the crystals began to be phased, which is when all processes were ready, and when they were done."""
     torch.set_num_threads(1)
     contender = contender_of(model)
 
@@ -45,7 +61,7 @@ def phase(
     began = time.perf_counter()
     for batch in parts:
         contender.run(batch, regime)
-    ran.put((began, time.perf_counter()))
+    return began, time.perf_counter()
 
 
 def seconds(model: DictConfig, regime: Regime, crystals: Sequence[Crystal], processes: int) -> float:
@@ -53,12 +69,15 @@ def seconds(model: DictConfig, regime: Regime, crystals: Sequence[Crystal], proc
     context = multiprocessing.get_context("spawn")
     begin, ran = context.Barrier(processes), context.Queue()
     shares = [crystals[number::processes] for number in range(processes)]
-    workers = [context.Process(target=phase, args=(model, regime, share, begin, ran)) for share in shares]
+    workers = [context.Process(target=phase_together, args=(model, regime, share, begin, ran)) for share in shares]
     for worker in workers:
         worker.start()
-    began, ended = zip(*(ran.get() for _ in workers), strict=True)
+    times = [ran.get() for _ in workers]
     for worker in workers:
         worker.join()
+    if None in times:
+        raise SystemExit("error: a process failed; its message is above")
+    began, ended = zip(*times, strict=True)
     return max(ended) - min(began)
 
 
@@ -75,7 +94,9 @@ def main() -> None:
     for regime in named_regimes(given.regimes):
         took = {}
         for name in METHODS:
+            # The processes know nothing of the interpolations that this one has registered.
             model = composed_option(config_directory(), "model", name)
+            model = OmegaConf.create(OmegaConf.to_container(model, resolve=True))
             took[name] = seconds(model, regime, crystals, given.processes) / len(crystals)
         figures.state(f"{regime.name}, {given.processes} processes, charge flipping, s a crystal", took[METHODS[0]])
         figures.at_most(f"{regime.name}, {given.processes} processes, solver, s a crystal", took[METHODS[1]], GOAL)
