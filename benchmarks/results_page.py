@@ -21,9 +21,8 @@ PAGE = Path(__file__).parent / "RESULTS.md"
 HEADER = """\
 # Results
 
-Two cores without GPU, other programs at work unless it says otherwise: an AMD EPYC, and on 28 and 29 November 2026 an
-Intel Xeon. [Brackets] hold 95 % bootstrap intervals. FILE holds 31,377 structures that may not be passed
-on; other sources serve. [LOG.md](LOG.md) has all measurements; `python benchmarks/results_page.py` writes this page.
+Two busy cores without GPU: AMD EPYC, on 28 and 29 November 2026 Intel Xeon. [Brackets]: 95 % intervals. FILE: 31,377
+structures that may not be passed on. [LOG.md](LOG.md) has everything; `python benchmarks/results_page.py` writes this.
 """
 
 Row = dict[str, str]
