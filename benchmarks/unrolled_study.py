@@ -33,7 +33,6 @@ VARIANTS = {
     "4 cycles": ("model.network.cycles=4",),
     "16 cycles": ("model.network.cycles=16",),
     "no hidden channels": ("model.network.hidden=0",),
-    "Patterson maps": ("model.network.patterson=true",),
     "16 channels": ("model.network.width=16",),
     "64 channels": ("model.network.width=64",),
     "axes augmented": ("data.augmentation.axes=true",),

@@ -9,8 +9,9 @@ from typing import Any
 from phaselearn.commands import session
 from phaselearn.commands.composition import composed
 from phaselearn.commands.networks import find_network, names_network, run_config
-from phaselearn.commands.options import options_of, starts_words, unknown_starts
+from phaselearn.commands.options import options_of
 from phaselearn.commands.settings import check
+from phaselearn.commands.starts_names import begin_and_network, short_name, starts_words, unknown_starts
 from phaselearn.data.datamodule import PairDataModule
 from phaselearn.data.sources.given import crystals_given
 from phaselearn.determination.determination import Determination, Trial
@@ -53,7 +54,7 @@ def solve(
     """
     data = reflections if isinstance(reflections, ReflectionData) else read_reflections(Path(reflections))
     with limited_to(threads):
-        return determine_structure(data, starts_named(starts, seed), Path(starts).name, seconds, report)
+        return determine_structure(data, starts_named(starts, seed), short_name(starts), seconds, report)
 
 
 def starts_named(name: str, seed: int) -> Solver:
@@ -65,7 +66,7 @@ def starts_named(name: str, seed: int) -> Solver:
     from hydra.utils import instantiate
 
     words = starts_words(f"starts={name}")
-    if not (names_network(name) if len(words) > 1 else name in options_of("starts")):
+    if not (names_network(begin_and_network(name)[1]) if len(words) > 1 else name in options_of("starts")):
         raise unknown_starts(name)
     search: Solver = instantiate(composed("solve", *words, f"seed={seed}").search)
     return search

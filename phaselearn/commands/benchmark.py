@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phaselearn.commands.application import run_application, typed_command
-from phaselearn.commands.options import RUN_AS_STARTS, config_directory, option_file, unknown_starts
+from phaselearn.commands.options import config_directory, option_file
 from phaselearn.commands.plain_config import plain_values
 from phaselearn.commands.run_folder import own_folder
+from phaselearn.commands.starts_names import NETWORK, begin_and_network, short_name, unknown_starts
 from phaselearn.commands.strangers import Stranger, read_run_config
 from phaselearn.errors import UserError
 from phaselearn.models.model_card import cards
@@ -139,28 +140,27 @@ def _contenders(config: DictConfig) -> list[Contender]:
 
 
 def _solver(name: str, config: DictConfig) -> Contender:
-    """Return the solver with the starts of an option of conf/starts, or with the network of a run or of the package."""
+    """Return the solver with starts of this name; those of a network depend on its weights, too."""
     from dataclasses import replace
 
     from omegaconf import OmegaConf
 
     from phaselearn.benchmark.contenders import composed_option, parameter_free
-    from phaselearn.commands.session import checkpoint_path, method_of, read_training_set
+    from phaselearn.commands.session import method_of
 
+    begin, network = begin_and_network(name)
     seen, weights = None, ""
-    if (Path(name) / CONFIG_FILE).is_file():
-        starts = composed_option(config_directory(), "starts", RUN_AS_STARTS)
-        starts.run, starts.trust = name, config.trust
-        seen = frozenset(read_training_set(Path(name))["prototypes"])
-        weights = hashlib.sha256(checkpoint_path(Path(name), "best").read_bytes()).hexdigest()
-        name = Path(name).name
-    elif option_file("starts", name) is not None:
-        starts = composed_option(config_directory(), "starts", name)
-    elif name in cards():
-        starts = composed_option(config_directory(), "starts", RUN_AS_STARTS)
-        starts.run, starts.trust, weights = name, config.trust, cards()[name].sha256
-    else:
+    if (Path(network) / CONFIG_FILE).is_file():
+        seen, weights = _trained_on(Path(network))
+    elif network in cards() and (begin is not None or option_file("starts", name) is None):
+        weights = cards()[network].sha256
+    elif begin is not None or option_file("starts", name) is None:
         raise unknown_starts(name, f"phaselearn benchmark models=[{SOLVER}]", listed=True)
+    starts = composed_option(config_directory(), "starts", NETWORK if weights else name)
+    if weights:
+        starts.run, starts.trust = network, config.trust
+    if begin is not None:
+        starts.begin, starts.completion.keep = composed_option(config_directory(), "starts", begin), True
     model = plain_values(composed_option(config_directory(), "model", SOLVER))
     changed = {"seconds": config.search.seconds}
     if config.search.counts is not None:
@@ -168,8 +168,16 @@ def _solver(name: str, config: DictConfig) -> Contender:
     refinement = model["refinement"] | {"composition_rounds": config.search.composition_rounds}
     parts = {"starts": plain_values(starts), "plan": model["plan"] | changed, "refinement": refinement}
     node = OmegaConf.create(model | parts)
-    method = parameter_free(f"{SOLVER}:{name}", node, lambda data: method_of(node, data), config.device)
+    method = parameter_free(f"{SOLVER}:{short_name(name)}", node, lambda data: method_of(node, data), config.device)
     return replace(method, seen_prototypes=seen, identity=method.identity + weights)
+
+
+def _trained_on(run: Path) -> tuple[frozenset[str], str]:
+    """Return the structure types that the network of a run has seen, and the SHA-256 of its weights."""
+    from phaselearn.commands.session import checkpoint_path, read_training_set
+
+    seen = frozenset(read_training_set(run)["prototypes"])
+    return seen, hashlib.sha256(checkpoint_path(run, "best").read_bytes()).hexdigest()
 
 
 def _contender(name: str, device: str, trusted: bool) -> Contender:

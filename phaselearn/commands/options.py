@@ -19,14 +19,10 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
-from phaselearn.errors import UserError, unknown
-from phaselearn.models.model_card import cards
-from phaselearn.quoting import setting
-from phaselearn.report.run_files import CONFIG_FILE
+from phaselearn.errors import UserError
 
 ENTRY_POINTS = "phaselearn.conf"
 OWN = "phaselearn"
-RUN_AS_STARTS = "_network"  # the option of conf/starts that takes a run folder
 EVALUATED = ("source", "data", "observation", "loss", "evaluation")  # groups whose option an evaluation may replace
 
 
@@ -107,21 +103,6 @@ def _folder(point: EntryPoint) -> Path:
         f"the installed package {point.name} says that options of its own are in {point.value}, but that is not a "
         f"folder (entry point {ENTRY_POINTS}): correct its pyproject.toml, or `pip uninstall {point.name}`"
     )
-
-
-def starts_words(word: str) -> list[str]:
-    """Return the overrides for a word of the command line: two for `starts=` with a network, any other as it is."""
-    key, _, value = word.partition("=")
-    named = "/" in value or Path(value).exists() or value in cards()
-    if key != "starts" or value in ("", *options_of("starts")) or not named:
-        return [word]
-    return [f"starts={RUN_AS_STARTS}", setting("starts.run", value)]
-
-
-def unknown_starts(given: str, command: str = "", listed: bool = False) -> UserError:
-    """Return the error for starts that are neither an option nor a network; the arguments are those of `unknown`."""
-    allowed = [*sorted({*options_of("starts"), *cards()}), f"a run folder (with its {CONFIG_FILE})"]
-    return unknown("starts", given, allowed, command=command, listed=listed)
 
 
 class OptionsOfPackages(SearchPathPlugin):

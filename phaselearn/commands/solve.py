@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from phaselearn import measured
 from phaselearn.commands.application import run_application, typed_command
-from phaselearn.commands.options import starts_words, unknown_starts
 from phaselearn.commands.plain_config import plain_values
 from phaselearn.commands.run_folder import own_folder
+from phaselearn.commands.starts_names import joined, short_name, starts_words, unknown_starts
 from phaselearn.errors import UserError, choose
 from phaselearn.quoting import command, printable, setting
 from phaselearn.report.run_files import CONFIG_FILE
@@ -48,7 +48,7 @@ def _solve(config: DictConfig) -> None:
     check(config, "solve")
     if "run" in config.starts and not names_network(config.starts.run):
         asked = file if config.example is None else setting("example", config.example)
-        raise unknown_starts(config.starts.run, command("phaselearn solve", asked))
+        raise unknown_starts(_starts_named(config), command("phaselearn solve", asked))
     if not config.seconds > 0:
         raise UserError(f"seconds={config.seconds}: above 0 is needed, e.g. seconds=60")
     given = plain_values(config)
@@ -79,7 +79,7 @@ def _solve(config: DictConfig) -> None:
     own = OmegaConf.create(values)
     with limited_to(config.threads), own_folder(folder, own, "give the same command to repeat it"):
         write_whole(folder / CONFIG_FILE, OmegaConf.to_yaml(own).encode())
-        name = Path(config.starts.run).name if "run" in config.starts else HydraConfig.get().runtime.choices["starts"]
+        name = short_name(_starts_named(config))
         found = determine_structure(data, instantiate(config.search), name, config.seconds, _announce)
         known = compared(published, found) if published is not None else None
         write_solution(folder, found, known, typed_command("solve"))
@@ -90,6 +90,17 @@ def _solve(config: DictConfig) -> None:
     print(f"page:   {printable(folder / 'solve.html')}\nfolder: {printable(folder)}")
     if not found.solved:
         raise SystemExit(1)
+
+
+def _starts_named(config: DictConfig) -> str:
+    """Return the starts as they were named on the command line."""
+    from hydra.core.hydra_config import HydraConfig
+
+    choices = HydraConfig.get().runtime.choices
+    if "run" not in config.starts:
+        return str(choices["starts"])
+    begin = choices["starts@starts.begin"]
+    return joined(None if begin == "random" else begin, config.starts.run)
 
 
 def _files(config: DictConfig) -> tuple[Path, Path | None]:

@@ -10,7 +10,8 @@ from hydra.errors import InstantiationException, MissingConfigException, Overrid
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
-from phaselearn.commands.options import config_directory, options_of, unknown_starts
+from phaselearn.commands.options import config_directory, options_of
+from phaselearn.commands.starts_names import unknown_starts
 from phaselearn.errors import UserError, closest, unknown
 from phaselearn.files import holds_reflections
 from phaselearn.quoting import command as command_line

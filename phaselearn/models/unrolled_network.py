@@ -20,7 +20,6 @@ from phaselearn.models.weights import load_network
 
 _AXES = (-3, -2, -1)
 _MAPS = 3  # the proposal, and the maps of its phases with measured |F| and with |E|
-_PATTERSON_MAPS = 2  # of |F| and of |E|
 _FIGURES = 2  # of a state: the agreement of the proposal's |F| with the measured one, and the skewness of the map
 
 
@@ -47,7 +46,6 @@ class UnrolledNetwork(nn.Module):
     Args:
         width: channels of the convolutions.
         hidden: number of channels that are handed on from cycle to cycle; may be 0.
-        patterson: whether every cycle sees the Patterson maps.
         cycles: cycles of a trajectory.
         weights: the name of weights of the package, the path of a checkpoint, or None for new weights.
 
@@ -55,7 +53,7 @@ class UnrolledNetwork(nn.Module):
         UserError: a number is too small, or the weights cannot be loaded.
     """
 
-    def __init__(self, *, width: int, hidden: int, patterson: bool, cycles: int, weights: str | None = None) -> None:
+    def __init__(self, *, width: int, hidden: int, cycles: int, weights: str | None = None) -> None:
         super().__init__()
         for name, value, least in (("width", width, 1), ("hidden", hidden, 0), ("cycles", cycles, 1)):
             if value < least:
@@ -66,8 +64,7 @@ class UnrolledNetwork(nn.Module):
         self.cycles = cycles
         self.width = width
         self.hidden = hidden
-        self.patterson = patterson
-        self.first = PeriodicConvolution(_MAPS + patterson * _PATTERSON_MAPS + hidden, width)
+        self.first = PeriodicConvolution(_MAPS + hidden, width)
         self.second = PeriodicConvolution(width, width)
         self.last = nn.Conv3d(width, 1 + hidden, 1)
         # The cell, the data and the overall state set the scale and the offset of every channel.
@@ -84,10 +81,10 @@ class UnrolledNetwork(nn.Module):
     def trajectory(self, grid: ReflectionGrid, phases: Tensor) -> list[State]:
         """Return the state after each cycle of B trajectories, from half boxes with trial phases."""
         with torch.autocast(phases.device.type, enabled=False):
-            state, fixed = self.start(grid, phases), self.fixed_maps(grid)
+            state = self.start(grid, phases)
         states = []
         for _ in range(self.cycles):
-            state = self.cycle(state, grid, fixed)
+            state = self.cycle(state, grid)
             states.append(state)
         return states
 
@@ -109,16 +106,12 @@ class UnrolledNetwork(nn.Module):
         figures = torch.stack((torch.ones(len(grid), device=density.device), _skewness(density)), 1)
         return State(factors, density, hidden, figures)
 
-    def fixed_maps(self, grid: ReflectionGrid) -> Tensor:
-        """Return the Patterson maps that every cycle sees, (B, C, n₁, n₂, n₃); C is 0 if it sees none."""
-        return patterson_maps(grid) if self.patterson else grid.amplitude.new_zeros((len(grid), 0, *grid.shape))
-
-    def cycle(self, state: State, grid: ReflectionGrid, fixed: Tensor) -> State:
-        """Run one cycle; `fixed` is `fixed_maps` of the grid."""
+    def cycle(self, state: State, grid: ReflectionGrid) -> State:
+        """Run one cycle."""
         with torch.autocast(state.factors.device.type, enabled=False):
             unit = _unit(state.factors)
             density, sharp = grid.map_of(torch.stack((grid.amplitude * unit, grid.normalised * unit))).unbind(0)
-            maps = torch.cat((torch.stack((state.proposal, density, sharp), 1), fixed), 1)
+            maps = torch.stack((state.proposal, density, sharp), 1)
         whole = torch.cat((grid.description, state.figures, state.hidden.float().mean(_AXES)), 1)
         # Everything that is fed back is bounded: otherwise it grows from cycle to cycle, and training diverges.
         scale, offset, later_scale, later_offset = self.condition(whole).tanh()[:, :, None, None, None].chunk(4, 1)
@@ -140,16 +133,6 @@ class UnrolledNetwork(nn.Module):
         mean = hidden.mean(_AXES)
         deviation = (hidden.square().mean(_AXES) - mean.square()).clamp_min(1e-6).sqrt()
         return self.judge(torch.cat((grid.description, state.figures, mean, deviation), 1))[:, 0].float()
-
-
-def patterson_maps(grid: ReflectionGrid) -> Tensor:
-    """Return (B, 2, n₁, n₂, n₃) the Patterson maps of |F| and of |E|, without their origin peaks, at unit variance."""
-    squares = torch.stack((grid.amplitude, grid.normalised), 1).square()
-    measured = grid.measured[:, None]
-    # Subtracting the mean from the coefficients removes the origin peak from the map.
-    mean = squares.sum(_AXES, keepdim=True) / measured.sum(_AXES, keepdim=True).clamp_min(1)
-    patterson = grid.map_of((squares - mean) * measured)
-    return _unit_variance(patterson)
 
 
 def _unit_variance(density: Tensor) -> Tensor:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 
 from phaselearn.benchmark.runner import ModelContender
 from phaselearn.commands.benchmark import _contenders
 from phaselearn.commands.plain_config import plain_values
 from phaselearn.commands.session import build_model
+from phaselearn.errors import UserError
 from phaselearn.models.unrolled_network import UnrolledNetwork
+from phaselearn.phasing.flipped_starts import FlippedStarts
 from phaselearn.phasing.starts import RandomStarts
 from phaselearn.solver.network_starts import NetworkStarts
 from phaselearn.solver.predicted_starts import PredictedStarts
 from phaselearn.testing.batches import DEFINITION
 from phaselearn.testing.options import composed, options
+
+SAME = ("short_flipping+unrolled", "flipping_unrolled")
 
 
 def contenders(*starts: str, **search: Any) -> list[Any]:
@@ -38,7 +45,7 @@ def run_folder(folder: Path, model: str, *overrides: str) -> Path:
     config.pop("hydra", None)
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(config))
     torch.manual_seed(1)
-    network = UnrolledNetwork(width=4, hidden=2, patterson=False, cycles=2, weights=None)
+    network = UnrolledNetwork(width=4, hidden=2, cycles=2, weights=None)
     state = {f"network.{name}": values for name, values in network.state_dict().items()}
     torch.save({"state_dict": state, "epoch": 0, "global_step": 0}, folder / "best.ckpt")
     (folder / "training_set.json").write_text(json.dumps({"formulas": ["NaCl"], "prototypes": ["AB_225_a_b"]}))
@@ -74,6 +81,38 @@ def test_the_network_of_a_run_is_a_start(tmp_path: Path) -> None:
     saved["network.keep"] += 1
     torch.save({"state_dict": saved, "epoch": 0, "global_step": 0}, folder / "best.ckpt")
     assert contenders(str(folder))[1].identity != before
+
+
+def test_the_network_of_a_run_improves_the_phases_of_an_option(tmp_path: Path) -> None:
+    changes = ("model.network.width=4", "model.network.hidden=2", "model.network.cycles=2")
+    folder = run_folder(tmp_path / "a+b", "unrolled", *changes)
+    [_, alone, behind] = contenders(str(folder), f"short_flipping+{folder}")
+    assert (alone.name, behind.name) == ("solver:a+b", "solver:short_flipping+a+b")
+    assert alone.identity != behind.identity
+    starts = behind.build(DEFINITION).search.starts
+    assert isinstance(starts.begin, FlippedStarts)
+    assert starts.completion.keep
+    assert torch.equal(starts.network.keep, alone.build(DEFINITION).search.starts.network.keep)
+
+
+def test_the_packages_network_behind_short_flipping_is_that_of_the_solver() -> None:
+    named, shipped = (method.build(DEFINITION).search.starts for method in contenders(*SAME)[1:])
+    assert (named.completion, named.begin) == (shipped.completion, shipped.begin)
+    assert named.network.cycles == shipped.network.cycles
+    for name, values in named.network.state_dict().items():
+        assert torch.equal(values, shipped.network.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("name", ["short_flipping+nothing", "short_flipping+", "nothing+unrolled", "random+flipping"])
+def test_what_is_no_network_improves_no_phases(name: str) -> None:
+    with pytest.raises(UserError, match=rf"starts=\S*{re.escape(name)}\S* is unknown"):
+        contenders(name)
+
+
+def test_a_network_that_improves_no_phases_is_given_none() -> None:
+    [_, method] = contenders("short_flipping+cnn")
+    with pytest.raises(InstantiationException, match=r"cnn improves no trial phases.* starts=cnn"):
+        method.build(DEFINITION)
 
 
 def test_a_network_that_predicts_a_density_is_a_start(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from hydra.core.override_parser.types import ChoiceSweep, Override
 
 from phaselearn.commands.benchmark import as_setting
 from phaselearn.commands.main import COMMANDS
-from phaselearn.commands.options import config_directory, starts_words
+from phaselearn.commands.options import config_directory
+from phaselearn.commands.starts_names import starts_words
 from tests.thinned import thinned
 
 ROOT = Path(__file__).parents[2]

@@ -128,13 +128,24 @@ def test_several_files_end_in_one_table_and_the_worst_exit_code(
         (("example=cod_2016452", "threads=0"), "threads=0"),
         (("example=cod_2016452", "threads=two"), "threads='two'"),
         (("example=cod_2016452", "starts=magic"), "starts=magic is unknown: allowed are atoms, classical, "),
-        (("example=cod_2016452", "starts=magic"), "unrolled, a run folder (with its config.yaml); for example"),
+        (
+            ("example=cod_2016452", "starts=magic"),
+            "unrolled, a run folder (with its config.yaml), OPTION+NETWORK; for example",
+        ),
         (
             ("example=cod_2016452", "starts=empty/folder"),
             "starts=empty/folder is unknown: allowed are atoms, classical, ",
         ),
-        (("example=cod_2016452", "starts=empty/folder"), "unrolled, a run folder (with its config.yaml); for example"),
+        (
+            ("example=cod_2016452", "starts=empty/folder"),
+            "unrolled, a run folder (with its config.yaml), OPTION+NETWORK; for example",
+        ),
         (("example=cod_2016452", "starts=empty/folder"), "`phaselearn solve example=cod_2016452 starts=atoms`"),
+        (
+            ("example=cod_2016452", "starts=short_flipping+empty/folder"),
+            "starts=short_flipping+empty/folder is unknown",
+        ),
+        (("example=cod_2016452", "starts=short_flipping+cnn"), "the network of cnn improves no trial phases"),
         (("example=cod_2016452", "probe=light"), "probe=light"),
     ],
 )

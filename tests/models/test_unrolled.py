@@ -44,10 +44,10 @@ def unrolled(network: UnrolledNetwork | None = None, loss: Loss | None = None, *
 
 
 @pytest.mark.parametrize("hidden", [0, 4])
-def test_without_patterson_maps_a_shifted_start_ends_at_the_shifted_map(hidden: int) -> None:
+def test_a_shifted_start_ends_at_the_shifted_map(hidden: int) -> None:
     lattice, numbers, positions = triclinic(2)
     observed = observed_to(1.2, lattice, factors_of(lattice, numbers, positions))
-    network = small_network(hidden=hidden, patterson=False)
+    network = small_network(hidden=hidden)
     grid = ReflectionGrid.of(observed, tuple(grid_shapes(observed).amax(0).tolist()))
     phases = random_phases(grid, 0, [0, 1], [0, 0])
     shifted = torch.fft.rfftn(grid.map_of(phases).roll((1, 2, -1), (1, 2, 3)), dim=(1, 2, 3))
@@ -127,13 +127,13 @@ def test_weights_of_a_run_are_loaded(tmp_path) -> None:
     trained = unrolled()
     path = tmp_path / "best.ckpt"
     torch.save({"state_dict": trained.state_dict(), "epoch": 3}, path)
-    loaded = UnrolledNetwork(width=8, hidden=4, patterson=True, cycles=4, weights=str(path)).state_dict()
+    loaded = UnrolledNetwork(width=8, hidden=4, cycles=4, weights=str(path)).state_dict()
     own = trained.network.state_dict()
     assert all(torch.equal(own[name], loaded[name]) for name in own)
 
 
 def test_the_weights_of_the_package_are_those_that_were_trained() -> None:
-    network = UnrolledNetwork(width=32, hidden=16, patterson=False, cycles=8, weights="unrolled")
+    network = UnrolledNetwork(width=32, hidden=16, cycles=8, weights="unrolled")
     card = cards()["unrolled"]
     assert sum(parameter.numel() for parameter in network.parameters()) == card.parameters
     assert network.last.weight.any()

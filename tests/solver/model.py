@@ -33,7 +33,7 @@ CHOICE = Choice(refined=1, trust=0.5)
 
 def small_network(**changes: Any) -> UnrolledNetwork:
     torch.manual_seed(0)
-    options = {"width": 8, "hidden": 4, "patterson": True, "cycles": 4, "weights": None}
+    options = {"width": 8, "hidden": 4, "cycles": 4, "weights": None}
     network = UnrolledNetwork(**options | changes)
     # A fresh network's last layer is zero: it would hand every phase on as it is.
     torch.nn.init.normal_(network.last.weight, std=0.3)
