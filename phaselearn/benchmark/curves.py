@@ -79,7 +79,7 @@ def curves_of(records: Sequence[CrystalRecord], resamples: int) -> list[Curve]:
 
 
 def _curve(regime: str, subset: str, method: str, records: Sequence[CrystalRecord], resamples: int) -> Curve:
-    starts, seconds, solved = _points(records)
+    starts, seconds, solved = points(records)
     drawn = np.random.default_rng(0).multinomial(len(records), np.full(len(records), 1 / len(records)), resamples)
     drawn_seconds, drawn_solved = drawn @ seconds / len(records), drawn @ solved / len(records)
     to_share = [
@@ -101,7 +101,7 @@ def _curve(regime: str, subset: str, method: str, records: Sequence[CrystalRecor
     )
 
 
-def _points(records: Sequence[CrystalRecord]) -> tuple[tuple[int, ...], Array, Array]:
+def points(records: Sequence[CrystalRecord]) -> tuple[tuple[int, ...], Array, Array]:
     """Return the numbers of starts (p,), and seconds and solved (n, p) of each crystal; those done earlier stay."""
     starts = sorted({attempt.starts for record in records for attempt in record.attempts})
     seconds, solved = np.zeros((len(records), len(starts))), np.zeros((len(records), len(starts)))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from phaselearn.benchmark import comparison, confidence, curves, scrambling
+from phaselearn.benchmark import comparison, confidence, curves, paired, scrambling
 from phaselearn.benchmark.comparison import Comparison
 from phaselearn.benchmark.confidence import Calibration
 from phaselearn.benchmark.curves import Curve
+from phaselearn.benchmark.paired import Paired
 from phaselearn.benchmark.scrambling import FalseClaims
 from phaselearn.benchmark.table import Row
 
@@ -20,6 +21,7 @@ class Results:
     Attributes:
         rows: rows of the main table.
         curves: curves of the methods, in regimes where one has several starts.
+        pairs: methods of several starts beside the first of them.
         comparisons: comparisons with outside programs.
         calibrations: calibrations of confidences.
         claims: claims of solutions of scrambled data.
@@ -27,6 +29,7 @@ class Results:
 
     rows: Sequence[Row]
     curves: Sequence[Curve]
+    pairs: Sequence[Paired]
     comparisons: Sequence[Comparison]
     calibrations: Sequence[Calibration]
     claims: Sequence[FalseClaims]
@@ -46,6 +49,11 @@ def further_tables(results: Results) -> list[NamedTable]:
     tables = [
         NamedTable(
             "Share solved against seconds", curves.HEADINGS, [curves.table_cells(each) for each in results.curves]
+        ),
+        NamedTable(
+            "Starts beside the first, crystal by crystal",
+            paired.HEADINGS,
+            [paired.table_cells(each) for each in results.pairs],
         ),
         NamedTable(
             "Beside outside programs, on their crystals",

@@ -14,6 +14,7 @@ from phaselearn.benchmark.homometry import HomometricPair, homometric_pairs
 from phaselearn.benchmark.leakage import audit
 from phaselearn.benchmark.markdown import markdown
 from phaselearn.benchmark.page import PAGE_FILE, write_page
+from phaselearn.benchmark.paired import PAIRED_FILE, Paired, paired
 from phaselearn.benchmark.records import CrystalRecord, write_records
 from phaselearn.benchmark.regimes import Regime
 from phaselearn.benchmark.results import Results
@@ -99,6 +100,7 @@ def run_benchmark(
     calibrations, claims = _calibrate(crystals, regimes, contenders, records, seen, plan)
     comparisons = compare(records + outside, [each.name for each in peers])
     curves = with_starts(curves_of(records + outside, plan.resamples))
+    beside = paired(records, plan.resamples)
     facts = dict(facts) | {"leakage": str(audit(crystals.tested, crystals.training))}
     if plan.homometry is not None:
         pairs = homometric_pairs(crystals.tested, plan.homometry)
@@ -108,12 +110,13 @@ def run_benchmark(
     write_table(folder, rows)
     write_curves(folder, curves)
     for name, kind, values in (
+        (PAIRED_FILE, Paired, beside),
         (COMPARISON_FILE, Comparison, comparisons),
         (CALIBRATION_FILE, Calibration, calibrations),
         (CLAIMS_FILE, FalseClaims, claims),
     ):
         write_csv(folder / name, [asdict(value) for value in values], list(kind.__annotations__))
-    results = Results(rows, curves, comparisons, calibrations, claims)
+    results = Results(rows, curves, beside, comparisons, calibrations, claims)
     write_whole(folder / MARKDOWN_FILE, markdown(facts, results).encode())
     write_page(folder / PAGE_FILE, "Phasing methods compared", facts, results)
     return rows

@@ -10,6 +10,7 @@ from phaselearn.benchmark.comparison import compare
 from phaselearn.benchmark.confidence import check
 from phaselearn.benchmark.curves import curves_of
 from phaselearn.benchmark.page import write_page
+from phaselearn.benchmark.paired import paired
 from phaselearn.benchmark.results import Results
 from phaselearn.benchmark.scrambling import FalseClaims
 from phaselearn.benchmark.table import summarise_records, with_interval
@@ -51,7 +52,7 @@ def written(path: Path, method: str) -> Page:
     ours = [each for each in records if each.method == method]
     rows, beside = summarise_records(records, 20), compare(records, ["outside"])
     claims = [FalseClaims("d2.0", method, fitted=12, n=12, above=0, highest=0.3)]
-    results = Results(rows, curves_of(records, 20), beside, [check(ours, ours)], claims)
+    results = Results(rows, curves_of(records, 20), paired(records, 20), beside, [check(ours, ours)], claims)
     write_page(path, f"Title {method}", {f"fact {method}": method}, results)
     return Page(path.read_text(encoding="utf-8"))
 
