@@ -72,19 +72,20 @@ def _observation(folder: Path, option: str) -> ObservationModel:
     return instantiate(composed_option(folder, "observation", option))
 
 
-def composed_option(folder: Path, group: str, option: str) -> DictConfig:
+def composed_option(folder: Path, group: str, option: str, *changes: str) -> DictConfig:
     """Return an option of conf/GROUP as Hydra composes it, since options build on each other.
 
     Args:
         folder: folder conf/.
         group: the group, such as `observation`.
         option: the option.
+        changes: further overrides, such as `starts.trust=true`.
     """
     register_precision()
     # Within a command, Hydra knows the folder already and cannot be initialised twice.
     begun = GlobalHydra.instance().is_initialized()
     with nullcontext() if begun else initialize_config_dir(str(folder), version_base="1.3"):
-        composed: DictConfig = compose(overrides=[f"+{group}={option}"])[group]
+        composed: DictConfig = compose(overrides=[f"+{group}={option}", *changes])[group]
     return composed
 
 

@@ -11,7 +11,7 @@ from phaselearn.commands.application import run_application, typed_command
 from phaselearn.commands.options import config_directory, option_file
 from phaselearn.commands.plain_config import plain_values
 from phaselearn.commands.run_folder import own_folder
-from phaselearn.commands.starts_names import NETWORK, begin_and_network, short_name, unknown_starts
+from phaselearn.commands.starts_names import begin_and_network, short_name, starts_words, unknown_starts
 from phaselearn.commands.strangers import Stranger, read_run_config
 from phaselearn.errors import UserError
 from phaselearn.models.model_card import cards
@@ -148,19 +148,15 @@ def _solver(name: str, config: DictConfig) -> Contender:
     from phaselearn.benchmark.contenders import composed_option, parameter_free
     from phaselearn.commands.session import method_of
 
-    begin, network = begin_and_network(name)
+    option, *changes = starts_words(f"starts={name}")
+    option = option.removeprefix("starts=")
     seen, weights = None, ""
-    if (Path(network) / CONFIG_FILE).is_file():
-        seen, weights = _trained_on(Path(network))
-    elif network in cards() and (begin is not None or option_file("starts", name) is None):
-        weights = cards()[network].sha256
-    elif begin is not None or option_file("starts", name) is None:
-        raise unknown_starts(name, f"phaselearn benchmark models=[{SOLVER}]", listed=True)
-    starts = composed_option(config_directory(), "starts", NETWORK if weights else name)
-    if weights:
-        starts.run, starts.trust = network, config.trust
-    if begin is not None:
-        starts.begin, starts.completion.keep = composed_option(config_directory(), "starts", begin), True
+    if changes:
+        seen, weights = _trained_on(name)
+        changes.append(f"starts.trust={config.trust}")
+    elif option_file("starts", option) is None:
+        raise _unknown(name)
+    starts = composed_option(config_directory(), "starts", option, *changes)
     model = plain_values(composed_option(config_directory(), "model", SOLVER))
     changed = {"seconds": config.search.seconds}
     if config.search.counts is not None:
@@ -172,12 +168,21 @@ def _solver(name: str, config: DictConfig) -> Contender:
     return replace(method, seen_prototypes=seen, identity=method.identity + weights)
 
 
-def _trained_on(run: Path) -> tuple[frozenset[str], str]:
-    """Return the structure types that the network of a run has seen, and the SHA-256 of its weights."""
+def _trained_on(name: str) -> tuple[frozenset[str] | None, str]:
+    """Return the structure types that the network of starts has seen, None for the package's, and its SHA-256."""
     from phaselearn.commands.session import checkpoint_path, read_training_set
 
-    seen = frozenset(read_training_set(run)["prototypes"])
-    return seen, hashlib.sha256(checkpoint_path(run, "best").read_bytes()).hexdigest()
+    _, network = begin_and_network(name)
+    if (Path(network) / CONFIG_FILE).is_file():
+        weights = checkpoint_path(Path(network), "best").read_bytes()
+        return frozenset(read_training_set(Path(network))["prototypes"]), hashlib.sha256(weights).hexdigest()
+    if network in cards():
+        return None, cards()[network].sha256
+    raise _unknown(name)
+
+
+def _unknown(starts: str) -> UserError:
+    return unknown_starts(starts, f"phaselearn benchmark models=[{SOLVER}]", listed=True)
 
 
 def _contender(name: str, device: str, trusted: bool) -> Contender:

@@ -10,7 +10,7 @@ from phaselearn.models.model_card import cards
 from phaselearn.quoting import setting
 from phaselearn.report.run_files import CONFIG_FILE
 
-NETWORK = "_network"  # the option of conf/starts that takes the network of a run
+_NETWORK = "_network"  # the option of conf/starts that takes the network of a run
 _JOIN = "+"
 
 
@@ -40,7 +40,7 @@ def starts_words(word: str) -> list[str]:
     named = begin is not None or "/" in network or Path(network).exists() or network in cards()
     if key != "starts" or value in ("", *options_of("starts")) or not named:
         return [word]
-    words = [f"starts={NETWORK}", setting("starts.run", network)]
+    words = [f"starts={_NETWORK}", setting("starts.run", network)]
     # What a method has found of the reflections that are too fine for the network is kept; random phases are not.
     return words if begin is None else [*words, f"starts@starts.begin={begin}", "starts.completion.keep=true"]
 
