@@ -17,9 +17,9 @@ class Diverged(UserError):
 
 
 class FiniteLoss(pl.Callback):
-    """Ends training once the loss is not finite; checkpoints then hold the last validated epoch.
+    """Ends training once the loss is not finite; checkpoints then hold the last whole epoch.
 
-    The loss is checked every few steps, and before every validation, since checkpoints are written after validation.
+    The loss is checked every few steps, and before checkpoints are written: at validations and ends of epochs.
 
     Args:
         every: number of steps between two checks; each check waits for the device.
@@ -60,7 +60,7 @@ class FiniteLoss(pl.Callback):
         unfused = ["optim.optimizer.fused=false"] if options.get("fused") else []
         go_on = command("phaselearn train", setting("resume", folder), "trainer.gradient_clip_val=1.0", *unfused)
         kept = (
-            f"{folder / 'last.ckpt'} holds the last validated epoch, continue from it with `{go_on}`, or "
+            f"{folder / 'last.ckpt'} holds the last whole epoch, continue from it with `{go_on}`, or "
             if (folder / "last.ckpt").exists()
             else ""
         )

@@ -1,4 +1,4 @@
-"""last.ckpt, written at the end of every validated epoch and when a signal stops training within an epoch."""
+"""last.ckpt, written at the end of every epoch and when a signal stops training within one."""
 
 from __future__ import annotations
 
@@ -84,6 +84,12 @@ class LastCheckpoint(ModelCheckpoint):
             self._stop(trainer)
         # This saves before the validation that Lightning adds, after which the epoch would count as complete.
         if trainer.should_stop and _may_stop(trainer):
+            self._save_checkpoint(trainer, self.format_checkpoint_name({}))
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save an epoch that no validation followed; Lightning would leave it out."""
+        super().on_train_epoch_end(trainer, pl_module)
+        if self._last_global_step_saved != trainer.global_step:
             self._save_checkpoint(trainer, self.format_checkpoint_name({}))
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

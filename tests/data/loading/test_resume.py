@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import pytest
 import pytorch_lightning as pl
@@ -36,15 +37,17 @@ class Rows(pl.Callback):
             last._note(2, None)
 
 
-def train(folder, store, stop_after=None, resume=False, **changes):
+def train(folder, store, stop_after=None, resume=False, epochs=3, validate_every=1, **changes):
     options = {"observation": Observation(noise=0.2), "augmentation": Augmentation(axes=True)}
     data = datamodule(store, **(options | {"input_scaling": "deviation", "target_scaling": "deviation"} | changes))
     torch.manual_seed(0)
-    model = Perceptron([8], False, loss=MeanSquaredError(), definition=OCTANT, optimizer=torch.optim.Adam)
+    options = {"optimizer": torch.optim.Adam, "scheduler": partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.5)}
+    model = Perceptron([8], False, loss=MeanSquaredError(), definition=OCTANT, **options)
     rows = Rows(stop_after)
     trainer = pl.Trainer(
         accelerator="cpu",
-        max_epochs=3,
+        max_epochs=epochs,
+        check_val_every_n_epoch=validate_every,
         callbacks=[rows, LastCheckpoint(dirpath=str(folder))],
         logger=False,
         enable_progress_bar=False,
@@ -102,5 +105,13 @@ def test_ctrl_c_at_the_last_batch_of_an_epoch_stops_after_its_validation(tiny_st
     _, before, _ = train(tmp_path / "stopped", tiny_store, stop_after=batches)
     assert len(before) == batches
     resumed, after, _ = train(tmp_path / "stopped", tiny_store, resume=True)
+    assert before + after == seen
+    assert all(torch.equal(resumed[name], weights[name]) for name in weights)
+
+
+def test_the_last_epochs_are_kept_although_no_validation_follows_them(tiny_store, tmp_path):
+    weights, seen, _ = train(tmp_path / "whole", tiny_store, epochs=4, validate_every=2)
+    _, before, _ = train(tmp_path / "short", tiny_store, epochs=3, validate_every=2)
+    resumed, after, _ = train(tmp_path / "short", tiny_store, resume=True, epochs=4, validate_every=2)
     assert before + after == seen
     assert all(torch.equal(resumed[name], weights[name]) for name in weights)
