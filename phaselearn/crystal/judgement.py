@@ -20,7 +20,7 @@ from phaselearn.crystal.alignment import Alignment, align
 from phaselearn.crystal.choices import SCATTERING
 from phaselearn.crystal.density import map_from_structure_factors
 from phaselearn.crystal.layout import friedel_mate, in_parts, inside_nyquist, miller_box, shape_of
-from phaselearn.crystal.minimum_image import minimum_image_distance
+from phaselearn.crystal.minimum_image import nearer_than
 from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.peaks import find_peaks, fourier_upsample
 from phaselearn.crystal.rows import Rows
@@ -217,6 +217,6 @@ def atoms_found(aligned: Tensor, lattice: Tensor, numbers: Tensor, positions: Te
     atoms = present.sum(1)
     rank = torch.arange(numbers.shape[1], device=numbers.device)
     usable = (rank < atoms[:, None]) & torch.isfinite(peaks.heights)
-    distance = minimum_image_distance(positions.to(density.dtype), peaks.positions, lattice)
-    near = ((distance <= ATOM_TOLERANCE) & usable[:, None, :]).any(-1) & present
+    close = nearer_than(positions.to(density.dtype), peaks.positions, lattice, ATOM_TOLERANCE)
+    near = (close & usable[:, None, :]).any(-1) & present
     return near.sum(1) / atoms.clamp_min(1)

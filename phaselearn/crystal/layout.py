@@ -8,6 +8,8 @@ sphere`). The report's boxes have N³ points. All others have n₁ × n₂ × n�
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -130,17 +132,17 @@ def resized(values: Tensor, shape: Shape) -> Tensor:
     """Return FFT boxes (B, n₁, n₂, n₃) on boxes of another shape; reflections that either box lacks are left out."""
     if shape_of(values) == tuple(shape):
         return values
-    target, source = [], []
-    for axis, (present, wanted) in enumerate(zip(values.shape[1:], shape, strict=True)):
-        index = miller_indices("full", min(wanted, present)).to(values.device)
-        index = index[index.abs() * 2 < min(wanted, present)]
-        along = [1 if other != axis else -1 for other in range(3)]
-        target.append((index % wanted).view(along))
-        source.append((index % present).view(along))
     result = values.new_zeros((len(values), *shape))
-    (h, k, l), (i, j, m) = target, source  # noqa: E741
-    result[:, h, k, l] = values[:, i, j, m]
+    first, second, third = map(_common_indices, shape_of(values), shape)
+    for block in product(first, second, third):
+        result[..., *block] = values[..., *block]
     return result
+
+
+def _common_indices(present: int, wanted: int) -> tuple[slice, ...]:
+    """Return the indices from 0 up that axes of two lengths share, and those below 0, if there are any."""
+    largest = (min(present, wanted) - 1) // 2
+    return (slice(largest + 1), slice(-largest, None)) if largest else (slice(1),)
 
 
 def permuted(boxes: Tensor, order: Tensor) -> Tensor:
@@ -155,4 +157,11 @@ def permuted(boxes: Tensor, order: Tensor) -> Tensor:
 
 def half_box(values: Tensor, shape: Shape) -> Tensor:
     """Resize FFT boxes (B, m₁, m₂, m₃) and return them as half boxes (B, n₁, n₂, n₃/2 + 1) of `torch.fft.rfftn`."""
-    return resized(values, shape)[..., : shape[2] // 2 + 1]
+    kept = shape[2] // 2 + 1
+    if shape_of(values) == tuple(shape):
+        return values[..., :kept]
+    result = values.new_zeros((len(values), shape[0], shape[1], kept))
+    first, second, third = map(_common_indices, shape_of(values), shape)
+    for block in product(first, second, third[:1]):
+        result[..., *block] = values[..., *block]
+    return result

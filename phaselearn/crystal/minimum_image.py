@@ -11,7 +11,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.lattice import metric
+from phaselearn.crystal.lattice import metric, reciprocal
 
 _CELLS = list(product((-1.0, 0.0, 1.0), repeat=3))
 _HALF_OF_CELLS = [cell for cell in _CELLS if cell > (0.0, 0.0, 0.0)]  # the others are their negatives, and the origin
@@ -62,6 +62,32 @@ def minimum_image_distance(first: Tensor, second: Tensor, lattice: Tensor) -> Te
     for number, image in enumerate(images):
         gain = torch.minimum(gain, length[:, number, None, None] - 2 * (across @ image).abs())
     return ((across * difference).sum(-1) + gain).clamp_min(0).sqrt()
+
+
+def nearer_than(first: Tensor, second: Tensor, lattice: Tensor, distance: float | Tensor) -> Tensor:
+    """Return (B, K, M) bool: whether the nearest images of two sets of points are closer than a distance.
+
+    An image shorter than half the spacing of all lattice planes has fractional components below ½, since these are its
+    products with a*, b* and c*. So rounding finds it, in a tenth of the time of `minimum_image_distance`, which does
+    the rest: lattices whose planes are closer than twice the distance.
+
+    Args:
+        first: (B, K, 3) fractional positions.
+        second: (B, M, 3) fractional positions.
+        lattice: (B, 3, 3) in Å.
+        distance: least distance in Å of pairs that are not near; (B, 1, 1) if each crystal has its own.
+    """
+    limit = first.new_ones((len(first), 1, 1)) * distance
+    components = (first[:, :, None, axis] - second[:, None, :, axis] for axis in range(3))
+    x, y, z = (each - each.round() for each in components)
+    (xx, xy, xz), (_, yy, yz), (_, _, zz) = metric(lattice).to(first)[..., None, None].permute(1, 2, 0, 3, 4)
+    square = (xx * x + 2 * xy * y + 2 * xz * z) * x + (yy * y + 2 * yz * z) * y + zz * z.square()
+    near = square < limit.square()
+    spacing = 1 / reciprocal(lattice).norm(dim=2).amax(1)
+    rows = (spacing <= 2 * limit[:, 0, 0]).nonzero()[:, 0]
+    if len(rows):
+        near[rows] = minimum_image_distance(first[rows], second[rows], lattice[rows]) < limit[rows]
+    return near
 
 
 def _wrapped(difference: Tensor) -> Tensor:

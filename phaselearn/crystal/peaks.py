@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from phaselearn.crystal.layout import BOX, half_box, multiplied, shape_of, unravelled
-from phaselearn.crystal.minimum_image import minimum_image_distance
+from phaselearn.crystal.minimum_image import nearer_than
 
 
 @dataclass(frozen=True)
@@ -108,13 +108,16 @@ def _quadratic_maximum(density: Tensor, voxel: Tensor) -> tuple[Tensor, Tensor]:
 
 def _is_shadowed(positions: Tensor, heights: Tensor, lattice: Tensor, separation: float | Tensor) -> Tensor:
     """Return (B, K) bool: whether a higher peak that stays is closer than `separation`."""
-    distance = minimum_image_distance(positions, positions, lattice)
-    close = (distance < separation) & torch.isfinite(heights)[:, :, None]
+    rank = torch.arange(heights.shape[1], device=heights.device)
+    close = nearer_than(positions, positions, lattice, separation) & (rank < rank[:, None])
+    close &= torch.isfinite(heights)[:, None]
     shadowed = torch.zeros_like(heights, dtype=torch.bool)
-    for rank in range(heights.shape[1] - 1):
-        stays = ~shadowed[:, rank, None]
-        shadowed[:, rank + 1 :] |= stays & close[:, rank, rank + 1 :]
-    return shadowed
+    # Each pass settles the peaks whose higher neighbours are settled: a few passes, as many as the longest such chain.
+    while True:
+        settled = shadowed
+        shadowed = (close & ~settled[:, None]).any(2)
+        if torch.equal(shadowed, settled):
+            return shadowed
 
 
 def fourier_upsample(density: Tensor, factor: int) -> Tensor:

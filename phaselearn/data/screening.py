@@ -11,7 +11,7 @@ import spglib
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.minimum_image import minimum_image_distance
+from phaselearn.crystal.minimum_image import nearer_than
 from phaselearn.crystal.scattering import Scattering, unknown_elements
 from phaselearn.data.admission import refusal
 from phaselearn.data.pair_maps import pad_atoms
@@ -76,7 +76,7 @@ def _reach(lattice: np.ndarray, shortest: float) -> np.ndarray:
 
 
 def _reduced(crystal: Crystal, shortest_distance: float) -> Crystal:
-    """Return the crystal on its Niggli cell, in which `minimum_image_distance` finds every nearest image.
+    """Return the crystal on its Niggli cell, in which the nearest images are among those that are searched.
 
     Raises:
         Unusable: no such cell is found, or one of its edges is too short: an edge is the distance of an atom from its
@@ -134,7 +134,7 @@ def overlaps(lattice: Tensor, numbers: Tensor, positions: Tensor, shortest: floa
     result = torch.zeros(len(lattice), dtype=torch.bool)
     for start in range(0, atoms, rows):
         first = slice(start, start + rows)
-        near = minimum_image_distance(positions[:, first], positions, lattice) < shortest
+        near = nearer_than(positions[:, first], positions, lattice, shortest)
         itself = torch.eye(atoms, dtype=torch.bool)[first]
         pairs = present[:, first, None] & present[:, None, :] & ~itself
         result |= (near & pairs).flatten(1).any(1)

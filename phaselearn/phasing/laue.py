@@ -106,7 +106,10 @@ def in_turn(crystals: Tensor, operations: Tensor, shape: Shape) -> Iterator[tupl
 
 def equivalents(mask: Tensor, operations: Tensor) -> tuple[Tensor, Tensor]:
     """Return the flat places (P, n₁n₂n₃) of the equivalents of reflections, and where both are observed."""
-    place, inside = _moved(rotations().to(mask.device)[operations], shape_of(mask))
+    # Crystals share rotations, so the places are worked out once for each.
+    different, which = operations.unique(return_inverse=True)
+    place, inside = _moved(rotations().to(mask.device)[different], shape_of(mask))
+    place, inside = place[which], inside[which]
     return place, mask & inside & at(mask, place)
 
 

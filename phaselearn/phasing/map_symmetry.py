@@ -47,29 +47,33 @@ def impose_symmetry(factors: Tensor, observed: Observed, least: float, passes: i
     inversion.
 
     Args:
-        factors: FFT boxes (B, n₁, n₂, n₃); only their phases count.
-        observed: measured reflections of the same crystals.
+        factors: FFT boxes (B S, n₁, n₂, n₃) of S maps of each crystal, which follow one another; only their phases
+            count.
+        observed: measured reflections of the B crystals.
         least: least map correlation at which a rotated map counts as a copy.
         passes: number of passes over the rotations of each crystal; the second rotates the maps that the first has
             improved.
 
     Returns:
-        FFT boxes (B, n₁, n₂, n₃) of the map amplitudes with the averaged phases.
+        FFT boxes (B S, n₁, n₂, n₃) of the map amplitudes with the averaged phases.
     """
+    starts = len(factors) // len(observed)
     amplitude = observed.map_amplitude()
-    result = with_phases_of(amplitude, factors) * observed.mask
+    crystal = torch.arange(len(observed), device=amplitude.device).repeat_interleave(starts)
+    result = with_phases_of(amplitude[crystal], factors) * observed.mask[crystal]
     if not passes:
         return result
     crystals, operations = laue_rotations(observed, amplitude)
-    count = torch.bincount(crystals, minlength=len(factors))
+    count = torch.bincount(crystals, minlength=len(observed))
     first = count.cumsum(0) - count
     for turn in list(range(int(count.amax()))) * passes:
-        for rows in in_parts((count > turn).nonzero()[:, 0], amplitude[0].numel()):
-            place, common = equivalents(observed.mask[rows], operations[first[rows] + turn])
+        for rows in in_parts((count > turn)[crystal].nonzero()[:, 0], amplitude[0].numel()):
+            of_crystal = crystal[rows]
+            place, common = equivalents(observed.mask[of_crystal], operations[first[of_crystal] + turn])
             turned = at(result[rows], place) * common
             fit = align(turned, result[rows] * common)
             copies = (fit.correlation >= least)[:, None, None, None]
-            both = with_phases_of(amplitude[rows], result[rows] + fit.apply(turned))
+            both = with_phases_of(amplitude[of_crystal], result[rows] + fit.apply(turned))
             result[rows] = torch.where(copies, both, result[rows])
     return result
 

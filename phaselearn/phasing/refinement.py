@@ -19,7 +19,7 @@ from torch import Tensor
 from phaselearn.crystal.density import map_from_structure_factors
 from phaselearn.crystal.judgement import with_phases_of
 from phaselearn.crystal.lattice import volume
-from phaselearn.crystal.minimum_image import minimum_image_distance
+from phaselearn.crystal.minimum_image import nearer_than
 from phaselearn.crystal.observed import MAP_B_ISO, Observed
 from phaselearn.crystal.peaks import find_peaks, fourier_upsample
 from phaselearn.crystal.rows import Rows, padded
@@ -243,7 +243,7 @@ class Refinement:
         added = peaks.heights.nan_to_num(0.0, 0.0, 0.0).clamp_min(0) / height[:, None]
         if not known:
             added = added * (added > self.atoms.least(torch.maximum(_highest(weight), _highest(added)), deviation))
-        near = minimum_image_distance(peaks.positions, model.position, reflections.lattice) < apart
+        near = nearer_than(peaks.positions, model.position, reflections.lattice, apart)
         added = added * ~(near & (model.weight > 0)[:, None]).any(2)
         b_iso = model.mean_b().expand_as(added)
         completed = model.with_atoms(peaks.positions, added, b_iso).heaviest(most)

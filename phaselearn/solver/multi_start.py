@@ -14,7 +14,6 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.judgement import with_phases_of
 from phaselearn.crystal.layout import Shape, multiplied, permuted, resized
 from phaselearn.crystal.observed import Observed
 from phaselearn.errors import UserError
@@ -201,8 +200,7 @@ class MultiStart:
         """Run these starts of crystals; the results of a crystal's starts follow one another."""
         everything = observed[torch.arange(len(crystals), device=observed.mask.device).repeat_interleave(len(starts))]
         trial = self.starts(observed, crystals, self.seed, starts)
-        factors = with_phases_of(everything.map_amplitude(), trial.factors)
-        factors = impose_symmetry(factors, everything, self.symmetry.least, self.symmetry.passes)
+        factors = impose_symmetry(trial.factors, observed, self.symmetry.least, self.symmetry.passes)
         fine = Measurement.of(everything, multiplied(observed.shape, 2))
         unknown = torch.zeros(len(everything), device=observed.mask.device)
         expected = unknown if trial.expected_correlation is None else trial.expected_correlation

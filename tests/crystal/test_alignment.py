@@ -7,8 +7,8 @@ from phaselearn.crystal.alignment import align
 from phaselearn.crystal.density import band_limited_density, structure_factors_from_map
 from phaselearn.crystal.judgement import atoms_found, judge, true_map_factors, with_phases_of
 from phaselearn.crystal.layout import inside_nyquist, miller_indices
+from phaselearn.crystal.minimum_image import minimum_image_distance
 from phaselearn.crystal.observed import Observed
-from phaselearn.crystal.peaks import minimum_image_distance
 from phaselearn.crystal.structure_factors import structure_factors
 from tests.conftest import random_crystals
 

@@ -2,9 +2,10 @@
 
 from itertools import product
 
+import pytest
 import torch
 
-from phaselearn.crystal.minimum_image import minimum_image, minimum_image_distance
+from phaselearn.crystal.minimum_image import minimum_image, minimum_image_distance, nearer_than
 
 # Reduced cells: cubic, one near the limit of a reduced cell's angles, and a flat one.
 LATTICE = torch.tensor(
@@ -42,3 +43,15 @@ def test_distances_between_points_are_those_of_the_shortest_images():
     first, second = points(2), points(3)
     expected = shortest(first[:, :, None] - second[:, None])
     torch.testing.assert_close(minimum_image_distance(first, second, LATTICE), expected)
+
+
+@pytest.mark.parametrize("distance", [0.7, 1.3, 2.5])
+def test_pairs_are_near_whose_shortest_image_is_shorter_than_the_distance(distance):
+    """Of 2.5 Å only the cube's planes are far enough apart for the nearest image to be the rounded one."""
+    lattice = LATTICE.repeat(20, 1, 1)
+    first, second = (torch.rand(60, 30, 3, dtype=torch.float64) * 3 for _ in range(2))
+    near = nearer_than(first, second, lattice, distance)
+    expected = minimum_image_distance(first, second, lattice) < distance
+    assert torch.equal(near, expected)
+    assert near[:, 0].any()
+    assert not near.all()

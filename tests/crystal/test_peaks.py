@@ -50,6 +50,16 @@ def test_of_two_close_peaks_the_higher_stays():
     assert peaks.positions[0, 0].tolist() == [3 / 24] * 3
 
 
+def test_a_peak_shadows_a_lower_one_only_if_it_stays_itself():
+    """Of a falling row of peaks, 0.5 Å apart, every second one stays if 0.8 Å are asked for."""
+    lattice = 6 * torch.eye(3, dtype=torch.float64)[None]
+    density = torch.zeros(1, 24, 24, 24, dtype=torch.float64)
+    density[0, 3, 3, 3:15:2] = torch.arange(6.0, 0.0, -1.0, dtype=torch.float64)
+    peaks = find_peaks(density, lattice, 6, separation=0.8)
+    assert (24 * peaks.positions[0, :3, 2]).round().tolist() == [3, 7, 11]
+    assert torch.isfinite(peaks.heights[0]).sum() == 3
+
+
 def test_upsampling_interpolates_a_band_limited_map_exactly_on_any_box():
     generator = torch.Generator().manual_seed(0)
     coefficients = torch.randn(2, 3, 3, 3, generator=generator, dtype=torch.float64)
