@@ -21,7 +21,7 @@ PAGE = Path(__file__).parent / "RESULTS.md"
 HEADER = """\
 # Results
 
-Two busy cores without GPU: AMD EPYC, on 28 and 29 November 2026 Intel Xeon. [Brackets]: 95 % intervals. FILE: 31,377
+Two busy cores without GPU, AMD EPYC or Intel Xeon. [Brackets]: 95 % intervals. FILE: 31,377
 structures that may not be passed on. [LOG.md](LOG.md) has everything; `python benchmarks/results_page.py` writes this.
 """
 
