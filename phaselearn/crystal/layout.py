@@ -132,11 +132,16 @@ def resized(values: Tensor, shape: Shape) -> Tensor:
     """Return FFT boxes (B, n₁, n₂, n₃) on boxes of another shape; reflections that either box lacks are left out."""
     if shape_of(values) == tuple(shape):
         return values
-    result = values.new_zeros((len(values), *shape))
+    return _on_box(values, shape, half=False)
+
+
+def _on_box(values: Tensor, shape: Shape, *, half: bool) -> Tensor:
+    """Copy the reflections of FFT boxes that another shape has, onto boxes of that shape or their halves."""
     first, second, third = map(_common_indices, shape_of(values), shape)
-    for block in product(first, second, third):
-        result[..., *block] = values[..., *block]
-    return result
+    box = values.new_zeros((len(values), shape[0], shape[1], shape[2] // 2 + 1 if half else shape[2]))
+    for block in product(first, second, third[:1] if half else third):
+        box[..., *block] = values[..., *block]
+    return box
 
 
 def _common_indices(present: int, wanted: int) -> tuple[slice, ...]:
@@ -157,11 +162,6 @@ def permuted(boxes: Tensor, order: Tensor) -> Tensor:
 
 def half_box(values: Tensor, shape: Shape) -> Tensor:
     """Resize FFT boxes (B, m₁, m₂, m₃) and return them as half boxes (B, n₁, n₂, n₃/2 + 1) of `torch.fft.rfftn`."""
-    kept = shape[2] // 2 + 1
     if shape_of(values) == tuple(shape):
-        return values[..., :kept]
-    result = values.new_zeros((len(values), shape[0], shape[1], kept))
-    first, second, third = map(_common_indices, shape_of(values), shape)
-    for block in product(first, second, third[:1]):
-        result[..., *block] = values[..., *block]
-    return result
+        return values[..., : shape[2] // 2 + 1]
+    return _on_box(values, shape, half=True)

@@ -68,8 +68,8 @@ def nearer_than(first: Tensor, second: Tensor, lattice: Tensor, distance: float 
     """Return (B, K, M) bool: whether the nearest images of two sets of points are closer than a distance.
 
     An image shorter than half the spacing of all lattice planes has fractional components below ½, since these are its
-    products with a*, b* and c*. So rounding finds it, in an eighth of the time of `minimum_image_distance`, which does
-    the rest: lattices whose planes are closer than twice the distance.
+    products with a*, b* and c*. So rounding finds it, without the other images that `minimum_image_distance` searches.
+    Only lattices whose planes are closer than twice the distance need those.
 
     Args:
         first: (B, K, 3) fractional positions.

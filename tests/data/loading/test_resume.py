@@ -41,8 +41,9 @@ def train(folder, store, stop_after=None, resume=False, epochs=3, validate_every
     options = {"observation": Observation(noise=0.2), "augmentation": Augmentation(axes=True)}
     data = datamodule(store, **(options | {"input_scaling": "deviation", "target_scaling": "deviation"} | changes))
     torch.manual_seed(0)
-    options = {"optimizer": torch.optim.Adam, "scheduler": partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.5)}
-    model = Perceptron([8], False, loss=MeanSquaredError(), definition=OCTANT, **options)
+    scheduler = partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.5)
+    learning = {"loss": MeanSquaredError(), "optimizer": torch.optim.Adam, "scheduler": scheduler}
+    model = Perceptron([8], False, definition=OCTANT, **learning)
     rows = Rows(stop_after)
     trainer = pl.Trainer(
         accelerator="cpu",
