@@ -21,14 +21,16 @@ from phaselearn.benchmark.runner import batches
 from phaselearn.crystal.judgement import Judgement, judge, true_map_factors
 from phaselearn.crystal.layout import BOX
 from phaselearn.crystal.observed import Observed
-from phaselearn.crystal.reflection_grid import ReflectionGrid, grid_shapes
 from phaselearn.metrics.phasing import observed_of, scattering_of
 from phaselearn.models.unrolled_network import UnrolledNetwork
 from phaselearn.phasing.measurement import AmplitudeConstraint, Measurement
 from phaselearn.phasing.projections import eliminate_low_density
+from phaselearn.phasing.solution import Solution
+from phaselearn.solver.network_starts import Completion, NetworkStarts
 
 _POSITIVE = 1.0  # share of the voxels that may hold density: all that are not negative
 _FINER = 2  # voxels along an axis for each voxel of the data's grid
+_COMPLETION = Completion(finest=1.4, keep=False, density_share=0.12, cycles=6)  # that of conf/starts/unrolled.yaml
 
 
 def partly_right(true: Tensor, degrees: float, random: torch.Generator) -> Tensor:
@@ -48,14 +50,8 @@ def eliminated(factors: Tensor, observed: Observed, cycles: int) -> Tensor:
 
 def improved(network: UnrolledNetwork, factors: Tensor, observed: Observed) -> Tensor:
     """Return FFT boxes after a trajectory of the network."""
-    result = torch.zeros_like(factors)
-    shapes, group = grid_shapes(observed).unique(dim=0, return_inverse=True)
-    for number, shape in enumerate(shapes.tolist()):
-        rows = (group == number).nonzero()[:, 0]
-        grid = ReflectionGrid.of(observed[rows], tuple(shape))
-        better = network.improve(grid, grid.on_grid(factors[rows]))[0]
-        result[rows] = grid.full_box(better, observed.shape)
-    return result
+    starts = NetworkStarts(network, lambda *_: Solution(factors), _COMPLETION, "32-true")
+    return starts(observed, range(len(observed)), 0, range(1)).factors
 
 
 @torch.no_grad()
