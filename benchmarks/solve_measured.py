@@ -17,7 +17,7 @@ import csv
 import gzip
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from phaselearn.determination.reference import compared
 from phaselearn.errors import UserError
 from phaselearn.measured.cells import inverse_d_squared
 from phaselearn.measured.reflection_data import Experiment, ReflectionData
-from phaselearn.phasing.solution import Solution, Solver
+from phaselearn.phasing.solution import Solution, TrialSolver
 from phaselearn.solver.multi_start import MultiStart
 
 PROBES = {"X-ray": "xray", "electron": "electron", "neutron": "neutron"}
@@ -48,12 +48,12 @@ CCTBX_SECONDS = 10.0  # of processor time for one start
 class CctbxStarts:
     """Charge flipping by cctbx as starts; they are seeded by their number."""
 
-    def solve(self, observed: Observed, crystals: Sequence[int]) -> Solution:
+    def trial(self, observed: Observed, number: int) -> Solution:
         """Phase a crystal."""
-        return Solution(cctbx_phases(observed, crystals, CCTBX_SECONDS)[0])
+        return Solution(cctbx_phases(observed, [number], CCTBX_SECONDS)[0])
 
 
-def search_of(starts: str, composition_rounds: int) -> Solver:
+def search_of(starts: str, composition_rounds: int) -> TrialSolver:
     """Return the search of `phaselearn solve`, whose refinement may be told the composition."""
     search = starts_named(starts, seed=0)
     assert isinstance(search, MultiStart)

@@ -35,6 +35,7 @@ COMMANDS = {
     "solve": "phaselearn solve",
     "prepare": "phaselearn prepare",
     "predict": "phaselearn predict",
+    "known": "phaselearn known",
     "benchmark": "phaselearn benchmark",
     "runs": "phaselearn runs",
     "dashboard": "phaselearn dashboard",

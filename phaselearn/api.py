@@ -19,7 +19,7 @@ from phaselearn.determination.pipeline import determine_structure
 from phaselearn.measured.readers import read_reflections
 from phaselearn.measured.reflection_data import ReflectionData
 from phaselearn.models.base import DensityModel
-from phaselearn.phasing.solution import Solver
+from phaselearn.phasing.solution import TrialSolver
 from phaselearn.prediction.predictor import Prediction
 from phaselearn.threads import limited_to
 
@@ -57,7 +57,7 @@ def solve(
         return determine_structure(data, starts_named(starts, seed), short_name(starts), seconds, report)
 
 
-def starts_named(name: str, seed: int) -> Solver:
+def starts_named(name: str, seed: int) -> TrialSolver:
     """Return an option of conf/starts or the network of a run folder, ready to phase crystals.
 
     Raises:
@@ -68,7 +68,7 @@ def starts_named(name: str, seed: int) -> Solver:
     words = starts_words(f"starts={name}")
     if not (names_network(begin_and_network(name)[1]) if len(words) > 1 else name in options_of("starts")):
         raise unknown_starts(name)
-    search: Solver = instantiate(composed("solve", *words, f"seed={seed}").search)
+    search: TrialSolver = instantiate(composed("solve", *words, f"seed={seed}").search)
     return search
 
 

@@ -24,7 +24,7 @@ from phaselearn.measured.stated_symmetry import stated_group
 from phaselearn.measured.twinning import look_for_twins
 from phaselearn.phasing.figures_of_merit import DENSITY_SHARE, r_factor
 from phaselearn.phasing.measurement import Measurement
-from phaselearn.phasing.solution import Solution, Solver
+from phaselearn.phasing.solution import Solution, TrialSolver
 from phaselearn.structure.candidate import Candidate
 from phaselearn.structure.determine import determine
 
@@ -34,7 +34,7 @@ _SHORTEST_LOOK, _LONGEST_LOOK = 1.0, 20.0  # seconds for the atoms of one map
 
 def determine_structure(
     data: ReflectionData,
-    starts: Solver,
+    starts: TrialSolver,
     name: str,
     seconds: float,
     report: Callable[[Trial], None] = lambda trial: None,
@@ -91,7 +91,7 @@ class _Search:
         data: ReflectionData,
         merged: Merged,
         observed: Observed,
-        starts: Solver,
+        starts: TrialSolver,
         began: float,
         seconds: float,
     ) -> None:
@@ -117,7 +117,7 @@ class _Search:
 
     def _tried(self, number: int) -> Trial:
         start = time.monotonic()
-        solution = self.starts.solve(self.observed, [number])
+        solution = self.starts.trial(self.observed, number)
         r_map = _map_r_factor(solution, self.observed)
         self.phasing += time.monotonic() - start
         agreement = float(solution.agreement[0]) if solution.agreement is not None else 0.0

@@ -68,6 +68,13 @@ class AtomicModel(PaddedRows):
         tiny = torch.finfo(difference.dtype).tiny
         return difference.sum(1) / reflections.amplitude.sum(1).clamp_min(tiny)
 
+    def scaled(self, reflections: ReflectionList) -> AtomicModel:
+        """Return the atoms with weights that bring their amplitudes to the scale of the measured ones."""
+        magnitude = self.structure_factors(reflections).abs()
+        power = magnitude.square().sum(1).clamp_min(torch.finfo(magnitude.dtype).tiny)
+        scale = (magnitude * reflections.amplitude).sum(1) / power
+        return replace(self, weight=self.weight * scale[:, None])
+
     def heaviest(self, count: Tensor) -> AtomicModel:
         """Keep the `count` (B,) heaviest atoms of each crystal, sorted from heavy to light."""
         weight, order = self.weight.sort(dim=1, descending=True)

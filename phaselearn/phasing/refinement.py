@@ -181,7 +181,7 @@ class Refinement:
         reflections = reflections.trimmed()
         phased = phased[:, : reflections.length]
         model = AtomicModel.empty(reflections)
-        found = _judged(model, reflections)
+        found = judged_atoms(model, reflections)
         for least in self.reflections_per_atom:
             rows = (found.r_factor > _SMALLEST_R).nonzero()[:, 0]
             if not len(rows):
@@ -191,7 +191,7 @@ class Refinement:
             own_b = part.counts() >= self.reflections_per_b * completed.count()
             fitted = fit_atoms(completed, part, self.steps, own_b)
             model = model.with_rows(rows, fitted)
-            found = _put_better(found, rows, _judged(fitted, part))
+            found = _put_better(found, rows, judged_atoms(fitted, part))
         for _ in range(self.composition_rounds):
             rows = (found.evidence < self.enough).nonzero()[:, 0]
             if not len(rows):
@@ -199,9 +199,9 @@ class Refinement:
             part, known = reflections[rows], contents[rows]
             completed = self._completed(model[rows], part, phased[rows], (known > 0).sum(1), known=True)
             one_b = torch.zeros_like(rows, dtype=torch.bool)
-            told = _scaled(completed.with_weights(known), part)
+            told = completed.with_weights(known).scaled(part)
             fitted = fit_atoms(told, part, self.steps, one_b, own_weight=False)
-            found = _put_better(found, rows, _judged(fitted, part, _PARAMETERS - 1))
+            found = _put_better(found, rows, judged_atoms(fitted, part, _PARAMETERS - 1))
             # An atom in a wrong place loses its weight, and makes room for another one.
             model = model.with_rows(rows, fit_atoms(fitted, part, self.steps, one_b))
         return found
@@ -247,23 +247,24 @@ class Refinement:
         added = added * ~(near & (model.weight > 0)[:, None]).any(2)
         b_iso = model.mean_b().expand_as(added)
         completed = model.with_atoms(peaks.positions, added, b_iso).heaviest(most)
-        return _scaled(completed, reflections)
+        return completed.scaled(reflections)
 
 
 def _highest(weight: Tensor) -> Tensor:
     return weight.amax(1, keepdim=True)
 
 
-def _scaled(model: AtomicModel, reflections: ReflectionList) -> AtomicModel:
-    """Return the atoms with weights that bring their amplitudes to the scale of the measured ones."""
-    magnitude = model.structure_factors(reflections).abs()
-    power = magnitude.square().sum(1).clamp_min(torch.finfo(magnitude.dtype).tiny)
-    scale = (magnitude * reflections.amplitude).sum(1) / power
-    return replace(model, weight=model.weight * scale[:, None])
+def judged_atoms(model: AtomicModel, reflections: ReflectionList, parameters: int = _PARAMETERS) -> Refined:
+    """Judge atoms of B crystals by how well they fit.
 
+    Args:
+        model: the atoms.
+        reflections: the crystals' measured reflections, in lists (B, H).
+        parameters: free ones of each atom.
 
-def _judged(model: AtomicModel, reflections: ReflectionList, parameters: int = _PARAMETERS) -> Refined:
-    """Judge atoms of so many parameters each; the factors are lists (B, H)."""
+    Returns:
+        The figures of merit; the factors are lists (B, H).
+    """
     noise = reflections.r_of_noise()
     r_factor = (model.r_factor(reflections).square() - noise.square()).clamp_min(0).sqrt()
     count = reflections.counts().clamp_min(2).to(r_factor.dtype)

@@ -21,12 +21,15 @@ class Solution(Rows):
         agreement: (B,) highest map correlation of the chosen restart with another, 0 if there was no other.
         cycles: (B,) cycles run until the crystal was finished, summed over its restarts.
         expected_correlation: (B,) map correlation with the truth that the method itself expects.
+        evidence: (B,) evidence for the atoms whose phases these are (`Refined`); −∞ where they are not those of atoms
+            that fit the amplitudes.
     """
 
     factors: Tensor
     agreement: Tensor | None = None
     cycles: Tensor | None = None
     expected_correlation: Tensor | None = None
+    evidence: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -58,3 +61,10 @@ class Solver(Protocol):
 
     def solve(self, observed: Observed, crystals: Sequence[int]) -> Solution:
         """Phase B crystals; `crystals` holds a number for each, which seeds its random starting phases."""
+
+
+class TrialSolver(Protocol):
+    """A solver whose trials can be asked for one by one."""
+
+    def trial(self, observed: Observed, number: int) -> Solution:
+        """Phase crystals with trial `number`, counted from 0, alone."""

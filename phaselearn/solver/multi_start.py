@@ -141,10 +141,10 @@ class MultiStart:
         The last one is the result. There are fewer than the plan has if all crystals are done before.
         """
         began = time.perf_counter()
+        given, order = observed, observed.axis_order()
         # From here on the axes are in one order, so their names change nothing.
-        order, shape, measured = observed.axis_order(), observed.shape, observed.mask
-        observed = _completed(observed.reordered(order))
-        fine = torch.zeros(len(crystals), dtype=torch.bool, device=measured.device)
+        observed = _completed(given.reordered(order))
+        fine = torch.zeros(len(crystals), dtype=torch.bool, device=given.mask.device)
         if self.plan.fine is not None:
             fine = observed.is_mostly_finer(self.plan.fine)
         going = torch.ones_like(fine)
@@ -154,12 +154,19 @@ class MultiStart:
             part, names = observed[rows], [crystals[row] for row in rows.tolist()]
             best = self._best(part, names, range(before, count))
             found = best if found is None else found.with_rows(rows, better(found[rows], best, part))
-            factors = resized(permuted(found.factors, order.argsort(1)), shape) * measured
-            yield Stage(count, replace(found, factors=factors).solution(), going)
+            yield Stage(count, _in_given_axes(found, order, given).solution(), going)
             believed = fine if observed.sigma is None else torch.zeros_like(fine)
             going = going & ~self._is_done(found, count, fine) & ~(believed & found.fits)
             if not going.any() or self._is_late(began, len(crystals)):
                 return
+
+    @torch.no_grad()
+    def trial(self, observed: Observed, number: int) -> Solution:
+        """Phase B crystals with one start of each, `number`, counted from 0."""
+        order = observed.axis_order()
+        axes = _completed(observed.reordered(order))
+        found = self._best(axes, [0] * len(observed), range(number, number + 1))
+        return _in_given_axes(found, order, observed).solution()
 
     def _is_done(self, found: Found, starts: int, fine: Tensor) -> Tensor:
         """Return (B,) whether crystals are done after so many starts."""
@@ -208,7 +215,16 @@ class MultiStart:
         # A start whose score is not a number is chosen last; sorted, NaN would come first.
         score = score.nan_to_num(-torch.inf)
         no = torch.zeros_like(score, dtype=torch.bool)
-        return Found(factors, unknown, expected, score, fits=no, explained=no)
+        found = Found(factors, unknown, expected, score, fits=no, explained=no)
+        if trial.evidence is None or self.refinement is None:
+            return found
+        return found.with_atoms(trial.factors, trial.evidence, self.refinement.enough, self.choice.trust)
+
+
+def _in_given_axes(found: Found, order: Tensor, given: Observed) -> Found:
+    """Return phases of crystals whose axes were put in an order (B, 3), in those of the given reflections."""
+    factors = resized(permuted(found.factors, order.argsort(1)), given.shape) * given.mask
+    return replace(found, factors=factors)
 
 
 def _completed(observed: Observed) -> Observed:

@@ -13,7 +13,7 @@ from phaselearn.crystal.observed import Observed
 from phaselearn.crystal.rows import Rows
 from phaselearn.phasing.figures_of_merit import likeness
 from phaselearn.phasing.measurement import Measurement
-from phaselearn.phasing.refinement import Refined, Refinement
+from phaselearn.phasing.refinement import Refinement
 from phaselearn.phasing.solution import Solution
 
 _ABOVE_ALL = 1e3  # added to the score of atoms that fit, so that they are chosen before unrefined phases
@@ -43,21 +43,23 @@ class Found(Rows):
         """Return the same on an FFT box of another shape."""
         return replace(self, factors=resized(self.factors, shape))
 
-    def with_atoms(self, atoms: Refined, refinement: Refinement, trust: float) -> Found:
-        """Return the same with the phases of refined atoms wherever these fit.
+    def with_atoms(self, factors: Tensor, evidence: Tensor, enough: float, trust: float) -> Found:
+        """Return the same with the phases of atoms wherever there is more evidence for these.
 
         Args:
-            atoms: refined from these phases.
-            refinement: the refinement that made them.
-            trust: weight of the map correlation that the network expects, beside R.
+            factors: FFT boxes (B, n₁, n₂, n₃) of the atoms.
+            evidence: (B,) evidence for them; −∞ where they do not fit.
+            enough: evidence from which they explain the amplitudes.
+            trust: largest part of a score without atoms that a network's expectation can be.
         """
-        fits = atoms.r_factor < refinement.largest_r
+        score = _ABOVE_ALL + trust + evidence
+        better = score > torch.where(self.fits, self.score, -torch.inf)
         return replace(
             self,
-            factors=torch.where(fits[:, None, None, None], atoms.factors, self.factors),
-            score=torch.where(fits, _ABOVE_ALL + trust + atoms.evidence, self.score),
-            fits=fits,
-            explained=fits & (atoms.evidence >= refinement.enough),
+            factors=torch.where(better[:, None, None, None], factors, self.factors),
+            score=torch.where(better, score, self.score),
+            fits=self.fits | better,
+            explained=self.explained | (better & (evidence >= enough)),
         )
 
     def solution(self) -> Solution:
@@ -110,10 +112,12 @@ def refined(trials: Sequence[Trial], refinement: Refinement, count: int, trust: 
         trust: weight of the map correlation that the network expects, beside R.
     """
     ranked = [trial.ranked(count) for trial in trials]
-    trials = _refined_at([places[:, 0] for places in ranked], trials, refinement, trust)
-    left = [~trial.found.explained[places[:, 0]] for trial, places in zip(trials, ranked, strict=True)]
-    further = [places[rows, 1:].flatten() for places, rows in zip(ranked, left, strict=True)]
-    return _refined_at(further, trials, refinement, trust)
+    first, further = [places[:, :1] for places in ranked], [places[:, 1:] for places in ranked]
+    for part in (first, further):
+        left = [~trial.found.explained[places[:, 0]] for trial, places in zip(trials, ranked, strict=True)]
+        asked = [places[rows].flatten() for places, rows in zip(part, left, strict=True)]
+        trials = _refined_at(asked, trials, refinement, trust)
+    return list(trials)
 
 
 def _refined_at(places: Sequence[Tensor], trials: Sequence[Trial], refinement: Refinement, trust: float) -> list[Trial]:
@@ -126,7 +130,9 @@ def _refined_at(places: Sequence[Tensor], trials: Sequence[Trial], refinement: R
     observed = [trials[number].observed[trials[number].owner(places[number])] for number in asked]
     fitted = refinement([start.factors for start in starts], observed)
     for number, start, atoms in zip(asked, starts, fitted, strict=True):
-        found = trials[number].found.with_rows(places[number], start.with_atoms(atoms, refinement, trust))
+        evidence = torch.where(atoms.r_factor < refinement.largest_r, atoms.evidence, -torch.inf)
+        own = start.with_atoms(atoms.factors, evidence, refinement.enough, trust)
+        found = trials[number].found.with_rows(places[number], own)
         result[number] = replace(trials[number], found=found)
     return result
 

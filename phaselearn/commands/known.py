@@ -1,0 +1,46 @@
+"""`phaselearn known`: known crystals, whose phases a search may begin with, from a source of crystals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phaselearn.commands.application import run_application
+from phaselearn.quoting import printable
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def main() -> None:
+    """Run the command."""
+    run_application("known", _known)
+
+
+def _known(config: DictConfig) -> None:
+    from phaselearn.commands.settings import check
+    from phaselearn.errors import choose
+
+    # Before the imports, which take seconds.
+    check(config, "known")
+    choose("split", config.split, ("all", "train"), command="phaselearn known")
+
+    from hydra.utils import instantiate
+
+    from phaselearn.benchmark.crystals import crystals_of_source
+    from phaselearn.commands.console import quiet_libraries
+    from phaselearn.data.split import split_of
+    from phaselearn.progress import track
+    from phaselearn.solver.isotypes.collection import collected
+
+    quiet_libraries()
+    source = instantiate(config.source)
+    crystals = [
+        crystal
+        for crystal in crystals_of_source(source, config.longest_edge)
+        if config.split in ("all", split_of(crystal.formula))
+    ]
+    known = collected(track(crystals, "reduced cells", len(crystals)), f"{source.licence}; {source.attribution}")
+    known.write(Path(config.out))
+    print(printable(f"{config.out}: {len(known)} crystals of {len(known.kinds)} structure types"))
+    print(printable(f"use: phaselearn solve FILE starts=isotypes starts.known={config.out}"))

@@ -1,0 +1,150 @@
+"""The search among known crystals for those with a like cell and like intensities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+
+from phaselearn.solver.isotypes.known_crystals import KnownCrystals
+from phaselearn.solver.isotypes.primitive_cell import possible_cells
+from phaselearn.solver.isotypes.reduced_bases import reduced_bases, shape
+from phaselearn.structure.lattice_points import closed
+
+_LARGEST = 5  # |h|, |k| and |l| of the reflections that are compared
+_WIDTH = 2 * _LARGEST + 1
+_FEWEST = 10  # reflections that both must have
+_BETWEEN = 0.1  # of an index; those between reflections differ from whole ones by a quarter and more
+_DIGITS = 3  # of |F| relative to the largest, to which bases that give the same |F| agree
+
+
+@dataclass(frozen=True)
+class Isotype:
+    """A known crystal that a crystal may be isotypic with.
+
+    Attributes:
+        row: the known crystal.
+        correlation: Pearson's, of the |F| of both.
+        basis: (3, 3), M: the axes of the known crystal are M times those of the crystal, so its indices are M h.
+    """
+
+    row: int
+    correlation: float
+    basis: NDArray[np.float64]
+
+
+class IsotypeSearch:
+    """Finds known crystals whose cell has the same shape and whose |F| are like those of a crystal.
+
+    The cells are compared without regard to their volume, and the |F| are those of point atoms at rest: so the elements
+    may be others.
+
+    Args:
+        known: the known crystals.
+        tolerance: largest difference of the logarithms of two edges, and of the cosines of two angles.
+    """
+
+    def __init__(self, known: KnownCrystals, tolerance: float) -> None:
+        self.known, self.tolerance = known, tolerance
+        self._tree = KDTree(shape(known.lattice))
+        self._amplitudes = np.empty((len(known), (_LARGEST + 1) * _WIDTH**2), np.float32)
+        self._computed = np.zeros(len(known), bool)
+
+    def find(
+        self, hkl: NDArray[np.int64], amplitude: NDArray[np.float64], lattice: NDArray[np.float64], most: int
+    ) -> list[Isotype]:
+        """Return the known crystals with the likest |F|, the best first, at most one of each structure type;
+        |F| that have nothing in common count for nothing.
+
+        Args:
+            hkl: (n, 3) Miller indices, one of each Friedel pair.
+            amplitude: (n,) |F| of point atoms at rest, on any scale.
+            lattice: (3, 3), rows in Å.
+            most: largest number.
+        """
+        cells = possible_cells(hkl, amplitude)
+        bases = np.concatenate([reduced_bases(cell @ lattice) @ cell for cell in cells])
+        found = [
+            (rows, np.full(len(rows), basis), self._correlations(rows, place, amplitude))
+            for rows, basis, place in self._pairs(bases, hkl, amplitude, lattice)
+        ]
+        if not found:
+            return []
+        row, basis, correlation = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        order = np.argsort(-correlation, kind="stable")
+        _, first = np.unique(self.known.kind[row[order]], return_index=True)
+        chosen = order[np.sort(first)[:most]]
+        return [
+            Isotype(int(row[one]), float(correlation[one]), bases[basis[one]]) for one in chosen if correlation[one] > 0
+        ]
+
+    def atoms(self, isotype: Isotype) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the atomic numbers (n,) and positions (n, 3) of a known crystal in the axes of the crystal.
+
+        If these are the axes of a centred cell, there are atoms at each of its lattice points.
+        """
+        numbers, positions = self.known.atoms(isotype.row)
+        points = closed(isotype.basis)
+        own = positions @ isotype.basis + points[:, None]
+        return np.tile(numbers, len(points)), own.reshape(-1, 3)
+
+    def _pairs(
+        self,
+        bases: NDArray[np.float64],
+        hkl: NDArray[np.int64],
+        amplitude: NDArray[np.float64],
+        lattice: NDArray[np.float64],
+    ) -> Iterator[tuple[NDArray[np.int64], int, NDArray[np.int64]]]:
+        """Yield known crystals that a basis brings near, the basis, and the places (n,) of the reflections in it.
+
+        Bases with the same shape and the same |F|, as symmetry makes them, would give the same again.
+        """
+        shapes, which = np.unique(shape(bases @ lattice).round(4), axis=0, return_inverse=True)
+        near = self._tree.query_ball_point(shapes, self.tolerance, p=np.inf)
+        rounded = (amplitude / max(float(amplitude.max(initial=0.0)), 1e-30)).round(_DIGITS)
+        for one, rows in enumerate(near):
+            if not rows:
+                continue
+            seen = set()
+            for basis in np.flatnonzero(which == one).tolist():
+                place = _places(hkl @ bases[basis].T)
+                order = np.argsort(place)
+                line = (place[order].tobytes(), (rounded * (place >= 0))[order].tobytes())
+                if line not in seen:
+                    seen.add(line)
+                    yield np.array(rows), basis, place
+
+    def _correlations(
+        self, rows: NDArray[np.int64], place: NDArray[np.int64], amplitude: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
+        """Return Pearson's correlations (R,) of the |F| of known crystals with those of the crystal."""
+        within = place >= 0
+        if within.sum() < _FEWEST:
+            return np.zeros(len(rows), np.float32)
+        self._compute(rows[~self._computed[rows]])
+        own, theirs = amplitude[within].astype(np.float32), self._amplitudes[rows[:, None], place[within]]
+        own, theirs = own - own.mean(), theirs - theirs.mean(1, keepdims=True)
+        norm = np.linalg.norm(own) * np.linalg.norm(theirs, axis=1)
+        return theirs @ own / np.maximum(norm, 1e-12)
+
+    def _compute(self, rows: NDArray[np.int64]) -> None:
+        """Compute the |F| of known crystals on the box of the reflections that are compared."""
+        along = np.arange(-_LARGEST, _LARGEST + 1)
+        for row in rows.tolist():
+            numbers, positions = self.known.atoms(row)
+            h, k, l = (np.exp(2j * np.pi * np.outer(positions[:, axis], along)) for axis in range(3))  # noqa: E741
+            h_and_k = (numbers[:, None, None] * h[:, _LARGEST:, None] * k[:, None, :]).reshape(len(numbers), -1)
+            self._amplitudes[row] = np.abs(h_and_k.T @ l).ravel()
+        self._computed[rows] = True
+
+
+def _places(hkl: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the places (n,) of reflections (n, 3) in a row of |F|; −1 for those outside the box or between others."""
+    whole = np.rint(hkl).astype(np.int64)
+    is_whole = (np.abs(hkl - whole) < _BETWEEN).all(1)
+    half = np.where(whole[:, :1] < 0, -whole, whole)
+    place = (half[:, 0] * _WIDTH + half[:, 1] + _LARGEST) * _WIDTH + half[:, 2] + _LARGEST
+    return np.where(is_whole & (np.abs(half) <= _LARGEST).all(1), place, -1)

@@ -1,0 +1,141 @@
+"""Starts by the atoms of isotypes, and by another source where there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from phaselearn.crystal.judgement import with_phases_of
+from phaselearn.crystal.observed import Observed
+from phaselearn.errors import UserError
+from phaselearn.phasing.atomic_model import AtomicModel
+from phaselearn.phasing.least_squares import fit_atoms
+from phaselearn.phasing.refinement import judged_atoms
+from phaselearn.phasing.reflections import ReflectionList
+from phaselearn.phasing.solution import Solution
+from phaselearn.phasing.starts import Starts
+from phaselearn.solver.isotypes.isotype_search import Isotype, IsotypeSearch
+from phaselearn.solver.isotypes.known_crystals import PACKAGE, KnownCrystals
+
+_PARAMETERS = 1  # of an atom: its weight. Its place is that of the known crystal, or near it.
+
+_FEWEST = 30  # reflections that are compared, however fine, if so many were measured
+
+
+class IsotypeStarts(nn.Module):
+    """The atoms of the known crystals that a crystal is most like, and then the trial phases of another source.
+
+    The atoms of each isotype are fitted to |F|, beginning at their places in the known crystal. Which elements they are
+    plays no part, since weights are fitted, too. The first start of a crystal has the phases of the atoms for which
+    there is most evidence; further starts come from another source, and so do all those of a crystal that is like none.
+
+    Args:
+        others: source of all other trial phases.
+        known: file of known crystals; None for those of the package.
+        tolerance: largest difference of the logarithms of two edges of cells of one volume, and of the cosines of two
+            angles.
+        most: largest number of isotypes of a crystal that are fitted.
+        finest: finest resolution in Å of the reflections that are compared with those of known crystals.
+        steps: largest number of least-squares steps.
+        largest_r: R of the atoms, beyond that of the noise, from which they are only trial phases like any others.
+
+    Raises:
+        UserError: a number is out of range, or the file is not one of known crystals.
+    """
+
+    def __init__(
+        self,
+        *,
+        others: Starts,
+        known: str | None,
+        tolerance: float,
+        most: int,
+        finest: float,
+        steps: int,
+        largest_r: float,
+    ) -> None:
+        super().__init__()
+        if not 0 < tolerance < 1 or most < 1 or not finest > 0 or steps < 0:
+            raise UserError(
+                f"starts.tolerance={tolerance}, starts.most={most}, starts.finest={finest}, starts.steps={steps}: a "
+                "tolerance between 0 and 1, isotypes from 1, a resolution above 0 and steps from 0 are needed, e.g. "
+                "starts.tolerance=0.08 starts.most=3 starts.finest=2.0 starts.steps=16"
+            )
+        self.others = others
+        self.search = IsotypeSearch(KnownCrystals.read(Path(known) if known else PACKAGE), tolerance)
+        self.most, self.finest, self.steps, self.largest_r = most, finest, steps, largest_r
+
+    @torch.no_grad()
+    def forward(self, observed: Observed, crystals: Sequence[int], seed: int, numbers: range) -> Solution:
+        """Return the trial phases; see `phaselearn.phasing.starts.Starts`."""
+        shape = (len(crystals), len(numbers))
+        factors = observed.amplitude.new_zeros((*shape, *observed.shape), dtype=torch.complex64)
+        expected = observed.amplitude.new_zeros(shape)
+        evidence = torch.full_like(expected, -torch.inf)
+        like = torch.zeros(len(crystals), dtype=torch.bool, device=expected.device)
+        if numbers.start == 0:
+            rows, of_atoms, evidence_for = self._isotypes(observed)
+            like[rows], factors[rows, 0], evidence[rows, 0] = True, of_atoms, evidence_for
+        for known in (False, True):
+            rows, rest = (like == known).nonzero()[:, 0], numbers[int(known) :]
+            if len(rows) and rest:
+                other = self.others(observed[rows], [crystals[row] for row in rows.tolist()], seed, rest)
+                factors[rows, int(known) :] = other.factors.unflatten(0, (len(rows), len(rest))).to(factors)
+                if other.expected_correlation is not None:
+                    own = other.expected_correlation.unflatten(0, (len(rows), len(rest)))
+                    expected[rows, int(known) :] = own.to(expected)
+        return Solution(factors.flatten(0, 1), expected_correlation=expected.flatten(), evidence=evidence.flatten())
+
+    def _isotypes(self, observed: Observed) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the crystals that are like known ones (K,), and the best isotype of each: its phases and evidence."""
+        lists = ReflectionList.of(observed)
+        found = [self._found(lists[row : row + 1]) for row in range(len(observed))]
+        isotypes = [isotype for each in found for isotype in each]
+        owner = torch.tensor([row for row, each in enumerate(found) for _ in each], device=observed.mask.device).long()
+        none = owner[:0], observed.amplitude[:0].to(torch.complex64), observed.amplitude.new_zeros(0)
+        if not isotypes:
+            return none
+        reflections = lists[owner]
+        begin = self._atoms(isotypes, observed.amplitude).scaled(reflections)
+        atoms = fit_atoms(begin, reflections, self.steps, torch.zeros_like(owner, dtype=torch.bool))
+        judged = judged_atoms(atoms, reflections, _PARAMETERS)
+        fits = judged.r_factor < self.largest_r
+        best = _best(owner, torch.where(fits, judged.evidence, -torch.inf))
+        best = best[fits[best]]
+        if not len(best):
+            return none
+        rows = owner[best]
+        factors = with_phases_of(observed[rows].map_amplitude(), lists[rows].boxes(judged.factors[best]))
+        return rows, factors, judged.evidence[best]
+
+    def _found(self, listed: ReflectionList) -> list[Isotype]:
+        """Return the isotypes of one crystal, the likest first."""
+        square = listed.inverse_square[0, listed.measured[0]]
+        finest = max(1 / self.finest**2, float(square.sort().values[:_FEWEST][-1])) if len(square) else 0.0
+        compared = listed.measured[0] & (listed.inverse_square[0] <= finest)
+        hkl, amplitude = listed.index[0, compared], listed.amplitude[0, compared]
+        lattice = listed.lattice[0].double().cpu().numpy()
+        return self.search.find(hkl.long().cpu().numpy(), amplitude.double().cpu().numpy(), lattice, self.most)
+
+    def _atoms(self, isotypes: Sequence[Isotype], like: Tensor) -> AtomicModel:
+        """Return the atoms of known crystals in the axes of the crystals, the heaviest first."""
+        models = []
+        for isotype in isotypes:
+            numbers, positions = self.search.atoms(isotype)
+            order = np.argsort(-numbers, kind="stable")
+            weight, position = like.new_tensor(numbers[order])[None], like.new_tensor(positions[order])[None]
+            models.append(AtomicModel(position, weight, torch.zeros_like(weight)))
+        return AtomicModel.joined(models)
+
+
+def _best(owner: Tensor, evidence: Tensor) -> Tensor:
+    """Return the place of the highest evidence of each owner; places of one owner follow one another."""
+    order = evidence.argsort(descending=True, stable=True)
+    order = order[owner[order].argsort(stable=True)]
+    is_first = torch.ones_like(owner, dtype=torch.bool)
+    is_first[1:] = owner[order][1:] != owner[order][:-1]
+    return order[is_first]

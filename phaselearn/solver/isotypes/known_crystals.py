@@ -1,0 +1,131 @@
+"""Known crystals: reduced cells with their atoms, as one file that holds numbers and names only."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phaselearn.errors import UserError
+from phaselearn.files import write_whole
+
+PACKAGE = Path(__file__).parents[2] / "weights" / "known_crystals.npz"
+_FINENESS = 1 << 16  # steps of a fractional coordinate in the file: 2e-4 Å along an edge of 10 Å
+_FORMAT = 1
+_LARGEST_FILE = 1 << 30  # bytes, unpacked; the 27,900 crystals of the package take 6 MB
+_LONGEST_EDGE = 1000.0  # Å
+
+
+@dataclass(frozen=True)
+class KnownCrystals:
+    """N known crystals in Niggli-reduced primitive cells.
+
+    Attributes:
+        lattice: (N, 3, 3), rows in Å.
+        count: (N,) numbers of atoms.
+        numbers: (A,) atomic numbers of all crystals, one crystal after the other.
+        positions: (A, 3) fractional, in the same order.
+        kind: (N,) places in `kinds`.
+        kinds: the structure types.
+        names: (N,) ids of the crystals.
+        origin: licence and attribution of the crystals.
+    """
+
+    lattice: NDArray[np.float64]
+    count: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+    positions: NDArray[np.float64]
+    kind: NDArray[np.int64]
+    kinds: Sequence[str]
+    names: Sequence[str]
+    origin: str
+
+    def __len__(self) -> int:
+        return len(self.lattice)
+
+    def atoms(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the atomic numbers (n,) and the positions (n, 3) of one crystal."""
+        own = slice(self._ends[row] - self.count[row], self._ends[row])
+        return self.numbers[own], self.positions[own]
+
+    @cached_property
+    def _ends(self) -> NDArray[np.int64]:
+        return self.count.cumsum()
+
+    def write(self, path: Path) -> None:
+        """Write the crystals to a file; coordinates are rounded to 1/65,536 of an edge."""
+        content = io.BytesIO()
+        np.savez_compressed(
+            content,
+            format=np.array(_FORMAT),
+            lattice=self.lattice.astype(np.float32),
+            count=self.count.astype(np.uint16),
+            numbers=self.numbers.astype(np.uint8),
+            positions=(np.rint(self.positions * _FINENESS) % _FINENESS).astype(np.uint16),
+            kind=self.kind.astype(np.uint32),
+            kinds=np.frombuffer("\n".join(self.kinds).encode(), np.uint8),
+            names=np.frombuffer("\n".join(self.names).encode(), np.uint8),
+            origin=np.frombuffer(self.origin.encode(), np.uint8),
+        )
+        write_whole(path, content.getvalue())
+
+    @classmethod
+    def read(cls, path: Path) -> KnownCrystals:
+        """Read the crystals of a file.
+
+        Raises:
+            UserError: there is no such file, or it is not one of known crystals.
+        """
+        try:
+            with zipfile.ZipFile(path) as archive:
+                size = sum(entry.file_size for entry in archive.infolist())
+            if size > _LARGEST_FILE:
+                raise UserError(f"starts.known={path}: {size:,} bytes unpacked, at most {_LARGEST_FILE:,}; {_HELP}")
+            with np.load(path, allow_pickle=False) as file:
+                found = cls(
+                    file["lattice"].astype(np.float64),
+                    file["count"].astype(np.int64),
+                    file["numbers"].astype(np.int64),
+                    file["positions"] / _FINENESS,
+                    file["kind"].astype(np.int64),
+                    file["kinds"].tobytes().decode().split("\n"),
+                    file["names"].tobytes().decode().split("\n"),
+                    file["origin"].tobytes().decode(),
+                )
+                sound = int(file["format"]) == _FORMAT and found._fits()
+        except FileNotFoundError:
+            raise UserError(f"starts.known={path}: {_MISSING}, {_HELP}") from None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, TypeError) as error:
+            raise UserError(f"starts.known={path}: {_FOREIGN} ({type(error).__name__}), {_HELP}") from error
+        if not sound:
+            raise UserError(f"starts.known={path}: {_FOREIGN}, {_HELP}")
+        return found
+
+    def _fits(self) -> bool:
+        """Return whether the arrays belong together and hold cells and elements that there are."""
+        crystals, atoms = len(self.lattice), int(self.count.sum())
+        shapes = (self.lattice.shape, self.count.shape, self.kind.shape, self.numbers.shape, self.positions.shape)
+        if shapes != ((crystals, 3, 3), (crystals,), (crystals,), (atoms,), (atoms, 3)):
+            return False
+        return bool(
+            crystals
+            and len(self.names) == crystals
+            and 0 <= self.kind.min() <= self.kind.max() < len(self.kinds)
+            and self.count.min() > 0
+            and self.numbers.min() > 0
+            and self.numbers.max() < 119
+            and np.isfinite(self.lattice).all()
+            and np.abs(self.lattice).max() < _LONGEST_EDGE
+            and (np.linalg.det(self.lattice) > 0).all()
+        )
+
+
+_MISSING = "there is no such file"
+_FOREIGN = "this is not a file of known crystals"
+_HELP = "collect some from crystals of yours with `phaselearn known source=folder source.path=FOLDER`"
