@@ -2,14 +2,15 @@
 
     python benchmarks/solve_calculated.py STRUCTURES.jsonl.gz [--count 100] [--first 0] [--seconds 15] [--csv FILE]
                 [--kind lab|ed|dac|neutron] [--false shells|indices|laue] [--d_min 0.7 1.6] [--molecular]
-                [--starts flipping] [--given mixed|nothing|elements|formula|space_group]
+                [--starts flipping] [--given mixed|nothing|elements|formula|space_group] [--split validation]
 
 `--kind lab` are X-ray intensities with displacements of 0.01 to 0.06 Å², noise, 2 to 30 % missing, measured one to
 three times; `ed` electrons, with errors of 20 to 40 % that repetitions share and a missing wedge of 60°; `dac` those of
 a pressure cell, where whole regions are missing; `neutron` like `lab`. With `--given mixed` a quarter of the crystals
 has wrong numbers of atoms stated, another quarter none; `space_group` states the formula, too. `--false` spoils the
 intensities: permuted in `shells` of resolution, given to other `indices`, or averaged under a `laue` class that is too
-high, in a cell that obeys it. Nothing may be called solved then that is not right. Prints a line a crystal and a table.
+high, in a cell that obeys it. Nothing may be called solved then that is not right. Known crystals and networks are of
+the training split: `--split` leaves it out. Prints a line a crystal and a table.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ from phaselearn.crystal.layout import inside_nyquist, miller_box
 from phaselearn.crystal.observed import box_for
 from phaselearn.crystal.scattering import Scattering
 from phaselearn.crystal.structure_factors import structure_factors
+from phaselearn.data.formula import reduced_formula
+from phaselearn.data.split import SPLITS, split_of
 from phaselearn.determination.atoms import atoms_of
 from phaselearn.determination.confidence import features
 from phaselearn.determination.pipeline import determine_structure
@@ -136,7 +139,7 @@ def measured(
     """Return the reflections of a structure as an experiment lists them; None where spoiled ones would not be false."""
     random = np.random.default_rng(seed)
     lattice = torch.tensor(row["lattice"], dtype=torch.float64)[None]
-    numbers = torch.tensor([gemmi.Element(symbol).atomic_number for symbol in row["species"]])[None]
+    numbers = torch.from_numpy(numbers_of(row))[None]
     positions = torch.tensor(row["frac_coords"], dtype=torch.float64)[None]
     d_min = random.uniform(*d_range)
     shape = box_for((lattice[0].norm(dim=1) / d_min).int().tolist())
@@ -181,6 +184,11 @@ def measured(
     )
 
 
+def numbers_of(row: dict[str, Any]) -> NDArray[np.int64]:
+    """Return the atomic numbers of a structure."""
+    return np.array([gemmi.Element(symbol).atomic_number for symbol in row["species"]])
+
+
 def contents_of(row: dict[str, Any], given: str, random: np.random.Generator) -> dict[str, float]:
     """Return the stated contents of the cell: those asked for, or at random the right ones, wrong ones or elements."""
     contents = {symbol: float(row["species"].count(symbol)) for symbol in dict.fromkeys(row["species"])}
@@ -213,6 +221,7 @@ def main() -> None:
     parser.add_argument("--kind", default="lab", choices=KINDS)
     parser.add_argument("--false", default="", choices=["", "shells", "indices", "laue"])
     parser.add_argument("--molecular", action="store_true")
+    parser.add_argument("--split", default="all", choices=["all", *SPLITS])
     parser.add_argument("--d_min", type=float, nargs=2, default=(0.7, 1.6))
     parser.add_argument("--starts", default="flipping")
     parser.add_argument("--given", default="mixed", choices=["mixed", "nothing", "elements", "formula", "space_group"])
@@ -223,6 +232,8 @@ def main() -> None:
         rows = [json.loads(line) for line in file]
     if options.molecular:
         rows = [row for row in rows if {"C", "H"} <= set(row["species"])]
+    if options.split != "all":
+        rows = [row for row in rows if split_of(reduced_formula(numbers_of(row))) == options.split]
     chosen = np.random.default_rng(0).permutation(len(rows))[options.first : options.first + options.count]
     starts = starts_named(options.starts, seed=0)
     table = []
@@ -238,7 +249,7 @@ def main() -> None:
             print(row["id"], type(error).__name__, error, flush=True)
             continue
         best = found.best
-        known = np.array([gemmi.Element(symbol).atomic_number for symbol in row["species"]])
+        known = numbers_of(row)
         seen = (known > 1) | (options.kind == "neutron")
         known, places = known[seen], np.array(row["frac_coords"])[seen]
         share = real = 0.0

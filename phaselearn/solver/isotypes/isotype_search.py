@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from phaselearn.crystal.structure_factors import geometric_sum
 from phaselearn.solver.isotypes.known_crystals import KnownCrystals
 from phaselearn.solver.isotypes.primitive_cell import possible_cells
 from phaselearn.solver.isotypes.reduced_bases import reduced_bases, shape
@@ -18,6 +20,8 @@ _LARGEST = 5  # |h|, |k| and |l| of the reflections that are compared
 _WIDTH = 2 * _LARGEST + 1
 _FEWEST = 10  # reflections that both must have
 _BETWEEN = 0.1  # of an index; those between reflections differ from whole ones by a quarter and more
+_TINY = 1e-12  # a variance that is not zero; |F| of the crystal are at most 1
+_AT_ONCE = 256  # known crystals whose |F| are computed together
 _DIGITS = 3  # of |F| relative to the largest, to which bases that give the same |F| agree
 
 
@@ -65,6 +69,7 @@ class IsotypeSearch:
             lattice: (3, 3), rows in Å.
             most: largest number.
         """
+        amplitude = amplitude / max(float(amplitude.max(initial=0.0)), 1e-30)
         cells = possible_cells(hkl, amplitude)
         bases = np.concatenate([reduced_bases(cell @ lattice) @ cell for cell in cells])
         found = [
@@ -104,7 +109,7 @@ class IsotypeSearch:
         """
         shapes, which = np.unique(shape(bases @ lattice).round(4), axis=0, return_inverse=True)
         near = self._tree.query_ball_point(shapes, self.tolerance, p=np.inf)
-        rounded = (amplitude / max(float(amplitude.max(initial=0.0)), 1e-30)).round(_DIGITS)
+        rounded = amplitude.round(_DIGITS)
         for one, rows in enumerate(near):
             if not rows:
                 continue
@@ -125,19 +130,24 @@ class IsotypeSearch:
         if within.sum() < _FEWEST:
             return np.zeros(len(rows), np.float32)
         self._compute(rows[~self._computed[rows]])
-        own, theirs = amplitude[within].astype(np.float32), self._amplitudes[rows[:, None], place[within]]
-        own, theirs = own - own.mean(), theirs - theirs.mean(1, keepdims=True)
-        norm = np.linalg.norm(own) * np.linalg.norm(theirs, axis=1)
-        return theirs @ own / np.maximum(norm, 1e-12)
+        # Flat places are read much faster than rows and columns.
+        flat = rows[:, None] * self._amplitudes.shape[1] + place[within]
+        theirs, own = self._amplitudes.ravel().take(flat), amplitude[within].astype(np.float32)
+        own -= own.mean()
+        spread = np.einsum("rh,rh->r", theirs, theirs) - theirs.sum(1) ** 2 / len(own)
+        return theirs @ own / np.sqrt(np.maximum(spread * (own @ own), _TINY))
 
     def _compute(self, rows: NDArray[np.int64]) -> None:
         """Compute the |F| of known crystals on the box of the reflections that are compared."""
-        along = np.arange(-_LARGEST, _LARGEST + 1)
-        for row in rows.tolist():
-            numbers, positions = self.known.atoms(row)
-            h, k, l = (np.exp(2j * np.pi * np.outer(positions[:, axis], along)) for axis in range(3))  # noqa: E741
-            h_and_k = (numbers[:, None, None] * h[:, _LARGEST:, None] * k[:, None, :]).reshape(len(numbers), -1)
-            self._amplitudes[row] = np.abs(h_and_k.T @ l).ravel()
+        along = torch.arange(-_LARGEST, _LARGEST + 1)
+        by_size = rows[np.argsort(self.known.count[rows], kind="stable")]
+        for first in range(0, len(rows), _AT_ONCE):
+            part = by_size[first : first + _AT_ONCE]
+            numbers, positions = (torch.from_numpy(values).double() for values in self.known.padded(part))
+            factors = geometric_sum(numbers, positions, (along[_LARGEST:], along, along))
+            amplitudes = factors.abs().flatten(1)
+            # Pearson's correlation asks for no level; without it, single precision is enough.
+            self._amplitudes[part] = (amplitudes - amplitudes.mean(1, keepdim=True)).numpy()
         self._computed[rows] = True
 
 

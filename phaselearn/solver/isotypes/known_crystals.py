@@ -54,6 +54,13 @@ class KnownCrystals:
         own = slice(self._ends[row] - self.count[row], self._ends[row])
         return self.numbers[own], self.positions[own]
 
+    def padded(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the atomic numbers (R, n) and positions (R, n, 3) of several crystals; the number 0 is padding."""
+        count = self.count[rows, None]
+        atom = np.arange(count.max(initial=0))
+        place = np.minimum(self._ends[rows, None] - count + atom, len(self.numbers) - 1)
+        return self.numbers[place] * (atom < count), self.positions[place]
+
     @cached_property
     def _ends(self) -> NDArray[np.int64]:
         return self.count.cumsum()

@@ -43,6 +43,10 @@ def test_the_atoms_of_a_row_are_its_own() -> None:
     )
     assert [made.atoms(row)[0].tolist() for row in range(3)] == [[6], [7, 8, 9], [10, 11]]
     assert made.atoms(2)[1].tolist() == made.positions[4:].tolist()
+    numbers, positions = made.padded(np.array([2, 0]))
+    assert numbers.tolist() == [[10, 11], [6, 0]]
+    assert positions[0].tolist() == made.positions[4:].tolist()
+    assert positions[1, 0].tolist() == made.positions[0].tolist()
 
 
 def test_those_of_the_package_are_there_and_say_whose_they_are() -> None:
