@@ -32,7 +32,7 @@ _LONGEST_EDGE = 30.0  # Å, as in conf/data
 def solve(
     reflections: ReflectionData | str | Path,
     *,
-    starts: str = "classical",
+    starts: str = "isotypes_classical",
     seconds: float = 60.0,
     seed: int = 0,
     threads: int = 1,

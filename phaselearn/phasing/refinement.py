@@ -49,6 +49,11 @@ class Refined(Rows):
     r_factor: Tensor
     evidence: Tensor
 
+    def with_better(self, rows: Tensor, part: Refined) -> Refined:
+        """Return the same with the rows of these numbers replaced by those of `part` that have more evidence."""
+        better = part.evidence > self.evidence[rows]
+        return self.with_rows(rows[better], part[better])
+
 
 @dataclass(frozen=True, kw_only=True)
 class AtomLimits:
@@ -191,7 +196,7 @@ class Refinement:
             own_b = part.counts() >= self.reflections_per_b * completed.count()
             fitted = fit_atoms(completed, part, self.steps, own_b)
             model = model.with_rows(rows, fitted)
-            found = _put_better(found, rows, judged_atoms(fitted, part))
+            found = found.with_better(rows, judged_atoms(fitted, part))
         for _ in range(self.composition_rounds):
             rows = (found.evidence < self.enough).nonzero()[:, 0]
             if not len(rows):
@@ -201,7 +206,7 @@ class Refinement:
             one_b = torch.zeros_like(rows, dtype=torch.bool)
             told = completed.with_weights(known).scaled(part)
             fitted = fit_atoms(told, part, self.steps, one_b, own_weight=False)
-            found = _put_better(found, rows, judged_atoms(fitted, part, _PARAMETERS - 1))
+            found = found.with_better(rows, judged_atoms(fitted, part, _PARAMETERS - 1))
             # An atom in a wrong place loses its weight, and makes room for another one.
             model = model.with_rows(rows, fit_atoms(fitted, part, self.steps, one_b))
         return found
@@ -271,9 +276,3 @@ def judged_atoms(model: AtomicModel, reflections: ReflectionList, parameters: in
     penalty = parameters * model.count() * count.log() / count
     evidence = -(r_factor.square() + (noise / 10).square() + _SMALLEST_R**2).log() - penalty
     return Refined(model.structure_factors(reflections), r_factor, evidence)
-
-
-def _put_better(found: Refined, rows: Tensor, part: Refined) -> Refined:
-    """Return the results with some rows replaced by those of `part`, where there is more evidence for them."""
-    better = part.evidence > found.evidence[rows]
-    return found.with_rows(rows[better], part[better])

@@ -22,7 +22,7 @@ _FEWEST = 10  # reflections that both must have
 _BETWEEN = 0.1  # of an index; those between reflections differ from whole ones by a quarter and more
 _TINY = 1e-12  # a variance that is not zero; |F| of the crystal are at most 1
 _AT_ONCE = 256  # known crystals whose |F| are computed together
-_DIGITS = 3  # of |F| relative to the largest, to which bases that give the same |F| agree
+_LEVELS = 1000  # of |F| below the largest, to which bases that give the same |F| agree
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,15 @@ class IsotypeSearch:
         if not found:
             return []
         row, basis, correlation = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        order = np.argsort(-correlation, kind="stable")
-        _, first = np.unique(self.known.kind[row[order]], return_index=True)
-        chosen = order[np.sort(first)[:most]]
-        return [
-            Isotype(int(row[one]), float(correlation[one]), bases[basis[one]]) for one in chosen if correlation[one] > 0
-        ]
+        kind = self.known.kind[row]
+        best = np.zeros(len(self.known.kinds), correlation.dtype)
+        np.maximum.at(best, kind, correlation)
+        isotypes = []
+        present = np.flatnonzero(best > 0)
+        for likest in present[np.argsort(-best[present], kind="stable")[:most]]:
+            one = np.flatnonzero((kind == likest) & (correlation == best[likest]))[0]
+            isotypes.append(Isotype(int(row[one]), float(correlation[one]), bases[basis[one]]))
+        return isotypes
 
     def atoms(self, isotype: Isotype) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the atomic numbers (n,) and positions (n, 3) of a known crystal in the axes of the crystal.
@@ -108,19 +111,22 @@ class IsotypeSearch:
         Bases with the same shape and the same |F|, as symmetry makes them, would give the same again.
         """
         shapes, which = np.unique(shape(bases @ lattice).round(4), axis=0, return_inverse=True)
-        near = self._tree.query_ball_point(shapes, self.tolerance, p=np.inf)
-        rounded = amplitude.round(_DIGITS)
+        found = self._tree.query_ball_point(shapes, self.tolerance, p=np.inf)
+        near = [np.array(rows, np.int64) for rows in found]
+        self._compute(np.unique(np.concatenate(near)))
+        rounded = 1 + (amplitude * _LEVELS).astype(np.int16)
         for one, rows in enumerate(near):
-            if not rows:
+            if not len(rows):
                 continue
             seen = set()
             for basis in np.flatnonzero(which == one).tolist():
                 place = _places(hkl @ bases[basis].T)
-                order = np.argsort(place)
-                line = (place[order].tobytes(), (rounded * (place >= 0))[order].tobytes())
-                if line not in seen:
-                    seen.add(line)
-                    yield np.array(rows), basis, place
+                line = np.zeros(self._amplitudes.shape[1] + 1, np.int16)
+                line[place] = rounded  # the last one stands for all reflections outside the box
+                content = line[:-1].tobytes()
+                if content not in seen:
+                    seen.add(content)
+                    yield rows, basis, place
 
     def _correlations(
         self, rows: NDArray[np.int64], place: NDArray[np.int64], amplitude: NDArray[np.float64]
@@ -129,7 +135,6 @@ class IsotypeSearch:
         within = place >= 0
         if within.sum() < _FEWEST:
             return np.zeros(len(rows), np.float32)
-        self._compute(rows[~self._computed[rows]])
         # Flat places are read much faster than rows and columns.
         flat = rows[:, None] * self._amplitudes.shape[1] + place[within]
         theirs, own = self._amplitudes.ravel().take(flat), amplitude[within].astype(np.float32)
@@ -138,13 +143,14 @@ class IsotypeSearch:
         return theirs @ own / np.sqrt(np.maximum(spread * (own @ own), _TINY))
 
     def _compute(self, rows: NDArray[np.int64]) -> None:
-        """Compute the |F| of known crystals on the box of the reflections that are compared."""
+        """Compute the |F| of known crystals on the box of the reflections that are compared, unless they are there."""
+        rows = rows[~self._computed[rows]]
         along = torch.arange(-_LARGEST, _LARGEST + 1)
         by_size = rows[np.argsort(self.known.count[rows], kind="stable")]
         for first in range(0, len(rows), _AT_ONCE):
             part = by_size[first : first + _AT_ONCE]
-            numbers, positions = (torch.from_numpy(values).double() for values in self.known.padded(part))
-            factors = geometric_sum(numbers, positions, (along[_LARGEST:], along, along))
+            numbers, positions = (torch.from_numpy(values) for values in self.known.padded(part))
+            factors = geometric_sum(numbers.float(), positions, (along[_LARGEST:], along, along))
             amplitudes = factors.abs().flatten(1)
             # Pearson's correlation asks for no level; without it, single precision is enough.
             self._amplitudes[part] = (amplitudes - amplitudes.mean(1, keepdim=True)).numpy()

@@ -14,7 +14,7 @@ from phaselearn.crystal.observed import Observed
 from phaselearn.errors import UserError
 from phaselearn.phasing.atomic_model import AtomicModel
 from phaselearn.phasing.least_squares import fit_atoms
-from phaselearn.phasing.refinement import judged_atoms
+from phaselearn.phasing.refinement import Refined, judged_atoms
 from phaselearn.phasing.reflections import ReflectionList
 from phaselearn.phasing.solution import Solution
 from phaselearn.phasing.starts import Starts
@@ -23,6 +23,7 @@ from phaselearn.solver.isotypes.known_crystals import PACKAGE, KnownCrystals
 
 _PARAMETERS = 1  # of an atom: its weight. Its place is that of the known crystal, or near it.
 
+_EXACT = 0.01  # R of the atoms of an isotype with which no further one is tried
 _FEWEST = 30  # reflections that are compared, however fine, if so many were measured
 
 
@@ -78,39 +79,35 @@ class IsotypeStarts(nn.Module):
         evidence = torch.full_like(expected, -torch.inf)
         like = torch.zeros(len(crystals), dtype=torch.bool, device=expected.device)
         if numbers.start == 0:
-            rows, of_atoms, evidence_for = self._isotypes(observed)
-            like[rows], factors[rows, 0], evidence[rows, 0] = True, of_atoms, evidence_for
-        for known in (False, True):
-            rows, rest = (like == known).nonzero()[:, 0], numbers[int(known) :]
+            lists = ReflectionList.of(observed)
+            atoms = self._isotypes(lists)
+            like = atoms.r_factor < self.largest_r
+            factors[:, 0] = with_phases_of(observed.map_amplitude(), lists.boxes(atoms.factors))
+            evidence[like, 0] = atoms.evidence[like]
+        for first, rows in ((0, (~like).nonzero()[:, 0]), (1, like.nonzero()[:, 0])):
+            rest = numbers[first:]
             if len(rows) and rest:
                 other = self.others(observed[rows], [crystals[row] for row in rows.tolist()], seed, rest)
-                factors[rows, int(known) :] = other.factors.unflatten(0, (len(rows), len(rest))).to(factors)
+                factors[rows, first:] = other.factors.unflatten(0, (len(rows), len(rest))).to(factors)
                 if other.expected_correlation is not None:
                     own = other.expected_correlation.unflatten(0, (len(rows), len(rest)))
-                    expected[rows, int(known) :] = own.to(expected)
+                    expected[rows, first:] = own.to(expected)
         return Solution(factors.flatten(0, 1), expected_correlation=expected.flatten(), evidence=evidence.flatten())
 
-    def _isotypes(self, observed: Observed) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the crystals that are like known ones (K,), and the best isotype of each: its phases and evidence."""
-        lists = ReflectionList.of(observed)
-        found = [self._found(lists[row : row + 1]) for row in range(len(observed))]
-        isotypes = [isotype for each in found for isotype in each]
-        owner = torch.tensor([row for row, each in enumerate(found) for _ in each], device=observed.mask.device).long()
-        none = owner[:0], observed.amplitude[:0].to(torch.complex64), observed.amplitude.new_zeros(0)
-        if not isotypes:
-            return none
-        reflections = lists[owner]
-        begin = self._atoms(isotypes, observed.amplitude).scaled(reflections)
-        atoms = fit_atoms(begin, reflections, self.steps, torch.zeros_like(owner, dtype=torch.bool))
-        judged = judged_atoms(atoms, reflections, _PARAMETERS)
-        fits = judged.r_factor < self.largest_r
-        best = _best(owner, torch.where(fits, judged.evidence, -torch.inf))
-        best = best[fits[best]]
-        if not len(best):
-            return none
-        rows = owner[best]
-        factors = with_phases_of(observed[rows].map_amplitude(), lists[rows].boxes(judged.factors[best]))
-        return rows, factors, judged.evidence[best]
+    def _isotypes(self, lists: ReflectionList) -> Refined:
+        """Return the atoms of the best isotype of each crystal; those of a crystal without any have an R of 1."""
+        found = [self._found(lists[row : row + 1]) for row in range(len(lists))]
+        best = judged_atoms(AtomicModel.empty(lists), lists)
+        for rank in range(self.most):
+            left = [row for row, isotypes in enumerate(found) if rank < len(isotypes) and best.r_factor[row] > _EXACT]
+            if not left:
+                break
+            rows = torch.tensor(left, device=lists.measured.device)
+            part = lists[rows]
+            begin = self._atoms([found[row][rank] for row in left], part.amplitude).scaled(part)
+            fitted = fit_atoms(begin, part, self.steps, torch.zeros_like(rows, dtype=torch.bool))
+            best = best.with_better(rows, judged_atoms(fitted, part, _PARAMETERS))
+        return best
 
     def _found(self, listed: ReflectionList) -> list[Isotype]:
         """Return the isotypes of one crystal, the likest first."""
@@ -130,12 +127,3 @@ class IsotypeStarts(nn.Module):
             weight, position = like.new_tensor(numbers[order])[None], like.new_tensor(positions[order])[None]
             models.append(AtomicModel(position, weight, torch.zeros_like(weight)))
         return AtomicModel.joined(models)
-
-
-def _best(owner: Tensor, evidence: Tensor) -> Tensor:
-    """Return the place of the highest evidence of each owner; places of one owner follow one another."""
-    order = evidence.argsort(descending=True, stable=True)
-    order = order[owner[order].argsort(stable=True)]
-    is_first = torch.ones_like(owner, dtype=torch.bool)
-    is_first[1:] = owner[order][1:] != owner[order][:-1]
-    return order[is_first]
