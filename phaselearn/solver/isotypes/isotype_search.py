@@ -114,7 +114,7 @@ class IsotypeSearch:
         found = self._tree.query_ball_point(shapes, self.tolerance, p=np.inf)
         near = [np.array(rows, np.int64) for rows in found]
         self._compute(np.unique(np.concatenate(near)))
-        rounded = 1 + (amplitude * _LEVELS).astype(np.int16)
+        rounded = 1 + np.rint(amplitude * _LEVELS).astype(np.int16)
         for one, rows in enumerate(near):
             if not len(rows):
                 continue
