@@ -1,4 +1,4 @@
-"""`phaselearn known`: known crystals, whose phases a search may begin with, from a source of crystals."""
+"""`phaselearn known`: known crystals, whose atoms a search may begin with, from a source of crystals."""
 
 from __future__ import annotations
 
@@ -19,11 +19,17 @@ def main() -> None:
 
 def _known(config: DictConfig) -> None:
     from phaselearn.commands.settings import check
-    from phaselearn.errors import choose
+    from phaselearn.errors import UserError, choose
 
     # Before the imports, which take seconds.
     check(config, "known")
     choose("split", config.split, ("all", "train"), command="phaselearn known")
+    out = Path(config.out)
+    blocked = out.exists() and not out.is_file()
+    if not out.name or blocked or (out.parent.exists() and not out.parent.is_dir()):
+        raise UserError(f"out={config.out} is not the name of a file: name one, e.g. out=mine.npz")
+    if not config.longest_edge > 0:
+        raise UserError(f"longest_edge={config.longest_edge}: above 0 is needed, e.g. longest_edge=30")
 
     from hydra.utils import instantiate
 
@@ -41,6 +47,6 @@ def _known(config: DictConfig) -> None:
         if config.split in ("all", split_of(crystal.formula))
     ]
     known = collected(track(crystals, "reduced cells", len(crystals)), f"{source.licence}; {source.attribution}")
-    known.write(Path(config.out))
+    known.write(out)
     print(printable(f"{config.out}: {len(known)} crystals of {len(known.kinds)} structure types"))
     print(printable(f"use: phaselearn solve FILE starts=isotypes starts.known={config.out}"))

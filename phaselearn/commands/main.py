@@ -17,7 +17,7 @@ COMMANDS = {
     "evaluate": "test a finished run again, on any data or observation",
     "runs": "the runs here and their results; two runs side by side",
     "weights": "the trained networks of the package, and their model cards",
-    "known": "known crystals, whose phases a search may begin with",
+    "known": "known crystals, whose atoms a search may begin with",
     "benchmark": "every phasing method on the same crystals with the same |F|",
     "dashboard": "the W&B workspace that shows the runs",
 }

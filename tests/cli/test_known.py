@@ -34,15 +34,20 @@ def test_a_source_becomes_a_file_and_the_training_split_is_a_part_of_it(
     [
         (("split=test",), "split=test is unknown: allowed are all, train"),
         (("source=folder", "source.path=nowhere"), "source.path=nowhere is not there"),
-        (("source.count=3", "out=file/known.npz"), "file"),
+        (("source.count=3", "out=file/known.npz"), "file/known.npz"),
+        (("source.count=3", "out=folder"), "out=folder is not the name of a file: name one, e.g. out=mine.npz"),
+        (("source.count=3", "out="), "out= is not the name of a file"),
+        (("source.count=3", "longest_edge=0"), "longest_edge=0: above 0 is needed"),
+        (("source.count=3", "longest_edge=1e-3"), "none of the crystals can be used"),
     ],
-    ids=["split", "source", "out"],
+    ids=["split", "source", "out below a file", "a folder", "no name", "no edge", "short edges"],
 )
 def test_a_mistake_is_told_in_one_line(
     words: tuple[str, ...], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
+    Path("folder").mkdir()
     assert call("known", *words) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,8 +20,10 @@ from phaselearn.structure.lattice_points import closed
 _LARGEST = 5  # |h|, |k| and |l| of the reflections that are compared
 _WIDTH = 2 * _LARGEST + 1
 _FEWEST = 10  # reflections that both must have
-_BETWEEN = 0.1  # of an index; those between reflections differ from whole ones by a quarter and more
-_TINY = 1e-12  # a variance that is not zero; |F| of the crystal are at most 1
+_BETWEEN = 0.1  # of an index; those between reflections differ from whole ones by a sixth and more
+_DEVIATIONS = 4.5  # of a correlation by chance that a like one must exceed: the best of thousands reaches 4
+_EQUAL = 1e-5  # variance of |F|, as a share of their mean square, below which they are equal
+_TINY = 1e-30
 _AT_ONCE = 256  # known crystals whose |F| are computed together
 _LEVELS = 1000  # of |F| below the largest, to which bases that give the same |F| agree
 
@@ -49,10 +52,11 @@ class IsotypeSearch:
     Args:
         known: the known crystals.
         tolerance: largest difference of the logarithms of two edges, and of the cosines of two angles.
+        least: least correlation of |F|; of few reflections a higher one is asked for, which chance does not reach.
     """
 
-    def __init__(self, known: KnownCrystals, tolerance: float) -> None:
-        self.known, self.tolerance = known, tolerance
+    def __init__(self, known: KnownCrystals, tolerance: float, least: float) -> None:
+        self.known, self.tolerance, self.least = known, tolerance, least
         self._tree = KDTree(shape(known.lattice))
         self._amplitudes = np.empty((len(known), (_LARGEST + 1) * _WIDTH**2), np.float32)
         self._computed = np.zeros(len(known), bool)
@@ -60,8 +64,9 @@ class IsotypeSearch:
     def find(
         self, hkl: NDArray[np.int64], amplitude: NDArray[np.float64], lattice: NDArray[np.float64], most: int
     ) -> list[Isotype]:
-        """Return the known crystals with the likest |F|, the best first, at most one of each structure type;
-        |F| that have nothing in common count for nothing.
+        """Return the known crystals with the likest |F|, the best first, at most one of each structure type.
+
+        Where the reflections seem to be those of a centred cell, there may be as many again for its primitive cell.
 
         Args:
             hkl: (n, 3) Miller indices, one of each Friedel pair.
@@ -70,8 +75,19 @@ class IsotypeSearch:
             most: largest number.
         """
         amplitude = amplitude / max(float(amplitude.max(initial=0.0)), 1e-30)
-        cells = possible_cells(hkl, amplitude)
-        bases = np.concatenate([reduced_bases(cell @ lattice) @ cell for cell in cells])
+        found = []
+        for cell in possible_cells(hkl, amplitude):
+            found += self._in_cell(reduced_bases(cell @ lattice) @ cell, hkl, amplitude, lattice, most)
+        return sorted(found, key=lambda isotype: -isotype.correlation)
+
+    def _in_cell(
+        self,
+        bases: NDArray[np.float64],
+        hkl: NDArray[np.int64],
+        amplitude: NDArray[np.float64],
+        lattice: NDArray[np.float64],
+        most: int,
+    ) -> list[Isotype]:
         found = [
             (rows, np.full(len(rows), basis), self._correlations(rows, place, amplitude))
             for rows, basis, place in self._pairs(bases, hkl, amplitude, lattice)
@@ -82,8 +98,10 @@ class IsotypeSearch:
         kind = self.known.kind[row]
         best = np.zeros(len(self.known.kinds), correlation.dtype)
         np.maximum.at(best, kind, correlation)
+        # Fisher's z of a correlation by chance has a standard deviation of 1/√(n − 3).
+        by_chance = math.tanh(_DEVIATIONS / math.sqrt(max(len(hkl) - 3, 1)))
+        present = np.flatnonzero(best >= max(self.least, by_chance))
         isotypes = []
-        present = np.flatnonzero(best > 0)
         for likest in present[np.argsort(-best[present], kind="stable")[:most]]:
             one = np.flatnonzero((kind == likest) & (correlation == best[likest]))[0]
             isotypes.append(Isotype(int(row[one]), float(correlation[one]), bases[basis[one]]))
@@ -139,8 +157,11 @@ class IsotypeSearch:
         flat = rows[:, None] * self._amplitudes.shape[1] + place[within]
         theirs, own = self._amplitudes.ravel().take(flat), amplitude[within].astype(np.float32)
         own -= own.mean()
-        spread = np.einsum("rh,rh->r", theirs, theirs) - theirs.sum(1) ** 2 / len(own)
-        return theirs @ own / np.sqrt(np.maximum(spread * (own @ own), _TINY))
+        square = np.einsum("rh,rh->r", theirs, theirs)
+        spread = square - theirs.sum(1) ** 2 / len(own)
+        # What is left of equal |F| is rounding.
+        differ = (spread > _EQUAL * square) & (own @ own > _EQUAL)
+        return np.where(differ, theirs @ own / np.sqrt(np.maximum(spread * (own @ own), _TINY)), 0.0)
 
     def _compute(self, rows: NDArray[np.int64]) -> None:
         """Compute the |F| of known crystals on the box of the reflections that are compared, unless they are there."""

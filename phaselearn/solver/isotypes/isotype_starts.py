@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,9 @@ from phaselearn.solver.isotypes.known_crystals import PACKAGE, KnownCrystals
 _PARAMETERS = 1  # of an atom: its weight. Its place is that of the known crystal, or near it.
 
 _EXACT = 0.01  # R of the atoms of an isotype with which no further one is tried
-_FEWEST = 30  # reflections that are compared, however fine, if so many were measured
+_FINEST = 2.0  # Å, of the reflections that are compared: finer ones depend too much on small shifts
+_FEWEST = 30  # reflections with intensity that are compared, however fine, if there are so many
+_PRESENT = 0.01  # of the largest |F|
 
 
 class IsotypeStarts(nn.Module):
@@ -39,9 +42,10 @@ class IsotypeStarts(nn.Module):
         known: file of known crystals; None for those of the package.
         tolerance: largest difference of the logarithms of two edges of cells of one volume, and of the cosines of two
             angles.
+        least: least correlation of their |F|.
         most: largest number of isotypes of a crystal that are fitted.
-        finest: finest resolution in Å of the reflections that are compared with those of known crystals.
         steps: largest number of least-squares steps.
+        reflections_per_b: fewest reflections for each atom from which each has a B of its own.
         largest_r: R of the atoms, beyond that of the noise, from which they are only trial phases like any others.
 
     Raises:
@@ -54,21 +58,23 @@ class IsotypeStarts(nn.Module):
         others: Starts,
         known: str | None,
         tolerance: float,
+        least: float,
         most: int,
-        finest: float,
         steps: int,
+        reflections_per_b: float,
         largest_r: float,
     ) -> None:
         super().__init__()
-        if not 0 < tolerance < 1 or most < 1 or not finest > 0 or steps < 0:
+        if not 0 < tolerance < 1 or not 0 < least < 1 or most < 1 or steps < 0:
             raise UserError(
-                f"starts.tolerance={tolerance}, starts.most={most}, starts.finest={finest}, starts.steps={steps}: a "
-                "tolerance between 0 and 1, isotypes from 1, a resolution above 0 and steps from 0 are needed, e.g. "
-                "starts.tolerance=0.08 starts.most=3 starts.finest=2.0 starts.steps=16"
+                f"starts.tolerance={tolerance}, starts.least={least}, starts.most={most}, starts.steps={steps}: a "
+                "tolerance and a correlation between 0 and 1, isotypes from 1 and steps from 0 are needed, e.g. "
+                "starts.tolerance=0.08 starts.least=0.6 starts.most=3 starts.steps=16"
             )
         self.others = others
-        self.search = IsotypeSearch(KnownCrystals.read(Path(known) if known else PACKAGE), tolerance)
-        self.most, self.finest, self.steps, self.largest_r = most, finest, steps, largest_r
+        self.search = IsotypeSearch(KnownCrystals.read(Path(known) if known else PACKAGE), tolerance, least)
+        self.most, self.largest_r = most, largest_r
+        self.steps, self.reflections_per_b = steps, reflections_per_b
 
     @torch.no_grad()
     def forward(self, observed: Observed, crystals: Sequence[int], seed: int, numbers: range) -> Solution:
@@ -79,11 +85,12 @@ class IsotypeStarts(nn.Module):
         evidence = torch.full_like(expected, -torch.inf)
         like = torch.zeros(len(crystals), dtype=torch.bool, device=expected.device)
         if numbers.start == 0:
-            lists = ReflectionList.of(observed)
+            lists = ReflectionList.of(observed.on_unit_scale())
             atoms = self._isotypes(lists)
             like = atoms.r_factor < self.largest_r
-            factors[:, 0] = with_phases_of(observed.map_amplitude(), lists.boxes(atoms.factors))
-            evidence[like, 0] = atoms.evidence[like]
+            of_atoms = with_phases_of(observed.map_amplitude(), lists.boxes(atoms.factors))
+            factors[:, 0] = of_atoms.to(factors)
+            evidence[like, 0] = atoms.evidence[like].to(evidence)
         for first, rows in ((0, (~like).nonzero()[:, 0]), (1, like.nonzero()[:, 0])):
             rest = numbers[first:]
             if len(rows) and rest:
@@ -97,7 +104,9 @@ class IsotypeStarts(nn.Module):
     def _isotypes(self, lists: ReflectionList) -> Refined:
         """Return the atoms of the best isotype of each crystal; those of a crystal without any have an R of 1."""
         found = [self._found(lists[row : row + 1]) for row in range(len(lists))]
-        best = judged_atoms(AtomicModel.empty(lists), lists)
+        none = judged_atoms(AtomicModel.empty(lists), lists)
+        # An R of nothing, that of reflections without intensity, is 0.
+        best = replace(none, r_factor=torch.ones_like(none.r_factor))
         for rank in range(self.most):
             left = [row for row, isotypes in enumerate(found) if rank < len(isotypes) and best.r_factor[row] > _EXACT]
             if not left:
@@ -105,14 +114,17 @@ class IsotypeStarts(nn.Module):
             rows = torch.tensor(left, device=lists.measured.device)
             part = lists[rows]
             begin = self._atoms([found[row][rank] for row in left], part.amplitude).scaled(part)
-            fitted = fit_atoms(begin, part, self.steps, torch.zeros_like(rows, dtype=torch.bool))
+            own_b = part.counts() >= self.reflections_per_b * begin.count()
+            fitted = fit_atoms(begin, part, self.steps, own_b)
             best = best.with_better(rows, judged_atoms(fitted, part, _PARAMETERS))
         return best
 
     def _found(self, listed: ReflectionList) -> list[Isotype]:
         """Return the isotypes of one crystal, the likest first."""
-        square = listed.inverse_square[0, listed.measured[0]]
-        finest = max(1 / self.finest**2, float(square.sort().values[:_FEWEST][-1])) if len(square) else 0.0
+        # Those that a centring forbids tell nothing.
+        present = listed.amplitude[0] > _PRESENT * listed.amplitude[0].amax()
+        square = listed.inverse_square[0, present]
+        finest = max(1 / _FINEST**2, float(square.sort().values[:_FEWEST][-1])) if len(square) else 0.0
         compared = listed.measured[0] & (listed.inverse_square[0] <= finest)
         hkl, amplitude = listed.index[0, compared], listed.amplitude[0, compared]
         lattice = listed.lattice[0].double().cpu().numpy()

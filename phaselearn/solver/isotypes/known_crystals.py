@@ -13,13 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phaselearn.errors import UserError
-from phaselearn.files import write_whole
+from phaselearn.files import fault_behind, write_whole
 
 PACKAGE = Path(__file__).parents[2] / "weights" / "known_crystals.npz"
 _FINENESS = 1 << 16  # steps of a fractional coordinate in the file: 2e-4 Å along an edge of 10 Å
 _FORMAT = 1
-_LARGEST_FILE = 1 << 30  # bytes, unpacked; the 27,900 crystals of the package take 6 MB
-_LONGEST_EDGE = 1000.0  # Å
+_LARGEST_FILE = 1 << 30  # bytes, unpacked; the crystals of the package take 6 MB
+_SHORTEST_EDGE, _LONGEST_EDGE = 0.5, 1000.0  # Å
+# The arrays of the file, and what their numbers are: whole numbers (u), others (f).
+_KINDS = {"format": "u", "lattice": "f", **dict.fromkeys(("count", "numbers", "positions", "kind"), "u")}
+_KINDS |= dict.fromkeys(("kinds", "names", "origin"), "u")  # text in UTF-8
+_HELP = "collect some from crystals of yours with `phaselearn known source=folder source.path=FOLDER`"
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class KnownCrystals:
         content = io.BytesIO()
         np.savez_compressed(
             content,
-            format=np.array(_FORMAT),
+            format=np.array(_FORMAT, np.uint8),
             lattice=self.lattice.astype(np.float32),
             count=self.count.astype(np.uint16),
             numbers=self.numbers.astype(np.uint8),
@@ -89,29 +93,39 @@ class KnownCrystals:
         Raises:
             UserError: there is no such file, or it is not one of known crystals.
         """
+        if not path.is_file():
+            raise UserError(f"starts.known={path}: there is no such file, {_HELP}")
         try:
             with zipfile.ZipFile(path) as archive:
                 size = sum(entry.file_size for entry in archive.infolist())
             if size > _LARGEST_FILE:
-                raise UserError(f"starts.known={path}: {size:,} bytes unpacked, at most {_LARGEST_FILE:,}; {_HELP}")
+                raise ValueError(f"{size:,} bytes unpacked")
             with np.load(path, allow_pickle=False) as file:
-                found = cls(
-                    file["lattice"].astype(np.float64),
-                    file["count"].astype(np.int64),
-                    file["numbers"].astype(np.int64),
-                    file["positions"] / _FINENESS,
-                    file["kind"].astype(np.int64),
-                    file["kinds"].tobytes().decode().split("\n"),
-                    file["names"].tobytes().decode().split("\n"),
-                    file["origin"].tobytes().decode(),
-                )
-                sound = int(file["format"]) == _FORMAT and found._fits()
-        except FileNotFoundError:
-            raise UserError(f"starts.known={path}: {_MISSING}, {_HELP}") from None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, TypeError) as error:
-            raise UserError(f"starts.known={path}: {_FOREIGN} ({type(error).__name__}), {_HELP}") from error
-        if not sound:
-            raise UserError(f"starts.known={path}: {_FOREIGN}, {_HELP}")
+                stored = {name: file[name] for name in _KINDS}
+            for name, values in stored.items():
+                if values.dtype.kind != _KINDS[name]:
+                    raise ValueError(f"{name} of type {values.dtype}")
+            found = cls(
+                stored["lattice"].astype(np.float64),
+                stored["count"].astype(np.int64),
+                stored["numbers"].astype(np.int64),
+                stored["positions"] / _FINENESS,
+                stored["kind"].astype(np.int64),
+                stored["kinds"].tobytes().decode().split("\n"),
+                stored["names"].tobytes().decode().split("\n"),
+                stored["origin"].tobytes().decode(),
+            )
+            if stored["format"] != _FORMAT or not found._fits():
+                raise ValueError("arrays that do not belong together")
+        except Exception as error:  # a stranger's file may make the readers raise anything
+            # No file of the size that is allowed needs more memory than there is, whatever its arrays claim.
+            fault = None if isinstance(error, MemoryError) else fault_behind(error, path)
+            if fault is not None:
+                raise fault from error
+            raise UserError(
+                f"starts.known={path}: this is not a file of known crystals ({' '.join(str(error).split())[:100]}), "
+                f"{_HELP}"
+            ) from error
         return found
 
     def _fits(self) -> bool:
@@ -129,10 +143,5 @@ class KnownCrystals:
             and self.numbers.max() < 119
             and np.isfinite(self.lattice).all()
             and np.abs(self.lattice).max() < _LONGEST_EDGE
-            and (np.linalg.det(self.lattice) > 0).all()
+            and np.linalg.det(self.lattice).min() > _SHORTEST_EDGE**3
         )
-
-
-_MISSING = "there is no such file"
-_FOREIGN = "this is not a file of known crystals"
-_HELP = "collect some from crystals of yours with `phaselearn known source=folder source.path=FOLDER`"

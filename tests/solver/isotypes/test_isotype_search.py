@@ -11,7 +11,7 @@ from phaselearn.solver.isotypes.collection import collected
 from phaselearn.solver.isotypes.isotype_search import Isotype, IsotypeSearch
 from tests.solver.isotypes.crystals import AXES, crystals, isotypic, known, reflections
 
-SEARCH = IsotypeSearch(known(), 0.1)
+SEARCH = IsotypeSearch(known(), 0.1, 0.0)
 
 
 def alike(first: np.ndarray, second: np.ndarray, hkl: np.ndarray) -> float:
@@ -70,7 +70,7 @@ def test_neither_scale_nor_order_nor_axes_change_what_is_found() -> None:
 def test_a_type_is_found_once_though_many_crystals_have_it() -> None:
     one = crystals(1)[0]
     many = [replace(isotypic(one, seed), id=f"{seed}") for seed in range(5)]
-    search = IsotypeSearch(collected(many, ""), 0.2)
+    search = IsotypeSearch(collected(many, ""), 0.2, 0.5)
     hkl, factors = reflections(one)
     assert len(search.find(hkl, np.abs(factors), one.lattice, 10)) == 1
 

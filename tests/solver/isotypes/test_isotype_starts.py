@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from phaselearn.benchmark.contenders import composed_option
+from phaselearn.commands.options import config_directory
+from phaselearn.commands.plain_config import plain_values
 from phaselearn.crystal.judgement import judge
 from phaselearn.crystal.layout import resized
 from phaselearn.crystal.observed import Observed
@@ -38,7 +41,7 @@ def starts(tmp_path: Path) -> Any:
     known().write(tmp_path / "known.npz")
 
     def made(others: Starts, **changes: Any) -> IsotypeStarts:
-        options = {"tolerance": 0.1, "most": 3, "finest": 1.2, "steps": 16, "largest_r": 0.2}
+        options = {"tolerance": 0.1, "least": 0.6, "most": 3, "steps": 16, "reflections_per_b": 15, "largest_r": 0.2}
         return IsotypeStarts(others=others, known=str(tmp_path / "known.npz"), **options | changes)
 
     return made
@@ -106,7 +109,7 @@ def test_none_are_taken_where_none_is_wanted_or_like_enough(starts: Any, changes
 
 
 @pytest.mark.parametrize(
-    "changes", [{"tolerance": 0.0}, {"tolerance": 1.0}, {"most": 0}, {"finest": 0.0}, {"steps": -1}]
+    "changes", [{"tolerance": 0.0}, {"tolerance": 1.0}, {"least": 0.0}, {"least": 1.0}, {"most": 0}, {"steps": -1}]
 )
 def test_numbers_out_of_range_are_refused_in_one_line(starts: Any, changes: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"starts\.") as refused:
@@ -114,14 +117,70 @@ def test_numbers_out_of_range_are_refused_in_one_line(starts: Any, changes: dict
     assert "\n" not in str(refused.value)
 
 
-def test_those_of_the_package_solve_rock_salt() -> None:
-    lattice = 2.8 * np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]])
-    crystal = Crystal("", lattice, np.array([11, 17]), np.array([[0.1, 0.1, 0.1], [0.6, 0.6, 0.6]]), "", 225)
+def of_the_package(others: Starts) -> IsotypeStarts:
+    """Return the option `isotypes` with the settings that it comes with, and other trial phases."""
+    node = plain_values(composed_option(config_directory(), "starts", "isotypes"))
+    return IsotypeStarts(**{key: node[key] for key in node if key != "_target_"} | {"others": others})
+
+
+FACE_CENTRES = np.array([[0.0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+
+
+def rock_salt(conventional: bool) -> Crystal:
+    """Return NaCl in its cubic cell of four lattice points, or in the primitive one."""
+    cubic = 5.64 * np.eye(3)
+    if not conventional:
+        primitive = FACE_CENTRES[1:]
+        return Crystal("", primitive @ cubic, np.array([11, 17]), np.array([[0.1] * 3, [0.6] * 3]), "", 225)
+    positions = np.concatenate((FACE_CENTRES, FACE_CENTRES + 0.5)) + 0.1
+    return Crystal("", cubic, np.repeat([11, 17], 4), positions % 1.0, "", 225)
+
+
+@pytest.mark.parametrize("d_min", [0.8, 1.2])
+@pytest.mark.parametrize("conventional", [False, True], ids=["primitive", "conventional"])
+@pytest.mark.parametrize("listed", [False, True], ids=["absences left out", "absences listed"])
+def test_those_of_the_package_solve_rock_salt(d_min: float, conventional: bool, listed: bool) -> None:
+    crystal = rock_salt(conventional)
+    hkl, factors = reflections(crystal, d_min)
+    kept = (np.abs(factors) > 1e-6) | listed
+    observed = Observed.from_reflections(
+        torch.from_numpy(hkl[kept]), torch.from_numpy(np.abs(factors[kept])).float(), torch.from_numpy(crystal.lattice)
+    )
     others = Recorded()
-    made = IsotypeStarts(others=others, known=None, tolerance=0.08, most=6, finest=2.0, steps=16, largest_r=0.2)
-    observed = observed_of(crystal)
-    solution = made(observed, [0], 0, range(1))
+    solution = of_the_package(others)(observed, [0], 0, range(1))
     assert others.asked == []
-    numbers, positions = torch.from_numpy(crystal.numbers)[None], torch.from_numpy(crystal.positions)[None].float()
+    numbers, positions = torch.from_numpy(crystal.numbers)[None], torch.from_numpy(crystal.positions)[None]
     judged, _ = judge(solution.factors, observed, numbers, positions)
     assert judged.correlation > 0.98
+
+
+@pytest.mark.parametrize("d_min", [1.2, 1.6, 2.0])
+def test_amplitudes_that_belong_to_no_crystal_have_no_isotype(d_min: float) -> None:
+    """With many atoms for few reflections, those of some crystal would always fit."""
+    made = of_the_package(Recorded())
+    for seed, crystal in enumerate([*crystals(6), rock_salt(True)]):
+        hkl, factors = reflections(crystal, d_min)
+        order = np.random.default_rng(seed).permutation(len(hkl))
+        observed = Observed.from_reflections(
+            torch.from_numpy(hkl), torch.from_numpy(np.abs(factors[order])).float(), torch.from_numpy(crystal.lattice)
+        )
+        evidence = made(observed, [0], 0, range(1)).evidence
+        assert evidence is not None
+        assert torch.isneginf(evidence).all()
+
+
+def test_equal_or_absent_amplitudes_have_no_isotype_and_the_scale_changes_nothing() -> None:
+    hkl, factors = reflections(rock_salt(False), 0.8)
+    lattice = torch.from_numpy(rock_salt(False).lattice)
+    made = of_the_package(Recorded())
+
+    def evidence(amplitude: np.ndarray) -> float:
+        observed = Observed.from_reflections(torch.from_numpy(hkl), torch.from_numpy(amplitude).float(), lattice)
+        found = made(observed, [0], 0, range(1)).evidence
+        assert found is not None
+        return float(found)
+
+    assert evidence(np.zeros(len(hkl))) == evidence(np.ones(len(hkl))) == -np.inf
+    plain = evidence(np.abs(factors))
+    assert plain > 5
+    assert [evidence(scale * np.abs(factors)) for scale in (1e-30, 1e30)] == pytest.approx([plain, plain], rel=1e-2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,12 @@ def test_those_of_the_package_are_there_and_say_whose_they_are() -> None:
 def arrays(**changes: Any) -> bytes:
     """Return the content of a file of two crystals with some arrays changed, or left out if None."""
     whole = {
-        "format": np.array(1),
+        "format": np.array(1, np.uint8),
         "lattice": np.stack([5 * np.eye(3)] * 2),
-        "count": np.array([1, 2]),
-        "numbers": np.array([6, 7, 8]),
+        "count": np.array([1, 2], np.uint16),
+        "numbers": np.array([6, 7, 8], np.uint8),
         "positions": np.zeros((3, 3), np.uint16),
-        "kind": np.array([0, 0]),
+        "kind": np.array([0, 0], np.uint32),
         "kinds": np.frombuffer(b"one", np.uint8),
         "names": np.frombuffer(b"a\nb", np.uint8),
         "origin": np.frombuffer(b"x", np.uint8),
@@ -72,6 +73,14 @@ def arrays(**changes: Any) -> bytes:
     content = io.BytesIO()
     np.savez(content, **{name: values for name, values in whole.items() if values is not None})
     return content.getvalue()
+
+
+def encrypted(archive: bytes) -> bytes:
+    """Return a zip file whose directory says that its entries are encrypted."""
+    content = bytearray(archive)
+    for entry in re.finditer(rb"PK\x01\x02", archive):
+        content[entry.start() + 8] |= 1
+    return bytes(content)
 
 
 class Mischief:
@@ -86,15 +95,21 @@ FOREIGN = {
     "half a file": arrays()[:200],
     "no positions": arrays(positions=None),
     "an object": arrays(names=np.array([Mischief()], dtype=object)),
-    "another format": arrays(format=np.array(2)),
-    "too few atoms": arrays(count=np.array([1, 1])),
-    "too many atoms": arrays(count=np.array([1, 2000])),
-    "no atoms": arrays(count=np.array([3, 0])),
+    "another format": arrays(format=np.array(2, np.uint8)),
+    "too few atoms": arrays(count=np.array([1, 1], np.uint16)),
+    "too many atoms": arrays(count=np.array([1, 2000], np.uint16)),
+    "no atoms": arrays(count=np.array([3, 0], np.uint16)),
     "a count below zero": arrays(count=np.array([4, -1])),
-    "no such type": arrays(kind=np.array([0, 1])),
+    "no such type": arrays(kind=np.array([0, 1], np.uint32)),
     "a type below zero": arrays(kind=np.array([0, -1])),
     "a name short": arrays(names=np.frombuffer(b"a", np.uint8)),
-    "no such element": arrays(numbers=np.array([6, 7, 130])),
+    "no such element": arrays(numbers=np.array([6, 7, 130], np.uint8)),
+    "positions that are no numbers": arrays(positions=np.full((3, 3), np.nan)),
+    "complex positions": arrays(positions=np.zeros((3, 3), complex)),
+    "counts with fractions": arrays(count=np.array([1.0, 2.0])),
+    "a tiny cell": arrays(lattice=np.stack([1e-9 * np.eye(3)] * 2)),
+    "an encrypted file": encrypted(arrays()),
+    "an array that claims more than there is": arrays().replace(b"(3, 3), }", b"(3, 3000000000000), }"),
     "a flat cell": arrays(lattice=np.zeros((2, 3, 3))),
     "a cell that is no number": arrays(lattice=np.full((2, 3, 3), np.nan)),
     "a huge cell": arrays(lattice=np.stack([1e30 * np.eye(3)] * 2)),
@@ -118,8 +133,9 @@ def test_a_foreign_file_is_refused_in_one_line(content: bytes, tmp_path: Path, m
 def test_a_missing_file_and_one_that_unpacks_to_too_much_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UserError, match="there is no such file"):
-        KnownCrystals.read(tmp_path / "none.npz")
+    for absent in (tmp_path / "none.npz", tmp_path):
+        with pytest.raises(UserError, match="there is no such file"):
+            KnownCrystals.read(absent)
     (tmp_path / "own.npz").write_bytes(arrays())
     monkeypatch.setattr(known_crystals, "_LARGEST_FILE", 1000)
     with pytest.raises(UserError, match="unpacked"):
