@@ -43,6 +43,15 @@ class Isotype:
     basis: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class _Measured:
+    """A crystal's reflections (n, 3), their |F| (n,), the largest of which is 1, and its lattice (3, 3)."""
+
+    hkl: NDArray[np.int64]
+    amplitude: NDArray[np.float64]
+    lattice: NDArray[np.float64]
+
+
 class IsotypeSearch:
     """Finds known crystals whose cell has the same shape and whose |F| are like those of a crystal.
 
@@ -74,23 +83,17 @@ class IsotypeSearch:
             lattice: (3, 3), rows in Å.
             most: largest number.
         """
-        amplitude = amplitude / max(float(amplitude.max(initial=0.0)), 1e-30)
+        measured = _Measured(hkl, amplitude / max(float(amplitude.max(initial=0.0)), _TINY), lattice)
         found = []
-        for cell in possible_cells(hkl, amplitude):
-            found += self._in_cell(reduced_bases(cell @ lattice) @ cell, hkl, amplitude, lattice, most)
+        for cell in possible_cells(hkl, measured.amplitude):
+            found += self._in_bases(reduced_bases(cell @ lattice) @ cell, measured, most)
         return sorted(found, key=lambda isotype: -isotype.correlation)
 
-    def _in_cell(
-        self,
-        bases: NDArray[np.float64],
-        hkl: NDArray[np.int64],
-        amplitude: NDArray[np.float64],
-        lattice: NDArray[np.float64],
-        most: int,
-    ) -> list[Isotype]:
+    def _in_bases(self, bases: NDArray[np.float64], measured: _Measured, most: int) -> list[Isotype]:
+        """Return what is found in bases (V, 3, 3) of one cell."""
         found = [
-            (rows, np.full(len(rows), basis), self._correlations(rows, place, amplitude))
-            for rows, basis, place in self._pairs(bases, hkl, amplitude, lattice)
+            (rows, np.full(len(rows), basis), self._correlations(rows, place, measured.amplitude))
+            for rows, basis, place in self._pairs(bases, measured)
         ]
         if not found:
             return []
@@ -99,7 +102,7 @@ class IsotypeSearch:
         best = np.zeros(len(self.known.kinds), correlation.dtype)
         np.maximum.at(best, kind, correlation)
         # Fisher's z of a correlation by chance has a standard deviation of 1/√(n − 3).
-        by_chance = math.tanh(_DEVIATIONS / math.sqrt(max(len(hkl) - 3, 1)))
+        by_chance = math.tanh(_DEVIATIONS / math.sqrt(max(len(measured.hkl) - 3, 1)))
         present = np.flatnonzero(best >= max(self.least, by_chance))
         isotypes = []
         for likest in present[np.argsort(-best[present], kind="stable")[:most]]:
@@ -118,27 +121,23 @@ class IsotypeSearch:
         return np.tile(numbers, len(points)), own.reshape(-1, 3)
 
     def _pairs(
-        self,
-        bases: NDArray[np.float64],
-        hkl: NDArray[np.int64],
-        amplitude: NDArray[np.float64],
-        lattice: NDArray[np.float64],
+        self, bases: NDArray[np.float64], measured: _Measured
     ) -> Iterator[tuple[NDArray[np.int64], int, NDArray[np.int64]]]:
         """Yield known crystals that a basis brings near, the basis, and the places (n,) of the reflections in it.
 
         Bases with the same shape and the same |F|, as symmetry makes them, would give the same again.
         """
-        shapes, which = np.unique(shape(bases @ lattice).round(4), axis=0, return_inverse=True)
+        shapes, which = np.unique(shape(bases @ measured.lattice).round(4), axis=0, return_inverse=True)
         found = self._tree.query_ball_point(shapes, self.tolerance, p=np.inf)
         near = [np.array(rows, np.int64) for rows in found]
         self._compute(np.unique(np.concatenate(near)))
-        rounded = 1 + np.rint(amplitude * _LEVELS).astype(np.int16)
+        rounded = 1 + np.rint(measured.amplitude * _LEVELS).astype(np.int16)
         for one, rows in enumerate(near):
             if not len(rows):
                 continue
             seen = set()
             for basis in np.flatnonzero(which == one).tolist():
-                place = _places(hkl @ bases[basis].T)
+                place = _places(measured.hkl @ bases[basis].T)
                 line = np.zeros(self._amplitudes.shape[1] + 1, np.int16)
                 line[place] = rounded  # the last one stands for all reflections outside the box
                 content = line[:-1].tobytes()

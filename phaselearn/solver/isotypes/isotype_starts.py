@@ -23,7 +23,6 @@ from phaselearn.solver.isotypes.isotype_search import Isotype, IsotypeSearch
 from phaselearn.solver.isotypes.known_crystals import PACKAGE, KnownCrystals
 
 _PARAMETERS = 1  # of an atom: its weight. Its place is that of the known crystal, or near it.
-
 _EXACT = 0.01  # R of the atoms of an isotype with which no further one is tried
 _FINEST = 2.0  # Å, of the reflections that are compared: finer ones depend too much on small shifts
 _FEWEST = 30  # reflections with intensity that are compared, however fine, if there are so many
@@ -46,7 +45,7 @@ class IsotypeStarts(nn.Module):
         most: largest number of isotypes of a crystal that are fitted.
         steps: largest number of least-squares steps.
         reflections_per_b: fewest reflections for each atom from which each has a B of its own.
-        largest_r: R of the atoms, beyond that of the noise, from which they are only trial phases like any others.
+        largest_r: R of the atoms, beyond that of the noise, from which they are left out.
 
     Raises:
         UserError: a number is out of range, or the file is not one of known crystals.

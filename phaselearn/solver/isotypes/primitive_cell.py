@@ -30,7 +30,7 @@ def possible_cells(hkl: NDArray[np.int64], amplitude: NDArray[np.float64]) -> li
     is_centring = (within >= _FEWEST) & (mean_without <= _ABSENT * mean_within)
     if not is_centring.any():
         return [np.eye(3)]
-    return [np.eye(3), primitive_basis(closed(np.concatenate((np.zeros((1, 3)), vectors[is_centring])))).T]
+    return [np.eye(3), primitive_basis(closed(vectors[is_centring])).T]
 
 
 @cache
