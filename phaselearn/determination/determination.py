@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from phaselearn.crystal.wilson import Wilson
 from phaselearn.determination.confidence import CONFIDENT, confidence
+from phaselearn.determination.known_isotype import KnownIsotype
 from phaselearn.measured.laue import LaueChoice
 from phaselearn.measured.merging import Merged
 from phaselearn.measured.reflection_data import ReflectionData
@@ -47,6 +48,7 @@ class Determination:
         starts: name of what made the trial phases.
         trials: the trials in the order of time.
         candidates: the best first; empty where no atoms were found.
+        isotype: the known crystal that the best candidate is isotypic with; None if there is none.
         seconds: wall seconds, without reading.
         ended: why it ended: `convinced`, `time` or `interrupted`.
         notes: lines about what is doubtful.
@@ -59,6 +61,7 @@ class Determination:
     starts: str
     trials: tuple[Trial, ...]
     candidates: tuple[Candidate, ...]
+    isotype: KnownIsotype | None
     seconds: float
     ended: str
     notes: tuple[str, ...] = field(default=())

@@ -6,6 +6,7 @@ import math
 
 from phaselearn.determination.confidence import CONFIDENT
 from phaselearn.determination.determination import Determination
+from phaselearn.determination.known_isotype import KnownIsotype
 from phaselearn.determination.reference import Comparison
 from phaselearn.quoting import printable
 
@@ -68,7 +69,14 @@ def _candidates(result: Determination) -> list[str]:
         for each in result.candidates[:_ROWS]
     ]
     notes = [f"   {note}" for note in result.candidates[0].notes]
+    if result.isotype is not None:
+        notes.append(f"   {result.candidates[0].name} is isotypic with {isotype_named(result.isotype)}")
     return [head, *rows, *notes]
+
+
+def isotype_named(isotype: KnownIsotype) -> str:
+    """Return the formula and the id of a known crystal, and how near its atoms are."""
+    return f"{isotype.formula} ({isotype.name}), whose atoms are {isotype.deviation:.2f} Å away (rms)"
 
 
 def _verdict(result: Determination) -> list[str]:

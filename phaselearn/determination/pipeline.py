@@ -15,8 +15,10 @@ from phaselearn.determination.atoms import atoms_of, factors_of
 from phaselearn.determination.bounds import within_bounds
 from phaselearn.determination.confidence import CONFIDENT, confidence
 from phaselearn.determination.determination import Determination, Trial
+from phaselearn.determination.known_isotype import KnownIsotype, known_isotype
 from phaselearn.determination.point_atoms import listed_atoms, observed_in_p1
 from phaselearn.errors import UserError
+from phaselearn.measured.cells import lattice_of
 from phaselearn.measured.laue import choose_laue_class
 from phaselearn.measured.merging import Merged, merge
 from phaselearn.measured.reflection_data import ReflectionData
@@ -77,6 +79,7 @@ def determine_structure(
         starts=name,
         trials=tuple(search.trials),
         candidates=tuple(search.candidates),
+        isotype=_isotype(search.candidates),
         seconds=time.monotonic() - began,
         ended=ended,
         notes=(*notes, *look_for_twins(merged).warnings, *_about_the_stated_group(data, search.candidates)),
@@ -164,6 +167,11 @@ def _about_the_stated_group(data: ReflectionData, candidates: list[Candidate]) -
         return ()
     found = candidates[0].space_group.symbol
     return (f"space group {stated.xhm()} is stated, and {found} explains the intensities best",)
+
+
+def _isotype(candidates: list[Candidate]) -> KnownIsotype | None:
+    """Return the known crystal that the best candidate is isotypic with."""
+    return known_isotype(atoms_of(candidates[0]), lattice_of(candidates[0].cell)) if candidates else None
 
 
 def _confidence(candidates: list[Candidate]) -> float:

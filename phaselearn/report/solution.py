@@ -76,6 +76,7 @@ def _found(result: Determination, known: Comparison | None) -> dict[str, Any]:
             }
             for each in result.candidates
         ],
+        "isotype": asdict(result.isotype) if result.isotype else None,
         "reference": {key: _plain(value) for key, value in asdict(known).items()} if known else None,
         "commit": git_commit(),
     }

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from phaselearn.determination.atoms import atoms_of
 from phaselearn.determination.confidence import CONFIDENT
 from phaselearn.determination.determination import Determination
-from phaselearn.determination.listing import advice, counted_trials
+from phaselearn.determination.listing import advice, counted_trials, isotype_named
 from phaselearn.determination.reference import Comparison
 from phaselearn.measured.cells import inverse_d_squared, lattice_of
 from phaselearn.measured.laue import LaueCandidate
@@ -173,6 +173,8 @@ def _facts(result: Determination) -> dict[str, str]:
         "B by Wilson statistics": f"{float(result.wilson.b_iso[0]):.2f} ± {float(result.wilson.b_error[0]):.2f} Å²",
         "starts": result.starts,
     }
+    if result.isotype is not None:
+        facts |= {"isotypic with": isotype_named(result.isotype), "known crystals": result.isotype.origin}
     warnings = [*result.data.warnings, *result.notes, *(result.best.notes if result.best else ())]
     return {**facts, "notes": "; ".join(warnings)} if warnings else facts
 
