@@ -45,7 +45,7 @@ def known_isotype(atoms: Atoms, lattice: NDArray[np.float64]) -> KnownIsotype | 
     """Return the known crystal of the package that a structure is isotypic with; None if there is none.
 
     Which elements there are plays no part, but atoms of one must correspond to atoms of one. Hydrogen is left out. The
-    same compound is named if it is known, and else the crystal whose atoms are nearest.
+    same compound is named if it is known, and else the crystal with the likest |F|.
 
     Args:
         atoms: atomic numbers (A,) and fractional coordinates (A, 3) of all atoms of the cell.
@@ -55,19 +55,20 @@ def known_isotype(atoms: Atoms, lattice: NDArray[np.float64]) -> KnownIsotype | 
         return None
     search, cell = _known_crystals(), _primitive(lattice, atoms)
     isotypes = search.find(*_reflections(*cell), cell[0], _MOST)
-    rows = np.array([isotype.row for isotype in isotypes], np.int64)
-    for candidates in (_of_one_compound(cell[2], rows, search.known), rows):
-        found = [isotype for row in candidates.tolist() if (isotype := _compared(cell, row, search.known)) is not None]
-        if found:
-            return min(found, key=lambda isotype: isotype.deviation)
-    return None
+    likest = np.array([isotype.row for isotype in isotypes], np.int64)
+    same = (_compared(cell, row, search.known) for row in _of_one_compound(cell[2], likest, search.known))
+    nearest = min((one for one in same if one is not None), key=lambda isotype: isotype.deviation, default=None)
+    if nearest is not None:
+        return nearest
+    others = (_compared(cell, row, search.known) for row in likest.tolist())
+    return next((one for one in others if one is not None), None)
 
 
-def _of_one_compound(numbers: NDArray[np.int64], rows: NDArray[np.int64], known: KnownCrystals) -> NDArray[np.int64]:
+def _of_one_compound(numbers: NDArray[np.int64], rows: NDArray[np.int64], known: KnownCrystals) -> list[int]:
     """Return the known crystals of the types of some of them that are of the compound of these atoms."""
     own = _ratio(numbers)
-    same_type = np.flatnonzero(np.isin(known.kind, known.kind[rows])).tolist()
-    return np.array([row for row in same_type if _ratio(known.atoms(row)[0]) == own], np.int64)
+    of_the_types = np.flatnonzero(np.isin(known.kind, known.kind[rows])).tolist()
+    return [row for row in of_the_types if _ratio(known.atoms(row)[0]) == own]
 
 
 def _ratio(numbers: NDArray[np.int64]) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from phaselearn.determination.atoms import atoms_of
 from phaselearn.determination.confidence import CONFIDENT
 from phaselearn.determination.determination import Determination
+from phaselearn.determination.known_isotype import KnownIsotype
 from phaselearn.determination.listing import advice, counted_trials, isotype_named
 from phaselearn.determination.reference import Comparison
 from phaselearn.measured.cells import inverse_d_squared, lattice_of
@@ -45,6 +46,7 @@ def write_solve_page(path: Path, result: Determination, known: Comparison | None
         structure=drawable([_structure(best)]) if best else [],
         candidate_headings=["", "space group", "R1", "wR2", "GoF", "parameters", "phases", "forbidden", "formula", "Z"],
         candidates=[_candidate_row(each) for each in result.candidates],
+        isotype=_isotype(result.isotype),
         known=_known(known),
         atoms=_atom_rows(best) if best else [],
         facts={**_facts(result), "command": command},
@@ -141,6 +143,12 @@ def _atom_rows(best: Candidate) -> list[list[Any]]:
     ]
 
 
+def _isotype(isotype: KnownIsotype | None) -> dict[str, str]:
+    if isotype is None:
+        return {}
+    return {"isotypic with": isotype_named(isotype), "known crystals": isotype.origin}
+
+
 def _known(known: Comparison | None) -> dict[str, str]:
     if known is None:
         return {}
@@ -173,8 +181,6 @@ def _facts(result: Determination) -> dict[str, str]:
         "B by Wilson statistics": f"{float(result.wilson.b_iso[0]):.2f} ± {float(result.wilson.b_error[0]):.2f} Å²",
         "starts": result.starts,
     }
-    if result.isotype is not None:
-        facts |= {"isotypic with": isotype_named(result.isotype), "known crystals": result.isotype.origin}
     warnings = [*result.data.warnings, *result.notes, *(result.best.notes if result.best else ())]
     return {**facts, "notes": "; ".join(warnings)} if warnings else facts
 
