@@ -82,13 +82,15 @@ def _unknown_key(key: str, name: str, command: str) -> str:
     known = _keys(OmegaConf.to_container(composed, resolve=False))
     groups = [entry.name for entry in config_directory().iterdir() if entry.is_dir()]
     parent, _, last = key.rpartition(".")
+    # A group of another command may have the very name.
+    others = [other for other in (*known, *groups) if other != key]
     siblings = [other for other in known if other.rpartition(".")[0] == parent]
     group = key.partition(".")[0]
     # The same key in another node of the group, such as data.loading.cache for data.cache; else a similar one.
     same = (other for other in known if other.startswith(f"{group}.") and other.endswith(f".{last}"))
     best = (
         next(same, None)
-        or closest(key, known + groups)
+        or closest(key, others)
         or closest(last, [name.rpartition(".")[2] for name in siblings])
     )
     if best and "." not in best and parent and best not in known:

@@ -92,6 +92,7 @@ CONFIGURATION = [
     ("train loss=mae", ["loss=mae", "correlation", "did you mean mse"]),
     ("train trianer=cpu", ["did you mean trainer"]),
     ("train sead=1", ["did you mean seed"]),
+    ("benchmark model.plan.counts=[1]", ["'model' is not a key", "did you mean models"]),
     ("train data.batchsize=4", ["did you mean data.batch_size"]),
     ("train data.cache=none", ["did you mean data.loading.cache"]),
     ("train data.augmentation.axis=true", ["did you mean data.augmentation.axes"]),

@@ -68,10 +68,10 @@ def test_extension_finds_phases_beyond_the_resolution_and_leaves_the_others() ->
 @pytest.mark.parametrize(
     ("plan", "changes", "named"),
     [
-        (PLAN_OF_STARTS, {"counts": (0,)}, r"model.plan.counts=\[0\]"),
-        (PLAN_OF_STARTS, {"counts": (2, 2)}, r"model.plan.counts=\[2, 2\]"),
-        (PLAN_OF_STARTS, {"seconds": 0}, "model.plan.seconds=0"),
-        (CHOICE, {"refined": 0}, "model.choice.refined=0"),
+        (PLAN_OF_STARTS, {"counts": (0,)}, r"search.counts=\[0\]"),
+        (PLAN_OF_STARTS, {"counts": (2, 2)}, r"search.counts=\[2, 2\]"),
+        (PLAN_OF_STARTS, {"seconds": 0}, "search.seconds=0"),
+        (CHOICE, {"refined": 0}, "search.choice.refined=0"),
     ],
 )
 def test_mistakes_are_named(plan, changes: dict, named: str) -> None:
