@@ -49,4 +49,4 @@ def _known(config: DictConfig) -> None:
     known = collected(track(crystals, "reduced cells", len(crystals)), f"{source.licence}; {source.attribution}")
     known.write(out)
     print(printable(f"{config.out}: {len(known)} crystals of {len(known.kinds)} structure types"))
-    print(printable(f"use: phaselearn solve FILE starts=isotypes starts.known={config.out}"))
+    print(printable(f"use: phaselearn solve FILE starts.known={config.out}"))

@@ -88,11 +88,7 @@ def _unknown_key(key: str, name: str, command: str) -> str:
     group = key.partition(".")[0]
     # The same key in another node of the group, such as data.loading.cache for data.cache; else a similar one.
     same = (other for other in known if other.startswith(f"{group}.") and other.endswith(f".{last}"))
-    best = (
-        next(same, None)
-        or closest(key, others)
-        or closest(last, [name.rpartition(".")[2] for name in siblings])
-    )
+    best = next(same, None) or closest(key, others) or closest(last, [name.rpartition(".")[2] for name in siblings])
     if best and "." not in best and parent and best not in known:
         best = f"{parent}.{best}"
     allowed = ", ".join(other.rpartition(".")[2] for other in siblings) or ", ".join(sorted(groups))

@@ -58,13 +58,11 @@ class StartPlan:
     def __post_init__(self) -> None:
         if not self.counts or self.counts[0] < 1 or any(later <= count for count, later in pairwise(self.counts)):
             raise UserError(
-                f"search.counts={list(self.counts)}: rising whole numbers from 1 are needed, e.g. "
-                "search.counts=[1,2,6]"
+                f"search.counts={list(self.counts)}: rising whole numbers from 1 are needed, e.g. search.counts=[1,2,6]"
             )
         if self.seconds is not None and self.seconds <= 0:
             raise UserError(
-                f"search.seconds={self.seconds}: above 0 is needed, or null for no limit, e.g. "
-                "search.seconds=0.1"
+                f"search.seconds={self.seconds}: above 0 is needed, or null for no limit, e.g. search.seconds=0.1"
             )
 
 

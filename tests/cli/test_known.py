@@ -22,7 +22,7 @@ def test_a_source_becomes_a_file_and_the_training_split_is_a_part_of_it(
     assert call("known", "source.count=40", "out=train.npz", "split=train") == 0
     every, part = KnownCrystals.read(Path("all.npz")), KnownCrystals.read(Path("train.npz"))
     assert told.startswith(f"all.npz: {len(every)} crystals of {len(every.kinds)} structure types\n")
-    assert "starts=isotypes starts.known=all.npz" in told
+    assert "starts.known=all.npz" in told
     assert 20 < len(part) < len(every) <= 40
     crystals = {crystal.id: crystal for crystal in Prototypes(count=40, seed=0, cell="primitive")}
     assert set(part.names) == {name for name in every.names if split_of(crystals[name].formula) == "train"}
