@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections import Counter, defaultdict
 from contextlib import suppress
 from functools import lru_cache
@@ -32,7 +33,9 @@ def reduced_formula(numbers: np.ndarray) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def _formula(amounts: tuple[tuple[int, int], ...]) -> str:
-    return Composition({Element.from_Z(number): amount for number, amount in amounts}).reduced_formula
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # elements without an electronegativity, by which pymatgen sorts
+        return Composition({Element.from_Z(number): amount for number, amount in amounts}).reduced_formula
 
 
 def read_formula(text: str) -> dict[str, float]:

@@ -171,7 +171,12 @@ def _about_the_stated_group(data: ReflectionData, candidates: list[Candidate]) -
 
 def _isotype(candidates: list[Candidate]) -> KnownIsotype | None:
     """Return the known crystal that the best candidate is isotypic with."""
-    return known_isotype(atoms_of(candidates[0]), lattice_of(candidates[0].cell)) if candidates else None
+    if not candidates:
+        return None
+    try:
+        return known_isotype(atoms_of(candidates[0]), lattice_of(candidates[0].cell))
+    except (KeyboardInterrupt, Exception):  # a name is not worth the structure that was found
+        return None
 
 
 def _confidence(candidates: list[Candidate]) -> float:

@@ -11,6 +11,7 @@ import pytest
 import spglib
 
 from phaselearn import solve
+from phaselearn.determination import pipeline
 from phaselearn.determination.known_isotype import KnownIsotype, known_isotype
 from phaselearn.determination.listing import listing
 from phaselearn.measured.reflection_data import ReflectionData
@@ -84,6 +85,61 @@ def test_the_deviation_is_the_distance_by_which_atoms_were_moved(row: int) -> No
     assert found.deviation == pytest.approx(distance, rel=0.05)
 
 
+# One atom in the primitive cell, all |F| equal: copper; elements that do not occur together, in a type of few members.
+@pytest.mark.parametrize(
+    ("crystal", "kind"),
+    [
+        (Crystal("F m -3 m", (3.6, 3.6, 3.6, 90, 90, 90), ("Cu",), np.zeros((1, 3))), "A_225_a"),
+        (Crystal("I m -3 m", (3.3, 3.3, 3.3, 90, 90, 90), ("Nb",), np.zeros((1, 3))), "A_229_a"),
+    ],
+    ids=["face-centred", "body-centred"],
+)
+def test_elements_are_named_in_their_conventional_cells(crystal: Crystal, kind: str) -> None:
+    found = known_isotype(atoms_of(crystal), crystal.lattice)
+    assert found is not None
+    row = list(known().names).index(found.name)
+    assert known().kinds[known().kind[row]] == kind
+
+
+@pytest.mark.parametrize("row", [11000, 17000, 23000])
+def test_elements_play_no_part(row: int) -> None:
+    numbers, positions = known().atoms(row)
+    others = np.random.default_rng(row).permutation(np.arange(3, 84))[: len(np.unique(numbers))]
+    unlike = others[np.unique(numbers, return_inverse=True)[1]]
+    found = known_isotype((unlike, positions), known().lattice[row])
+    assert found is not None
+    assert found.deviation < 0.3
+
+
+def test_hydrogen_is_left_out_on_both_sides() -> None:
+    row = list(known().names).index("mp-1190869")  # NaBH4
+    numbers, positions = known().atoms(row)
+    with_hydrogen = known_isotype((numbers, positions), known().lattice[row])
+    without = known_isotype((numbers[numbers > 1], positions[numbers > 1]), known().lattice[row])
+    assert with_hydrogen is not None
+    assert with_hydrogen == without
+
+
+def test_many_atoms_that_almost_repeat_are_no_known_crystal() -> None:
+    # A wrong candidate of one element on a fine grid: pymatgen's own reduction of it would take a minute.
+    grid = np.array([16, 2, 12])
+    places = np.stack(np.meshgrid(*(np.arange(size) / size for size in grid), indexing="ij"), -1).reshape(-1, 3)
+    lattice = np.diag(grid * 2.525)
+    moved = places + np.random.default_rng(0).normal(0, 0.1, places.shape) @ np.linalg.inv(lattice)
+    assert known_isotype((np.full(len(moved), 26), moved), lattice) is None
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt(), ValueError("of a library")])
+def test_a_structure_is_kept_where_naming_it_fails(fault: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(pipeline, "known_isotype", failing)
+    result = solve(rutile(), seconds=30)
+    assert result.solved
+    assert result.isotype is None
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_atoms_without_order_are_of_no_known_type(seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -95,18 +151,22 @@ def test_no_atoms_are_of_no_type() -> None:
     assert known_isotype((np.zeros(0, np.int64), np.zeros((0, 3))), np.eye(3)) is None
 
 
-def test_a_solved_structure_names_the_crystal_that_it_is_isotypic_with() -> None:
+def rutile() -> ReflectionData:
+    """Return calculated intensities of a crystal of the rutile type."""
     crystal = TYPES["rutile"]
     hkl = crystal.reflections(0.8)
     intensity = np.abs(crystal.factors(hkl)) ** 2
-    data = ReflectionData(
+    return ReflectionData(
         hkl=hkl.astype(np.int32),
         intensity=intensity,
         sigma=0.01 * intensity + 0.01 * intensity.mean(),
         experiment=crystal.experiment(),
         source="calculated",
     )
-    result = solve(data, seconds=30)
+
+
+def test_a_solved_structure_names_the_crystal_that_it_is_isotypic_with() -> None:
+    result = solve(rutile(), seconds=30)
     assert result.solved
     assert is_of_type(result.isotype, "rutile")
     assert f"isotypic with {result.isotype.formula} ({result.isotype.name})" in listing(result, None)

@@ -22,9 +22,10 @@ _WIDTH = 2 * _LARGEST + 1
 _FEWEST = 10  # reflections that both must have
 _BETWEEN = 0.1  # of an index; those between reflections differ from whole ones by a sixth and more
 _DEVIATIONS = 4.5  # of a correlation by chance that a like one must exceed: the best of thousands reaches 4
-_EQUAL = 1e-5  # variance of |F|, as a share of their mean square, below which they are equal
+_EQUAL = 1e-5  # scatter of |F| beside their size, both as sums of squares, below which they are equal
 _TINY = 1e-30
 _AT_ONCE = 256  # known crystals whose |F| are computed together
+_COMPARED_AT_ONCE = 4096  # known crystals whose |F| are compared together; bounds the memory
 _LEVELS = 1000  # of |F| below the largest, to which bases that give the same |F| agree
 
 
@@ -101,9 +102,7 @@ class IsotypeSearch:
         kind = self.known.kind[row]
         best = np.zeros(len(self.known.kinds), correlation.dtype)
         np.maximum.at(best, kind, correlation)
-        # Fisher's z of a correlation by chance has a standard deviation of 1/√(n − 3).
-        by_chance = math.tanh(_DEVIATIONS / math.sqrt(max(len(measured.hkl) - 3, 1)))
-        present = np.flatnonzero(best >= max(self.least, by_chance))
+        present = np.flatnonzero(best)
         isotypes = []
         for likest in present[np.argsort(-best[present], kind="stable")[:most]]:
             one = np.flatnonzero((kind == likest) & (correlation == best[likest]))[0]
@@ -143,15 +142,18 @@ class IsotypeSearch:
                 content = line[:-1].tobytes()
                 if content not in seen:
                     seen.add(content)
-                    yield rows, basis, place
+                    for first in range(0, len(rows), _COMPARED_AT_ONCE):
+                        yield rows[first : first + _COMPARED_AT_ONCE], basis, place
 
     def _correlations(
         self, rows: NDArray[np.int64], place: NDArray[np.int64], amplitude: NDArray[np.float64]
     ) -> NDArray[np.float32]:
-        """Return Pearson's correlations (R,) of the |F| of known crystals with those of the crystal."""
+        """Return Pearson's correlations (R,) of the |F| of known crystals with those of the crystal, 0 for low ones."""
         within = place >= 0
         if within.sum() < _FEWEST:
             return np.zeros(len(rows), np.float32)
+        # Fisher's z of a correlation by chance has a standard deviation of 1/√(n − 3).
+        least = max(self.least, math.tanh(_DEVIATIONS / math.sqrt(int(within.sum()) - 3)))
         # Flat places are read much faster than rows and columns.
         flat = rows[:, None] * self._amplitudes.shape[1] + place[within]
         theirs, own = self._amplitudes.ravel().take(flat), amplitude[within].astype(np.float32)
@@ -160,7 +162,8 @@ class IsotypeSearch:
         spread = square - theirs.sum(1) ** 2 / len(own)
         # What is left of equal |F| is rounding.
         differ = (spread > _EQUAL * square) & (own @ own > _EQUAL)
-        return np.where(differ, theirs @ own / np.sqrt(np.maximum(spread * (own @ own), _TINY)), 0.0)
+        correlation = theirs @ own / np.sqrt(np.maximum(spread * (own @ own), _TINY))
+        return np.where(differ & (correlation >= least), correlation, 0.0)
 
     def _compute(self, rows: NDArray[np.int64]) -> None:
         """Compute the |F| of known crystals on the box of the reflections that are compared, unless they are there."""

@@ -24,6 +24,7 @@ from phaselearn.solver.isotypes.known_crystals import PACKAGE, KnownCrystals
 
 _PARAMETERS = 1  # of an atom: its weight. Its place is that of the known crystal, or near it.
 _EXACT = 0.01  # R of the atoms of an isotype with which no further one is tried
+_MOST_ATOMS = 800  # of an isotype in the given cell; more would take a minute
 _FINEST = 2.0  # Å, of the reflections that are compared: finer ones depend too much on small shifts
 _FEWEST = 30  # reflections with intensity that are compared, however fine, if there are so many
 _PRESENT = 0.01  # of the largest |F|
@@ -70,8 +71,13 @@ class IsotypeStarts(nn.Module):
                 "tolerance and a correlation between 0 and 1, isotypes from 1 and steps from 0 are needed, e.g. "
                 "starts.tolerance=0.08 starts.least=0.6 starts.most=3 starts.steps=16"
             )
+        if reflections_per_b <= 0 or not 0 <= largest_r <= 1:
+            raise UserError(
+                f"starts.reflections_per_b={reflections_per_b}, starts.largest_r={largest_r}: a number above 0 and an "
+                "R between 0 and 1 are needed, e.g. starts.reflections_per_b=15 starts.largest_r=0.2"
+            )
         self.others = others
-        self.search = IsotypeSearch(KnownCrystals.read(Path(known) if known else PACKAGE), tolerance, least)
+        self.search = IsotypeSearch(KnownCrystals.read(PACKAGE if known is None else Path(known)), tolerance, least)
         self.most, self.largest_r = most, largest_r
         self.steps, self.reflections_per_b = steps, reflections_per_b
 
@@ -127,7 +133,8 @@ class IsotypeStarts(nn.Module):
         compared = listed.measured[0] & (listed.inverse_square[0] <= finest)
         hkl, amplitude = listed.index[0, compared], listed.amplitude[0, compared]
         lattice = listed.lattice[0].double().cpu().numpy()
-        return self.search.find(hkl.long().cpu().numpy(), amplitude.double().cpu().numpy(), lattice, self.most)
+        found = self.search.find(hkl.long().cpu().numpy(), amplitude.double().cpu().numpy(), lattice, self.most)
+        return [isotype for isotype in found if len(self.search.atoms(isotype)[0]) <= _MOST_ATOMS]
 
     def _atoms(self, isotypes: Sequence[Isotype], like: Tensor) -> AtomicModel:
         """Return the atoms of known crystals in the axes of the crystals, the heaviest first."""

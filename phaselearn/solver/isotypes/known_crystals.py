@@ -18,7 +18,7 @@ from phaselearn.files import fault_behind, write_whole
 PACKAGE = Path(__file__).parents[2] / "weights" / "known_crystals.npz"
 _FINENESS = 1 << 16  # steps of a fractional coordinate in the file: 2e-4 Å along an edge of 10 Å
 _FORMAT = 1
-_LARGEST_FILE = 1 << 30  # bytes, unpacked; the crystals of the package take 6 MB
+_LARGEST_FILE = 1 << 27  # bytes, unpacked; the crystals of the package take 6 MB
 _SHORTEST_EDGE, _LONGEST_EDGE = 0.5, 1000.0  # Å
 # The arrays of the file, and what their numbers are: whole numbers (u), others (f).
 _KINDS = {"format": "u", "lattice": "f", **dict.fromkeys(("count", "numbers", "positions", "kind"), "u")}
@@ -105,6 +105,7 @@ class KnownCrystals:
             for name, values in stored.items():
                 if values.dtype.kind != _KINDS[name]:
                     raise ValueError(f"{name} of type {values.dtype}")
+            _check_sizes(stored)
             found = cls(
                 stored["lattice"].astype(np.float64),
                 stored["count"].astype(np.int64),
@@ -116,9 +117,9 @@ class KnownCrystals:
                 stored["origin"].tobytes().decode(),
             )
             if stored["format"] != _FORMAT or not found._fits():
-                raise ValueError("arrays that do not belong together")
+                raise ValueError("numbers that are not those of crystals")
         except Exception as error:  # a stranger's file may make the readers raise anything
-            # No file of the size that is allowed needs more memory than there is, whatever its arrays claim.
+            # Memory is missing where an array claims more than the file holds.
             fault = None if isinstance(error, MemoryError) else fault_behind(error, path)
             if fault is not None:
                 raise fault from error
@@ -129,14 +130,9 @@ class KnownCrystals:
         return found
 
     def _fits(self) -> bool:
-        """Return whether the arrays belong together and hold cells and elements that there are."""
-        crystals, atoms = len(self.lattice), int(self.count.sum())
-        shapes = (self.lattice.shape, self.count.shape, self.kind.shape, self.numbers.shape, self.positions.shape)
-        if shapes != ((crystals, 3, 3), (crystals,), (crystals,), (atoms,), (atoms, 3)):
-            return False
+        """Return whether the arrays hold cells and elements that there are."""
         return bool(
-            crystals
-            and len(self.names) == crystals
+            len(self.lattice)
             and 0 <= self.kind.min() <= self.kind.max() < len(self.kinds)
             and self.count.min() > 0
             and self.numbers.min() > 0
@@ -145,3 +141,18 @@ class KnownCrystals:
             and np.abs(self.lattice).max() < _LONGEST_EDGE
             and np.linalg.det(self.lattice).min() > _SHORTEST_EDGE**3
         )
+
+
+def _check_sizes(stored: dict[str, NDArray[np.generic]]) -> None:
+    """See that the arrays of a file belong together, before they become larger.
+
+    Raises:
+        ValueError: they do not.
+    """
+    crystals, atoms = len(stored["lattice"]), int(stored["count"].sum())
+    shapes = {"lattice": (crystals, 3, 3), "count": (crystals,), "kind": (crystals,)}
+    shapes |= {"numbers": (atoms,), "positions": (atoms, 3)}
+    newline = ord("\n")
+    names, kinds = (int((stored[name] == newline).sum()) + 1 for name in ("names", "kinds"))
+    if any(stored[name].shape != shape for name, shape in shapes.items()) or names != crystals or kinds > crystals:
+        raise ValueError("arrays that do not belong together")

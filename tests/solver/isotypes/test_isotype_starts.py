@@ -20,6 +20,7 @@ from phaselearn.data.structures import Crystal
 from phaselearn.errors import UserError
 from phaselearn.phasing.solution import Solution
 from phaselearn.phasing.starts import RandomStarts, Starts
+from phaselearn.solver.isotypes import isotype_starts
 from phaselearn.solver.isotypes.isotype_starts import IsotypeStarts
 from tests.solver.isotypes.crystals import crystals, isotypic, known, reflections
 
@@ -108,8 +109,24 @@ def test_none_are_taken_where_none_is_wanted_or_like_enough(starts: Any, changes
     assert others.asked == [([1], 0, range(3))]
 
 
+def test_isotypes_of_more_atoms_than_can_be_fitted_in_time_are_left_out(
+    starts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observed, others = observed_of(isotypic(crystals()[5])), Recorded()
+    monkeypatch.setattr(isotype_starts, "_MOST_ATOMS", 6)
+    starts(others)(observed, [1], 0, range(1))
+    monkeypatch.setattr(isotype_starts, "_MOST_ATOMS", 5)
+    assert others.asked == []
+    starts(others)(observed, [1], 0, range(1))
+    assert others.asked == [([1], 0, range(1))]
+
+
 @pytest.mark.parametrize(
-    "changes", [{"tolerance": 0.0}, {"tolerance": 1.0}, {"least": 0.0}, {"least": 1.0}, {"most": 0}, {"steps": -1}]
+    "changes",
+    [
+        *({"tolerance": 0.0}, {"tolerance": 1.0}, {"least": 0.0}, {"least": 1.0}, {"most": 0}, {"steps": -1}),
+        *({"reflections_per_b": 0}, {"largest_r": -0.1}, {"largest_r": 1.1}),
+    ],
 )
 def test_numbers_out_of_range_are_refused_in_one_line(starts: Any, changes: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"starts\.") as refused:

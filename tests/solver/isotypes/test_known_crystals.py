@@ -103,6 +103,7 @@ FOREIGN = {
     "no such type": arrays(kind=np.array([0, 1], np.uint32)),
     "a type below zero": arrays(kind=np.array([0, -1])),
     "a name short": arrays(names=np.frombuffer(b"a", np.uint8)),
+    "more types than crystals": arrays(kinds=np.frombuffer(b"one\ntwo\nthree", np.uint8)),
     "no such element": arrays(numbers=np.array([6, 7, 130], np.uint8)),
     "positions that are no numbers": arrays(positions=np.full((3, 3), np.nan)),
     "complex positions": arrays(positions=np.zeros((3, 3), complex)),
