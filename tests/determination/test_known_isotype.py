@@ -147,6 +147,11 @@ def test_atoms_without_order_are_of_no_known_type(seed: int) -> None:
     assert known_isotype((random.integers(8, 60, 14), random.random((14, 3))), lattice) is None
 
 
+def test_atoms_at_one_place_are_of_no_known_type() -> None:
+    # spglib refuses such a cell.
+    assert known_isotype((np.array([26, 26, 8]), np.zeros((3, 3))), 4 * np.eye(3)) is None
+
+
 def test_no_atoms_are_of_no_type() -> None:
     assert known_isotype((np.zeros(0, np.int64), np.zeros((0, 3))), np.eye(3)) is None
 
