@@ -11,6 +11,8 @@ from torch import Tensor
 from phaselearn.crystal.layout import shape_of
 from phaselearn.data.preparation.draws import Range, check_range, generators, reflection_field, uniform
 
+_ABSENT = 1e-9  # of the largest intensity, of a mean that is rounding
+
 
 @dataclass(frozen=True)
 class Counting:
@@ -45,15 +47,17 @@ class Counting:
             seeds: B seeds, one for each crystal.
 
         Returns:
-            Intensities and their σ as stated, both (B, n₁, n₂, n₃) in counts.
+            Intensities and their σ as stated, both (B, n₁, n₂, n₃) in counts; those that are not measured are finite.
         """
         counts = uniform(self.counts, generators(seeds, "counts"), logarithmic=True)
         background = _each(uniform(self.background, generators(seeds, "background"), logarithmic=True), intensity)
         instrument = _each(uniform(self.instrument, generators(seeds, "instrument")), intensity)
-        total = (intensity * mask).flatten(1).sum(1)
-        mean = total / mask.flatten(1).sum(1).clamp_min(1)
-        scale = torch.where(mean > 0, counts.to(mean) / mean.clamp_min(torch.finfo(mean.dtype).tiny), 0.0)
-        expected = intensity * _each(scale, intensity)
+        measured = torch.where(mask, intensity, 0.0)
+        mean = measured.flatten(1).sum(1) / mask.flatten(1).sum(1).clamp_min(1)
+        # Where every measured reflection is absent by symmetry, rounding would be counted.
+        present = mean > _ABSENT * intensity.flatten(1).amax(1)
+        scale = torch.where(present, counts.to(mean) / mean.clamp_min(torch.finfo(mean.dtype).tiny), 0.0)
+        expected = measured * _each(scale, intensity)
         error = reflection_field(torch.randn, shape_of(intensity), layout, generators(seeds, "counted")).to(intensity)
         found = expected + error * _deviation(expected, background, instrument)
         return found, _deviation(found.clamp_min(0), background, instrument)

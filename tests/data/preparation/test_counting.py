@@ -75,6 +75,21 @@ def test_a_batch_holds_sigma_where_something_was_measured(crystals, intensity):
     assert "sigma" not in Observation(d_min=1.5).apply(ideal, "full", list(range(60)))
 
 
+def test_absent_reflections_alone_are_noise_on_the_background_and_what_is_unmeasured_stays_zero():
+    # The mean of what is measured is rounding: scaled to 1,000 counts, the others would be beyond all numbers.
+    intensity = torch.full((1, 4, 4, 4), 1e4)
+    intensity[0, 0, 0, 1:] = 1e-22
+    mask = torch.zeros(1, 4, 4, 4, dtype=torch.bool)
+    mask[0, 0, 0, 1:] = True
+    ideal = Batch(intensity=intensity, lattice=3 * torch.eye(3)[None], observed=mask)
+    batch = Observation(counting=Counting(1000, 25, 0.03)).apply(ideal, "octant", [0])
+    assert (batch["sigma"][mask] >= 5).all()
+    assert (batch["sigma"][mask] < 7).all()
+    assert (batch["intensity"][mask] < 25).all()
+    assert (batch["sigma"][~mask] == 0).all()
+    assert (batch["intensity"][~mask] == 0).all()
+
+
 @pytest.mark.parametrize("given", [{"counts": 0}, {"background": -1}, {"instrument": 2.0}])
 def test_impossible_counting_is_refused(given):
     with pytest.raises(UserError, match=f"observation.counting.{next(iter(given))}="):
