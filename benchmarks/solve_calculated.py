@@ -3,13 +3,16 @@
     python benchmarks/solve_calculated.py STRUCTURES.jsonl.gz [--count 100] [--first 0] [--seconds 15] [--csv FILE]
                 [--kind lab|ed|dac|neutron] [--false shells|indices|laue] [--d_min 0.7 1.6] [--molecular]
                 [--starts flipping] [--given mixed|nothing|elements|formula|space_group] [--split validation]
+                [--cell primitive|conventional]
 
 `--kind lab` are X-ray intensities with displacements of 0.01 to 0.06 Å², noise, 2 to 30 % missing, measured one to
 three times; `ed` electrons, with errors of 20 to 40 % that repetitions share and a missing wedge of 60°; `dac` those of
 a pressure cell, where whole regions are missing; `neutron` like `lab`. With `--given mixed` a quarter of the crystals
 has wrong numbers of atoms stated, another quarter none; `space_group` states the formula, too. `--false` spoils the
 intensities: permuted in `shells` of resolution, given to other `indices`, or averaged under a `laue` class that is too
-high, in a cell that obeys it. Nothing may be called solved then that is not right. Known crystals and networks are of
+high, in a cell that obeys it. Nothing may be called solved then that is not right. `--cell conventional` takes centred
+crystals alone, in the cells of the International Tables, without the reflections that the centring forbids. Known
+crystals and networks are of
 the training split: `--split` leaves it out. Prints a line a crystal and a table.
 """
 
@@ -39,6 +42,7 @@ from phaselearn.crystal.observed import box_for
 from phaselearn.crystal.scattering import Scattering
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.data.formula import reduced_formula
+from phaselearn.data.sources.structure_type import Cell, choose_cell, symmetry_of
 from phaselearn.data.split import SPLITS, split_of
 from phaselearn.determination.atoms import atoms_of
 from phaselearn.determination.confidence import features
@@ -47,6 +51,7 @@ from phaselearn.determination.reference import TOLERANCE, superposed
 from phaselearn.measured.cells import lattice_of
 from phaselearn.measured.reflection_data import Experiment, ReflectionData
 from phaselearn.structure.geometry import cell_of
+from phaselearn.structure.lattice_points import primitive_basis
 
 SYMMETRIC = 0.01  # Å, by which equivalent atoms may miss each other
 SHELL = 40  # reflections whose intensities are permuted among each other
@@ -142,6 +147,7 @@ def measured(
     numbers = torch.from_numpy(numbers_of(row))[None]
     positions = torch.tensor(row["frac_coords"], dtype=torch.float64)[None]
     d_min = random.uniform(*d_range)
+    primitive = np.array(row.get("primitive", row["lattice"]))
     shape = box_for((lattice[0].norm(dim=1) / d_min).int().tolist())
     indices = miller_box(shape)
     square = inverse_d_squared(lattice, *indices)
@@ -153,6 +159,9 @@ def measured(
     hkl = np.stack([each.numpy() for each in torch.meshgrid(*indices, indexing="ij")], -1)[inside[0].numpy()]
     intensity = factors.abs().square()[inside].numpy()
     s_square = square[inside].numpy()
+    in_primitive = hkl @ np.linalg.inv(lattice[0].numpy()).T @ primitive.T
+    allowed = (np.abs(in_primitive - np.rint(in_primitive)) < 1e-3).all(1)
+    hkl, intensity, s_square = (each[allowed] for each in (hkl, intensity, s_square))
     if not kind.mates:
         half = hkl @ np.array([1 << 40, 1 << 20, 1]) > 0
         hkl, intensity, s_square = (each[half] for each in (hkl, intensity, s_square))
@@ -182,6 +191,21 @@ def measured(
         experiment=experiment,
         source=f"{row['id']} to {d_min:.2f} Å",
     )
+
+
+def in_conventional_cell(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a structure in its conventional cell, with the primitive one beside it."""
+    cell = (np.array(row["lattice"]), np.array(row["frac_coords"]), numbers_of(row))
+    lattice, positions, numbers = choose_cell(cell, "conventional")
+    symbols = [gemmi.Element(int(number)).name for number in numbers]
+    primitive = primitive_basis(translations_of((lattice, positions, numbers))).T @ lattice
+    return {**row, "lattice": lattice, "frac_coords": positions, "species": symbols, "primitive": primitive}
+
+
+def translations_of(cell: Cell) -> NDArray[np.float64]:
+    """Return the pure translations (C, 3) of a crystal."""
+    found = symmetry_of(cell)
+    return np.array([t for r, t in zip(found.rotations, found.translations, strict=True) if (r == np.eye(3)).all()])
 
 
 def numbers_of(row: dict[str, Any]) -> NDArray[np.int64]:
@@ -224,6 +248,7 @@ def main() -> None:
     parser.add_argument("--split", default="all", choices=["all", *SPLITS])
     parser.add_argument("--d_min", type=float, nargs=2, default=(0.7, 1.6))
     parser.add_argument("--starts", default="flipping")
+    parser.add_argument("--cell", default="primitive", choices=["primitive", "conventional"])
     parser.add_argument("--given", default="mixed", choices=["mixed", "nothing", "elements", "formula", "space_group"])
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -234,11 +259,13 @@ def main() -> None:
         rows = [row for row in rows if {"C", "H"} <= set(row["species"])]
     if options.split != "all":
         rows = [row for row in rows if split_of(reduced_formula(numbers_of(row))) == options.split]
+    if options.cell == "conventional":
+        rows = [row for row in rows if gemmi.find_spacegroup_by_number(row["spacegroup"]).centring_type() != "P"]
     chosen = np.random.default_rng(0).permutation(len(rows))[options.first : options.first + options.count]
     starts = starts_named(options.starts, seed=0)
     table = []
     for place in chosen.tolist():
-        row = rows[place]
+        row = in_conventional_cell(rows[place]) if options.cell == "conventional" else rows[place]
         data = measured(row, tuple(options.d_min), KINDS[options.kind], Spoiling(options.false), options.given, place)
         if data is None:
             continue

@@ -16,6 +16,7 @@ from phaselearn.determination.bounds import within_bounds
 from phaselearn.determination.confidence import CONFIDENT, confidence
 from phaselearn.determination.determination import Determination, Trial
 from phaselearn.determination.known_isotype import KnownIsotype, known_isotype
+from phaselearn.determination.missed_symmetry import explains_as_well, has_missed_symmetry
 from phaselearn.determination.point_atoms import listed_atoms, observed_in_p1
 from phaselearn.errors import UserError
 from phaselearn.measured.cells import lattice_of
@@ -134,11 +135,11 @@ class _Search:
         """Look for atoms in a map, and keep them if they are the best so far."""
         start = time.monotonic()
         found = self._atoms_of(solution.factors[0], start)
-        if found and found[0].symmetry.laue_share < 1:
-            # Phases of atoms are cleaner than those of a map, so they may show the symmetry that the intensities have.
+        if found and (found[0].symmetry.laue_share < 1 or has_missed_symmetry(found[0])):
+            # Phases of atoms are cleaner than those of a map, so they may show the symmetry that these hide.
             own = factors_of(atoms_of(found[0]), self.observed, self.data.experiment.probe)
             again = self._atoms_of(with_phases_of(self.observed.amplitude, own)[0], start)
-            found = max(found, again, key=_confidence)
+            found = again if explains_as_well(again, found) else max(found, again, key=_confidence)
         self.looking += time.monotonic() - start
         if not found:
             return replace(trial, seconds=time.monotonic() - self.began)

@@ -1,0 +1,38 @@
+"""Symmetry that the atoms of a structure have and its space group lacks.
+
+A map is noisy, so its phases may hide an operation that the atoms found in it obey. Le Page (J. Appl. Cryst. 20, 264,
+1987) looks for such operations among the atoms; here spglib does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import spglib
+
+from phaselearn.determination.atoms import atoms_of
+from phaselearn.measured.cells import lattice_of
+from phaselearn.structure.candidate import Candidate
+
+_NEAR = 0.2  # Å, by which an operation may miss an atom
+# The higher group stands if its R1 is not worse by more than this factor and this difference.
+_WORSE, _NOISE = 1.2, 0.005
+
+
+def has_missed_symmetry(candidate: Candidate) -> bool:
+    """Return whether the atoms, hydrogen aside, obey more operations than the space group has."""
+    numbers, positions = atoms_of(candidate)
+    if not len(numbers):
+        return False
+    cell = lattice_of(candidate.cell).tolist(), positions.tolist(), numbers.tolist()
+    found = spglib.get_symmetry(cell, symprec=_NEAR)
+    return found is not None and len(found["rotations"]) > len(candidate.space_group.rotations)
+
+
+def explains_as_well(higher: Sequence[Candidate], lower: Sequence[Candidate]) -> bool:
+    """Return whether the best of some candidates has more operations than that of others, and fits about as well."""
+    if not higher or not lower:
+        return False
+    one, other = higher[0], lower[0]
+    more = len(one.space_group.rotations) > len(other.space_group.rotations)
+    return more and one.fit.r1 <= _WORSE * other.fit.r1 + _NOISE
