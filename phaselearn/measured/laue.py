@@ -27,12 +27,14 @@ from phaselearn.measured.reflection_data import ReflectionData
 from phaselearn.measured.stated_symmetry import rotations_of
 
 AGREES, CONTRADICTED, UNTESTED, REDUCED = "agrees", "contradicted", "untested", "one of each"
-_FEWEST_PAIRS = 10  # unrelated intensities are as similar once in some ten thousand trials
+_ENOUGH_PAIRS = 10  # unrelated intensities are as similar once in some ten thousand trials
+_FEWEST_PAIRS = 5  # which must agree better: unrelated intensities do once or twice in a thousand trials
 _LARGEST_DELTA = 0.08  # without repetitions to judge by: relative errors of 20 % in I, R_int of 0.12
 _LARGEST_OF_ELECTRONS = 0.25  # the same: equivalents differ by as much, as electrons are scattered more than once
 _WORST_DELTA = 0.25  # of data whose own repetitions agree no better: R_int of 0.25
 _FACTOR, _TERM = 4.0, 0.03  # δ of a symmetry may reach this factor of that of repetitions, and this more
 _MOST_OF_SPREAD = 0.5  # of the spread of unrelated intensities, noise included
+_MOST_OF_FEW = 0.2  # the same for fewer pairs than are enough; to the power 10/n for n pairs
 _WORST_PAIR = 2.0  # in the same units: an outlier counts no more than this
 _REFERENCE = 20  # pairs, or repeated measurements, that are enough to tell the error of the data
 _EXACT = 1e-5  # relative error of a cell that is printed to five digits
@@ -101,7 +103,11 @@ class _Comparison:
         """Return whether δ allows the rotation to be a symmetry; None where too little was measured to tell."""
         if self.pairs < _FEWEST_PAIRS or np.isnan(self.delta):
             return None
-        return self.delta - 2 * self.error <= largest and self.raw <= _MOST_OF_SPREAD
+        within = self.delta - 2 * self.error <= largest
+        if self.pairs >= _ENOUGH_PAIRS:
+            return within and self.raw <= _MOST_OF_SPREAD
+        # A few pairs may differ by chance, so they contradict nothing.
+        return True if within and self.raw <= _MOST_OF_FEW ** (_ENOUGH_PAIRS / self.pairs) else None
 
 
 @dataclass(frozen=True)

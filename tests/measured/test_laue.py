@@ -23,6 +23,7 @@ from tests.measured.samples import (
     reflections_within,
     selected,
 )
+from tests.structure.samples import Crystal
 
 # Space groups in cells whose lattices have more symmetry than they have, or as much.
 CRYSTALS: dict[str, Cell] = {
@@ -202,3 +203,31 @@ def test_the_class_of_measured_crystals_is_the_published_one(name: str) -> None:
     # Of each seven reflections three are missing.
     fewer = selected(data, np.random.default_rng(0).random(len(data)) < 4 / 7)
     assert choose_laue_class(fewer).chosen.laue_class.symbol == MEASURED_SETS[name]
+
+
+def rock_salt(seed: int) -> ReflectionData:
+    """Return about 50 reflections of a small cubic crystal, one of each Friedel pair, with errors of 3 %."""
+    crystal = Crystal("F m -3 m", (5.83, 5.83, 5.83, 90, 90, 90), ("Ge", "Sb"), np.array([[0, 0, 0], [0.5] * 3]))
+    random = np.random.default_rng(seed)
+    hkl = crystal.reflections(1.3)
+    allowed = (hkl % 2).sum(1) % 3 == 0
+    hkl = hkl[allowed & (hkl @ [10000, 100, 1] > 0) & (random.random(len(hkl)) < 0.75)]
+    intensity = np.abs(crystal.factors(hkl)) ** 2
+    sigma = 0.03 * intensity + 0.01 * intensity.mean()
+    return ReflectionData(
+        hkl=hkl.astype(np.int32),
+        intensity=intensity + sigma * random.normal(size=len(hkl)),
+        sigma=sigma,
+        experiment=crystal.experiment(),
+        source="calculated",
+    )
+
+
+@pytest.mark.parametrize("seed", [3, 12, 21, 27])  # seven to nine pairs
+def test_a_few_pairs_that_agree_well_show_a_class_and_unrelated_ones_do_not(seed: int) -> None:
+    data = rock_salt(seed)
+    choice = choose_laue_class(data)
+    assert choice.chosen.laue_class.symbol == "m-3m"
+    unrelated = np.random.default_rng(seed).exponential(size=len(data))
+    choice = choose_laue_class(replace(data, intensity=unrelated, sigma=0.03 * unrelated + 1e-3))
+    assert choice.chosen.laue_class.symbol == "-1"
