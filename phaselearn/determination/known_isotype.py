@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,11 @@ from scipy.spatial import KDTree
 from phaselearn.data.formula import reduced_formula
 from phaselearn.data.sources.structure_type import Cell, choose_cell
 from phaselearn.determination.atoms import Atoms
-from phaselearn.solver.isotypes.known_crystals import PACKAGE, KnownCrystals
+from phaselearn.solver.isotypes.known_crystals import KnownCrystals, known_crystals_of_the_package
 from phaselearn.solver.isotypes.reduced_bases import reduced_bases, shape
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
 
 _TOLERANCE = 0.08  # of the shapes of cells, as in conf/starts/isotypes.yaml
 _MOST = 30  # known crystals that are compared atom by atom
@@ -51,19 +55,31 @@ def known_isotype(atoms: Atoms, lattice: NDArray[np.float64]) -> KnownIsotype | 
     heavy = atoms[0] > 1
     if not heavy.any():
         return None
-    known, tree = _known_crystals()
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+
+    known = known_crystals_of_the_package()
     cell = _primitive((lattice, atoms[1][heavy], atoms[0][heavy]))
-    compared = [(unlike, _compared(cell, row, known)) for unlike, row in _alike(cell, known, tree)[:_MOST]]
-    found = [(unlike, isotype) for unlike, isotype in compared if isotype is not None]
-    best = min(found, key=lambda one: (one[0] > 0, round(one[1].deviation / _NEAR), one[0]), default=None)
-    return None if best is None else best[1]
+    own = _structure(cell)
+    unit = (own.volume / len(own)) ** (1 / 3)  # Å, of the matcher's distances
+    # Both cells are primitive. The matcher's own reduction is coarser, and slow for atoms that almost repeat.
+    matcher = StructureMatcher(primitive_cell=False)
+    found = []
+    for rank, (unlike, row) in enumerate(_alike(cell, known)[:_MOST]):
+        distance, _ = matcher.get_rms_anonymous(own, _structure(_without_hydrogen(known, row)))
+        if distance is not None:
+            deviation = float(distance * unit)
+            found.append((unlike > 0, round(deviation / _NEAR), rank, row, deviation))
+    if not found:
+        return None
+    *_, row, deviation = min(found)
+    formula = reduced_formula(known.atoms(row)[0])
+    return KnownIsotype(name=known.names[row], formula=formula, deviation=deviation, origin=known.origin)
 
 
 @cache
-def _known_crystals() -> tuple[KnownCrystals, KDTree]:
-    """Return the known crystals of the package, and the shapes of their cells."""
-    known = KnownCrystals.read(PACKAGE)
-    return known, KDTree(shape(known.lattice))
+def _shapes() -> KDTree:
+    """Return the shapes of the cells of the package's known crystals."""
+    return KDTree(shape(known_crystals_of_the_package().lattice))
 
 
 def _primitive(cell: Cell) -> Cell:
@@ -74,13 +90,13 @@ def _primitive(cell: Cell) -> Cell:
         return cell
 
 
-def _alike(cell: Cell, known: KnownCrystals, tree: KDTree) -> list[tuple[int, int]]:
+def _alike(cell: Cell, known: KnownCrystals) -> list[tuple[int, int]]:
     """Return how unlike the elements are, Σ|ΔZ|, and the known crystals, the likest first, those with hydrogen later.
 
     These have a cell of like shape and, of each element, as many atoms.
     """
     lattice, _, numbers = cell
-    near = tree.query_ball_point(shape(reduced_bases(lattice).astype(float) @ lattice), _TOLERANCE, p=np.inf)
+    near = _shapes().query_ball_point(shape(reduced_bases(lattice).astype(float) @ lattice), _TOLERANCE, p=np.inf)
     own, counts = np.sort(numbers), _counts(numbers)
     rows = []
     for row in sorted(set().union(*near)):
@@ -96,24 +112,13 @@ def _counts(numbers: NDArray[np.int64]) -> list[int]:
     return sorted(np.unique(numbers, return_counts=True)[1].tolist())
 
 
-def _compared(cell: Cell, row: int, known: KnownCrystals) -> KnownIsotype | None:
-    """Return a known crystal and how near its atoms are; None if it is not isotypic."""
-    from pymatgen.analysis.structure_matcher import StructureMatcher
+def _without_hydrogen(known: KnownCrystals, row: int) -> Cell:
+    numbers, positions = known.atoms(row)
+    return known.lattice[row], positions[numbers > 1], numbers[numbers > 1]
+
+
+def _structure(cell: Cell) -> Structure:
     from pymatgen.core import Structure
 
-    lattice, places, own_numbers = cell
-    numbers, positions = known.atoms(row)
-    heavy = numbers > 1
-    own = Structure(lattice, own_numbers.tolist(), places)
-    theirs = Structure(known.lattice[row], numbers[heavy].tolist(), positions[heavy])
-    # Both cells are primitive. The matcher's own reduction is coarser, and slow for atoms that almost repeat.
-    distance, _ = StructureMatcher(primitive_cell=False).get_rms_anonymous(own, theirs)
-    if distance is None:
-        return None
-    unit = (own.volume / len(own)) ** (1 / 3)  # Å, of the matcher's distances
-    return KnownIsotype(
-        name=known.names[row],
-        formula=reduced_formula(numbers),
-        deviation=float(distance * unit),
-        origin=known.origin,
-    )
+    lattice, positions, numbers = cell
+    return Structure(lattice, numbers.tolist(), positions)

@@ -13,10 +13,9 @@ import spglib
 from phaselearn.determination.atoms import atoms_of
 from phaselearn.measured.cells import lattice_of
 from phaselearn.structure.candidate import Candidate
+from phaselearn.structure.determine import explains_as_well
 
 _NEAR = 0.2  # Å, by which an operation may miss an atom
-# The higher group stands if its R1 is not worse by more than this factor and this difference.
-_WORSE, _NOISE = 1.2, 0.005
 
 
 def has_missed_symmetry(candidate: Candidate) -> bool:
@@ -29,10 +28,10 @@ def has_missed_symmetry(candidate: Candidate) -> bool:
     return found is not None and len(found["rotations"]) > len(candidate.space_group.rotations)
 
 
-def explains_as_well(higher: Sequence[Candidate], lower: Sequence[Candidate]) -> bool:
+def is_higher_and_fits(higher: Sequence[Candidate], lower: Sequence[Candidate]) -> bool:
     """Return whether the best of some candidates has more operations than that of others, and fits about as well."""
     if not higher or not lower:
         return False
     one, other = higher[0], lower[0]
     more = len(one.space_group.rotations) > len(other.space_group.rotations)
-    return more and one.fit.r1 <= _WORSE * other.fit.r1 + _NOISE
+    return more and explains_as_well(one.fit.r1, other.fit.r1)

@@ -16,7 +16,7 @@ from phaselearn.determination.bounds import within_bounds
 from phaselearn.determination.confidence import CONFIDENT, confidence
 from phaselearn.determination.determination import Determination, Trial
 from phaselearn.determination.known_isotype import KnownIsotype, known_isotype
-from phaselearn.determination.missed_symmetry import explains_as_well, has_missed_symmetry
+from phaselearn.determination.missed_symmetry import has_missed_symmetry, is_higher_and_fits
 from phaselearn.determination.point_atoms import listed_atoms, observed_in_p1
 from phaselearn.errors import UserError
 from phaselearn.measured.cells import lattice_of
@@ -139,7 +139,7 @@ class _Search:
             # Phases of atoms are cleaner than those of a map, so they may show the symmetry that these hide.
             own = factors_of(atoms_of(found[0]), self.observed, self.data.experiment.probe)
             again = self._atoms_of(with_phases_of(self.observed.amplitude, own)[0], start)
-            found = again if explains_as_well(again, found) else max(found, again, key=_confidence)
+            found = again if is_higher_and_fits(again, found) else max(found, again, key=_confidence)
         self.looking += time.monotonic() - start
         if not found:
             return replace(trial, seconds=time.monotonic() - self.began)

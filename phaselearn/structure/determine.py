@@ -180,13 +180,18 @@ def _is_worth_trying(hypothesis: Hypothesis, solved: list[Solved]) -> bool:
     return is_rival or best.figure > _DOUBTFUL or (gain > _NOTABLE and best.figure > _EXPLAINED)
 
 
+def explains_as_well(figure: float, best: float) -> bool:
+    """Return whether a group of more operations stands, by its figure, such as R1, and that of a lower group."""
+    return figure <= best * _WORSE + _NOISE
+
+
 def _ranked(solved: list[Solved]) -> list[Solved]:
     """Return the best first: of groups that explain the data about as well, the one of most operations."""
     left = list(solved)
     ranked = []
     while left:
         best = min(each.figure for each in left)
-        good = [each for each in left if each.figure <= best * _WORSE + _NOISE]
+        good = [each for each in left if explains_as_well(each.figure, best)]
         chosen = max(good, key=lambda each: (each.hypothesis.group.order, -each.figure))
         ranked.append(chosen)
         left.remove(chosen)

@@ -20,7 +20,7 @@ from phaselearn.phasing.reflections import ReflectionList
 from phaselearn.phasing.solution import Solution
 from phaselearn.phasing.starts import Starts
 from phaselearn.solver.isotypes.isotype_search import Isotype, IsotypeSearch
-from phaselearn.solver.isotypes.known_crystals import PACKAGE, KnownCrystals
+from phaselearn.solver.isotypes.known_crystals import KnownCrystals, known_crystals_of_the_package
 
 _PARAMETERS = 1  # of an atom: its weight. Its place is that of the known crystal, or near it.
 _EXACT = 0.01  # R of the atoms of an isotype with which no further one is tried
@@ -77,7 +77,8 @@ class IsotypeStarts(nn.Module):
                 "R between 0 and 1 are needed, e.g. starts.reflections_per_b=15 starts.largest_r=0.2"
             )
         self.others = others
-        self.search = IsotypeSearch(KnownCrystals.read(PACKAGE if known is None else Path(known)), tolerance, least)
+        crystals = known_crystals_of_the_package() if known is None else KnownCrystals.read(Path(known))
+        self.search = IsotypeSearch(crystals, tolerance, least)
         self.most, self.largest_r = most, largest_r
         self.steps, self.reflections_per_b = steps, reflections_per_b
 

@@ -6,7 +6,7 @@ import io
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +141,12 @@ class KnownCrystals:
             and np.abs(self.lattice).max() < _LONGEST_EDGE
             and np.linalg.det(self.lattice).min() > _SHORTEST_EDGE**3
         )
+
+
+@cache
+def known_crystals_of_the_package() -> KnownCrystals:
+    """Return the crystals of the training split that come with the package."""
+    return KnownCrystals.read(PACKAGE)
 
 
 def _check_sizes(stored: dict[str, NDArray[np.generic]]) -> None:
