@@ -37,6 +37,8 @@ _PRODUCTS_A_SECOND = 2e9  # that one core adds up
 _SECONDS = 60.0
 # A group of more operations stands if its figure is not worse by more than this factor and this difference.
 _WORSE, _NOISE = 1.2, 0.005
+# How much better a group must be whose Laue class is lower than that of the intensities, which must agree by chance.
+_LOWER_CLASS = 1.25
 # Figures from which on lower groups are tried, whether their phases agree better or not.
 _DOUBTFUL, _DOUBTFUL_FOR_TRIVIAL = 0.08, 0.15
 # A figure from which on the stated numbers of atoms are doubted, and how much better it must be without them.
@@ -190,9 +192,14 @@ def _ranked(solved: list[Solved]) -> list[Solved]:
     left = list(solved)
     ranked = []
     while left:
-        best = min(each.figure for each in left)
-        good = [each for each in left if explains_as_well(each.figure, best)]
+        best = min(_by_its_class(each) for each in left)
+        good = [each for each in left if explains_as_well(_by_its_class(each), best)]
         chosen = max(good, key=lambda each: (each.hypothesis.group.order, -each.figure))
         ranked.append(chosen)
         left.remove(chosen)
     return ranked
+
+
+def _by_its_class(solved: Solved) -> float:
+    """Return the figure, made worse where equivalents of the data agree that the group does not ask to."""
+    return solved.figure * (_LOWER_CLASS if solved.hypothesis.evidence.laue_share < 1 else 1.0)
