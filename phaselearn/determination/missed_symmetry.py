@@ -13,7 +13,7 @@ import spglib
 from phaselearn.determination.atoms import atoms_of
 from phaselearn.measured.cells import lattice_of
 from phaselearn.structure.candidate import Candidate
-from phaselearn.structure.determine import explains_as_well
+from phaselearn.structure.ranking import explains_as_well
 
 _NEAR = 0.2  # Å, by which an operation may miss an atom
 

@@ -22,6 +22,7 @@ from phaselearn.structure.completion import Completion
 from phaselearn.structure.composition import Composition
 from phaselearn.structure.hand import hand_of
 from phaselearn.structure.phased import PhasedFactors
+from phaselearn.structure.ranking import ranked
 from phaselearn.structure.reflections import Reflections, laue_rotations
 from phaselearn.structure.solved import Solved
 from phaselearn.structure.space_groups import Hypothesis, hypotheses
@@ -35,10 +36,6 @@ _USUAL_VOLUME = 18.0  # Å³ of an atom where nothing is stated
 _CYCLES = 40  # of least squares in a group
 _PRODUCTS_A_SECOND = 2e9  # that one core adds up
 _SECONDS = 60.0
-# A group of more operations stands if its figure is not worse by more than this factor and this difference.
-_WORSE, _NOISE = 1.2, 0.005
-# How much better a group must be whose Laue class is lower than that of the intensities, which must agree by chance.
-_LOWER_CLASS = 1.25
 # Figures from which on lower groups are tried, whether their phases agree better or not.
 _DOUBTFUL, _DOUBTFUL_FOR_TRIVIAL = 0.08, 0.15
 # A figure from which on the stated numbers of atoms are doubted, and how much better it must be without them.
@@ -80,9 +77,8 @@ def determine(
     search = _Search(phased, merged, lattice, composition, probe, experiment.wavelength, deadline)
     stated = stated_group(experiment.operations)
     trials = hypotheses(phased, merged, lattice, stated.number if stated is not None else None)
-    ranked = _ranked(search.run(trials))
     candidates = []
-    for name, each in zip(string.ascii_lowercase, ranked, strict=False):
+    for name, each in zip(string.ascii_lowercase, ranked(search.run(trials)), strict=False):
         hand = hand_of(each.refined, each.calculator, unmerged, lattice) if unmerged is not None else None
         if hand is not None and hand.is_wrong:
             each, hand = each.turned(lattice), hand.of_the_other
@@ -115,7 +111,7 @@ class _Search:
             else:
                 solved += self._structures(trial)
         for trial in skipped:
-            is_between = bool(solved) and trial.group.order > _ranked(solved)[0].hypothesis.group.order
+            is_between = bool(solved) and trial.group.order > ranked(solved)[0].hypothesis.group.order
             if is_between and self._has_time_for(trial):
                 solved += self._structures(trial)
         return solved
@@ -172,7 +168,7 @@ def _peaks(
 
 def _is_worth_trying(hypothesis: Hypothesis, solved: list[Solved]) -> bool:
     """Return whether a lower group may be better than what is solved already."""
-    best = _ranked(solved)[0]
+    best = ranked(solved)[0]
     if not best.fits:
         return True
     if len(hypothesis.group.primitive) == 1:
@@ -180,26 +176,3 @@ def _is_worth_trying(hypothesis: Hypothesis, solved: list[Solved]) -> bool:
     gain = hypothesis.evidence.agreement - best.hypothesis.evidence.agreement
     is_rival = hypothesis.group.order == best.hypothesis.group.order
     return is_rival or best.figure > _DOUBTFUL or (gain > _NOTABLE and best.figure > _EXPLAINED)
-
-
-def explains_as_well(figure: float, best: float) -> bool:
-    """Return whether a group of more operations stands, by its figure, such as R1, and that of a lower group."""
-    return figure <= best * _WORSE + _NOISE
-
-
-def _ranked(solved: list[Solved]) -> list[Solved]:
-    """Return the best first: of groups that explain the data about as well, the one of most operations."""
-    left = list(solved)
-    ranked = []
-    while left:
-        best = min(_by_its_class(each) for each in left)
-        good = [each for each in left if explains_as_well(_by_its_class(each), best)]
-        chosen = max(good, key=lambda each: (each.hypothesis.group.order, -each.figure))
-        ranked.append(chosen)
-        left.remove(chosen)
-    return ranked
-
-
-def _by_its_class(solved: Solved) -> float:
-    """Return the figure, made worse where equivalents of the data agree that the group does not ask to."""
-    return solved.figure * (_LOWER_CLASS if solved.hypothesis.evidence.laue_share < 1 else 1.0)
