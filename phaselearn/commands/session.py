@@ -96,7 +96,7 @@ def build_model(config: DictConfig, definition: PairDefinition) -> DensityModel:
         loss=instantiate(config.loss),
         definition=definition,
         optimizer=optim["optimizer"],
-        scheduler=optim["scheduler"],
+        schedule=optim["schedule"],
     )
 
 

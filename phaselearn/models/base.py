@@ -43,8 +43,8 @@ class DensityModel(pl.LightningModule):
         loss: computes the loss of each sample.
         definition: definition of the pairs.
         optimizer: makes the optimiser from parameter groups; None where nothing is trained.
-        scheduler: makes the learning-rate schedule from the optimiser. The schedule is stepped once per epoch; None
-            keeps the rate constant.
+        schedule: factor of the learning rate by the share of the training that is done, from 0 to 1; None keeps the
+            rate constant. A run that is resumed with more epochs goes on with the factor of its share of them.
 
     Raises:
         UserError: the loss wraps maps around their edges, and the maps are not in the fractional frame.
@@ -72,7 +72,7 @@ class DensityModel(pl.LightningModule):
         loss: Loss,
         definition: PairDefinition,
         optimizer: Callable[[Iterable[Any]], torch.optim.Optimizer] | None = None,
-        scheduler: Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler] | None = None,
+        schedule: Callable[[float], float] | None = None,
     ) -> None:
         super().__init__()
         if loss.periodic and definition.frame != "fractional":
@@ -84,7 +84,7 @@ class DensityModel(pl.LightningModule):
         self.loss = loss
         self.definition = definition
         self._optimizer = optimizer
-        self._scheduler = scheduler
+        self._schedule = schedule
         self._so_far: dict[str, Any] = {}  # losses of an epoch that another run has begun
         self._loss_sum, self._crystals = torch.zeros(()), 0
         self.validation_loss = MeanMetric(nan_strategy="disable")
@@ -225,6 +225,14 @@ class DensityModel(pl.LightningModule):
             {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
         ]
         optimizer = self._optimizer([group for group in groups if group["params"]])
-        if self._scheduler is None:
+        schedule = self._schedule
+        if schedule is None:
             return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self._scheduler(optimizer), "interval": "epoch"}}
+        rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: schedule(self._share_done()))
+        # After each step, so that a run that had ended and gets more epochs does not spend one at its last rate.
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
+
+    def _share_done(self) -> float:
+        """Return the share of the epochs that is done, or of the steps if these end sooner."""
+        done = (self.current_epoch, self.trainer.max_epochs), (self.global_step, self.trainer.max_steps)
+        return min(1.0, max((now / most for now, most in done if most is not None and most > 0), default=0.0))

@@ -295,6 +295,6 @@ def test_a_place_takes_the_classes_that_the_options_name_there() -> None:
     assert known.at("phaselearn.losses.combined.Combined", ("terms", "*", "loss")) == losses
     assert known.at("pytorch_lightning.Trainer", ("profiler",)) >= {"pytorch_lightning.profilers.SimpleProfiler"}
     assert known.at(WHOLE, ("training_observation",)) == known.at(WHOLE, ("observation",))
-    assert not known.at(WHOLE, ("optim", "scheduler")) & known.at(WHOLE, ("optim", "optimizer"))
+    assert not known.at(WHOLE, ("optim", "schedule")) & known.at(WHOLE, ("optim", "optimizer"))
     assert not known.at(WHOLE, ("model",)) & losses
     assert not known.at(WHOLE, ("seed",))

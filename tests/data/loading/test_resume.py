@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from functools import partial
 
 import pytest
 import pytorch_lightning as pl
@@ -14,6 +13,7 @@ from phaselearn.data.preparation.augmentation import Augmentation
 from phaselearn.data.preparation.observation import Observation
 from phaselearn.errors import UserError
 from phaselearn.losses.mse import MeanSquaredError
+from phaselearn.models.learning_rate import cosine
 from phaselearn.models.mlp import MultilayerPerceptron
 from tests.conftest import OCTANT
 from tests.data.test_datamodule import datamodule
@@ -37,12 +37,11 @@ class Rows(pl.Callback):
             last._note(2, None)
 
 
-def train(folder, store, stop_after=None, resume=False, epochs=3, validate_every=1, **changes):
+def train(folder, store, stop_after=None, resume=False, epochs=3, validate_every=1, schedule=cosine, **changes):
     options = {"observation": Observation(noise=0.2), "augmentation": Augmentation(axes=True)}
     data = datamodule(store, **(options | {"input_scaling": "deviation", "target_scaling": "deviation"} | changes))
     torch.manual_seed(0)
-    scheduler = partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.5)
-    learning = {"loss": MeanSquaredError(), "optimizer": torch.optim.Adam, "scheduler": scheduler}
+    learning = {"loss": MeanSquaredError(), "optimizer": torch.optim.Adam, "schedule": schedule}
     model = Perceptron([8], False, definition=OCTANT, **learning)
     rows = Rows(stop_after)
     trainer = pl.Trainer(
@@ -111,8 +110,8 @@ def test_ctrl_c_at_the_last_batch_of_an_epoch_stops_after_its_validation(tiny_st
 
 
 def test_the_last_epochs_are_kept_although_no_validation_follows_them(tiny_store, tmp_path):
-    weights, seen, _ = train(tmp_path / "whole", tiny_store, epochs=4, validate_every=2)
-    _, before, _ = train(tmp_path / "short", tiny_store, epochs=3, validate_every=2)
-    resumed, after, _ = train(tmp_path / "short", tiny_store, resume=True, epochs=4, validate_every=2)
+    weights, seen, _ = train(tmp_path / "whole", tiny_store, epochs=4, validate_every=2, schedule=None)
+    _, before, _ = train(tmp_path / "short", tiny_store, epochs=3, validate_every=2, schedule=None)
+    resumed, after, _ = train(tmp_path / "short", tiny_store, resume=True, epochs=4, validate_every=2, schedule=None)
     assert before + after == seen
     assert all(torch.equal(resumed[name], weights[name]) for name in weights)
