@@ -32,7 +32,7 @@ def test_formulas_of_every_kind_are_added_up(formula: str, contents: dict[str, f
 
 
 @pytest.mark.parametrize(
-    "formula", ["", "()", "(C2", "C2)", "Xx2", "C0", "water", "(2 C)", "C" + "9" * 400, "(" * 999, "(C9)9" * 99]
+    "formula", ["", "()", "(C2", "C2)", "Xx2", "C0", "water", "(2 C)", "C" + "9" * 400, "(" * 999, "(C9)9" * 300]
 )
 def test_other_texts_are_refused_in_one_line(formula: str) -> None:
     with pytest.raises(UserError, match="cannot be read: give elements and numbers") as caught:

@@ -24,7 +24,7 @@ def domains(batches: list[int], rows: list[Row]) -> str:
 def test_reflections_behind_the_end_are_counted(tmp_path: Path) -> None:
     data = read_reflections(write(tmp_path, "a.hkl", hklf() + hklf(ROWS * 3), INS))
     assert_rows(data)
-    assert data.warnings == ("line 5 ends the list, as in SHELX: 12 reflections behind it were not read",)
+    assert data.warnings == ("line 5 ends the list, as in SHELX: at least 12 reflections behind it were not read",)
     text = hklf() + "\nnumbers of frames\n  1  2  3  4  5  6\n"
     assert read_reflections(write(tmp_path, "b.hkl", text, INS)).warnings == ()
 
@@ -53,7 +53,7 @@ def test_other_ends_of_a_list(tmp_path: Path, tail: str) -> None:
 
 def test_reflections_behind_a_text_are_counted_and_text_without_an_empty_line_is_an_error(tmp_path: Path) -> None:
     data = read_reflections(write(tmp_path, "a.hkl", f"{LINES}\nsome text\n{LINES}", INS))
-    assert data.warnings == ("line 5 ends the list, as in SHELX: 4 reflections behind it were not read",)
+    assert data.warnings == ("line 5 ends the list, as in SHELX: at least 4 reflections behind it were not read",)
     with pytest.raises(UserError, match="line 5: ‘some text’ is not a reflection"):
         read_reflections(write(tmp_path, "b.hkl", f"{LINES}some text\n{LINES}", INS))
 

@@ -27,7 +27,7 @@ _BATCH = (28, 32)
 _LONGEST_INDEX = 5  # characters
 _END = [b"0", b"0", b"0"]
 _END_OF_TEXT = b"\x1a"  # of DOS
-_LOOKED_THROUGH = 100_000  # lines behind the end
+_LOOKED_THROUGH = 10_000  # lines behind the end
 _TRIED = 200  # lines that tell fixed columns from free ones
 _HELPS = "needed are h, k, l, intensity and σ in the columns of HKLF 4 (3I4, 2F8.2), or separated by blanks"
 
@@ -144,7 +144,7 @@ def _told_of_more(lines: Iterable[bytes], layout: str, end: int) -> tuple[str, .
     more = sum((row := read(line)) is not None and any(row[:3]) for line in islice(lines, _LOOKED_THROUGH))
     if not more:
         return ()
-    return (f"line {end:,} ends the list, as in SHELX: {more:,} reflections behind it were not read",)
+    return (f"line {end:,} ends the list, as in SHELX: at least {more:,} reflections behind it were not read",)
 
 
 def _fixed_block(lines: list[bytes]) -> _Rows:
