@@ -128,3 +128,12 @@ def test_of_blocks_with_different_cells_none_is_taken_for_the_reflections(tmp_pa
     with pytest.raises(UserError, match="the cells of data_crystal and data_other differ; give the one of the refl"):
         read_reflections(path)
     assert read_reflections(path, cell=CELL).experiment.cell == CELL
+
+
+def test_a_formula_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    data = read_reflections(write(tmp_path, "a.cif", CIF_HEAD.replace("C4 H6 O2", "C4 H6 O2, ca. 3 water") + LOOP))
+    assert data.experiment.contents == {}
+    assert data.warnings[0].startswith("the formula ‘C4 H6 O2, ca. 3 water’ cannot be read: `formula=` or")
+    hydrate = read_reflections(write(tmp_path, "b.cif", CIF_HEAD.replace("C4 H6 O2", "C4 H6 O2, 2(H2 O)") + LOOP))
+    assert hydrate.experiment.contents == {"C": 16, "H": 40, "O": 16}
+    assert hydrate.warnings == ()

@@ -13,7 +13,7 @@ from gemmi import cif
 
 from phaselearn.errors import UserError
 from phaselearn.measured.readers.cif_loops import read_loops
-from phaselearn.measured.readers.cif_statements import completed, instructions_in, stated_by, text_of
+from phaselearn.measured.readers.cif_statements import completed, instructions_in, stated_by, text_of, told_of_formula
 from phaselearn.measured.readers.hklf import is_hklf, read_hklf
 from phaselearn.measured.readers.instructions import Instructions
 from phaselearn.measured.readers.listing import Listing, Stated, fault
@@ -53,7 +53,7 @@ def read_cif(source: TextSource, block: str | None = None) -> Listing:
     # A block with reflections of its own is of another crystal.
     others = [one for place, one in enumerate(blocks) if place != own and not _has_reflections(one, path)]
     stated = completed(listing.stated, [(one.name, stated_by(one, path)) for one in others], path)
-    return replace(listing, stated=stated)
+    return replace(listing, stated=stated, warnings=(*listing.warnings, *told_of_formula(blocks[own])))
 
 
 def instructions_in_cif(source: TextSource) -> Instructions:

@@ -140,7 +140,7 @@ def _chosen(listing: Listing, table: _Table, block: cif.Block, path: Path) -> Li
         UserError: they are of several powder phases.
     """
     for phases in table.matching("phase_id"):
-        names = list(dict.fromkeys(phases))
+        names = [name for name in dict.fromkeys(phases) if not cif.is_null(name)]
         if len(names) > 1:
             what = f"reflections of {len(names)} phases in one list: {quoted(', '.join(names))}"
             raise fault(path, what, "each has a cell of its own: leave those of one phase in the file, and its cell")

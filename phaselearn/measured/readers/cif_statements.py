@@ -34,6 +34,7 @@ _NAMES = (
     "_symmetry_space_group_name_H-M",
     "_symmetry.space_group_name_H-M",
 )
+_FORMULAS = ("_chemical_formula_sum", "_chemical_formula.sum")
 _CELL = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
 
 
@@ -80,6 +81,14 @@ def completed(stated: Stated, others: Sequence[tuple[str, Stated]], path: Path) 
         if stated.cell is None or other.cell is None or np.allclose(stated.cell, other.cell, rtol=_SAME_CELL):
             stated = stated.or_else(other)
     return stated
+
+
+def told_of_formula(block: cif.Block) -> tuple[str, ...]:
+    """Return a warning if the formula of a block cannot be read."""
+    formula = _value(block, *_FORMULAS)
+    if not formula or _contents(block):
+        return ()
+    return (f"the formula {quoted(formula)} cannot be read: `formula=` or `elements=` states the contents",)
 
 
 def instructions_in(block: cif.Block, path: Path) -> Instructions | None:
@@ -144,7 +153,7 @@ def _probe(block: cif.Block) -> str | None:
 
 
 def _contents(block: cif.Block) -> dict[str, float]:
-    formula = _value(block, "_chemical_formula_sum", "_chemical_formula.sum")
+    formula = _value(block, *_FORMULAS)
     units = number(_value(block, "_cell_formula_units_Z", "_cell.formula_units_Z", "_cell_formula_units_z"))[0]
     try:
         each = contents_of_formula(formula)
