@@ -14,7 +14,11 @@ from phaselearn.measured.cells import Cell, volume
 from phaselearn.measured.lattice_symmetry import lattice_rotations
 from phaselearn.measured.laue_classes import rotation_order
 
-_TERM = re.compile(r"\s*([A-Z][a-z]?)\s*(\d+(?:\.\d*)?|\.\d+)?\s*,?")
+_LONGEST = 1000  # characters; no formula is longer
+_PARTS = re.compile(r"[,·•*]")  # Na1, Cl1; CaSO4·2H2O
+_FACTOR = re.compile(r"\s*(\d+\.?\d*|\.\d+|[nx](?=[\s(\[{]))?")  # 2(H2 O)
+_TERM = re.compile(r"\s*(?:([A-Z][a-z]?)|([(\[{])|[)\]}])\s*(\d+\.?\d*|\.\d+|[nx](?![a-z]))?\s*")
+_CHARGE = re.compile(r"(?<![^\s(\[{])(?:\d*[+-]|[+-]\d+)(?=[\s)\]},]|$)")
 _MOST = 1e5  # atoms
 # Average volumes in Å³ of atoms in crystals: Hofmann, Acta Cryst. B58 (2002) 489; 25 Å³ stands for others.
 _VOLUMES = MappingProxyType({"H": 5.1, "D": 5.1, "B": 13.2, "C": 13.9, "N": 11.8, "O": 11.4, "F": 11.2, "Fe": 25.0})
@@ -24,22 +28,63 @@ _UNITS_OF_THREEFOLD = (1, 2, 3, 4, 6, 8, 12, 16, 18, 24, 36, 48, 96)  # the same
 
 
 def contents_of_formula(formula: str) -> dict[str, float]:
-    """Return {element: atoms in one formula unit} of a formula such as `C14 H14 O2` or `CsSn0.9In0.07Cl3`.
+    """Return {element: atoms in one formula unit} of a formula.
+
+    Read are `C14 H14 O2`, `CsSn0.9In0.07Cl3`, parts and groups such as `C14 H14 O2, 2(H2 O)`, charges such as
+    `Fe C6 N6 4-`, and polymers such as `(C2 H4)n`: n and x count as 1.
 
     Raises:
         UserError: it cannot be read.
     """
     contents: dict[str, float] = {}
-    place = 0
-    text = formula.strip()
-    while place < len(text) and (found := _TERM.match(text, place)):
-        if gemmi.Element(found[1]).atomic_number == 0:
-            break
-        contents[found[1]] = contents.get(found[1], 0.0) + float(found[2] or 1)
-        place = found.end()
-    if place < len(text) or not contents or not 0 < sum(contents.values()) <= _MOST:
-        raise UserError(f"formula={formula[:60]!r} cannot be read: give elements and numbers, e.g. formula=C14H14O2")
+    try:
+        if len(formula) > _LONGEST:
+            raise ValueError
+        for part in _PARTS.split(_CHARGE.sub(" ", formula)):
+            factor = _FACTOR.match(part)
+            assert factor is not None  # it may be empty
+            _add(contents, _added_up(part[factor.end() :]), _count(factor[1]))
+        if not 0 < sum(contents.values()) <= _MOST:
+            raise ValueError
+    except ValueError:
+        helps = "give elements and numbers, e.g. formula=C14H14O2"
+        raise UserError(f"formula={formula[:60]!r} cannot be read: {helps}") from None
     return contents
+
+
+def _added_up(part: str) -> dict[str, float]:
+    """Return {element: atoms} of a part without commas.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    levels: list[dict[str, float]] = [{}]  # of open brackets
+    place = 0
+    while place < len(part):
+        found = _TERM.match(part, place)
+        if found is None or (found[1] and gemmi.Element(found[1]).atomic_number == 0):
+            raise ValueError
+        place = found.end()
+        if found[2]:
+            levels.append({})
+            place = found.end(2)
+        else:
+            group = {found[1]: 1.0} if found[1] else levels.pop()
+            if not levels:
+                raise ValueError
+            _add(levels[-1], group, _count(found[3]))
+    if len(levels) != 1:
+        raise ValueError
+    return levels[0]
+
+
+def _count(text: str | None) -> float:
+    return 1.0 if text in (None, "", "n", "x") else float(text)
+
+
+def _add(contents: dict[str, float], more: Mapping[str, float], times: float) -> None:
+    for element, count in more.items():
+        contents[element] = contents.get(element, 0.0) + times * count
 
 
 def checked_elements(elements: Iterable[str]) -> dict[str, float]:

@@ -254,3 +254,19 @@ def test_weak_data_of_few_decimals_are_all_measured(tmp_path: Path) -> None:
     hkl = [(h, k, index) for h in range(-5, 6) for k in range(5) for index in range(1, 6)]
     rows = [(*one, round(float(generator.normal(0.02, 0.02)), 2), 0.02) for one in hkl]
     assert_rows(read_reflections(write(tmp_path, "a.hkl", hklf(rows), INS)), rows)
+
+
+@pytest.mark.parametrize("top", [99999.99, 9999.0, 9999999.0])
+def test_the_largest_value_of_a_format_stands_for_an_overflow_if_it_is_repeated_far_above_the_others(
+    tmp_path: Path, top: float
+) -> None:
+    rows: list[Row] = [(h, 0, 1, 10.0 * h, 1.0) for h in range(1, 9)]
+    overflow: list[Row] = [(h, 1, 1, top, 1.0) for h in range(1, 4)]
+    text = "\n".join(" ".join(map(str, row)) for row in [*rows, *overflow])
+    data = read_reflections(write(tmp_path, "a.hkl", text, INS))
+    assert_rows(data, rows)
+    assert data.warnings[0].startswith(f"3 of 11 rows were left out: {top:.8g} again and again")
+    near: Row = (0, 2, 1, top / 2, 1.0)
+    for number, kept in enumerate(([*rows, overflow[0]], [*rows, *[overflow[0]] * 3], [*rows, near, *overflow])):
+        text = "\n".join(" ".join(map(str, row)) for row in kept)
+        assert_rows(read_reflections(write(tmp_path, f"{number}.hkl", text, INS)), kept)

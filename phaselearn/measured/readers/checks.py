@@ -23,6 +23,7 @@ _IMPOSSIBLE = -6.0  # I/σ that no measurement of nothing gives
 # Equal values, zero or below, with equal σ were never measured if they lie so far below zero, or if σ is far smaller
 # than the smallest of positive intensities.
 _REPEATED, _UNLIKELY, _FAR_SMALLER, _SMALL = 5, -2.0, 0.2, 5
+_NINES, _FAR_LARGER = 4, 5.0  # digits of a largest value of a format, and how far it lies above all that was measured
 _UNKNOWN_SIGMA = 0.05, 0.02  # of I and of ⟨I⟩, where no σ is known
 _LEAST_SIGMA = 1e-9  # of the largest intensity: weights of 1/σ² stay numbers
 _STRONGEST = 10  # one reflection in so many shows by which share of I its σ grows
@@ -90,6 +91,7 @@ def _real_rows(listing: Listing, path: Path) -> Listing:
     listing = listing.kept(whole, "their indices are not whole numbers")
     listing = replace(listing, hkl=np.round(listing.hkl))
     listing = listing.kept(np.any(listing.hkl != 0, axis=1), "the reflection 0 0 0 is not measured")
+    listing = _without_overflow(listing)
     highest = max(np.abs(listing.value).max(initial=0.0), np.abs(np.nan_to_num(listing.sigma)).max(initial=0.0))
     if listing.amplitudes:
         highest = highest**2 if highest < 1e100 else np.inf
@@ -97,6 +99,22 @@ def _real_rows(listing: Listing, path: Path) -> Listing:
         helps = f"up to {_LARGEST_VALUE:g} are read: scale the data down"
         raise fault(path, f"an intensity or σ of {highest:.3g}", helps)
     return listing
+
+
+def _without_overflow(listing: Listing) -> Listing:
+    """Leave out the largest value of a format, such as 99999.99, if several reflections have it, far above all others.
+
+    One reflection may have been measured so, and near the others such a value is a good lower limit.
+    """
+    largest = listing.value.max(initial=0.0)
+    at_top = listing.value == largest
+    below = listing.value[~at_top].max(initial=0.0)
+    digits = f"{largest:.8g}".replace(".", "")
+    if set(digits) != {"9"} or len(digits) < _NINES or not 0 < _FAR_LARGER * below < largest:
+        return listing
+    if len(np.unique(listing.hkl[at_top], axis=0)) < 2:
+        return listing
+    return listing.kept(~at_top, f"{largest:.8g} again and again, far above all others, stands for an overflow")
 
 
 def _possible_wavelength(wavelength: float | None, square: NDArray[np.float64]) -> tuple[float | None, tuple[str, ...]]:

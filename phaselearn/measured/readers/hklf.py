@@ -1,27 +1,33 @@
 """SHELX reflections (.hkl): three indices, a value and its σ on each line, in fixed columns or separated by blanks.
 
 Fixed columns are 3I4, 2F8.2, I4 and direction cosines after them. Numbers may fill their columns so that they touch,
-and may have more or fewer decimals than two. A line of indices 0 0 0 ends the list; what follows is not read.
+and may have more or fewer decimals than two. A line of indices 0 0 0 without an intensity ends the list;
+what follows is not read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from phaselearn.measured.readers.hklf_kinds import has_twin_domains, is_list_2, of_first_domain, refuse_other_columns
 from phaselearn.measured.readers.instructions import Instructions
 from phaselearn.measured.readers.listing import MOST_REFLECTIONS, Listing, fault, quoted, too_many
 from phaselearn.measured.readers.text import TextSource
 
-_WIDTH = 32  # characters that are read; direction cosines follow
+_WIDTH = 33  # characters that are looked at; direction cosines follow behind 32
 _COLUMNS = ((0, 4), (4, 8), (8, 12), (12, 20), (20, 28))
 _BATCH = (28, 32)
 _LONGEST_INDEX = 5  # characters
 _END = [b"0", b"0", b"0"]
+_END_OF_TEXT = b"\x1a"  # of DOS
+_LOOKED_THROUGH = 10_000  # lines behind the end
 _TRIED = 200  # lines that tell fixed columns from free ones
 _HELPS = "needed are h, k, l, intensity and σ in the columns of HKLF 4 (3I4, 2F8.2), or separated by blanks"
 
@@ -50,38 +56,56 @@ def read_hklf(source: TextSource, instructions: Instructions) -> Listing:
         instructions: they say whether values are |F| (HKLF 3), and by which matrix indices change.
 
     Raises:
-        UserError: a line is not a reflection, there is none, or there are too many.
+        UserError: a line is not a reflection, there is none (or of twin domains none of the first alone), there are
+            too many, or the columns are others.
     """
     parts: list[_Rows] = []
     layout = ""
     total = 0
-    for first, lines in source.lines():
-        layout = layout or _layout(lines[:_TRIED])
-        rows, ended = _rows(lines, layout, source.path, first)
+    warnings = instructions.warnings
+    pieces = source.lines()
+    for first, lines in pieces:
+        if not layout:
+            layout = _layout(lines[:_TRIED])
+            if layout == "free":
+                refuse_other_columns([line for line in lines[:_TRIED] if _free(line) is not None], source.path)
+        rows, behind = _rows(lines, layout, source.path, first)
         parts.append(rows)
         total += len(rows.value)
         if total > MOST_REFLECTIONS:
             raise too_many(source.path)
-        if ended:
+        if behind is not None:
+            end = first + len(lines) - len(behind) - 1
+            warnings += _told_of_more(chain(behind, *(more for _, more in pieces)), layout, end)
             break
     if not total:
         raise fault(source.path, "no reflection", _HELPS)
-    hkl = np.concatenate([rows.hkl for rows in parts]) @ instructions.matrix.T
-    value, sigma = (
-        np.concatenate([getattr(rows, name) for rows in parts]) * instructions.scale for name in ("value", "sigma")
+    hkl, value, sigma, batch = (
+        np.concatenate([getattr(rows, name) for rows in parts]) for name in ("hkl", "value", "sigma", "batch")
     )
+    kind, amplitudes = f"SHELX HKLF {instructions.hklf}", instructions.hklf == 3
+    if is_list_2(source):
+        kind, amplitudes = "SHELXL LIST 2", True
+        warnings += ("plain lines in a .fcf are taken for LIST 2 of SHELXL: |F|, σ and phase, which is not read",)
+    twin = instructions.hklf == 5 or (not amplitudes and has_twin_domains(value, sigma, batch))
+    if twin and instructions.hklf != 5:
+        kind = "SHELX HKLF 5"
+        warnings += ("negative batch numbers say that this is a list of twin domains, HKLF 5: it is read as one",)
     listing = Listing(
-        hkl=hkl,
-        value=value,
-        sigma=sigma,
-        amplitudes=instructions.hklf == 3,
+        hkl=hkl @ instructions.matrix.T,
+        value=value * instructions.scale,
+        sigma=sigma * instructions.scale,
+        amplitudes=amplitudes,
         stated=instructions.stated,
-        kind=f"SHELX HKLF {instructions.hklf}, {layout} columns",
-        warnings=instructions.warnings,
+        kind=f"{kind}, {layout} columns",
+        warnings=warnings,
     )
-    if instructions.hklf == 5:
-        batch = np.concatenate([rows.batch for rows in parts])
-        listing = listing.kept(_single(batch), "HKLF 5, reflections of other twin domains, or of several at once")
+    if twin:
+        single = of_first_domain(batch)
+        if not single.any():
+            helps = "give a list in which the domains are taken apart (HKLF 4), as programs of integration write it"
+            raise fault(source.path, "no reflection of the first twin domain alone is in the list (HKLF 5)", helps)
+        listing = listing.kept(single, "HKLF 5, reflections of other twin domains, or of several at once")
     return listing
 
 
@@ -91,16 +115,36 @@ def _layout(lines: Sequence[bytes]) -> str:
     return "fixed" if fixed >= free else "free"
 
 
-def _rows(lines: list[bytes], layout: str, path: Path, first: int) -> tuple[_Rows, bool]:
-    """Return the numbers of lines, and whether the end of the list is among them."""
-    until = next((place for place, line in enumerate(lines) if line.split(None, 3)[:3] == _END), None)
-    lines = lines[:until]
+def _rows(lines: list[bytes], layout: str, path: Path, first: int) -> tuple[_Rows, list[bytes] | None]:
+    """Return the numbers of lines, and the lines behind the end of the list; None where it does not end in them."""
+    until = next((place for place, line in enumerate(lines) if _is_end(line)), None)
+    behind = None if until is None else lines[until + 1 :]
+    listed = lines[:until]
+    if until is not None and (last := lines[until].partition(_END_OF_TEXT)[0]) != lines[until]:
+        listed.append(last)
     try:
-        rows = _fixed_block(lines) if layout == "fixed" else _free_block(lines)
+        return (_fixed_block(listed) if layout == "fixed" else _free_block(listed)), behind
     except ValueError:
         # A line is unlike the others, or no reflection at all.
-        rows = _one_by_one(lines, layout, path, first)
-    return rows, until is not None
+        rows, used = _one_by_one(listed, layout, path, first)
+    return rows, behind if used == len(listed) else lines[used:]
+
+
+def _is_end(line: bytes) -> bool:
+    """Return whether a line ends the list: 0 0 0 without an intensity, which would be F(000), or DOS's end of text."""
+    if _END_OF_TEXT in line:
+        return True
+    words = line.split(None, 5)
+    return words[:3] == _END and re.search(rb"[1-9]", b"".join(words[3:5])) is None
+
+
+def _told_of_more(lines: Iterable[bytes], layout: str, end: int) -> tuple[str, ...]:
+    """Return a warning if lines behind the end of the list, whose number is given, are reflections, too."""
+    read = _fixed if layout == "fixed" else _free
+    more = sum((row := read(line)) is not None and any(row[:3]) for line in islice(lines, _LOOKED_THROUGH))
+    if not more:
+        return ()
+    return (f"line {end:,} ends the list, as in SHELX: at least {more:,} reflections behind it were not read",)
 
 
 def _fixed_block(lines: list[bytes]) -> _Rows:
@@ -131,7 +175,7 @@ def _crossed(characters: NDArray[np.bytes_]) -> NDArray[np.bool_]:
     """Return on which lines a border divides a number: then the columns are not fixed.
 
     It does where the value goes on to the border and a digit follows. Between value and σ that is two numbers if σ has
-    a point of its own.
+    a point of its own, and between σ and batch number if that fills its four columns.
     """
     value_end, sigma_end = _COLUMNS[3][1], _COLUMNS[4][1]
     after_value, after_sigma = (
@@ -140,7 +184,8 @@ def _crossed(characters: NDArray[np.bytes_]) -> NDArray[np.bool_]:
         for border in (value_end, sigma_end)
     )
     point = (characters[:, value_end:sigma_end] == b".").any(1)
-    return (after_value & ~point) | after_sigma
+    batch = np.char.isdigit(characters[:, slice(*_BATCH)]).all(1) & ~np.char.isdigit(characters[:, _BATCH[1]])
+    return (after_value & ~point) | (after_sigma & ~batch)
 
 
 def _free_block(lines: list[bytes]) -> _Rows:
@@ -160,23 +205,29 @@ def _free_block(lines: list[bytes]) -> _Rows:
     return _Rows(hkl, numbers[:, 0], numbers[:, 1], batch)
 
 
-def _one_by_one(lines: list[bytes], layout: str, path: Path, first: int) -> _Rows:
-    """Read lines one by one; empty ones are passed over.
+def _one_by_one(lines: list[bytes], layout: str, path: Path, first: int) -> tuple[_Rows, int]:
+    """Read lines one by one, and return how many belong to the list.
+
+    Empty ones are passed over, unless text follows: SHELX takes an empty line for the indices 0 0 0.
 
     Raises:
         UserError: a line is not a reflection.
     """
     readers = (_fixed, _free) if layout == "fixed" else (_free, _fixed)
-    rows = []
-    for number, line in enumerate(lines, first):
+    rows: list[tuple[float, ...]] = []
+    used = len(lines)
+    for place, line in enumerate(lines):
         if not line.strip():
             continue
         row = readers[0](line) or readers[1](line)
         if row is None:
-            raise fault(path, f"{quoted(line)} is not a reflection", _HELPS, number)
+            if rows and not lines[place - 1].strip():
+                used = place
+                break
+            raise fault(path, f"{quoted(line)} is not a reflection", _HELPS, first + place)
         rows.append(row)
     table = np.array(rows, dtype=np.float64).reshape(-1, 6)
-    return _Rows(table[:, :3], table[:, 3], table[:, 4], table[:, 5])
+    return _Rows(table[:, :3], table[:, 3], table[:, 4], table[:, 5]), used
 
 
 def _fixed(line: bytes) -> tuple[float, ...] | None:
@@ -195,9 +246,3 @@ def _free(line: bytes) -> tuple[float, ...] | None:
     except ValueError:
         return None
     return (*rows.hkl[0], rows.value[0], rows.sigma[0], rows.batch[0])
-
-
-def _single(batch: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which rows of HKLF 5 belong to the first domain alone: a negative number goes on in the next line."""
-    after_another = np.concatenate(([False], batch[:-1] < 0))
-    return (batch == 1) & ~after_another

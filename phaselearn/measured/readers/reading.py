@@ -10,7 +10,7 @@ from phaselearn.errors import choose
 from phaselearn.measured.cells import checked_cell
 from phaselearn.measured.composition import checked_elements, contents_of_formula, formula_units
 from phaselearn.measured.readers.checks import checked
-from phaselearn.measured.readers.cif import is_cif, read_cif, stated_in_cif
+from phaselearn.measured.readers.cif import instructions_in_cif, is_cif, read_cif
 from phaselearn.measured.readers.hklf import is_hklf, read_hklf
 from phaselearn.measured.readers.instructions import Instructions, is_instructions, read_instructions
 from phaselearn.measured.readers.listing import Listing, Stated, fault
@@ -110,7 +110,7 @@ def _read_instructions(path: Path) -> Instructions:
     if is_instructions(head):
         return read_instructions(source.whole(_MOST_INSTRUCTIONS).decode("latin-1"), path)
     if is_cif(head):
-        return Instructions(stated=stated_in_cif(source))
+        return instructions_in_cif(source)
     raise fault(path, "neither SHELX instructions with CELL nor a CIF", "name an .ins, or give `cell=[a,b,c,α,β,γ]`")
 
 
