@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from phaselearn.determination.determination import Trial
 
 _USAGE = "phaselearn solve crystal.hkl"
+_OF_THE_FILE = ("ins", "cell", "wavelength", "probe", "elements", "formula", "space_group")
 
 
 def main() -> None:
@@ -52,10 +53,7 @@ def _solve(config: DictConfig) -> None:
     if not config.seconds > 0:
         raise UserError(f"seconds={config.seconds}: above 0 is needed, e.g. seconds=60")
     given = plain_values(config)
-    data = read_reflections(
-        file,
-        **{key: given[key] for key in ("ins", "cell", "wavelength", "probe", "elements", "formula", "space_group")},
-    )
+    data = read_reflections(file, **{key: given[key] for key in _OF_THE_FILE}, block=_block(given["block"]))
 
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
@@ -90,6 +88,11 @@ def _solve(config: DictConfig) -> None:
     print(f"page:   {printable(folder / 'solve.html')}\nfolder: {printable(folder)}")
     if not found.solved:
         raise SystemExit(1)
+
+
+def _block(given: object) -> str | None:
+    """Return the data block that is asked for: Hydra reads the name `2` as a number."""
+    return None if given is None else str(given)
 
 
 def _starts_named(config: DictConfig) -> str:

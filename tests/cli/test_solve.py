@@ -16,6 +16,7 @@ from phaselearn.measured.reflection_data import ReflectionData
 from tests.cli.folders import table
 from tests.cli.inside import call, new_folder
 from tests.determination.samples import EXAMPLE, example, scrambled, within
+from tests.measured.test_blocks import blocks
 from tests.report.browser import drive, needs_chromium
 
 FILES = (
@@ -164,6 +165,18 @@ def test_a_value_of_a_flag_is_no_file(capsys: Any) -> None:
     shown = capsys.readouterr().out
     assert "file: crystal.hkl" in shown
     assert "seed: 7" in shown
+
+
+@pytest.mark.parametrize("block", ["first", "2"])
+def test_a_data_block_is_chosen_by_the_key_that_the_error_names(
+    block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "two.cif").write_text(blocks("first", "2").replace("90", "nowhere"))
+    assert call("solve", "two.cif") == 2
+    assert "block=NAME takes one" in capsys.readouterr().err
+    assert call("solve", "two.cif", f"block={block}") == 2
+    assert f"of data_{block} cannot be read" in capsys.readouterr().err
 
 
 def write_noise(path: Path) -> None:

@@ -23,6 +23,7 @@ MOST_BYTES = 100 << 20  # gemmi needs about eight times as much memory
 _LISTS = ("_shelx_hkl_file", "_iucr_refine_reflections_details")  # a .hkl; some put the .fcf into the second
 _FCF = ("_shelx_fcf_file", "_iucr_refine_fcf_details")
 _HEAD = 1 << 12  # characters by which a text inside a CIF is known
+_MOST_NAMED = 20  # data blocks in an error
 
 
 def is_cif(head: bytes) -> bool:
@@ -35,25 +36,49 @@ def read_cif(source: TextSource, block: str | None = None) -> Listing:
 
     Args:
         source: the file.
-        block: the name of the data block, without `data_`; None for the one that has reflections.
+        block: the name of the data block, without `data_`, or its number among those with reflections, from 1; None
+            for the only one that has reflections.
 
     Raises:
         UserError: it is not a CIF, no block or several have reflections, or they cannot be read.
     """
     path = source.path
     blocks = list(_document(source.whole(MOST_BYTES), path))
-    named = [place for place, one in enumerate(blocks) if block is None or one.name.lower() == block.lower()]
-    found = [(place, listing) for place in named if (listing := _reflections(blocks[place], path)) is not None]
-    if len(found) != 1:
-        names = ", ".join(sorted(blocks[place].name for place, _ in found)) or "none"
-        allowed = "block=NAME takes one" if found else "a CIF with a list of reflections is needed, such as the .fcf"
-        what = f"data blocks with reflections{f' named {block}' if block else ''}: {names}"
-        raise fault(path, what, allowed)
-    [(own, listing)] = found
+    found = [(one, listing) for one in blocks if (listing := _tried(one, path)) is not None]
+    own, listing = found[_asked_for([one.name for one, _ in found], block, path)]
+    if isinstance(listing, UserError):  # a block that cannot be read matters where it is meant
+        raise listing
     # A block with reflections of its own is of another crystal.
-    others = [one for place, one in enumerate(blocks) if place != own and not _has_reflections(one, path)]
+    others = [one for one in blocks if not any(one is crystal for crystal, _ in found)]
     stated = completed(listing.stated, [(one.name, stated_by(one, path)) for one in others], path)
-    return replace(listing, stated=stated, warnings=(*listing.warnings, *told_of_formula(blocks[own])))
+    return replace(listing, stated=stated, warnings=(*listing.warnings, *told_of_formula(own)))
+
+
+def _asked_for(names: list[str], block: str | None, path: Path) -> int:
+    """Return which of the blocks with reflections is meant.
+
+    Raises:
+        UserError: there is none, or there are several.
+    """
+    places = range(len(names))
+    chosen = list(places)
+    if block is not None:
+        named = [place for place in places if names[place].lower() == block.lower()]
+        chosen = named or [place for place in places if str(place + 1) == block]
+    if len(chosen) == 1:
+        return chosen[0]
+    left = [names[place] for place in chosen] or names
+    listed = ", ".join(left[:_MOST_NAMED]) + (" …" if len(left) > _MOST_NAMED else "")
+    if not names:
+        helps = "a CIF with a list of reflections is needed, such as the .fcf"
+    elif not chosen:
+        helps = f"allowed are {listed}"
+    elif len({name.lower() for name in left}) == len(left):
+        helps = "block=NAME takes one"
+    else:
+        helps = "block=1 takes the first, and so on"
+    asked = f" named {block}" if block else ""
+    raise fault(path, f"data blocks with reflections{asked}: {listed if chosen else 'none'}", helps)
 
 
 def instructions_in_cif(source: TextSource) -> Instructions:
@@ -77,11 +102,12 @@ def _document(content: bytes, path: Path) -> cif.Document:
         raise fault(path, f"it is not a CIF: {str(error).removeprefix('string:')}", helps) from error
 
 
-def _has_reflections(block: cif.Block, path: Path) -> bool:
+def _tried(block: cif.Block, path: Path) -> Listing | UserError | None:
+    """Return the reflections of a block, why they cannot be read, or None where it has none."""
     try:
-        return _reflections(block, path) is not None
-    except UserError:
-        return True
+        return _reflections(block, path)
+    except UserError as error:
+        return error
 
 
 def _reflections(block: cif.Block, path: Path) -> Listing | None:

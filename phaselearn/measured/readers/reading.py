@@ -51,7 +51,7 @@ def read_reflections(
         formula: one formula unit, such as `C14H14O2`; the number of units in the cell follows from its volume.
         probe: "xray", "electron" or "neutron"; None for that of the file, or what the wavelength suggests.
         space_group: symbol or number of the expected group; it is tried among the others, whatever the phases say.
-        block: data block of a CIF with several lists of reflections.
+        block: data block of a CIF with several lists of reflections, by its name or its number among them, from 1.
 
     Raises:
         UserError: something cannot be read, or the cell is not known.
