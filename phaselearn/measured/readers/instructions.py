@@ -54,7 +54,7 @@ class Instructions:
 
 def is_instructions(head: bytes) -> bool:
     """Return whether a file that begins so holds instructions."""
-    found = re.search(rb"(?im)^(CELL\s+[\d.]+\s+[\d.]+\s|data_\S)", head)
+    found = re.search(rb"(?im)^(CELL\s+[\d.]|(LATT|SFAC|HKLF)\s+\S|data_\S)", head)
     return found is not None and not found[0].lower().startswith(b"data_")  # a CIF may hold instructions
 
 

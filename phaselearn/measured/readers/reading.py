@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from phaselearn.errors import choose
+from phaselearn.errors import UserError, choose
 from phaselearn.measured.cells import checked_cell
 from phaselearn.measured.composition import checked_elements, contents_of_formula, formula_units
 from phaselearn.measured.readers.checks import checked
@@ -62,6 +62,7 @@ def read_reflections(
         given = replace(given, operations=operations_named(space_group))
     beside = _instructions(path, ins)
     listing = _listing(TextSource(path), beside, block)
+    listing = replace(listing, warnings=tuple(dict.fromkeys((*beside.warnings, *listing.warnings))))
     stated = given.or_else(beside.stated).or_else(listing.stated)
     if formula is not None and stated.cell is not None:
         units = formula_units(stated.contents, stated.cell)
@@ -94,24 +95,43 @@ def _given(
 def _instructions(path: Path, ins: str | Path | None) -> Instructions:
     """Return the instructions that go with a file: those that are named, or those beside it."""
     if ins is not None:
-        return _read_instructions(Path(ins))
+        return _read_instructions(Path(ins), "name an .ins, or give `cell=[a,b,c,α,β,γ]` without `ins=`")
     stem = path.with_suffix("") if path.suffix.lower() == ".gz" else path
     if stem.suffix.lower() == ".hkl":
         for suffix in _BESIDE:
             beside = stem.with_suffix(suffix)
             if beside.is_file():
-                return _read_instructions(beside)
+                return _read_instructions(beside, "name an .ins, or give `cell=[a,b,c,α,β,γ]`", may_be_none=True)
     return Instructions(stated=Stated())
 
 
-def _read_instructions(path: Path) -> Instructions:
+def _read_instructions(path: Path, helps: str, may_be_none: bool = False) -> Instructions:
+    """Return the instructions in a file.
+
+    Args:
+        path: the file.
+        helps: what its error advises.
+        may_be_none: the fault of a file without instructions counts only where no cell is given from outside.
+    """
     source = TextSource(path)
-    head = source.head()
-    if is_instructions(head):
-        return read_instructions(source.whole(_MOST_INSTRUCTIONS).decode("latin-1"), path)
-    if is_cif(head):
+    try:
+        head = source.head()
+        if not is_instructions(head) and not is_cif(head):
+            raise fault(path, "neither SHELX instructions with CELL nor a CIF", helps)
+    except UserError as error:
+        if not may_be_none:
+            raise
+        return Instructions(
+            stated=Stated(cell_fault=str(error)),
+            warnings=(f"what lies beside the reflections was not read: {error}",),
+        )
+    if not is_instructions(head):
         return instructions_in_cif(source)
-    raise fault(path, "neither SHELX instructions with CELL nor a CIF", "name an .ins, or give `cell=[a,b,c,α,β,γ]`")
+    found = read_instructions(source.whole(_MOST_INSTRUCTIONS).decode("latin-1"), path)
+    if found.stated.cell is None and not found.stated.cell_fault:
+        without = str(fault(path, "no line begins with CELL", helps))
+        return replace(found, stated=replace(found.stated, cell_fault=without))
+    return found
 
 
 def _listing(source: TextSource, instructions: Instructions, block: str | None) -> Listing:
