@@ -1,4 +1,4 @@
-"""Line ends, byte order marks and packings of files: what does not change the reflections does not change the reading."""
+"""Line ends, byte order marks and packings: they change nothing, or are named."""
 
 from __future__ import annotations
 
@@ -60,9 +60,7 @@ def test_utf_16_is_named_and_the_command_converts_it(tmp_path: Path, coding: str
 
 
 @pytest.mark.parametrize(("name", "program"), [("a.zip", "unzip"), ("a.bz2", "bunzip2"), ("a.xz", "unxz")])
-def test_other_packings_are_named_with_the_command_that_unpacks_them(
-    tmp_path: Path, name: str, program: str
-) -> None:
+def test_other_packings_are_named_with_the_command_that_unpacks_them(tmp_path: Path, name: str, program: str) -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("a.hkl", hklf())

@@ -110,7 +110,7 @@ def _read_instructions(path: Path, helps: str, may_be_none: bool = False) -> Ins
 
     Args:
         path: the file.
-        helps: what its error advises.
+        helps: advice of its error.
         may_be_none: the fault of a file without instructions counts only where no cell is given from outside.
     """
     source = TextSource(path)
