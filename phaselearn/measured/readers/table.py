@@ -1,94 +1,188 @@
-"""Tables with a line of column names: CSV, or words separated by blanks, tabulators or semicolons."""
+"""Tables with a line of column names: CSV, or words separated by blanks, tabulators or semicolons.
+
+A comma is a decimal sign where it does not separate columns, and where it cannot mean thousands.
+"""
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from phaselearn.measured.readers.column_names import Columns, columns_named, has_indices
 from phaselearn.measured.readers.listing import Listing, fault, gathered, quoted
 from phaselearn.measured.readers.text import TextSource
+from phaselearn.quoting import printable
 
-_INTENSITIES = ("i", "intensity", "iobs", "i_obs", "imean", "f2", "fo2", "fobs2", "f^2", "f_squared", "f_squared_meas")
-_AMPLITUDES = ("f", "fo", "fobs", "f_obs", "fmean", "amplitude", "f_meas")
-_SIGMAS = ("sigma", "sig", "sigi", "sigmai", "sigma_i", "sig(i)", "sigma(i)", "sigf", "sigma_f", "sigmaf", "sigf2")
-_MORE_SIGMAS = ("sigmaf2", "sigma(f)", "sigma(f2)", "esd", "su", "uncertainty", "error", "f_squared_sigma", "f_sigma")
 _HELPS = "needed are columns named h, k, l, then I or F, and sigma"
+_DECIMALS = "write numbers with a decimal point, and without one or a comma for thousands"
 _COMMENT = b"#"
+_MOST_TITLES = 5  # lines before that of the names
+_MOST_BETWEEN = 20  # lines between names behind a # and the first numbers
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 
 
 def is_table(head: bytes) -> bool:
     """Return whether a file that begins so is a table."""
-    return {"h", "k", "l"} <= set(_names(_first_line(head)))
+    return _place_of_names(head.split(b"\n")) is not None
 
 
 def read_table(source: TextSource) -> Listing:
     """Return the reflections of a table.
 
     Raises:
-        UserError: a column is missing, a line is not a reflection, or there are too many.
+        UserError: a column is missing, a line is not a reflection, numbers are ambiguous, or there are too many.
     """
-    names: list[str] = []
-    columns: list[int] = []
+    before = source.head().split(b"\n")
+    place = _place_of_names(before)
+    if place is None:
+        raise fault(source.path, "no line of column names", _HELPS)
+    names = _names(before[place])
+    columns = columns_named(names)
+    if columns is None:
+        what = f"no column of intensities or amplitudes among {quoted(', '.join(names))}"
+        raise fault(source.path, what, _HELPS, place + 1)
+    rows = _Rows(source.path, len(names), columns)
 
     def pieces() -> Iterator[NDArray[np.float64]]:
         for first, lines in source.lines():
-            rows = []
-            for number, line in enumerate(lines, first):
-                if not line.strip() or line.lstrip().startswith(_COMMENT):
-                    continue
-                if not names:
-                    names.extend(_names(line))
-                    columns.extend(_columns(names, source.path, number))
-                else:
-                    rows.append((number, line))
-            if rows:
-                yield _numbers(rows, columns, source.path)
+            numbered = [(number, line) for number, line in enumerate(lines, first) if number > place + 1]
+            found = [(number, line) for number, line in numbered if line.strip() and not _is_comment(line)]
+            if found:
+                yield rows.numbers(found)
 
     table = gathered(pieces(), source.path, _HELPS)
-    value = names[columns[3]]
+    rows.check_commas()
+    warnings = [f"{quoted(line)} stands before the names of the columns" for line in _titles(before[:place])]
+    read = [printable(names[one]) for one in columns.places[3:]]
+    others = [name for one, name in enumerate(names) if one not in columns.places and name]
+    if columns.sigma is None and others:
+        warnings.append(f"no column was taken for σ of {read[0]}; not read were {quoted(', '.join(others))}")
     return Listing(
         hkl=table[:, :3],
         value=table[:, 3],
-        sigma=table[:, 4] if len(columns) > 4 else np.full(len(table), np.nan),
-        amplitudes=value in _AMPLITUDES,
-        kind=f"table, column {value}",
+        sigma=np.full(len(table), np.nan) if columns.sigma is None else table[:, 4],
+        amplitudes=columns.amplitudes,
+        kind=f"table, {' and '.join(read)}",
+        warnings=tuple(warnings),
     )
 
 
-def _first_line(head: bytes) -> bytes:
-    lines = (line for line in head.splitlines() if line.strip() and not line.lstrip().startswith(_COMMENT))
-    return next(lines, b"")
+@dataclass
+class _Rows:
+    """Lines of a table become numbers.
+
+    Attributes:
+        path: the file, for errors.
+        names: number of names of columns.
+        columns: places of what is read.
+        separator: sign between columns, a blank for any blanks; empty before the first line.
+        comma: numbers with a comma have been found.
+        point: numbers with a point have been found.
+        decimal: a comma was a decimal sign for certain.
+    """
+
+    path: Path
+    names: int
+    columns: Columns
+    separator: str = ""
+    comma: bool = False
+    point: bool = False
+    decimal: bool = False
+
+    def numbers(self, lines: list[tuple[int, bytes]]) -> NDArray[np.float64]:
+        """Return h, k, l, the value, and σ if there is one, of numbered lines.
+
+        Raises:
+            UserError: a line is not a reflection, or its numbers are ambiguous.
+        """
+        places = self.columns.places
+        table = np.empty((len(lines), len(places)))
+        for row, (number, line) in enumerate(lines):
+            text = line.decode("utf-8", "replace").strip()
+            self.separator = self.separator or _separator(text, max(places))
+            try:
+                words = _words(text, self.separator)
+                read = [words[place] for place in places]
+                self._look_at(read)
+                table[row] = [float(word.replace(",", ".") or "nan") for word in read]
+            except (ValueError, IndexError, csv.Error):
+                helps = _DECIMALS if self.comma else _HELPS
+                raise fault(self.path, f"{quoted(line)} is not a reflection", helps, number) from None
+            if any(words[self.names :]):
+                what = f"{quoted(line)} has more numbers than there are names of columns"
+                helps = _DECIMALS if self.separator == "," else "name every column in the line of names"
+                raise fault(self.path, what, helps, number)
+            if self.comma and self.point:
+                raise fault(self.path, f"{quoted(line)}: points and commas in numbers", _DECIMALS, number)
+        return table
+
+    def check_commas(self) -> None:
+        """Check that commas are decimal signs.
+
+        Raises:
+            UserError: they may as well separate thousands.
+        """
+        if self.comma and not self.decimal:
+            raise fault(self.path, "commas in numbers may be decimal signs or thousands", _DECIMALS)
+
+    def _look_at(self, words: list[str]) -> None:
+        for word in words:
+            if "," in word:
+                self.comma = True
+                self.decimal = self.decimal or not _THOUSANDS.fullmatch(word)
+            self.point = self.point or "." in word
 
 
-def _words(line: bytes) -> list[str]:
-    text = line.decode("utf-8", "replace").strip().lstrip("\ufeff")
+def _is_comment(line: bytes) -> bool:
+    return line.lstrip().startswith(_COMMENT)
+
+
+def _titles(lines: list[bytes]) -> list[bytes]:
+    return [line for line in lines if line.strip() and not _is_comment(line)]
+
+
+def _place_of_names(lines: list[bytes]) -> int | None:
+    """Return the place of the line of names: the first one, or one behind titles or a # that numbers follow."""
+    titles = 0
+    for place, line in enumerate(lines):
+        if not line.strip():
+            continue
+        if titles > _MOST_TITLES or re.match(rb"\s*[-+.\d]", line):
+            return None
+        is_first = not titles and not _is_comment(line)
+        if has_indices(_names(line)) and (is_first or _begins_with_row(lines[place + 1 : place + _MOST_BETWEEN])):
+            return place
+        titles += not _is_comment(line)
+    return None
+
+
+def _begins_with_row(lines: list[bytes]) -> bool:
+    return any(re.match(rb"\s*[-+\d]", line) for line in _titles(lines)[:1])
+
+
+def _names(line: bytes) -> list[str]:
+    text = line.decode("utf-8", "replace").strip().lstrip("#").strip()
     words = re.split(r"[,;\t]", text) if re.search(r"[,;\t]", text) else text.split()
     return [word.strip().strip("\"'") for word in words]
 
 
-def _names(line: bytes) -> list[str]:
-    return [word.lower() for word in _words(line)]
+def _separator(row: str, last: int) -> str:
+    """Return the sign that separates at least as many columns as are read, a blank for any blanks."""
+    return next((sign for sign in "\t;," if row.count(sign) >= last), " ")
 
 
-def _columns(names: list[str], path: Path, line: int) -> list[int]:
-    """Return the places of h, k, l, the value, and σ if there is one."""
-    value = next((name for name in (*_INTENSITIES, *_AMPLITUDES) if name in names), None)
-    if value is None:
-        raise fault(path, f"no column of intensities or amplitudes among {quoted(', '.join(names))}", _HELPS, line)
-    sigma = [name for name in (*_SIGMAS, *_MORE_SIGMAS) if name in names][:1]
-    return [names.index(name) for name in ("h", "k", "l", value, *sigma)]
+def _words(text: str, separator: str) -> list[str]:
+    """Return the words of a line; what is quoted is one.
 
-
-def _numbers(rows: list[tuple[int, bytes]], columns: list[int], path: Path) -> NDArray[np.float64]:
-    table = np.empty((len(rows), len(columns)))
-    for place, (number, line) in enumerate(rows):
-        words = _words(line)
-        try:
-            table[place] = [float(words[column] or "nan") for column in columns]
-        except (ValueError, IndexError):
-            raise fault(path, f"{quoted(line)} is not a reflection", _HELPS, number) from None
-    return table
+    Raises:
+        csv.Error: a word is too long.
+    """
+    if separator == " ":
+        return [word.strip("\"'") for word in text.split()]
+    return [word.strip().strip("'") for word in next(csv.reader([text], delimiter=separator, skipinitialspace=True))]
