@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +19,26 @@ _WORD = 4  # bytes
 _HEADER_LINE = 80  # characters
 _MOST_COLUMNS = 500
 _HELPS = "give a list of reflections as MTZ, .hkl or CIF"
-# Labels of measured columns in the order of preference; a pair are the two Friedel mates, given apart.
-_INTENSITIES = (("I",), ("IMEAN",), ("IOBS",), ("I-obs",), ("I(+)", "I(-)"))
-_AMPLITUDES = (("F",), ("FP",), ("FOBS",), ("F-obs",), ("F(+)", "F(-)"))
-_CALCULATED = ("FC", "PHI", "FWT", "DELFWT", "FOM", "F-MODEL", "FMODEL")
+_PHASE, _ANY_NUMBER = "P", "R"  # types of columns
+_CALCULATED = re.compile(r"FC|IC$|PHI|2?M?FO-?D?FC|FWT|DELFWT|FOM|.*(CALC|MODEL)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Measured columns of one type; labels that are known come before others."""
+
+    type: str
+    labels: tuple[str, ...]
+    amplitudes: bool
+
+
+# In the order of preference; types K and G are of Friedel mates, given apart.
+_KINDS = (
+    _Kind("J", ("I", "IMEAN", "IOBS", "I-OBS"), False),
+    _Kind("K", ("I(+)",), False),
+    _Kind("F", ("F", "FP", "FOBS", "F-OBS"), True),
+    _Kind("G", ("F(+)",), True),
+)
 
 
 @dataclass(frozen=True)
@@ -107,16 +124,37 @@ def _check_extent(words: Sequence[bytes], first: int, path: Path) -> None:
 
 
 def _measured_columns(mtz: gemmi.Mtz, path: Path) -> _Columns:
+    """Return intensities before amplitudes, and merged ones before Friedel mates."""
     labels = [column.label for column in mtz.columns]
-    for amplitudes, known in ((False, _INTENSITIES), (True, _AMPLITUDES)):
-        for values in known:
-            if all(label in labels for label in values):
-                return _Columns(values, tuple(_sigma_of(mtz, label) for label in values), amplitudes)
-    for amplitudes, kinds in ((False, "J"), (True, "F")):
-        for column in mtz.columns:
-            if column.type == kinds and not column.label.upper().startswith(_CALCULATED):
-                return _Columns((column.label,), (_sigma_of(mtz, column.label),), amplitudes)
+    mates = {_mate(label) for label in labels if _mate(label) != label}
+    for kind in _KINDS:
+        found = [label for label in labels if label not in mates and _is_measured(mtz, label, kind)]
+        if found:
+            ranks = [*kind.labels, *(label.upper() for label in found)]
+            value = min(found, key=lambda label: ranks.index(label.upper()))
+            values = (value, _mate(value)) if _mate(value) != value and _mate(value) in labels else (value,)
+            return _Columns(values, tuple(_sigma_of(mtz, label) for label in values), kind.amplitudes)
     raise fault(path, f"no column of measured intensities or amplitudes among {' '.join(labels)[:200]}", _HELPS)
+
+
+def _mate(label: str) -> str:
+    """Return the label of the Friedel mate; a label that belongs to no pair is returned as it is."""
+    return label.replace("+", "-").replace("plus", "minus")
+
+
+def _is_measured(mtz: gemmi.Mtz, label: str, kind: _Kind) -> bool:
+    """Return whether a column is of some kind, and not calculated.
+
+    A calculated |F| or that of a map has no σ, and a phase behind it.
+    """
+    column = mtz.column_with_label(label)
+    is_known = label.upper() in kind.labels
+    if (column.type != kind.type and not (is_known and column.type == _ANY_NUMBER)) or _CALCULATED.match(label):
+        return False
+    if not kind.amplitudes or _sigma_of(mtz, label):
+        return True
+    following = _following(mtz, label)
+    return is_known and (following is None or following.type != _PHASE)
 
 
 def _sigma_of(mtz: gemmi.Mtz, label: str) -> str:
@@ -125,8 +163,13 @@ def _sigma_of(mtz: gemmi.Mtz, label: str) -> str:
     for name in (f"SIG{label}", f"SIG_{label}", f"{label}_sigma"):
         if name in labels:
             return name
-    following = mtz.columns[labels.index(label) + 1] if labels.index(label) + 1 < len(labels) else None
+    following = _following(mtz, label)
     return following.label if following is not None and following.type in "QLM" else ""
+
+
+def _following(mtz: gemmi.Mtz, label: str) -> gemmi.Mtz.Column | None:
+    place = [column.label for column in mtz.columns].index(label) + 1
+    return mtz.columns[place] if place < len(mtz.columns) else None
 
 
 def _stated(mtz: gemmi.Mtz, path: Path) -> Stated:
