@@ -17,6 +17,8 @@ from phaselearn.measured.readers.listing import Listing, Stated, fault
 from phaselearn.measured.readers.mtz import is_mtz, read_mtz
 from phaselearn.measured.readers.table import is_table, read_table
 from phaselearn.measured.readers.text import TextSource
+from phaselearn.measured.readers.titles import is_titled, read_titled
+from phaselearn.measured.readers.unknown import READ, unknown
 from phaselearn.measured.readers.xds import is_xds, read_xds
 from phaselearn.measured.reflection_data import PROBES, ReflectionData
 from phaselearn.measured.stated_symmetry import operations_named
@@ -24,7 +26,6 @@ from phaselearn.quoting import command
 
 _BESIDE = (".ins", ".res", ".INS", ".RES")
 _MOST_INSTRUCTIONS = 16 << 20  # bytes
-_READ = "read are SHELX .hkl (HKLF 3 or 4), CIF, .fcf, MTZ, XDS_ASCII, and tables with columns named h, k, l, I, sigma"
 
 
 def read_reflections(
@@ -137,7 +138,7 @@ def _read_instructions(path: Path, helps: str, may_be_none: bool = False) -> Ins
 def _listing(source: TextSource, instructions: Instructions, block: str | None) -> Listing:
     head = source.head()
     if not head.strip():
-        raise fault(source.path, "an empty file", _READ)
+        raise fault(source.path, "an empty file", READ)
     if is_mtz(head):
         if source.is_packed:
             raise fault(source.path, "a packed MTZ", f"unpack it with `{command('gunzip', '-k', source.path)}`")
@@ -148,8 +149,10 @@ def _listing(source: TextSource, instructions: Instructions, block: str | None) 
         return read_table(source)
     if is_hklf(head):
         return read_hklf(source, instructions)
+    if is_titled(head):
+        return read_titled(source, instructions)
     if is_instructions(head):
         raise fault(source.path, "instructions, no reflections", "name the .hkl: the .ins beside it is found by itself")
     if is_cif(head):
         return read_cif(source, block)
-    raise fault(source.path, "a format that is not known", _READ)
+    raise unknown(source.path, head)

@@ -38,10 +38,12 @@ class TextSource:
     Attributes:
         path: the file, for errors.
         content: bytes that are in memory already, such as a text inside a CIF; None for those of the file.
+        passed_over: number of lines at the beginning that `lines` leaves out.
     """
 
     path: Path
     content: bytes | None = None
+    passed_over: int = 0
 
     @property
     def is_packed(self) -> bool:
@@ -74,10 +76,11 @@ class TextSource:
         number, rest = 1, b""
         for piece in self._pieces(_PIECE, MOST_BYTES):
             *lines, rest = (rest + piece).split(b"\n")
-            if lines:
-                yield number, lines
-                number += len(lines)
-        if rest:
+            before = max(0, self.passed_over + 1 - number)
+            if lines[before:]:
+                yield number + before, lines[before:]
+            number += len(lines)
+        if rest and number > self.passed_over:
             yield number, [rest]
 
     def _pieces(self, size: int, most: int) -> Iterator[bytes]:
