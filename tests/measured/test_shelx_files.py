@@ -170,6 +170,12 @@ def test_neutrons_and_electrons_are_told_apart(tmp_path: Path) -> None:
     assert read_reflections(path, probe="xray").experiment.probe == "xray"
     assert read_reflections(path, probe=None, wavelength=0.0251).experiment.probe == "neutron"
     assert read_reflections(write(tmp_path, "b.hkl", hklf(), INS), wavelength=0.0251).experiment.probe == "electron"
+    lengths = {"C": 6.646, "H": -3.739, "O": 5.803}
+    factors = "".join(f"SFAC {name}{' 0' * 8} =\n {length} 0 0 0.5 0.77 12\n" for name, length in lengths.items())
+    ins = INS.replace("SFAC C H O\n", factors)
+    assert read_reflections(write(tmp_path, "c.hkl", hklf(), ins)).experiment.probe == "neutron"
+    of_x_rays = ins.replace(" 0" * 8, " 1 2 3 4 5 6 7 8")
+    assert read_reflections(write(tmp_path, "d.hkl", hklf(), of_x_rays)).experiment.probe == "xray"
 
 
 def test_the_user_stands_above_the_file(tmp_path: Path) -> None:
