@@ -273,6 +273,7 @@ def test_the_largest_value_of_a_format_stands_for_an_overflow_if_it_is_repeated_
     assert_rows(data, rows)
     assert data.warnings[0].startswith(f"3 of 11 rows were left out: {top:.8g} again and again")
     near: Row = (0, 2, 1, top / 2, 1.0)
-    for number, kept in enumerate(([*rows, overflow[0]], [*rows, *[overflow[0]] * 3], [*rows, near, *overflow])):
+    alone: list[list[Row]] = [[overflow[0]], [overflow[0]] * 3, [overflow[0], (-1, -1, -1, top, 1.0)]]
+    for number, kept in enumerate(([*rows, near, *overflow], *([*rows, *ones] for ones in alone))):
         text = "\n".join(" ".join(map(str, row)) for row in kept)
         assert_rows(read_reflections(write(tmp_path, f"{number}.hkl", text, INS)), kept)
