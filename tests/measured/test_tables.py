@@ -81,6 +81,7 @@ def test_remarks_behind_the_numbers_of_some_rows_are_passed_over(tmp_path: Path,
             "h k l F_squared_meas F_squared_sigma",
             "h k l intensity intensity_err",
             "h k l I SD",
+            "h k l I stderr",
         ),
     ],
 )
