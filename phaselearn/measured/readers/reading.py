@@ -115,8 +115,8 @@ def _instructions(path: Path, ins: str | Path | None) -> Instructions:
     try:
         # How the .hkl is to be read does not matter here: indices and intensities were changed already.
         return Instructions(stated=_read_instructions(beside, helps).stated)
-    except UserError:  # the file can do without
-        return Instructions(stated=Stated())
+    except UserError as error:  # the file can do without
+        return Instructions(stated=Stated(), warnings=(_not_read(error),))
 
 
 def _unpacked(path: Path) -> Path:
@@ -140,10 +140,7 @@ def _read_instructions(path: Path, helps: str, may_be_none: bool = False) -> Ins
     except UserError as error:
         if not may_be_none:
             raise
-        return Instructions(
-            stated=Stated(cell_fault=str(error)),
-            warnings=(f"what lies beside the reflections was not read: {error}",),
-        )
+        return Instructions(stated=Stated(cell_fault=str(error)), warnings=(_not_read(error),))
     if not is_instructions(head):
         return instructions_in_cif(source)
     found = read_instructions(source.whole(_MOST_INSTRUCTIONS).decode("latin-1"), path)
@@ -151,6 +148,10 @@ def _read_instructions(path: Path, helps: str, may_be_none: bool = False) -> Ins
         without = str(fault(path, "no line begins with CELL", helps))
         return replace(found, stated=replace(found.stated, cell_fault=without))
     return found
+
+
+def _not_read(error: UserError) -> str:
+    return f"what lies beside the reflections was not read: {error}"
 
 
 def _listing(source: TextSource, instructions: Instructions, block: str | None) -> Listing:
