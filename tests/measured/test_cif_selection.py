@@ -79,6 +79,7 @@ def test_of_several_wavelengths_the_one_of_most_reflections_is_taken(tmp_path: P
     waves = f"loop_\n{tag}{separator}id\n{tag}{'.wavelength' if separator == '.' else ''}\n1 0.6\n2 0.5\n"
     prefix = f"_refln{separator}"
     rows = two_each(2, 1)[:-1]  # one of id 1 is missing
+    rows[2] = (*rows[2][:3], ".", *rows[2][4:])  # an unknown id is that of most
     data = read_reflections(
         write(tmp_path, "a.cif", head + waves + loop_of(["wavelength_id", *MEASURED], rows, prefix))
     )

@@ -54,6 +54,8 @@ def test_other_ends_of_a_list(tmp_path: Path, tail: str) -> None:
 def test_reflections_behind_a_text_are_counted_and_text_without_an_empty_line_is_an_error(tmp_path: Path) -> None:
     data = read_reflections(write(tmp_path, "a.hkl", f"{LINES}\nsome text\n{LINES}", INS))
     assert data.warnings == ("line 5 ends the list, as in SHELX: at least 4 reflections behind it were not read",)
+    ended = f"{LINES}   0   0   0    0.00    1.00\nsome text\n"
+    assert_rows(read_reflections(write(tmp_path, "c.hkl", ended, INS)))
     with pytest.raises(UserError, match="line 5: ‘some text’ is not a reflection"):
         read_reflections(write(tmp_path, "b.hkl", f"{LINES}some text\n{LINES}", INS))
 
@@ -69,9 +71,10 @@ def test_a_list_of_twin_domains_is_known_without_hklf_5(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read_reflections(by_instructions).hkl, data.hkl)
 
 
-def test_the_free_set_of_hklf_4_is_no_twin_domain(tmp_path: Path) -> None:
-    """SHELXPRO marks it with −1; the line behind is another reflection."""
-    assert_rows(read_reflections(write(tmp_path, "a.hkl", domains([1, -1, 1, -1], ROWS), INS)))
+@pytest.mark.parametrize("batches", [[1, -1, 1, -1], [1, -2, 2, -1], [-2, 3, -3, 1]])
+def test_the_free_set_of_hklf_4_is_no_twin_domain(tmp_path: Path, batches: list[int]) -> None:
+    """It has negative batch numbers, mostly −1; the line behind is another reflection."""
+    assert_rows(read_reflections(write(tmp_path, "a.hkl", domains(batches, ROWS), INS)))
 
 
 def test_twin_domains_that_all_overlap_are_refused(tmp_path: Path) -> None:

@@ -59,7 +59,13 @@ def test_calculated_amplitudes_and_those_of_maps_are_not_measured(tmp_path: Path
     np.testing.assert_allclose(data.intensity, 4 * np.abs(VALUE), rtol=1e-5)
 
 
-def test_measured_amplitudes_may_lack_sigma(tmp_path: Path) -> None:
-    data = read_reflections(write_mtz(tmp_path / "a.mtz", HKL, {"FP": ("F", AMPLITUDE), "FREE": ("I", VALUE)}))
+@pytest.mark.parametrize("label", ["FP", "FNAT"])
+def test_measured_amplitudes_may_lack_sigma(tmp_path: Path, label: str) -> None:
+    columns = {label: ("F", AMPLITUDE), "FREE": ("I", VALUE)}
+    data = read_reflections(write_mtz(tmp_path / "a.mtz", HKL, columns))
     assert len(data) == len(ROWS)
     assert "σ of 4 of 4 reflections is not known" in data.warnings[0]
+    # Those with σ are read before them.
+    columns |= {"my_F": ("F", 2 * AMPLITUDE), "sd": ("Q", SIGMA)}
+    data = read_reflections(write_mtz(tmp_path / "b.mtz", HKL, columns))
+    np.testing.assert_allclose(data.intensity, 4 * np.abs(VALUE), rtol=1e-5)

@@ -170,6 +170,12 @@ def test_neutrons_and_electrons_are_told_apart(tmp_path: Path) -> None:
     assert read_reflections(path, probe="xray").experiment.probe == "xray"
     assert read_reflections(path, probe=None, wavelength=0.0251).experiment.probe == "neutron"
     assert read_reflections(write(tmp_path, "b.hkl", hklf(), INS), wavelength=0.0251).experiment.probe == "electron"
+    lengths = {"C": 6.646, "H": -3.739, "O": 5.803}
+    factors = "".join(f"SFAC {name}{' 0' * 8} =\n {length} 0 0 0.5 0.77 12\n" for name, length in lengths.items())
+    ins = INS.replace("SFAC C H O\n", factors)
+    assert read_reflections(write(tmp_path, "c.hkl", hklf(), ins)).experiment.probe == "neutron"
+    of_x_rays = ins.replace(" 0" * 8, " 1 2 3 4 5 6 7 8")
+    assert read_reflections(write(tmp_path, "d.hkl", hklf(), of_x_rays)).experiment.probe == "xray"
 
 
 def test_the_user_stands_above_the_file(tmp_path: Path) -> None:
@@ -267,6 +273,7 @@ def test_the_largest_value_of_a_format_stands_for_an_overflow_if_it_is_repeated_
     assert_rows(data, rows)
     assert data.warnings[0].startswith(f"3 of 11 rows were left out: {top:.8g} again and again")
     near: Row = (0, 2, 1, top / 2, 1.0)
-    for number, kept in enumerate(([*rows, overflow[0]], [*rows, *[overflow[0]] * 3], [*rows, near, *overflow])):
+    alone: list[list[Row]] = [[overflow[0]], [overflow[0]] * 3, [overflow[0], (-1, -1, -1, top, 1.0)]]
+    for number, kept in enumerate(([*rows, near, *overflow], *([*rows, *ones] for ones in alone))):
         text = "\n".join(" ".join(map(str, row)) for row in kept)
         assert_rows(read_reflections(write(tmp_path, f"{number}.hkl", text, INS)), kept)

@@ -60,6 +60,12 @@ def test_rows_that_are_longer_than_the_names_are_refused(tmp_path: Path) -> None
         read_reflections(write(tmp_path, "a.txt", "h k l I sigma\n0 1 0 0 60.69 2.27\n"), cell=CELL)
 
 
+@pytest.mark.parametrize("separator", [" ", ","])
+def test_remarks_behind_the_numbers_of_some_rows_are_passed_over(tmp_path: Path, separator: str) -> None:
+    text = table("h k l I sigma", [ROWS[0], (*ROWS[1], "weak", "*"), *ROWS[2:]], separator)
+    assert_rows(read_reflections(write(tmp_path, "a.txt", text), cell=CELL))
+
+
 @pytest.mark.parametrize(
     "names",
     [
@@ -75,6 +81,7 @@ def test_rows_that_are_longer_than_the_names_are_refused(tmp_path: Path) -> None
             "h k l F_squared_meas F_squared_sigma",
             "h k l intensity intensity_err",
             "h k l I SD",
+            "h k l I stderr",
         ),
     ],
 )

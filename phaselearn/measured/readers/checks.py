@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phaselearn.errors import UserError
-from phaselearn.measured.cells import inverse_d_squared
+from phaselearn.measured.cells import Cell, inverse_d_squared
 from phaselearn.measured.readers.listing import LARGEST_INDEX, Listing, Stated, fault
 from phaselearn.measured.reflection_data import Experiment, ReflectionData, probe_of
 
@@ -24,6 +24,7 @@ _IMPOSSIBLE = -6.0  # I/σ that no measurement of nothing gives
 # than the smallest of positive intensities.
 _REPEATED, _UNLIKELY, _FAR_SMALLER, _SMALL = 5, -2.0, 0.2, 5
 _NINES, _FAR_LARGER = 4, 5.0  # digits of a largest value of a format, and how far it lies above all that was measured
+_ONE_D = 1.01  # ratio of 1/d² up to which reflections may be equivalent
 _UNKNOWN_SIGMA = 0.05, 0.02  # of I and of ⟨I⟩, where no σ is known
 _LEAST_SIGMA = 1e-9  # of the largest intensity: weights of 1/σ² stay numbers
 _STRONGEST = 10  # one reflection in so many shows by which share of I its σ grows
@@ -45,7 +46,7 @@ def checked(listing: Listing, stated: Stated, path: Path) -> ReflectionData:
             raise UserError(stated.cell_fault)
         helps = "give it: `cell=[a,b,c,α,β,γ]` in Å and degrees, or `ins=FILE.ins`"
         raise fault(path, "the cell is not known", helps)
-    listing = _real_rows(listing, path)
+    listing = _without_overflow(_real_rows(listing, path), stated.cell)
     square = inverse_d_squared(listing.hkl.astype(np.int64), stated.cell)
     if len(square) and np.mean(square > _SHARPEST**-2) > _BEYOND:
         what = f"the indices reach d = {square.max() ** -0.5:.3g} Å, further than any crystal diffracts"
@@ -91,7 +92,6 @@ def _real_rows(listing: Listing, path: Path) -> Listing:
     listing = listing.kept(whole, "their indices are not whole numbers")
     listing = replace(listing, hkl=np.round(listing.hkl))
     listing = listing.kept(np.any(listing.hkl != 0, axis=1), "the reflection 0 0 0 is not measured")
-    listing = _without_overflow(listing)
     highest = max(np.abs(listing.value).max(initial=0.0), np.abs(np.nan_to_num(listing.sigma)).max(initial=0.0))
     if listing.amplitudes:
         highest = highest**2 if highest < 1e100 else np.inf
@@ -101,10 +101,11 @@ def _real_rows(listing: Listing, path: Path) -> Listing:
     return listing
 
 
-def _without_overflow(listing: Listing) -> Listing:
+def _without_overflow(listing: Listing, cell: Cell) -> Listing:
     """Leave out the largest value of a format, such as 99999.99, if several reflections have it, far above all others.
 
-    One reflection may have been measured so, and near the others such a value is a good lower limit.
+    One reflection and its equivalents, all of one d, may have been measured so: some programs scale the strongest to
+    9999.99. Near the others such a value is a good lower limit.
     """
     largest = listing.value.max(initial=0.0)
     at_top = listing.value == largest
@@ -112,7 +113,8 @@ def _without_overflow(listing: Listing) -> Listing:
     digits = f"{largest:.8g}".replace(".", "")
     if set(digits) != {"9"} or len(digits) < _NINES or not 0 < _FAR_LARGER * below < largest:
         return listing
-    if len(np.unique(listing.hkl[at_top], axis=0)) < 2:
+    square = inverse_d_squared(listing.hkl[at_top].astype(np.int64), cell)
+    if square.max() < _ONE_D * square.min():
         return listing
     return listing.kept(~at_top, f"{largest:.8g} again and again, far above all others, stands for an overflow")
 

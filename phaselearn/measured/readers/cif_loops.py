@@ -6,6 +6,7 @@ Values and σ are looked up by name, since gemmi's own import of reflections mis
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -179,14 +180,16 @@ def _one_wavelength(table: _Table, block: cif.Block) -> tuple[float | None, list
     marks = table.column("wavelength_id")
     if marks is None:
         return None, []
-    names, first, owner, count = np.unique(marks, return_index=True, return_inverse=True, return_counts=True)
-    most = int(np.lexsort((first, -count))[0])
-    chosen = str(names[most])
+    counts = Counter(mark for mark in marks if not cif.is_null(mark))
+    if not counts:
+        return None, []
+    [(chosen, _)] = counts.most_common(1)  # of equally many the first
     tag = "_diffrn_radiation_wavelength"
     pairs = [*block.find([f"{tag}.id", f"{tag}.wavelength"]), *block.find([f"{tag}_id", tag])]
     wavelength = next((number(row[1])[0] for row in pairs if row[0] == chosen), float("nan"))
-    why = f"of {len(names)} wavelengths, the one of {quoted(chosen)} was taken"
-    return wavelength if wavelength > 0 else None, [(owner.reshape(-1) == most, why)]
+    why = f"of {len(counts)} wavelengths, the one of {quoted(chosen)} was taken"
+    mask = np.array([mark == chosen or cif.is_null(mark) for mark in marks])
+    return wavelength if wavelength > 0 else None, [(mask, why)]
 
 
 def _numbers(texts: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -10,7 +10,7 @@ _INTENSITY = re.compile(
     r"i(o|obs|meas|mean|net)?|int|intensity(obs|meas|mean|net)?|f(o|obs|meas)?(2|sq|squared)|f(sq|squared)(o|obs|meas)"
 )
 _AMPLITUDE = re.compile(r"f(o|obs|meas|mean|p)?|amplitude")
-_SIGMA = r"(?:sigma|sig|esd|su|sd|std|err|error|uncertainty)"
+_SIGMA = r"(?:sigma|sig|esd|su|sd|std(?:err|dev)?|err|error|uncertainty)"
 _SIGMA_OF = re.compile(rf"{_SIGMA}(?P<before>.+)|(?P<behind>.+?){_SIGMA}")
 # Signs that people put into names or leave out; a minus between brackets is that of a Friedel mate.
 _SIGNS = re.compile(r"[\s_^*(){}\[\]|]|(?<=\w)-(?=\w)")

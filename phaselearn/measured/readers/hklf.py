@@ -208,7 +208,8 @@ def _free_block(lines: list[bytes]) -> _Rows:
 def _one_by_one(lines: list[bytes], layout: str, path: Path, first: int) -> tuple[_Rows, int]:
     """Read lines one by one, and return how many belong to the list.
 
-    Empty ones are passed over, unless text follows: SHELX takes an empty line for the indices 0 0 0.
+    Empty ones are passed over, unless text follows: SHELX takes an empty line for the indices 0 0 0, and these, with
+    whatever intensity, end a list.
 
     Raises:
         UserError: a line is not a reflection.
@@ -221,7 +222,7 @@ def _one_by_one(lines: list[bytes], layout: str, path: Path, first: int) -> tupl
             continue
         row = readers[0](line) or readers[1](line)
         if row is None:
-            if rows and not lines[place - 1].strip():
+            if rows and (not lines[place - 1].strip() or not any(rows[-1][:3])):
                 used = place
                 break
             raise fault(path, f"{quoted(line)} is not a reflection", _HELPS, first + place)

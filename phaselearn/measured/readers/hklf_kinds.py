@@ -50,7 +50,7 @@ def refuse_other_columns(lines: Sequence[bytes], path: Path) -> None:
 def has_twin_domains(value: NDArray[np.float64], sigma: NDArray[np.float64], batch: NDArray[np.float64]) -> bool:
     """Return whether a list is HKLF 5: reflections of several twin domains that overlap have all the same intensity.
 
-    A negative number says that the next line belongs to the same intensity. With HKLF 4, −1 may mark the free set.
+    A negative number says that the next line belongs to the same intensity. With HKLF 4 it may mark the free set.
 
     Args:
         value: intensities (M,).
@@ -61,7 +61,7 @@ def has_twin_domains(value: NDArray[np.float64], sigma: NDArray[np.float64], bat
     if not negative.any() or (batch != np.round(batch)).any():
         return False
     again = np.append((value[1:] == value[:-1]) & (sigma[1:] == sigma[:-1]), False)
-    return bool((batch < -1).any() or again[negative].mean() > 0.5)
+    return bool(again[negative].mean() > 0.5)
 
 
 def of_first_domain(batch: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -73,10 +73,12 @@ def read_instructions(text: str, path: Path) -> Instructions:
     elements: list[str] = []
     triplets: list[str] = []
     neutrons = False
+    lengths: list[bool] = []
     warnings: list[str] = []
     for number, word, rest in _instructions(text):
         if word == "SFAC":
             elements += _elements(rest)
+            lengths.append(_is_scattering_length(rest))
         elif word == "SYMM":
             triplets.append("".join(rest))
         elif word == "NEUT":
@@ -108,7 +110,7 @@ def read_instructions(text: str, path: Path) -> Instructions:
         cell=cell.cell,
         cell_fault=cell.cell_fault,
         wavelength=wavelength,
-        probe="neutron" if neutrons else None,
+        probe="neutron" if neutrons or (lengths and all(lengths)) else None,
         contents=contents,
         operations=operations,
     )
@@ -137,6 +139,18 @@ def _elements(words: Sequence[str]) -> list[str]:
     """Return the elements of SFAC: some symbols, or one with the numbers of its form factor."""
     symbols = [word for word in words if word[0].isalpha() or word[0] == "$"]
     return [re.sub(r"[^A-Za-z]", "", symbol).capitalize() for symbol in symbols]
+
+
+def _is_scattering_length(words: Sequence[str]) -> bool:
+    """Return whether SFAC gives one element a form factor without any fall-off, Σ aᵢ exp(−bᵢ s²) + c with a = b = 0.
+
+    SHELX-97 did not have NEUT: so its users wrote the scattering lengths of neutrons.
+    """
+    try:
+        numbers = [float(word) for word in words[1:10]]
+    except ValueError:
+        return False
+    return len(numbers) == 9 and not any(numbers[:8]) and numbers[8] != 0
 
 
 def _contents(

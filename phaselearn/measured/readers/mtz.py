@@ -124,14 +124,14 @@ def _check_extent(words: Sequence[bytes], first: int, path: Path) -> None:
 
 
 def _measured_columns(mtz: gemmi.Mtz, path: Path) -> _Columns:
-    """Return intensities before amplitudes, and merged ones before Friedel mates."""
+    """Return intensities before amplitudes, merged ones before Friedel mates, and of one type those with σ first."""
     labels = [column.label for column in mtz.columns]
     mates = {_mate(label) for label in labels if _mate(label) != label}
     for kind in _KINDS:
         found = [label for label in labels if label not in mates and _is_measured(mtz, label, kind)]
         if found:
             ranks = [*kind.labels, *(label.upper() for label in found)]
-            value = min(found, key=lambda label: ranks.index(label.upper()))
+            value = min(found, key=lambda label: (not _sigma_of(mtz, label), ranks.index(label.upper())))
             values = (value, _mate(value)) if _mate(value) != value and _mate(value) in labels else (value,)
             return _Columns(values, tuple(_sigma_of(mtz, label) for label in values), kind.amplitudes)
     raise fault(path, f"no column of measured intensities or amplitudes among {' '.join(labels)[:200]}", _HELPS)
@@ -147,14 +147,13 @@ def _is_measured(mtz: gemmi.Mtz, label: str, kind: _Kind) -> bool:
 
     A calculated |F| or that of a map has no σ, and a phase behind it.
     """
-    column = mtz.column_with_label(label)
-    is_known = label.upper() in kind.labels
-    if (column.type != kind.type and not (is_known and column.type == _ANY_NUMBER)) or _CALCULATED.match(label):
+    allowed = kind.type + (_ANY_NUMBER if label.upper() in kind.labels else "")
+    if mtz.column_with_label(label).type not in allowed or _CALCULATED.match(label):
         return False
     if not kind.amplitudes or _sigma_of(mtz, label):
         return True
     following = _following(mtz, label)
-    return is_known and (following is None or following.type != _PHASE)
+    return following is None or following.type != _PHASE
 
 
 def _sigma_of(mtz: gemmi.Mtz, label: str) -> str:

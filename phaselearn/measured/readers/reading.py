@@ -11,6 +11,7 @@ from phaselearn.measured.cells import checked_cell
 from phaselearn.measured.composition import checked_elements, contents_of_formula, formula_units
 from phaselearn.measured.readers.checks import checked
 from phaselearn.measured.readers.cif import instructions_in_cif, is_cif, read_cif
+from phaselearn.measured.readers.cif_statements import completed
 from phaselearn.measured.readers.hklf import is_hklf, read_hklf
 from phaselearn.measured.readers.instructions import Instructions, is_instructions, read_instructions
 from phaselearn.measured.readers.listing import Listing, Stated, fault
@@ -25,6 +26,7 @@ from phaselearn.measured.stated_symmetry import operations_named
 from phaselearn.quoting import command
 
 _BESIDE = (".ins", ".res", ".INS", ".RES")
+_WITH_STATEMENTS = (".fcf", ".cif")  # of the crystal, which stand above those of the instructions beside the file
 _MOST_INSTRUCTIONS = 16 << 20  # bytes
 
 
@@ -45,7 +47,8 @@ def read_reflections(
     Args:
         path: SHELX .hkl (HKLF 3 or 4), CIF or .fcf, MTZ, XDS_ASCII.HKL, or a table with columns named h, k, l, I and
             sigma; text may be gzipped.
-        ins: SHELX instructions or a CIF with cell and contents; None for the .ins or .res of the same name, if any.
+        ins: SHELX instructions or a CIF with cell and contents; None for the .ins or .res of the same name
+            beside a .hkl, and where a .fcf or .cif lacks a statement.
         cell: a, b, c in Å, α, β, γ in degrees.
         wavelength: wavelength in Å.
         elements: symbols, as a list or as `C,H,O`.
@@ -64,7 +67,11 @@ def read_reflections(
     beside = _instructions(path, ins)
     listing = _listing(TextSource(path), beside, block)
     listing = replace(listing, warnings=tuple(dict.fromkeys((*beside.warnings, *listing.warnings))))
-    stated = given.or_else(beside.stated).or_else(listing.stated)
+    if ins is None and _unpacked(path).suffix.lower() in _WITH_STATEMENTS:
+        by_files = completed(listing.stated, [("", beside.stated)], path)
+    else:
+        by_files = beside.stated.or_else(listing.stated)
+    stated = given.or_else(by_files)
     if formula is not None and stated.cell is not None:
         units = formula_units(stated.contents, stated.cell)
         stated = Stated(contents={element: units * count for element, count in stated.contents.items()}).or_else(stated)
@@ -97,13 +104,24 @@ def _instructions(path: Path, ins: str | Path | None) -> Instructions:
     """Return the instructions that go with a file: those that are named, or those beside it."""
     if ins is not None:
         return _read_instructions(Path(ins), "name an .ins, or give `cell=[a,b,c,α,β,γ]` without `ins=`")
-    stem = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    if stem.suffix.lower() == ".hkl":
-        for suffix in _BESIDE:
-            beside = stem.with_suffix(suffix)
-            if beside.is_file():
-                return _read_instructions(beside, "name an .ins, or give `cell=[a,b,c,α,β,γ]`", may_be_none=True)
-    return Instructions(stated=Stated())
+    stem = _unpacked(path)
+    suffix = stem.suffix.lower()
+    beside = next((one for end in _BESIDE if (one := stem.with_suffix(end)).is_file()), None)
+    if beside is None or suffix not in (".hkl", *_WITH_STATEMENTS):
+        return Instructions(stated=Stated())
+    helps = "name an .ins, or give `cell=[a,b,c,α,β,γ]`"
+    if suffix == ".hkl":
+        return _read_instructions(beside, helps, may_be_none=True)
+    try:
+        # How the .hkl is to be read does not matter here: indices and intensities were changed already.
+        return Instructions(stated=_read_instructions(beside, helps).stated)
+    except UserError as error:  # the file can do without
+        return Instructions(stated=Stated(), warnings=(_not_read(error),))
+
+
+def _unpacked(path: Path) -> Path:
+    """Return the name of a file without the .gz of its packing."""
+    return path.with_suffix("") if path.suffix.lower() == ".gz" else path
 
 
 def _read_instructions(path: Path, helps: str, may_be_none: bool = False) -> Instructions:
@@ -122,10 +140,7 @@ def _read_instructions(path: Path, helps: str, may_be_none: bool = False) -> Ins
     except UserError as error:
         if not may_be_none:
             raise
-        return Instructions(
-            stated=Stated(cell_fault=str(error)),
-            warnings=(f"what lies beside the reflections was not read: {error}",),
-        )
+        return Instructions(stated=Stated(cell_fault=str(error)), warnings=(_not_read(error),))
     if not is_instructions(head):
         return instructions_in_cif(source)
     found = read_instructions(source.whole(_MOST_INSTRUCTIONS).decode("latin-1"), path)
@@ -133,6 +148,10 @@ def _read_instructions(path: Path, helps: str, may_be_none: bool = False) -> Ins
         without = str(fault(path, "no line begins with CELL", helps))
         return replace(found, stated=replace(found.stated, cell_fault=without))
     return found
+
+
+def _not_read(error: UserError) -> str:
+    return f"what lies beside the reflections was not read: {error}"
 
 
 def _listing(source: TextSource, instructions: Instructions, block: str | None) -> Listing:

@@ -114,7 +114,7 @@ class _Rows:
             except (ValueError, IndexError, csv.Error):
                 helps = _DECIMALS if self.comma else _HELPS
                 raise fault(self.path, f"{quoted(line)} is not a reflection", helps, number) from None
-            if any(words[self.names :]):
+            if any(map(_is_number, words[self.names :])):  # remarks may stand there
                 what = f"{quoted(line)} has more numbers than there are names of columns"
                 helps = _DECIMALS if self.separator == "," else "name every column in the line of names"
                 raise fault(self.path, what, helps, number)
@@ -137,6 +137,10 @@ class _Rows:
                 self.comma = True
                 self.decimal = self.decimal or not _THOUSANDS.fullmatch(word)
             self.point = self.point or "." in word
+
+
+def _is_number(word: str) -> bool:
+    return re.fullmatch(r"[-+]?(\d+[.,]?\d*|[.,]\d+)(e[-+]?\d+)?", word, re.IGNORECASE) is not None
 
 
 def _is_comment(line: bytes) -> bool:
