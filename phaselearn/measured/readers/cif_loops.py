@@ -120,6 +120,8 @@ def _first_with_sigma(tables: Sequence[_Table], quantities: Sequence[_Quantity])
 
 def _listing(table: _Table, quantity: _Quantity) -> Listing | None:
     """Return the rows of a quantity, those of the second mate after all of the first; None if it has no value."""
+    if all(table.column(name) is None for name in quantity.values):
+        return None
     unknown = ["?"] * table.rows
     hkl = np.stack([_numbers(table.column(f"index_{index}") or unknown)[0] for index in "hkl"], 1)
     parts = []

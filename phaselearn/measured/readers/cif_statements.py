@@ -36,8 +36,6 @@ _NAMES = (
 )
 _FORMULAS = ("_chemical_formula_sum", "_chemical_formula.sum")
 _CELL = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
-
-
 _SAME_CELL = 0.01  # relative: cells of one crystal, refined twice or at two temperatures
 
 

@@ -105,7 +105,7 @@ class _Rows:
         table = np.empty((len(lines), len(places)))
         for row, (number, line) in enumerate(lines):
             text = line.decode("utf-8", "replace").strip()
-            self.separator = self.separator or _separator(text, max(places))
+            self.separator = self.separator or separator_of(text, max(places))
             try:
                 words = _words(text, self.separator)
                 read = [words[place] for place in places]
@@ -176,8 +176,13 @@ def _names(line: bytes) -> list[str]:
     return [word.strip().strip("\"'") for word in words]
 
 
-def _separator(row: str, last: int) -> str:
-    """Return the sign that separates at least as many columns as are read, a blank for any blanks."""
+def separator_of(row: str, last: int) -> str:
+    """Return the sign that separates the columns of a row up to a last one that is read, a blank for any blanks.
+
+    Args:
+        row: the line.
+        last: place of that column, from 0.
+    """
     return next((sign for sign in "\t;," if row.count(sign) >= last), " ")
 
 

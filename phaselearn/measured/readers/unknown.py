@@ -8,6 +8,7 @@ from pathlib import Path
 from phaselearn.errors import UserError
 from phaselearn.measured.readers.hklf import is_hklf
 from phaselearn.measured.readers.listing import fault, quoted
+from phaselearn.measured.readers.table import separator_of
 from phaselearn.quoting import command
 
 READ = "read are SHELX .hkl (HKLF 3 or 4), CIF, .fcf, MTZ, XDS_ASCII, and tables with columns named h, k, l, I, sigma"
@@ -52,7 +53,7 @@ def unknown(path: Path, head: bytes) -> UserError:
 def _columns_of_numbers(line: bytes) -> tuple[str, int]:
     """Return the sign between the numbers of a line, and how many there are; 0 if it has other words, too."""
     text = line.decode("latin-1").strip()
-    separator = next((sign for sign in "\t;," if text.count(sign) > 2), " ")
+    separator = separator_of(text, last=3)
     words = text.split() if separator == " " else text.split(separator)
     numbers = [word for word in words if re.fullmatch(r"\s*[-+]?\d*[.,]?\d+(e[-+]?\d+)?\s*", word, re.IGNORECASE)]
     return separator, len(numbers) if len(numbers) == len(words) <= _MOST_COLUMNS else 0
