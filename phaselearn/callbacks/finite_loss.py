@@ -1,4 +1,4 @@
-"""Stops training when the loss is not finite, before its weights replace the last good ones."""
+"""Stops training when the loss or a weight is not finite, before the weights replace the last good ones."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from phaselearn.quoting import command, setting
 
 
 class Diverged(UserError):
-    """The training loss is no longer finite."""
+    """The training loss or a weight is no longer finite."""
 
 
 class FiniteLoss(pl.Callback):
-    """Ends training once the loss is not finite; checkpoints then hold the last whole epoch.
+    """Ends training once the loss or a weight is not finite; checkpoints then hold the last whole epoch.
 
-    The loss is checked every few steps, and before checkpoints are written: at validations and ends of epochs.
+    Both are checked every few steps, at validations and ends of epochs, and before a checkpoint is written. The weights
+    matter by themselves, since the last step may spoil them and no loss is computed behind it.
 
     Args:
         every: number of steps between two checks; each check waits for the device.
 
     Raises:
-        Diverged: the loss is not finite during training; the message gives epoch, step and a command that helps.
+        Diverged: one of them is not finite during training; the message gives epoch, step and a command that helps.
     """
 
     def __init__(self, every: int = 50) -> None:
@@ -39,18 +40,28 @@ class FiniteLoss(pl.Callback):
         loss = outputs["loss"].detach()
         self._sum = loss if self._sum is None else self._sum + loss
         if (batch_idx + 1) % self.every == 0:
-            self._check(trainer)
+            self._check(trainer, pl_module)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Check the loss."""
-        self._check(trainer)
+        """Check the loss and the weights."""
+        self._check(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Check the loss."""
-        self._check(trainer)
+        """Check the loss and the weights."""
+        self._check(trainer, pl_module)
 
-    def _check(self, trainer: pl.Trainer) -> None:
-        if self._sum is None or bool(self._sum.isfinite()):
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Check the loss and the weights."""
+        self._check(trainer, pl_module)
+
+    def _check(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self._sum is not None and not bool(self._sum.isfinite()):
+            what = "the training loss is"
+        elif not _all_finite(pl_module):
+            what = "weights are"
+        else:
             self._sum = None
             return
         folder = Path(trainer.default_root_dir)
@@ -65,10 +76,15 @@ class FiniteLoss(pl.Callback):
             else ""
         )
         raise Diverged(
-            f"the training loss is not finite in epoch {trainer.current_epoch}, by step {trainer.global_step}: {kept}"
+            f"{what} not finite in epoch {trainer.current_epoch}, by step {trainer.global_step}: {kept}"
             f"train again with a lower learning rate than {rate:.1e}, "
             f"e.g. `phaselearn train optim.optimizer.lr={rate / 10:.1e}`{_check_of_data(trainer)}"
         )
+
+
+def _all_finite(module: pl.LightningModule) -> bool:
+    weights = [weight.detach().isfinite().all() for weight in module.parameters()]
+    return not weights or bool(torch.stack(weights).all())
 
 
 def _check_of_data(trainer: pl.Trainer) -> str:

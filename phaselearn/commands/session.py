@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -240,20 +240,21 @@ def load_weights(model: DensityModel, path: Path) -> None:
         UserError: the file is unreadable, or its weights are those of another model or grid.
     """
     state = read_checkpoint(path)["state_dict"]
-    own = model.state_dict()
-    wrong: dict[str, Any] = {
-        name: (
-            tuple(state[name].shape) if name in state else "missing",
-            tuple(own[name].shape) if name in own else "not there",
-        )
-        for name in sorted(own.keys() | state.keys())
-        if name not in own or name not in state or own[name].shape != state[name].shape
-    }
-    if wrong:
-        name, (have, want) = next(iter(wrong.items()))
+    wrong = misfit(model, state)
+    if wrong is not None:
         raise UserError(
-            f"{path} is of another model or grid ({name}: {have} in the file, {want} in this model of "
-            f"{model.definition.extent}): evaluate with the data it was trained on, e.g. "
+            f"{path} is of another model or grid ({wrong}): evaluate with the data it was trained on, e.g. "
             f"`{command('phaselearn evaluate', setting('run', path.parent))}`"
         )
     model.load_state_dict(state)
+
+
+def misfit(model: DensityModel, state: Mapping[str, Any]) -> str | None:
+    """Return the first of the weights that a model lacks or has in another shape, in words; None if all fit."""
+    own = model.state_dict()
+    for name in sorted(own.keys() | state.keys()):
+        have = tuple(state[name].shape) if name in state else "missing"
+        want = tuple(own[name].shape) if name in own else "not there"
+        if have != want:
+            return f"{name}: {have} in the file, {want} in this model of {model.definition.extent}"
+    return None

@@ -114,7 +114,8 @@ def _fit_and_judge(
     from phaselearn.callbacks.requeue import Requeued
     from phaselearn.commands.loggers import run_facts, store_facts
     from phaselearn.commands.processes import together
-    from phaselearn.commands.session import TRAINING_SET_FILE, load_weights, read_checkpoint
+    from phaselearn.commands.resumed import state_to_resume
+    from phaselearn.commands.session import TRAINING_SET_FILE, load_weights
     from phaselearn.commands.summary import print_summary, print_training
     from phaselearn.commands.trainer import build_trainer
     from phaselearn.files import write_whole
@@ -124,6 +125,10 @@ def _fit_and_judge(
     from phaselearn.report.run_folders import PRUNED_FILE
     from phaselearn.tracking.tracker import EpochStarts, trackers
 
+    last = folder / "last.ckpt"
+    resumed = last if last.exists() else None
+    # Before anything is written: a run whose checkpoint does not fit its configuration could not go on.
+    checkpoint = {"epoch": -1, "step": 0} if resumed is None else state_to_resume(folder, plain, model)
     data.check_endless()
     data.prepare_data()
     data.check_trainable()
@@ -140,9 +145,6 @@ def _fit_and_judge(
         overrides = HydraConfig.get().overrides.task
         write_command(folder / COMMAND_FILE, overrides)
         write_options(folder / OPTIONS_FILE, HydraConfig.get().runtime.choices, overrides)
-    last = folder / "last.ckpt"
-    resumed = last if last.exists() else None
-    checkpoint = read_checkpoint(resumed) if resumed is not None else {"epoch": -1, "step": 0}
     for tracker in trackers(loggers):
         tracker.rewind(checkpoint["epoch"] + 1, checkpoint["step"])
         tracker.log_run(run_facts(plain_values(plain)), store_facts(data))

@@ -18,6 +18,7 @@ from phaselearn.data.pairs import PairDefinition
 from phaselearn.errors import UserError
 from phaselearn.losses.base import Loss
 from phaselearn.metrics.phasing import PhasingMetric
+from phaselearn.models.learning_rate import Configured
 
 
 @runtime_checkable
@@ -85,6 +86,7 @@ class DensityModel(pl.LightningModule):
         self.definition = definition
         self._optimizer = optimizer
         self._schedule = schedule
+        self._configured: Configured | None = None
         self._so_far: dict[str, Any] = {}  # losses of an epoch that another run has begun
         self._loss_sum, self._crystals = torch.zeros(()), 0
         self.validation_loss = MeanMetric(nan_strategy="disable")
@@ -125,9 +127,14 @@ class DensityModel(pl.LightningModule):
         return None if own is None or of_loss is None else own | of_loss | {"input", "density"}
 
     def on_train_start(self) -> None:
-        """Restore the losses of an epoch within which the checkpoint was saved: the epoch does not start again."""
+        """Restore the losses of an epoch within which the checkpoint was saved: the epoch does not start again.
+
+        What the configuration says about the optimiser holds, also where the checkpoint says otherwise.
+        """
         self._begin_epoch(**self._so_far)
         self._so_far = {}
+        if self._configured is not None:
+            self._configured.restore()
 
     def on_train_epoch_start(self) -> None:
         """Tell the loss which epoch begins."""
@@ -227,8 +234,10 @@ class DensityModel(pl.LightningModule):
         optimizer = self._optimizer([group for group in groups if group["params"]])
         schedule = self._schedule
         if schedule is None:
+            self._configured = Configured(optimizer, None)
             return optimizer
         rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: schedule(self._share_done()))
+        self._configured = Configured(optimizer, rate)
         # After each step, so that a run that had ended and gets more epochs does not spend one at its last rate.
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
 

@@ -1,8 +1,11 @@
-"""Schedules of the learning rate: its factor at each share of the training that is done."""
+"""Schedules of the learning rate, its factor at each share of the training done, and its value in a resumed run."""
 
 from __future__ import annotations
 
 import math
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 
 
 def cosine(share: float) -> float:
@@ -12,3 +15,29 @@ def cosine(share: float) -> float:
         share: the share of the training that is done, from 0 to 1.
     """
     return (1 + math.cos(math.pi * share)) / 2
+
+
+class Configured:
+    """The configuration of an optimiser and its schedule; a checkpoint brings the values of an earlier run along.
+
+    Args:
+        optimizer: the optimiser, as it was built.
+        scheduler: the schedule of its rates; None where they are constant.
+    """
+
+    def __init__(self, optimizer: Optimizer, scheduler: LambdaLR | None) -> None:
+        self._optimizer = optimizer
+        self._scheduler = scheduler
+        self._groups = [
+            {name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups
+        ]
+
+    def restore(self) -> None:
+        """Set the optimiser to its configuration again, with the rates of the schedule's present step."""
+        for group, own in zip(self._optimizer.param_groups, self._groups, strict=True):
+            group.update(own)
+        if self._scheduler is not None:
+            self._scheduler.base_lrs = [own["initial_lr"] for own in self._groups]
+            rated = zip(self._optimizer.param_groups, self._scheduler.base_lrs, self._scheduler.lr_lambdas, strict=True)
+            for group, rate, factor in rated:
+                group["lr"] = rate * factor(self._scheduler.last_epoch)

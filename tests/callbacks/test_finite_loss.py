@@ -1,4 +1,4 @@
-"""A training whose loss is not finite ends, and says what may be the cause."""
+"""A training whose loss or weights are not finite ends, and says what may be the cause."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_the_error_names_the_check_of_the_data(tmp_path: Path) -> None:
         datamodule=SimpleNamespace(configured_store=SimpleNamespace(path=lambda: Path("my pairs.zarr"))),
     )
     callback = FiniteLoss(every=1)
-    module: Any = None
+    module: Any = torch.nn.Linear(1, 1)
     callback.on_train_batch_end(trainer, module, {"loss": torch.tensor(1.0)}, None, 0)
     with pytest.raises(Diverged) as error:
         callback.on_train_batch_end(trainer, module, {"loss": torch.tensor(float("nan"))}, None, 1)

@@ -14,6 +14,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
+from phaselearn.progress import show_progress
+
 _composed_mode = Hydra.get_mode
 
 
@@ -35,9 +37,10 @@ def call(*arguments: str) -> int:
         except SystemExit as stopped:
             return int(stopped.code or 0)
         finally:
-            # A process of its own begins without either; `--cfg` leaves both behind.
+            # A process of its own begins without these: `--cfg` leaves two behind, `quiet=true` the third.
             GlobalHydra.instance().clear()
             HydraConfig.instance().cfg = None
+            show_progress(True)
     return 0
 
 

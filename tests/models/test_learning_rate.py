@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,14 @@ class Rates(pl.Callback):
         self.seen.append(self.steps[-1])
 
 
-def rates(folder: Path, store: Path, resume: bool = False, **limits: int) -> Rates:
+def rates(
+    folder: Path,
+    store: Path,
+    resume: bool = False,
+    rate: float = RATE,
+    schedule: Callable[[float], float] | None = cosine,
+    **limits: int,
+) -> Rates:
     """Train and return the rates."""
     noted = Rates()
     trainer = pl.Trainer(
@@ -50,8 +58,8 @@ def rates(folder: Path, store: Path, resume: bool = False, **limits: int) -> Rat
         False,
         definition=OCTANT,
         loss=MeanSquaredError(),
-        optimizer=lambda groups: torch.optim.Adam(groups, lr=RATE),
-        schedule=cosine,
+        optimizer=lambda groups: torch.optim.Adam(groups, lr=rate),
+        schedule=schedule,
     )
     file = folder / "last.ckpt"
     trainer.fit(model, datamodule=datamodule(store), ckpt_path=file if resume else None, weights_only=True)
@@ -66,6 +74,17 @@ def curve(epochs: int) -> list[float]:
 def test_a_cosine_falls_over_the_epochs_and_more_epochs_make_it_longer(tiny_store: Path, tmp_path: Path) -> None:
     assert rates(tmp_path, tiny_store, max_epochs=3).seen == pytest.approx(curve(3))
     assert rates(tmp_path, tiny_store, resume=True, max_epochs=6).seen == pytest.approx(curve(6)[3:])
+
+
+def test_a_resumed_run_takes_another_rate_and_schedule(tiny_store: Path, tmp_path: Path) -> None:
+    rates(tmp_path, tiny_store, max_epochs=3)
+    lower = rates(tmp_path, tiny_store, resume=True, rate=RATE / 10, max_epochs=6)
+    assert lower.seen == pytest.approx([rate / 10 for rate in curve(6)[3:]])
+    assert lower.steps[0] == lower.seen[0]
+    constant = rates(tmp_path, tiny_store, resume=True, rate=RATE / 2, schedule=None, max_epochs=8)
+    assert constant.seen == pytest.approx([RATE / 2] * 2)
+    again = rates(tmp_path, tiny_store, resume=True, max_epochs=10)
+    assert again.seen == pytest.approx(curve(10)[8:])
 
 
 def test_steps_count_where_they_end_a_training_sooner(tiny_store: Path, tmp_path: Path) -> None:

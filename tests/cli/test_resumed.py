@@ -1,0 +1,61 @@
+"""A resumed run may change some settings and not others; weights that are not finite are not kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from tests.cli.folders import weights
+from tests.cli.inside import call, new_folder
+
+SHORT = (
+    *("data=hkl10", "source.count=40", "data.store=octant.zarr", "model.hidden_sizes=[5]"),
+    *("trainer.max_epochs=1", "evaluation=none", "quiet=true"),
+)
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished run, in which all following commands work."""
+    with new_folder(tmp_path_factory) as folder:
+        assert call("train", *SHORT, "run=first") == 0
+        yield folder
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("model.hidden_sizes=[7]", "is of another model or grid (layers.0"),
+        ("optim.optimizer._target_=torch.optim.AdamW", "holds the state of torch.optim.Adam, and optim.optimizer is"),
+        ("weights=first", "goes on from its own weights, so weights=first has no use"),
+    ],
+)
+def test_a_change_that_a_resumed_run_cannot_make_is_refused_and_the_run_stays_as_it_was(workplace, capfd, change, told):
+    run = workplace / "first"
+    before = {file.name: file.read_bytes() for file in run.iterdir() if file.is_file()}
+    capfd.readouterr()
+    assert call("train", "resume=first", change, "trainer.max_epochs=2") == 2
+    line = capfd.readouterr().err.splitlines()[-1]
+    assert f"error: {run.relative_to(workplace) / 'last.ckpt'} {told}" in line.replace(f"{workplace}/", "")
+    assert "nothing was changed" in line
+    assert {file.name: file.read_bytes() for file in run.iterdir() if file.is_file()} == before
+
+
+def test_a_resumed_run_takes_another_learning_rate(workplace):
+    assert call("train", *SHORT, "run=rate") == 0
+    before = weights(workplace / "rate")
+    assert call("train", "resume=rate", "optim.optimizer.lr=0.0", "trainer.max_epochs=2", "quiet=true") == 0
+    assert OmegaConf.load(workplace / "rate" / "config.yaml").optim.optimizer.lr == 0
+    for name, values in weights(workplace / "rate").items():
+        torch.testing.assert_close(values, before[name], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("rate", ["inf", "1e38"])
+def test_weights_that_the_last_step_spoils_are_not_kept(workplace, capfd, rate):
+    capfd.readouterr()
+    assert call("train", *SHORT, f"optim.optimizer.lr={rate}", f"run=spoilt_{rate}") == 2
+    assert "not finite in epoch 0" in capfd.readouterr().err.splitlines()[-1]
+    assert not list((workplace / f"spoilt_{rate}").glob("*.ckpt"))
