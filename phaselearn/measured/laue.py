@@ -19,8 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from phaselearn.measured.absences import choose_centring
 from phaselearn.measured.cells import inverse_d_squared, metric
-from phaselearn.measured.centring import allowed_by, conditions_of
+from phaselearn.measured.centring import allowed_by
 from phaselearn.measured.laue_classes import LaueClass, laue_candidates, laue_class_of, rotation_order
 from phaselearn.measured.merging import Merged, MergingStatistics, Values, code_of, merge, orbits
 from phaselearn.measured.reflection_data import ReflectionData
@@ -152,9 +153,10 @@ class _Spread:
 
 def choose_laue_class(data: ReflectionData) -> LaueChoice:
     """Return the Laue class of reflections: the largest that the cell allows and the data do not contradict."""
-    classes = _classes(data)
-    lowest, highest = classes[0], classes[-1]
+    lowest, *higher = laue_candidates(data.experiment.cell)
     triclinic = merge(data, lowest.rotations)
+    classes = [lowest, *_centred(higher, triclinic)]
+    highest = classes[-1]
     tests = _tests(triclinic, highest)
     before = _merged_before(triclinic, tests, classes, data)
     if before is not lowest:
@@ -183,17 +185,16 @@ def choose_laue_class(data: ReflectionData) -> LaueChoice:
     return LaueChoice(chosen=chosen, candidates=tuple(candidates), reason=_reason(chosen, candidates, largest))
 
 
-def _classes(data: ReflectionData) -> list[LaueClass]:
-    """Return the classes that cell and centring allow, as far as the list shows the centring by what it leaves out.
+def _centred(classes: Sequence[LaueClass], triclinic: Merged) -> list[LaueClass]:
+    """Return the classes whose rotations map the centring that the data show onto itself.
 
     Of a rhombohedral crystal, 6/mmm brings reflections of the obverse setting onto those of the reverse. If these are
-    not listed, no equivalent contradicts.
+    not listed, no equivalent contradicts. If they are listed as nothing, equivalents that are weak may agree.
     """
-    conditions = conditions_of(data.hkl)
+    conditions = choose_centring(triclinic).conditions
+    allowed = triclinic.hkl[allowed_by(conditions, triclinic.hkl)]
     return [
-        one
-        for one in laue_candidates(data.experiment.cell)
-        if all(allowed_by(conditions, data.hkl @ rotation).all() for rotation in one.proper[1:])
+        one for one in classes if all(allowed_by(conditions, allowed @ rotation).all() for rotation in one.proper[1:])
     ]
 
 
