@@ -38,6 +38,7 @@ _PRODUCTS_A_SECOND = 2e9  # that one core adds up
 _SECONDS = 60.0
 # Figures from which on lower groups are tried, whether their phases agree better or not.
 _DOUBTFUL, _DOUBTFUL_FOR_TRIVIAL = 0.08, 0.15
+_UNEXPLAINED = 2.0  # goodness of fit, the same for groups of the same Laue class: σ says that the data are better
 # A figure from which on the stated numbers of atoms are doubted, and how much better it must be without them.
 _UNFIT, _BETTER = 0.25, 0.7
 _COMPLETE = 0.85  # share of the stated atoms, below which the numbers are doubted, too
@@ -174,5 +175,8 @@ def _is_worth_trying(hypothesis: Hypothesis, solved: list[Solved]) -> bool:
     if len(hypothesis.group.primitive) == 1:
         return best.figure > _DOUBTFUL_FOR_TRIVIAL
     gain = hypothesis.evidence.agreement - best.hypothesis.evidence.agreement
+    # Displacements that are not isotropic raise the goodness of fit, too, and then a lower class fits better by chance.
+    keeps_class = hypothesis.evidence.laue_share == 1
     is_rival = hypothesis.group.order == best.hypothesis.group.order
-    return is_rival or best.figure > _DOUBTFUL or (gain > _NOTABLE and best.figure > _EXPLAINED)
+    is_doubtful = best.figure > _DOUBTFUL or (keeps_class and best.refined.goodness > _UNEXPLAINED)
+    return is_rival or is_doubtful or (gain > _NOTABLE and best.figure > _EXPLAINED)

@@ -14,7 +14,7 @@ from phaselearn.structure.calculated import Calculator
 from phaselearn.structure.candidate import Atom, Candidate, FitFigures, ReflectionTable
 from phaselearn.structure.composition import Composition, formula_of
 from phaselearn.structure.difference_map import DifferenceMap
-from phaselearn.structure.doubts import doubts
+from phaselearn.structure.doubts import doubts, doubts_of_fit
 from phaselearn.structure.hand import Hand, inverted
 from phaselearn.structure.least_squares import WEIGHT_A, Refined, judged
 from phaselearn.structure.model import Model
@@ -95,7 +95,10 @@ class Solved:
             wavelength=calculator.wavelength,
             hand="centrosymmetric" if group.is_centrosymmetric else hand.note if hand is not None else "not determined",
             flack=(hand.flack, hand.error) if hand is not None else None,
-            notes=tuple(doubts(refined.model, group, lattice, composition)),
+            notes=(
+                *doubts(refined.model, group, lattice, composition),
+                *doubts_of_fit(refined.goodness, composition),
+            ),
             reflections=ReflectionTable(
                 hkl=calculator.reflections.hkl.astype(np.int32),
                 intensity=calculator.reflections.intensity / refined.scale,

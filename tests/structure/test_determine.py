@@ -82,6 +82,19 @@ def test_elements_alone_are_enough() -> None:
     assert crystal.found(*all_atoms(best), tolerance=0.1) == 1.0
 
 
+def test_a_polar_crystal_whose_heavy_atoms_have_a_mirror_plane_keeps_its_group() -> None:
+    """The positions are those of AlInN₂ (Materials Project mp-1247201, CC BY 4.0), whose R1 is 0.07 in P n a m."""
+    sites = np.array(
+        [[0.5909, 0.6236, 0.6266], [0.9239, 0.6256, 0.1293], [0.3956, 0.3526, 0.5321], [0.5592, 0.1028, 0.9810]]
+    )
+    crystal = Crystal("P n a 21", (5.763, 6.700, 5.411, 90.0, 90.0, 90.0), ("In", "Al", "N", "N"), sites)
+    best = determine(
+        crystal.phased(0.8, 30.0, 1), crystal.merged(0.8, 0.02, 2), crystal.experiment(crystal.contents())
+    )[0]
+    assert best.space_group.symbol == "P n a 21"
+    assert crystal.found(*all_atoms(best), 0.05) == 1.0
+
+
 @pytest.mark.parametrize("factor", [0.0, float("nan")])
 def test_an_empty_map_shows_no_structure(factor: float) -> None:
     crystal = CRYSTALS[0]

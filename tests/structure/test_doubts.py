@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from phaselearn.structure.composition import Composition
-from phaselearn.structure.doubts import doubts
+from phaselearn.structure.doubts import doubts, doubts_of_fit
 from phaselearn.structure.model import Model
 from phaselearn.structure.neighbours import nearest_neighbours
 from phaselearn.structure.sites import Site
@@ -67,3 +67,11 @@ def test_an_atom_that_moves_far_more_than_the_others_may_be_disordered() -> None
     model = rock_salt().joined(moving.selected(np.array([1])))
     [line] = doubts_of(5.64, model)
     assert line == "large displacements, perhaps disorder: Cl at 0.500 0.500 0.500"
+
+
+def test_a_fit_worse_than_sigma_promises_is_noticed_unless_hydrogen_is_the_reason() -> None:
+    composition = Composition.of(CONTENTS, 180.0, "xray")
+    assert list(doubts_of_fit(1.5, composition)) == []
+    [line] = doubts_of_fit(3.0, composition)
+    assert line.startswith("the goodness of fit is 3.0")
+    assert list(doubts_of_fit(3.0, Composition.of({"C": 4.0, "H": 8.0}, 180.0, "xray"))) == []
