@@ -55,8 +55,8 @@ def doubts_of_fit(goodness: float, composition: Composition) -> Iterator[str]:
     """
     if goodness > _UNEXPLAINED and not composition.hydrogen:
         yield (
-            f"the goodness of fit is {goodness:.1f}, so the σ of the intensities promise a better fit: other elements, a "
-            "lower space group, disorder, or displacements that are not isotropic"
+            f"the goodness of fit is {goodness:.1f}, so the σ of the intensities promise a better one: other elements, "
+            "a lower space group, disorder, or displacements that are not isotropic"
         )
 
 
