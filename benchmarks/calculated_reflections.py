@@ -21,6 +21,7 @@ from phaselearn.data.sources.structure_type import Cell, choose_cell, symmetry_o
 from phaselearn.measured.reflection_data import Experiment, ReflectionData
 from phaselearn.structure.geometry import cell_of
 from phaselearn.structure.lattice_points import primitive_basis
+from phaselearn.structure.scattering_factors import dispersion
 
 SYMMETRIC = 0.01  # Å, by which equivalent atoms may miss each other
 SHELL = 40  # reflections whose intensities are permuted among each other
@@ -125,8 +126,10 @@ def measured(
     u_iso = torch.tensor(random.uniform(0.01, 0.06, 120))[numbers]
     factors = structure_factors(lattice, numbers, positions, indices, Scattering(kind.probe, u_iso=u_iso))
     hkl = np.stack([each.numpy() for each in torch.meshgrid(*indices, indexing="ij")], -1)[inside[0].numpy()]
-    intensity = factors.abs().square()[inside].numpy()
     s_square = square[inside].numpy()
+    factors = factors[inside].numpy()
+    real, imaginary = _dispersed(hkl, s_square, numbers[0].numpy(), positions[0].numpy(), u_iso[0].numpy(), kind)
+    intensity = np.abs(factors + real) ** 2 + np.abs(imaginary) ** 2
     in_primitive = hkl @ np.linalg.inv(lattice[0].numpy()).T @ primitive.T
     allowed = (np.abs(in_primitive - np.rint(in_primitive)) < 1e-3).all(1)
     hkl, intensity, s_square = (each[allowed] for each in (hkl, intensity, s_square))
@@ -159,6 +162,26 @@ def measured(
         experiment=experiment,
         source=f"{row['id']} to {d_min:.2f} Å",
     )
+
+
+def _dispersed(
+    hkl: NDArray[np.int64],
+    s_square: Intensities,
+    numbers: NDArray[np.int64],
+    positions: NDArray[np.float64],
+    u_iso: NDArray[np.float64],
+    kind: Kind,
+) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+    """Return the structure factors (H,) of f′ alone and of f″ alone; |A|² + |B|² is the mean of Friedel mates."""
+    real, imaginary = np.zeros((2, len(hkl)), dtype=np.complex128)
+    for number in np.unique(numbers):
+        chosen = numbers == number
+        waves = np.exp(2j * np.pi * hkl @ positions[chosen].T).sum(1)
+        waves *= np.exp(-2 * np.pi**2 * u_iso[chosen][0] * s_square)
+        own = dispersion(gemmi.Element(int(number)).name, kind.probe, kind.wavelength)
+        real += own[0] * waves
+        imaginary += own[1] * waves
+    return real, imaginary
 
 
 def in_conventional_cell(row: dict[str, Any]) -> dict[str, Any]:

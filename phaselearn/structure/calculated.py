@@ -48,7 +48,7 @@ class Calculator:
             reflections: the list.
             group: space group of the models.
             probe: `xray`, `electron` or `neutron`.
-            wavelength: wavelength in Å, for f′; None for none.
+            wavelength: wavelength in Å, for f′ and f″; None for neither.
         """
         self.reflections, self.group, self.probe, self.wavelength = reflections, group, probe, wavelength
         self._known: dict[str, NDArray[np.float64]] = {}
@@ -71,14 +71,23 @@ class Calculator:
 
         With F(±h) = A + iB of the real and the imaginary parts of the factors, at −h both A and B are conjugate.
         """
+        difference: NDArray[np.float64] = 4 * (self(model).conj() * 1j * self._imaginary(model)).real
+        return difference
+
+    def square_of_imaginary(self, model: Model) -> NDArray[np.float64]:
+        """Return |B|² (M,), which f″ adds to |A|² in the mean of |F(h)|² and |F(−h)|²; see `difference`."""
+        square: NDArray[np.float64] = np.abs(self._imaginary(model)) ** 2
+        return square
+
+    def _imaginary(self, model: Model) -> NDArray[np.complex128]:
+        """Return B (M,), the sum with f″ in the place of the real factors."""
         imaginary = np.array([dispersion(element, self.probe, self.wavelength)[1] for element in model.elements])
-        parts = []
-        for rows in self._parts(model):
-            waves, weights = self._waves(model, rows)[0], self._weights(model, rows)
-            real_factors = np.stack([self._factors(element)[rows] for element in model.elements], 1)
-            a, b = (waves * weights).sum(1), (waves * weights / real_factors * imaginary).sum(1)
-            parts.append(4 * (a.conj() * 1j * b).real)
-        return np.concatenate(parts)
+        if not imaginary.any():
+            return np.zeros(len(self.reflections), dtype=np.complex128)
+        parts = [
+            (self._waves(model, rows)[0] * self._fall(model, rows) * imaginary).sum(1) for rows in self._parts(model)
+        ]
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.complex128)
 
     def derivatives(self, model: Model) -> Iterator[Derivatives]:
         """Yield F and its derivatives, some reflections at a time."""
@@ -105,12 +114,16 @@ class Calculator:
 
     def _weights(self, model: Model, rows: slice) -> NDArray[np.float64]:
         """Return (m, A) what each atom scatters, over the number of operations that leave it where it is."""
+        factors = np.stack([self._factors(element)[rows] for element in model.elements], 1)
+        weights: NDArray[np.float64] = factors * self._fall(model, rows)
+        return weights
+
+    def _fall(self, model: Model, rows: slice) -> NDArray[np.float64]:
+        """Return (m, A) what displacement, occupancy and the symmetry of its site leave of each atom's factor."""
         share = model.occupancy * model.multiplicity * len(self.group.centrings) / self.group.order
         square = self.reflections.inverse_d_squared[rows]
-        fall = np.exp(-2 * math.pi**2 * square[:, None] * model.u_iso)
-        factors = np.stack([self._factors(element)[rows] for element in model.elements], 1)
-        weights: NDArray[np.float64] = factors * fall * share
-        return weights
+        fall: NDArray[np.float64] = np.exp(-2 * math.pi**2 * square[:, None] * model.u_iso) * share
+        return fall
 
     def _factors(self, element: str) -> NDArray[np.float64]:
         if element not in self._known:

@@ -1,8 +1,9 @@
 """Full-matrix least squares on F², isotropic, in the definitions of SHELXL.
 
-Σ w(Fo² − k|Fc|²)² is made least, w = 1/(σ² + (aP)²), P = (max(Fo², 0) + 2k|Fc|²)/3 (Sheldrick, Acta Cryst. C71 (2015)
-3). Positions move within the symmetry of their sites, in Å. A step is Levenberg and Marquardt's: the damping grows
-when a step does not help, and vanishes at the minimum.
+Σ w(Fo² − kFc²)² is made least, w = 1/(σ² + (aP)²), P = (max(Fo², 0) + 2kFc²)/3 (Sheldrick, Acta Cryst. C71 (2015) 3).
+Fc² is |A|² + |B|², the mean of Friedel mates, with A of f + f′ and B of f″. Within a refinement |B|² stays as it is at
+the beginning, since it changes little. Positions move within the symmetry of their sites, in Å. A step is Levenberg and
+Marquardt's: the damping grows when a step does not help, and vanishes at the minimum.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ class Refined:
     Attributes:
         model: its atoms.
         scale: k, measured intensity / |F|².
-        calculated: (M,) complex F of the model.
+        calculated: (M,) complex F of the model, without f″.
         parameters: number of parameters that the data determine.
-        weighted: Σ w(Fo² − k|Fc|²)².
+        weighted: Σ w(Fo² − kFc²)².
         wr2, goodness: as in `FitFigures`.
         r1, r1_all: over reflections of I > 2σ, and over all.
         strong: number of reflections with I > 2σ.
@@ -67,15 +68,17 @@ def refine(
         with_occupancy: refine occupancies, too, on the scale that the given ones imply.
         deadline: `time.monotonic()` after which no further cycle begins.
     """
-    scale = _scale(calculator(model), calculator)
+    imaginary = calculator.square_of_imaginary(model)
+    scale = _scale(np.abs(calculator(model)) ** 2 + imaginary, calculator)
     if time.monotonic() > deadline:
         return judged(model, calculator, scale)
     damping = _FIRST_DAMPING
-    equations = _equations(model, scale, calculator, with_occupancy)
+    equations = _equations(model, scale, calculator, imaginary, with_occupancy)
     for _ in range(cycles):
         step = _solved(equations, damping)
         moved, moved_scale, largest = _stepped(model, scale, step, with_occupancy)
-        if _residual(calculator(moved), moved_scale, calculator, equations.weights) > equations.residual:
+        square = moved_scale * (np.abs(calculator(moved)) ** 2 + imaginary)
+        if _residual(square, calculator, equations.weights) > equations.residual:
             damping *= _MORE
             if damping > _MOST_DAMPING:
                 break
@@ -83,15 +86,16 @@ def refine(
         model, scale, damping = moved, moved_scale, max(damping * _LESS, _LEAST_DAMPING)
         if largest < _CONVERGED or time.monotonic() > deadline:
             break
-        equations = _equations(model, scale, calculator, with_occupancy)
+        equations = _equations(model, scale, calculator, imaginary, with_occupancy)
     return judged(model, calculator, scale)
 
 
 def judged(model: Model, calculator: Calculator, scale: float | None = None) -> Refined:
     """Return a model as it is, with its figures; without a scale, the one that fits best."""
     reflections, calculated = calculator.reflections, calculator(model)
-    scale = _scale(calculated, calculator) if scale is None else scale
-    square = scale * np.abs(calculated) ** 2
+    square = np.abs(calculated) ** 2 + calculator.square_of_imaginary(model)
+    scale = _scale(square, calculator) if scale is None else scale
+    square = scale * square
     weights = _weights(square, calculator)
     difference = np.square(reflections.intensity - square)
     weighted = float((weights * difference).sum())
@@ -120,10 +124,10 @@ def parameter_count(model: Model, calculator: Calculator) -> int:
     return 1 + len(model) + sum(directions.shape[1] for directions in model.directions) - floating
 
 
-def _scale(calculated: NDArray[np.complex128], calculator: Calculator) -> float:
+def _scale(square: NDArray[np.float64], calculator: Calculator) -> float:
     """Return the scale that brings Σ|Fc| to Σ|Fo|, which a few wrong intensities disturb less than squares would."""
     observed = np.sqrt(np.maximum(calculator.reflections.intensity, 0))
-    total = float(np.abs(calculated).sum())
+    total = float(np.sqrt(square).sum())
     ratio = float(observed.sum()) / total if total > 0 else 1.0
     return ratio**2 if ratio > 0 else 1.0
 
@@ -135,10 +139,8 @@ def _weights(square: NDArray[np.float64], calculator: Calculator, rows: slice = 
     return weights
 
 
-def _residual(
-    calculated: NDArray[np.complex128], scale: float, calculator: Calculator, weights: NDArray[np.float64]
-) -> float:
-    difference = calculator.reflections.intensity - scale * np.abs(calculated) ** 2
+def _residual(square: NDArray[np.float64], calculator: Calculator, weights: NDArray[np.float64]) -> float:
+    difference = calculator.reflections.intensity - square
     return float((weights * np.square(difference)).sum())
 
 
@@ -152,10 +154,12 @@ class _Equations:
     residual: float
 
 
-def _equations(model: Model, scale: float, calculator: Calculator, with_occupancy: bool) -> _Equations:
+def _equations(
+    model: Model, scale: float, calculator: Calculator, imaginary: NDArray[np.float64], with_occupancy: bool
+) -> _Equations:
     curvatures, slopes, weights, residual = [], [], [], 0.0
     for part in calculator.derivatives(model):
-        square = scale * np.abs(part.values) ** 2
+        square = scale * (np.abs(part.values) ** 2 + imaginary[part.rows])
         weight = _weights(square, calculator, part.rows)
         design = design_matrix(part, model, scale, calculator, with_occupancy)
         difference = calculator.reflections.intensity[part.rows] - square
@@ -170,7 +174,7 @@ def _equations(model: Model, scale: float, calculator: Calculator, with_occupanc
 def design_matrix(
     part: Derivatives, model: Model, scale: float, calculator: Calculator, with_occupancy: bool
 ) -> NDArray[np.float64]:
-    """Return (m, P) the derivatives of k|F|².
+    """Return (m, P) the derivatives of k|A|².
 
     The parameters are ln k, or each occupancy where these are refined; each U in Å²; shifts of each atom in Å along
     its directions.

@@ -74,6 +74,29 @@ def test_structure_factors_are_those_of_gemmi(crystal: Crystal, probe: str) -> N
 
 
 @pytest.mark.parametrize("crystal", CRYSTALS, ids=lambda crystal: crystal.symbol)
+def test_intensities_with_f_double_prime_are_means_of_friedel_mates(crystal: Crystal) -> None:
+    model, _ = model_of(crystal, 1)
+    model = replace(model, u_iso=np.full(len(model), 0.02))
+    calculator = calculator_of(crystal, wavelength=1.5418)
+    hkl = calculator.reflections.hkl
+    mates = [np.abs(crystal.factors(sign * hkl, 1.5418)) ** 2 for sign in (1, -1)]
+    found = np.abs(calculator(model)) ** 2 + calculator.square_of_imaginary(model)
+    np.testing.assert_allclose(found, np.mean(mates, axis=0), atol=1e-4 * np.max(mates))
+
+
+@pytest.mark.parametrize("crystal", CRYSTALS[3:], ids=lambda crystal: crystal.symbol)
+def test_true_atoms_explain_intensities_with_f_double_prime(crystal: Crystal) -> None:
+    calculator = calculator_of(crystal, wavelength=1.5418)
+    intensity = 3.0 * np.abs(crystal.factors(calculator.reflections.hkl, 1.5418)) ** 2
+    exact = replace(calculator.reflections, intensity=intensity)
+    calculator = Calculator(exact, calculator.group, "xray", 1.5418)
+    begun = refine(model_of(crystal, 2)[0], calculator, cycles=30)
+    refined = refine(begun.model, calculator, cycles=30)  # |B|² is renewed
+    assert refined.r1 < 1e-4
+    assert judged(refined.model, Calculator(exact, calculator.group, "xray", None)).r1 > 5 * refined.r1
+
+
+@pytest.mark.parametrize("crystal", CRYSTALS, ids=lambda crystal: crystal.symbol)
 @pytest.mark.parametrize("with_occupancy", [False, True])
 def test_derivatives_are_those_of_finite_differences(crystal: Crystal, with_occupancy: bool) -> None:
     model, _ = model_of(crystal, 2)
