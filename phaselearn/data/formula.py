@@ -12,12 +12,13 @@ from functools import lru_cache
 import numpy as np
 from pymatgen.core import Composition, Element
 
+from phaselearn.crystal.formula_parts import parts_of
+
 _LONGEST = 1000  # characters; no formula is longer
-_PARTS = re.compile(r"[,·•*]")  # Na1, Cl1; CaSO4 * 2(H2O)
 _FACTOR = re.compile(r"^\s*(\d+\.?\d*|\.\d+)?")  # 2(H2O)
 _NO_ATOMS = re.compile(r"(?<!\S)(?:\d*[+-]|[+-]\d*|n)(?!\S)|(?<=[)\]}])n\b|(?<!\S)n(?=[(\[{])")  # a charge, a polymer
 _SYMBOLS = {element.symbol for element in Element}
-_TOLERANCE = 1e-3  # of the share of an element in a stated formula, which may be rounded
+_TOLERANCE = 1e-3  # of the share of an element in a stated formula with decimals, which may be rounded
 
 
 def reduced_formula(numbers: np.ndarray) -> str:
@@ -41,7 +42,8 @@ def _formula(amounts: tuple[tuple[int, int], ...]) -> str:
 def read_formula(text: str) -> dict[str, float]:
     """Return the number of atoms of each element in a formula.
 
-    Formulas of all kinds are read: `Na Cl`, `NaCl`, `Na1, Cl1`, `(C2 H4)n`, `CaSO4, 2(H2O)`, `Fe C6 N6 4-`.
+    Formulas of all kinds are read: `Na Cl`, `NaCl`, `Na1, Cl1`, `(C2 H4)n`, `CaSO4, 2(H2O)`, `CaSO4.2H2O`,
+    `Fe C6 N6 4-`.
 
     D and T count as hydrogen. A symbol of no element is kept, so that no crystal matches the formula; an element of
     which there are 0 atoms is not.
@@ -64,7 +66,7 @@ def read_formula(text: str) -> dict[str, float]:
 
 def _added_up(text: str) -> dict[str, float]:
     formula: dict[str, float] = defaultdict(float)
-    for part in _PARTS.split(_NO_ATOMS.sub(" ", text)):
+    for part in parts_of(_NO_ATOMS.sub(" ", text)):
         _, factor, units = _FACTOR.split(part, maxsplit=1)
         for kind, count in Composition(units).items() if units.strip() else ():
             amount = float(factor or 1) * count
@@ -91,6 +93,7 @@ def contradicts(stated: str, numbers: np.ndarray) -> bool:
         return False
     atoms = Counter(Element.from_Z(int(number)).symbol for number in numbers)
     total = sum(amounts.values())
+    tolerance = 0.0 if all(amount.is_integer() for amount in amounts.values()) else _TOLERANCE * total * atoms.total()
     return amounts.keys() != atoms.keys() or any(
-        abs(amounts[symbol] / total - atoms[symbol] / atoms.total()) > _TOLERANCE for symbol in atoms
+        abs(amounts[symbol] * atoms.total() - atoms[symbol] * total) > tolerance for symbol in atoms
     )

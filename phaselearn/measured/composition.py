@@ -9,13 +9,13 @@ from types import MappingProxyType
 import gemmi
 import numpy as np
 
+from phaselearn.crystal.formula_parts import parts_of
 from phaselearn.errors import UserError
 from phaselearn.measured.cells import Cell, volume
 from phaselearn.measured.lattice_symmetry import lattice_rotations
 from phaselearn.measured.laue_classes import rotation_order
 
 _LONGEST = 1000  # characters; no formula is longer
-_PARTS = re.compile(r"[,·•*]")  # Na1, Cl1; CaSO4·2H2O
 _FACTOR = re.compile(r"\s*(\d+\.?\d*|\.\d+|[nx](?=[\s(\[{]))?")  # 2(H2 O)
 _TERM = re.compile(r"\s*(?:([A-Z][a-z]?)|([(\[{])|[)\]}])\s*(\d+\.?\d*|\.\d+|[nx](?![a-z]))?\s*")
 _CHARGE = re.compile(r"(?<![^\s(\[{])(?:\d*[+-]|[+-]\d+)(?=[\s)\]},]|$)")
@@ -30,8 +30,8 @@ _UNITS_OF_THREEFOLD = (1, 2, 3, 4, 6, 8, 12, 16, 18, 24, 36, 48, 96)  # the same
 def contents_of_formula(formula: str) -> dict[str, float]:
     """Return {element: atoms in one formula unit} of a formula.
 
-    Read are `C14 H14 O2`, `CsSn0.9In0.07Cl3`, parts and groups such as `C14 H14 O2, 2(H2 O)`, charges such as
-    `Fe C6 N6 4-`, and polymers such as `(C2 H4)n`: n and x count as 1.
+    Read are `C14 H14 O2`, `CsSn0.9In0.07Cl3`, parts and groups such as `C14 H14 O2, 2(H2 O)` and `CuSO4.5H2O`,
+    charges such as `Fe C6 N6 4-`, and polymers such as `(C2 H4)n`: n and x count as 1.
 
     Raises:
         UserError: it cannot be read.
@@ -40,14 +40,14 @@ def contents_of_formula(formula: str) -> dict[str, float]:
     try:
         if len(formula) > _LONGEST:
             raise ValueError
-        for part in _PARTS.split(_CHARGE.sub(" ", formula)):
+        for part in parts_of(_CHARGE.sub(" ", formula)):
             factor = _FACTOR.match(part)
             assert factor is not None  # it may be empty
             _add(contents, _added_up(part[factor.end() :]), _count(factor[1]))
         if not 0 < sum(contents.values()) <= _MOST:
             raise ValueError
     except ValueError:
-        helps = "give elements and numbers, e.g. formula=C14H14O2"
+        helps = "give elements and numbers, e.g. formula=C14H14O2 or formula='CuSO4*5H2O'"
         raise UserError(f"formula={formula[:60]!r} cannot be read: {helps}") from None
     return contents
 

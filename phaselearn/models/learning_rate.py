@@ -33,11 +33,12 @@ class Configured:
         ]
 
     def restore(self) -> None:
-        """Set the optimiser to its configuration again, with the rates of the schedule's present step."""
+        """Set the optimiser to its configuration again; where a schedule goes on, its factor of the next step stays."""
         for group, own in zip(self._optimizer.param_groups, self._groups, strict=True):
+            first = group.get("initial_lr")
+            factor = group["lr"] / first if first else 1.0
             group.update(own)
+            if self._scheduler is not None:
+                group["lr"] = own["initial_lr"] * factor
         if self._scheduler is not None:
             self._scheduler.base_lrs = [own["initial_lr"] for own in self._groups]
-            rated = zip(self._optimizer.param_groups, self._scheduler.base_lrs, self._scheduler.lr_lambdas, strict=True)
-            for group, rate, factor in rated:
-                group["lr"] = rate * factor(self._scheduler.last_epoch)

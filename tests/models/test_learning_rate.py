@@ -80,7 +80,7 @@ def test_a_resumed_run_takes_another_rate_and_schedule(tiny_store: Path, tmp_pat
     rates(tmp_path, tiny_store, max_epochs=3)
     lower = rates(tmp_path, tiny_store, resume=True, rate=RATE / 10, max_epochs=6)
     assert lower.seen == pytest.approx([rate / 10 for rate in curve(6)[3:]])
-    assert lower.steps[0] == lower.seen[0]
+    assert max(lower.steps) <= RATE / 10
     constant = rates(tmp_path, tiny_store, resume=True, rate=RATE / 2, schedule=None, max_epochs=8)
     assert constant.seen == pytest.approx([RATE / 2] * 2)
     again = rates(tmp_path, tiny_store, resume=True, max_epochs=10)

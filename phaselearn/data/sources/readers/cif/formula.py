@@ -15,7 +15,8 @@ from phaselearn.data.formula import read_formula
 from phaselearn.data.sources.readers.cif.blocks import Block, number
 from phaselearn.data.structures import Unusable
 
-_TOLERANCE = 0.01  # relative
+_TOLERANCE = 0.01  # relative, of numbers with decimals, which may be rounded
+_EXACT = 1e-9  # relative, of whole numbers
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,15 @@ class Stated:
             return
         ratios = {name: atoms[name] / count for name, count in self.formula.items()}
         unit = max(ratios.values(), default=0.0)
-        missing = {name for name in ratios if ratios[name] < unit * (1 - _TOLERANCE)}
+        tolerance = _EXACT if all(float(count).is_integer() for count in self.formula.values()) else _TOLERANCE
+        missing = {name for name in ratios if not _near(ratios[name], unit, tolerance)}
         if missing == {"H"}:
             raise Unusable("hydrogen atoms without positions")
         if missing or atoms.keys() != self.formula.keys():
             raise Unusable("atoms that do not add up to the stated formula")
         if self.units is not None and not (
-            _near(unit, self.units) or (_near(unit, 1) and _is_of_the_cell(self.formula, self.units))
+            _near(unit, self.units, tolerance)
+            or (_near(unit, 1, tolerance) and _is_of_the_cell(self.formula, self.units))
         ):
             raise Unusable("atoms that do not add up to Z")
 
@@ -83,8 +86,8 @@ def _is_of_the_cell(formula: Mapping[str, float], units: float) -> bool:
     return _near(units, whole.get_reduced_formula_and_factor()[1])
 
 
-def _near(value: float, expected: float) -> bool:
-    return abs(value - expected) <= _TOLERANCE * expected
+def _near(value: float, expected: float, tolerance: float = _TOLERANCE) -> bool:
+    return abs(value - expected) <= tolerance * expected
 
 
 def _divides(units: float, atoms: int) -> bool:
