@@ -26,7 +26,7 @@ def atoms(**counts: int) -> np.ndarray:
     ],
 )
 def test_one_atom_of_a_hundred_is_missed(formula, units, counts):
-    with pytest.raises(Unusable, match="do not add up|without positions"):
+    with pytest.raises(Unusable, match=r"do not add up|without positions"):
         Stated(formula, units).check(atoms(**counts))
     Stated(formula, units).check(atoms(**{name: int(count) for name, count in formula.items()}))
 
