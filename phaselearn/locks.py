@@ -124,6 +124,9 @@ class LockFile(Lock):
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
+            # In some folders, such as /proc, filelock takes a file that cannot be created for one that is held.
+            if not self._file.exists():
+                self._file.touch()
             return False
         except OSError as error:
             if error.errno not in _NO_LOCKS:

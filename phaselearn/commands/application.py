@@ -26,9 +26,9 @@ from phaselearn.commands.help import print_help
 from phaselearn.commands.hydra_internals import get_args_parser
 from phaselearn.commands.keys import take_from_arguments, take_from_config
 from phaselearn.commands.options import EVALUATED, config_directory, evaluation_defaults, option_groups
-from phaselearn.commands.overrides import check_choices, path_as_written, value_of
+from phaselearn.commands.overrides import check_choices, folder_of_all, path_as_written, value_of
 from phaselearn.commands.plain_config import plain_values, read_config
-from phaselearn.commands.processes import check_started
+from phaselearn.commands.processes import check_processes, check_started
 from phaselearn.commands.session import TRAINING_SET_FILE
 from phaselearn.commands.strangers import Stranger, read_run_config
 from phaselearn.commands.suggestions import explain, name_of
@@ -68,7 +68,7 @@ def run_application(name: str, task: Callable[[DictConfig], Any], named: Naming 
         if name == "train":
             check_started(sys.argv[1:])
         flags, overrides = named(*split_arguments(sys.argv[1:]))
-        overrides = [path_as_written(override) for override in overrides]
+        overrides = folder_of_all(name, flags, [path_as_written(override) for override in overrides])
         if "--help" in flags or "-h" in flags:
             print_help(name)
             return
@@ -111,15 +111,19 @@ def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callab
         (folder / FAILED_FILE).unlink(missing_ok=True)
         try:
             take_from_config(config)
+            if name == "train" and "trainer" in config:
+                check_processes(config.trainer)
             with running_as(_begun(name)):
                 return task(config)
+        except KeyboardInterrupt:
+            _remove_if_empty(folder)
+            raise
         except Exception as error:
             told = _told(error, name, folder)
             if hydra.mode != RunMode.MULTIRUN:
                 if told is None:
                     raise
-                with suppress(OSError):  # Hydra made the folder; a command that wrote nothing leaves none
-                    folder.rmdir()
+                _remove_if_empty(folder)
                 fail(told)
             if told is None:
                 traceback.print_exc()
@@ -131,6 +135,12 @@ def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callab
     return run
 
 
+def _remove_if_empty(folder: Path) -> None:
+    """Remove the folder that Hydra made for a command that wrote nothing."""
+    with suppress(OSError):
+        folder.rmdir()
+
+
 def _told(error: Exception, name: str, folder: Path) -> str | None:
     """Return the line about an error that a user can correct; None for any other error."""
     if isinstance(error, UserError | HydraException | OmegaConfBaseException):
@@ -139,6 +149,8 @@ def _told(error: Exception, name: str, folder: Path) -> str | None:
         resumable = name == "train" and os.access(folder / CONFIG_FILE, os.R_OK)
         go_on = command("phaselearn train", setting("resume", folder))
         return f"{told_of(error)}, then continue with {f'`{go_on}`' if resumable else 'the same command'}"
+    if type(error).__name__ == "MisconfigurationException":  # Lightning's, which is not imported for its name
+        return f"{one_line(str(error))}; see `{name_of(name)} --cfg job -p trainer`"
     if isinstance(error, RuntimeError | MemoryError) and _is_out_of_memory(error):
         said = next(iter(str(error).strip().splitlines()), "MemoryError")
         return (

@@ -199,7 +199,7 @@ def _contender(name: str, device: str, trusted: bool) -> Contender:
 
     folder = Path(name)
     if not (folder / CONFIG_FILE).is_file():
-        config = method_config(name, "models")
+        config = method_config(name, "models", "phaselearn benchmark")
         return parameter_free(name, config, lambda data: method_of(config, data), device)
     again = command("phaselearn benchmark", f"models=[{setting('', name)[1:]}]", "trust=true")
     stranger = Stranger(str(folder / CONFIG_FILE), again)

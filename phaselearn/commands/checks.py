@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
 from typing import Any, Literal, Union
 
 from omegaconf import DictConfig
 
+from phaselearn.commands.key_types import type_of_null
 from phaselearn.commands.known_classes import SPECIAL
 from phaselearn.commands.plain_config import plain_values
 from phaselearn.commands.signatures import Signature, signature_of
@@ -16,6 +20,7 @@ from phaselearn.errors import UserError, closest
 from phaselearn.quoting import command as quoted_command
 
 MAY_BE_NULL = frozenset({"homometry", "run"})  # keys with a value by default, for which null means none
+_LISTS = (list, Sequence)
 
 
 def check_config(config: DictConfig, defaults: Mapping[str, Any], command: str) -> None:
@@ -43,7 +48,7 @@ def check_config(config: DictConfig, defaults: Mapping[str, Any], command: str) 
 
 
 def _check_types(path: str, plain: Mapping[str, Any], defaults: Mapping[str, Any], command: str) -> None:
-    """Check values against the types of their defaults; those of a class are its own affair."""
+    """Check values against the types of their defaults, or of their keys; those of a class are its own affair."""
     for key, default in defaults.items():
         if key not in plain:
             continue
@@ -55,7 +60,9 @@ def _check_types(path: str, plain: Mapping[str, Any], defaults: Mapping[str, Any
                 raise UserError(f"{name}={given} is a value, but a set of keys is needed: {_look(command, name)}")
             if "_target_" not in default and "_target_" not in given:
                 _check_types(name, given, default, command)
-        elif default is not None and not isinstance(given, dict) and not (given is None and name in MAY_BE_NULL):
+        elif default is None:
+            _check_value(name, given, type_of_null(name), command)
+        elif not isinstance(given, dict) and not (given is None and name in MAY_BE_NULL):
             _check_value(name, given, type(default), command)
 
 
@@ -95,10 +102,12 @@ def _signature(path: str, target: str) -> Signature:
         return signature_of(target)
     except Exception as error:
         cause = error.__cause__ or error
+        module = target.rpartition(".")[0]
+        imports = quoted_command("python -c", f"import {module}")
         raise UserError(
             f"{path}._target_={target} cannot be imported "
-            f"({type(cause).__name__}: {' '.join(str(cause).split())}): give "
-            f"a class that `{quoted_command('python -c', 'import ' + target.rpartition('.')[0])}` finds"
+            f"({type(cause).__name__}: {' '.join(str(cause).split())}): give a class"
+            + (f" that `{imports}` finds" if module else " by the name of its module, too, e.g. my_package.Mine")
         ) from error
 
 
@@ -106,10 +115,13 @@ def _check_value(path: str, value: Any, annotation: Any, command: str) -> None:
     if not fits(value, annotation):
         shown = "null" if value is None else f"{value!r} is {type(value).__name__}"
         raise UserError(f"{path}={shown}, {type_name(annotation)} is needed: {_look(command, path)}")
+    if isinstance(value, float) and math.isnan(value):
+        raise UserError(f"{path}=nan, a number is needed: {_look(command, path)}")
 
 
 def _look(command: str, path: str) -> str:
-    return f"see the comments of `{command} --cfg job -p {path.split('.')[0]}`"
+    group, *keys = path.split(".")
+    return f"see `{command} --cfg job -p {group}`" if keys else f"see `{command} --help`"
 
 
 def fits(value: Any, annotation: Any) -> bool:
@@ -127,10 +139,16 @@ def fits(value: Any, annotation: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool)
     if annotation is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
-    if annotation is str:
+    if annotation in (str, Path):
         return isinstance(value, str)
     container = origin or annotation
-    if isinstance(value, list) and container in (list, Sequence) and typing.get_args(annotation):
+    if container is timedelta:
+        return isinstance(value, Mapping) and "_target_" in value  # no plain value is one
+    if isinstance(value, Mapping) and container in _LISTS:
+        return False
+    if isinstance(value, list) and container is dict:
+        return False
+    if isinstance(value, list) and container in _LISTS and typing.get_args(annotation):
         return all(fits(element, typing.get_args(annotation)[0]) for element in value)
     if isinstance(container, type) and isinstance(value, str | int | float | bool | None.__class__):
         # This is a plain value where a structure is needed; anything else is left to the class itself.
@@ -141,5 +159,9 @@ def fits(value: Any, annotation: Any) -> bool:
 def type_name(annotation: Any) -> str:
     """Return a type as a user reads it."""
     if typing.get_origin(annotation) in (Union, types.UnionType):
-        return " or ".join(type_name(option) for option in typing.get_args(annotation))
+        return " or ".join(dict.fromkeys(type_name(option) for option in typing.get_args(annotation)))
+    if typing.get_origin(annotation) in _LISTS:
+        return f"list of {type_name(typing.get_args(annotation)[0])}"
+    if annotation is Path:
+        return "str"
     return getattr(annotation, "__name__", str(annotation)).replace("NoneType", "null")

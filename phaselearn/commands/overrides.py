@@ -17,6 +17,7 @@ _PATHS = (
     *("run", "resume", "hydra.run.dir", "hydra.sweep.dir", "folder", "page", "file", "ins", "reference"),
     *("output", "weights", "data.store", "data.build.folder", "store", "source.path", "model.weights"),
 )
+_RUN_FOLDERS = {"train": "run", "solve": "run", "benchmark": "run", "predict": "output"}  # keys
 NEEDED = ("source", "data", "trainer", "model", "loss", "optim", "evaluation")
 
 
@@ -38,7 +39,7 @@ def check_choices(overrides: Sequence[str]) -> None:
             continue
         if group in chosen:
             raise UserError(f"{chosen[group]} and {override}: {group} is chosen twice, leave one of them out")
-        if option in ("null", ""):
+        if option in ("null", "", "[]"):
             raise UserError(
                 f"{override} chooses nothing: allowed are {', '.join(options_of(group))}; leave it out for the default"
             )
@@ -48,15 +49,44 @@ def check_choices(overrides: Sequence[str]) -> None:
 
 
 def path_as_written(override: str) -> str:
-    """Return an override; a path that Hydra's grammar cannot read, such as `run=it's`, is quoted."""
+    """Return an override; a path that Hydra's grammar cannot read, such as `run=it's`, is quoted.
+
+    Raises:
+        UserError: the path is empty, which the system would take for the current folder.
+    """
     key, sign, value = override.partition("=")
-    if key not in _PATHS or not sign:
+    if key.lstrip("+") not in _PATHS or not sign:
         return override
     try:
-        OverridesParser.create().parse_override(override)
+        given = OverridesParser.create().parse_override(override).value()
     except HydraException:
         return setting(key, value)
+    if not str(getattr(given, "text", given)).strip():
+        raise UserError(f"{override}: no path is given: name one, or leave {key}= out")
     return override
+
+
+def folder_of_all(name: str, flags: Sequence[str], overrides: Sequence[str]) -> list[str]:
+    """Return the overrides; in a multirun, the key of the run folder names the folder that holds those of all jobs.
+
+    Args:
+        name: the command, such as train.
+        flags: its flags.
+        overrides: its overrides.
+
+    Raises:
+        UserError: several folders are named.
+    """
+    key = _RUN_FOLDERS.get(name)
+    if key is None or not {"-m", "--multirun"} & set(flags):
+        return list(overrides)
+    result = []
+    for override in overrides:
+        given, _, value = override.partition("=")
+        if given == key and OverridesParser.create().parse_override(override).is_sweep_override():
+            raise UserError(f"{override}: one folder holds those of all jobs, e.g. {key}=outputs/NAME")
+        result.append(f"hydra.sweep.dir={value}" if given == key else override)
+    return result
 
 
 def value_of(override: str) -> Any:

@@ -6,9 +6,13 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from phaselearn.commands.plain_config import plain_values
 from phaselearn.errors import UserError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 # Lightning sets these for the processes that it starts, and would misread them in the next job of a multirun.
 _VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
@@ -34,6 +38,32 @@ def check_started(arguments: list[str]) -> None:
         )
     if not keys & {"run", "resume"}:
         raise UserError(f"{processes} processes were started that need one run folder: add run=outputs/NAME")
+
+
+def check_processes(trainer: DictConfig) -> None:
+    """Refuse to train in more processes than there are cores: on a processor, Lightning starts as many as it is told.
+
+    Raises:
+        UserError: `trainer.devices` is not a number of processes that this machine has cores for.
+    """
+    accelerator, given = trainer.get("accelerator"), plain_values(trainer).get("devices")
+    if accelerator not in ("cpu", "auto") or given in (None, "auto", 1) or (accelerator == "auto" and _has_gpu()):
+        return
+
+    from phaselearn.data.processes import cores
+
+    count = int(given) if isinstance(given, str) and given.isdecimal() else given
+    if not isinstance(count, int) or not 1 <= count <= cores():
+        raise UserError(
+            f"trainer.devices={given}: on a processor this is the number of processes that train together, from "
+            f"1 to {cores()}, one for each core here, e.g. trainer.devices=1"
+        )
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_available() or torch.backends.mps.is_available())
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def own_folder(folder: Path, config: DictConfig | None, going_on: str) -> Iterat
         is_new = _names(folder) == {_LOCK}
         try:
             yield
-        except Exception:
+        except BaseException:  # Ctrl-C, too
             if is_new and _names(folder) == {_LOCK, CONFIG_FILE}:
                 (folder / CONFIG_FILE).unlink()
             raise

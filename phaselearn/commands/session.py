@@ -91,6 +91,11 @@ def build_model(config: DictConfig, definition: PairDefinition) -> DensityModel:
 
     optim = instantiate(config.optim)
     _check_optimizer(optim["optimizer"])
+    if not (optim["schedule"] is None or callable(optim["schedule"])):
+        raise UserError(
+            f"optim.schedule={optim['schedule']}: a function of the share of the training that is done is needed, such "
+            "as that of `phaselearn train optim=adamw`, or null for a constant rate"
+        )
     return _build(
         config.model,
         loss=instantiate(config.loss),
@@ -137,12 +142,13 @@ def _check_optimizer(optimizer: Callable[..., Any]) -> None:
         ) from error
 
 
-def method_config(name: str, key: str = "evaluation.methods") -> DictConfig:
+def method_config(name: str, key: str = "evaluation.methods", command: str = "phaselearn train") -> DictConfig:
     """Return the configuration of a parameter-free model of conf/model.
 
     Args:
         name: the option.
         key: the key by which the user named it, for the error.
+        command: the command that has this key, for the error.
 
     Raises:
         UserError: there is no such option, or its model has weights.
@@ -151,7 +157,7 @@ def method_config(name: str, key: str = "evaluation.methods") -> DictConfig:
 
     path = option_file("model", name)
     if path is None:
-        raise unknown(key, name, options_of("model"), command="phaselearn train", listed=True)
+        raise unknown(key, name, options_of("model"), command=command, listed=True)
     if "model" in read_config(path):  # a network's option sets more than the model, such as its loss
         raise UserError(
             f"{key}=[{name}]: {name} has no trained weights; train it and name its run folder, or take models without "

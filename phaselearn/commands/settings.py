@@ -8,7 +8,7 @@ from phaselearn.commands.checks import check_config
 from phaselearn.commands.options import config_directory, evaluation_defaults, options_of
 from phaselearn.commands.plain_config import plain_values, read_config
 from phaselearn.commands.suggestions import name_of
-from phaselearn.errors import UserError, choose
+from phaselearn.errors import UserError, check_whole, choose
 
 
 def check(config: DictConfig, name: str) -> None:
@@ -45,7 +45,7 @@ def check(config: DictConfig, name: str) -> None:
         raise UserError(f"seed={config.seed}: a whole number from 0 to {2**32 - 1} is needed, e.g. seed=1")
     if name == "train":
         _check_clipping(config)
-        _check_counts(config.trainer)
+        _check_batches(config.trainer)
 
 
 def _check_training_observation(config: DictConfig) -> None:
@@ -65,8 +65,13 @@ def _check_objective(metric: str, direction: str) -> None:
 
 
 def _check_clipping(config: DictConfig) -> None:
-    """Refuse to clip gradients that a fused optimiser unscales later; Lightning would refuse only at the first step."""
+    """Refuse to turn gradients round, and to clip those that a fused optimiser unscales later.
+
+    Lightning would refuse the latter only at the first step.
+    """
     clips = config.trainer.get("gradient_clip_val")
+    if clips is not None and clips < 0:
+        raise UserError(f"trainer.gradient_clip_val={clips}: at least 0 is needed, e.g. trainer.gradient_clip_val=1.0")
     mixed = str(config.trainer.get("precision", "")).endswith("mixed")
     if clips and mixed and config.optim.optimizer.get("fused"):
         raise UserError(
@@ -75,11 +80,17 @@ def _check_clipping(config: DictConfig) -> None:
         )
 
 
-def _check_counts(trainer: DictConfig) -> None:
-    """Refuse counts below 1, by which Lightning divides."""
+def _check_batches(trainer: DictConfig) -> None:
+    """Refuse counts below 1, by which Lightning divides, and to train on no batch or on more than all."""
     for key in ("check_val_every_n_epoch", "accumulate_grad_batches"):
         if trainer.get(key) is not None and trainer[key] < 1:
             raise UserError(f"trainer.{key}={trainer[key]}: at least 1 is needed, e.g. trainer.{key}=1")
+    limit = trainer.get("limit_train_batches")
+    if limit is not None and not (limit >= 1 if isinstance(limit, int) else 0 < limit <= 1):
+        raise UserError(
+            f"trainer.limit_train_batches={limit}: a share of at most 1.0 or a whole number of at least 1 is needed, "
+            "e.g. trainer.limit_train_batches=0.5"
+        )
 
 
 def _check_evaluation(given: DictConfig, defaults: DictConfig) -> None:
@@ -92,8 +103,7 @@ def _check_evaluation(given: DictConfig, defaults: DictConfig) -> None:
         if not isinstance(given.get(key, defaults[key]), ListConfig):
             raise UserError(f"evaluation.{key}={given[key]}: a list is needed, e.g. evaluation.{key}=[{given[key]}]")
     for key in ("crystals", "shown"):
-        if not isinstance(given[key], int) or given[key] < (key == "crystals"):
-            raise UserError(f"evaluation.{key}={given[key]}: a whole number is needed, e.g. {defaults[key]}")
+        check_whole(f"evaluation.{key}", given[key], least=int(key == "crystals"), example=defaults[key])
 
 
 def check_shown(config: DictConfig) -> None:

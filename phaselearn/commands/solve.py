@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from phaselearn.determination.determination import Trial
 
 _USAGE = "phaselearn solve crystal.hkl"
-_OF_THE_FILE = ("ins", "cell", "wavelength", "probe", "elements", "formula", "space_group")
+_OF_THE_FILE = ("ins", "cell", "wavelength", "probe", "elements", "formula", "space_group", "block")
 
 
 def main() -> None:
@@ -40,23 +41,26 @@ def _files_named(flags: list[str], words: list[str]) -> tuple[list[str], list[st
 
 
 def _solve(config: DictConfig) -> None:
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
     from phaselearn.commands.networks import names_network
     from phaselearn.commands.settings import check
     from phaselearn.measured.readers import read_reflections
 
+    if HydraConfig.get().mode != RunMode.MULTIRUN:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends the search as Ctrl-C does: the best is kept
     # Before the imports, which take seconds.
-    file, reference = _files(config)
     check(config, "solve")
+    file, reference = _files(config)
     if "run" in config.starts and not names_network(config.starts.run):
         asked = file if config.example is None else setting("example", config.example)
         raise unknown_starts(_starts_named(config), command("phaselearn solve", asked))
     if not config.seconds > 0:
         raise UserError(f"seconds={config.seconds}: above 0 is needed, e.g. seconds=60")
     given = plain_values(config)
-    data = read_reflections(file, **{key: given[key] for key in _OF_THE_FILE}, block=_block(given["block"]))
+    data = read_reflections(file, **{key: given[key] for key in _OF_THE_FILE})
 
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
@@ -88,11 +92,6 @@ def _solve(config: DictConfig) -> None:
     print(f"page:   {printable(folder / 'solve.html')}\nfolder: {printable(folder)}")
     if not found.solved:
         raise SystemExit(1)
-
-
-def _block(given: object) -> str | None:
-    """Return the data block that is asked for: Hydra reads the name `2` as a number."""
-    return None if given is None else str(given)
 
 
 def _starts_named(config: DictConfig) -> str:

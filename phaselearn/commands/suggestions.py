@@ -81,6 +81,8 @@ def _unknown_key(key: str, name: str, command: str) -> str:
         composed = compose(config_name="train" if name == "evaluate" else name)
     known = _keys(OmegaConf.to_container(composed, resolve=False))
     groups = [entry.name for entry in config_directory().iterdir() if entry.is_dir()]
+    if key in known:
+        return f"'{key}' was taken out of the configuration, but the command needs it: leave out what does, e.g. ~{key}"
     parent, _, last = key.rpartition(".")
     # A group of another command may have the very name.
     others = [other for other in (*known, *groups) if other != key]

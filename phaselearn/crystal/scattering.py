@@ -14,11 +14,10 @@ import gemmi
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.choices import SCATTERING
+from phaselearn.crystal.choices import LARGEST_ATOMIC_NUMBER, SCATTERING
 from phaselearn.crystal.rows import Rows
 from phaselearn.errors import UserError
 
-LARGEST_ATOMIC_NUMBER = 98  # californium, the last row of the International Tables
 _TERMS = 5
 _WIDTH_OF_U = 8 * math.pi**2  # B = 8π²U
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from phaselearn.crystal.scattering import LARGEST_ATOMIC_NUMBER
+from phaselearn.crystal.choices import LARGEST_ATOMIC_NUMBER
 from phaselearn.data.structures import Unusable
 
 EDGES = (0.1, 1000.0)  # Å: shortest and longest

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import gemmi
 import numpy as np
 
+from phaselearn.crystal.choices import LARGEST_ATOMIC_NUMBER
 from phaselearn.crystal.formula_parts import parts_of
 from phaselearn.errors import UserError
 from phaselearn.measured.cells import Cell, volume
@@ -25,6 +26,15 @@ _VOLUMES = MappingProxyType({"H": 5.1, "D": 5.1, "B": 13.2, "C": 13.9, "N": 11.8
 _OTHER_VOLUME = 25.0
 _UNITS = (1, 2, 4, 8, 16, 32)  # numbers of equivalent sites
 _UNITS_OF_THREEFOLD = (1, 2, 3, 4, 6, 8, 12, 16, 18, 24, 36, 48, 96)  # the same with a threefold axis
+
+
+def scatters(symbol: str) -> bool:
+    """Return whether a symbol is that of an element whose scattering is tabulated: H to Cf, and D.
+
+    gemmi alone looks at no more than two letters: to it, `None` is nobelium.
+    """
+    element = gemmi.Element(symbol)
+    return element.name == symbol and 0 < element.atomic_number <= LARGEST_ATOMIC_NUMBER
 
 
 def contents_of_formula(formula: str) -> dict[str, float]:
@@ -47,7 +57,7 @@ def contents_of_formula(formula: str) -> dict[str, float]:
         if not 0 < sum(contents.values()) <= _MOST:
             raise ValueError
     except ValueError:
-        helps = "give elements and numbers, e.g. formula=C14H14O2 or formula='CuSO4*5H2O'"
+        helps = "give elements, H to Cf, and numbers, e.g. formula=C14H14O2 or formula='CuSO4*5H2O'"
         raise UserError(f"formula={formula[:60]!r} cannot be read: {helps}") from None
     return contents
 
@@ -62,7 +72,7 @@ def _added_up(part: str) -> dict[str, float]:
     place = 0
     while place < len(part):
         found = _TERM.match(part, place)
-        if found is None or (found[1] and gemmi.Element(found[1]).atomic_number == 0):
+        if found is None or (found[1] and not scatters(found[1])):
             raise ValueError
         place = found.end()
         if found[2]:
@@ -91,13 +101,14 @@ def checked_elements(elements: Iterable[str]) -> dict[str, float]:
     """Return {element: 0} of symbols.
 
     Raises:
-        UserError: one of them is not an element.
+        UserError: one of them is not an element whose scattering is tabulated.
     """
     symbols = [str(element).strip().capitalize() for element in elements]
-    unknown = [symbol for symbol in symbols if not symbol or gemmi.Element(symbol).atomic_number == 0]
+    unknown = [symbol for symbol in symbols if not scatters(symbol)]
     if unknown or not symbols:
         named = ", ".join(unknown) or "nothing"
-        raise UserError(f"elements: {named[:60]!r} is not an element; symbols are needed, e.g. elements=C,H,O")
+        helps = "symbols from H to Cf are needed, e.g. elements=C,H,O"
+        raise UserError(f"elements: {named[:60]!r} is not an element that is known to scatter; {helps}")
     return dict.fromkeys(symbols, 0.0)
 
 

@@ -29,8 +29,9 @@ def operations_named(name: str | int) -> tuple[str, ...]:
         UserError: there is no such group.
     """
     text = str(name).strip()
-    found = gemmi.find_spacegroup_by_number(int(text)) if text.isdecimal() else gemmi.find_spacegroup_by_name(text)
-    if found is None:
+    number = int(text) if text.isdecimal() else None
+    found = gemmi.find_spacegroup_by_name(text) if number is None else gemmi.find_spacegroup_by_number(number)
+    if found is None or number == 0:  # to gemmi, 0 is P1
         raise UserError(
             f"space_group={printable(text)} is not a space group: give a symbol or number of the International Tables, "
             "e.g. space_group='P 21/n' or space_group=14"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from phaselearn.crystal.choices import LARGEST_ATOMIC_NUMBER
 from phaselearn.crystal.observed import Observed
-from phaselearn.crystal.scattering import LARGEST_ATOMIC_NUMBER
 from phaselearn.errors import UserError
 from phaselearn.models.atom_view import (
     ATOM_FIGURES,

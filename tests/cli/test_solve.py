@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +99,24 @@ def test_what_is_not_solved_has_exit_code_1_and_the_best_attempt(
     assert "what may help" in capsys.readouterr().out
 
 
+def test_sigterm_ends_it_as_ctrl_c_does_and_nothing_that_is_empty_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = signal.getsignal(signal.SIGTERM)
+
+    def stopped(*_: Any) -> None:
+        assert Path("stopped", "run.lock").exists()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("phaselearn.determination.pipeline.determine_structure", stopped)
+    try:
+        assert call("solve", "example=cod_2016452", "run=stopped") == 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert not Path("stopped").exists()
+
+
 @pytest.mark.slow
 def test_several_files_end_in_one_table_and_the_worst_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
@@ -106,13 +126,13 @@ def test_several_files_end_in_one_table_and_the_worst_exit_code(
     for suffix in (".hkl", ".ins"):
         shutil.copy(EXAMPLE.with_suffix(suffix), tmp_path / f"a{suffix}")
     files = ("a.hkl", "it's noise, b.hkl")
-    assert call("solve", *files, "seconds=0.1", "hydra.sweep.dir=two") == 1
+    assert call("solve", *files, "seconds=0.1", "run=two") == 1
     two = table(tmp_path / "two" / "solved.csv")
     assert [(row["crystal"], row["verdict"]) for row in two] == list(zip(files, ("solved", "not solved"), strict=True))
     assert two[0]["space_group"] == "P 1 21/c 1"
     assert 'href="0/solve.html"' in (tmp_path / "two" / "solved.html").read_text()
     (tmp_path / "empty.hkl").touch()
-    assert call("solve", "empty.hkl", "it's noise, b.hkl", "seconds=0.1", "hydra.sweep.dir=failing") == 2
+    assert call("solve", "empty.hkl", "it's noise, b.hkl", "seconds=0.1", "run=failing") == 2
     failing = table(tmp_path / "failing" / "solved.csv")
     assert [row["verdict"] for row in failing] == ["failed", "not solved"]
     assert failing[0]["crystal"] == "empty.hkl"

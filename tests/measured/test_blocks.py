@@ -8,7 +8,7 @@ import pytest
 
 from phaselearn.errors import UserError
 from phaselearn.measured.readers import read_reflections
-from tests.measured.files import CIF_HEAD, cif_loop, write
+from tests.measured.files import CELL, CIF_HEAD, cif_loop, hklf, write
 
 LOOP = cif_loop("_refln_", "F_squared_meas", "F_squared_sigma")
 
@@ -35,3 +35,13 @@ def test_blocks_of_one_name_are_told_apart_by_number(tmp_path: Path) -> None:
 def test_a_name_stands_above_a_number(tmp_path: Path) -> None:
     path = write(tmp_path, "a.cif", blocks("2", "1"))
     assert read_reflections(path, block="1").experiment.cell[0] == 7
+
+
+def test_a_number_is_taken_as_it_is(tmp_path: Path) -> None:
+    assert read_reflections(write(tmp_path, "a.cif", blocks("x", "y")), block=2).experiment.cell[0] == 7
+
+
+def test_a_block_of_a_file_without_blocks_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.hkl", hklf())
+    with pytest.raises(UserError, match=r"a\.hkl: not a CIF, and other files have no data blocks; leave block=x out"):
+        read_reflections(path, cell=CELL, block="x")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from phaselearn.errors import UserError
-from phaselearn.measured.composition import contents_of_formula
+from phaselearn.measured.composition import checked_elements, contents_of_formula
 
 COMPOUND = {"C": 14, "H": 14, "O": 2}
 
@@ -32,9 +32,21 @@ def test_formulas_of_every_kind_are_added_up(formula: str, contents: dict[str, f
 
 
 @pytest.mark.parametrize(
-    "formula", ["", "()", "(C2", "C2)", "Xx2", "C0", "water", "(2 C)", "C" + "9" * 400, "(" * 999, "(C9)9" * 300]
+    "formula",
+    ["", "()", "(C2", "C2)", "Xx2", "C0", "water", "(2 C)", "C" + "9" * 400, "(" * 999, "(C9)9" * 300, "Es2"],
 )
 def test_other_texts_are_refused_in_one_line(formula: str) -> None:
-    with pytest.raises(UserError, match="cannot be read: give elements and numbers") as caught:
+    with pytest.raises(UserError, match="cannot be read: give elements, H to Cf, and numbers") as caught:
         contents_of_formula(formula)
     assert len(str(caught.value)) < 200
+
+
+def test_elements_are_taken_by_their_symbols() -> None:
+    assert list(checked_elements(["N", "y", "NA", "D", "Cf"])) == ["N", "Y", "Na", "D", "Cf"]
+
+
+@pytest.mark.parametrize("named", ["Es", "Og", "No", None, True, "on", "Carbon", ""])
+def test_other_words_are_no_elements(named: str) -> None:
+    """Beyond Cf no scattering is tabulated, and a word that begins like a symbol is not that element."""
+    with pytest.raises(UserError, match="is not an element that is known to scatter; symbols from H to Cf are needed"):
+        checked_elements(["C", named])

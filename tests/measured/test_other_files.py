@@ -179,8 +179,9 @@ def test_other_files_are_refused(tmp_path: Path, text: str, told: str) -> None:
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"No such file or directory: .*absent\.hkl"):
         read_reflections(tmp_path / "absent.hkl")
-    with pytest.raises(UserError, match="a folder; name a file of reflections"):
-        read_reflections(tmp_path)
+    for folder in (tmp_path, "."):
+        with pytest.raises(UserError, match="a folder; name a file of reflections"):
+            read_reflections(folder)
 
 
 def test_a_packed_mtz_says_how_to_unpack_it(tmp_path: Path) -> None:

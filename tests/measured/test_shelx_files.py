@@ -159,6 +159,12 @@ def test_a_twin_that_is_stated_is_named_and_counts_that_do_not_fit_are_no_conten
     assert data.warnings[1].startswith("UNIT has 2 numbers for 3 elements of SFAC")
 
 
+def test_an_element_without_form_factor_is_left_out_and_named(tmp_path: Path) -> None:
+    data = read_reflections(write(tmp_path, "a.hkl", hklf(), INS.replace("SFAC C H O", "SFAC C H ES")))
+    assert data.experiment.contents == {"C": 16, "H": 24}
+    assert data.warnings[0].startswith("SFAC names ‘Es’, which is not an element that is known to scatter")
+
+
 def test_unit_zero_names_the_elements_alone(tmp_path: Path) -> None:
     data = read_reflections(write(tmp_path, "a.hkl", hklf(), INS.replace("UNIT 16 24 8", "UNIT 0 0 0")))
     assert data.experiment.contents == {"C": 0, "H": 0, "O": 0}

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from phaselearn.crystal.choices import SCATTERING
+from phaselearn.crystal.choices import LARGEST_ATOMIC_NUMBER, SCATTERING
 from phaselearn.crystal.layout import Shape, friedel_mate, held_reflections, miller_indices
 from phaselearn.crystal.minimum_image import minimum_image_distance
-from phaselearn.crystal.scattering import LARGEST_ATOMIC_NUMBER, Scattering
+from phaselearn.crystal.scattering import Scattering
 from phaselearn.crystal.structure_factors import structure_factors
 from phaselearn.data.preparation.draws import Range, check_range, generators, limits, uniform
 from phaselearn.errors import choose

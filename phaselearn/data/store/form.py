@@ -14,7 +14,7 @@ import numpy as np
 import zarr
 import zarr.storage
 
-from phaselearn.crystal.scattering import LARGEST_ATOMIC_NUMBER
+from phaselearn.crystal.choices import LARGEST_ATOMIC_NUMBER
 from phaselearn.data.pairs import PairDefinition
 from phaselearn.data.store.files import DISPLACEMENTS, METADATA, create_crystal_arrays, create_pair_arrays
 from phaselearn.data.store.recipe import is_sound

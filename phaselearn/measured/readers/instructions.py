@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phaselearn.errors import UserError
+from phaselearn.measured.composition import scatters
 from phaselearn.measured.readers.listing import Stated, fault, quoted, stated_cell
 
 _CENTRINGS = {
@@ -166,8 +167,10 @@ def _contents(
         counts = []
     contents: dict[str, float] = {}
     for place, element in enumerate(elements):
-        if gemmi.Element(element).atomic_number == 0:
-            warnings.append(f"SFAC names {quoted(element)}, which is not an element: it was left out")
+        if not scatters(element):
+            warnings.append(
+                f"SFAC names {quoted(element)}, which is not an element that is known to scatter: it was left out"
+            )
             continue
         count = counts[place] if place < len(counts) else 0.0
         contents[element] = contents.get(element, 0.0) + max(0.0, count)

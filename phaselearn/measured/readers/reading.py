@@ -40,7 +40,7 @@ def read_reflections(
     formula: str | None = None,
     probe: str | None = None,
     space_group: str | int | None = None,
-    block: str | None = None,
+    block: str | int | None = None,
 ) -> ReflectionData:
     """Return the reflections of a file, and what is known of the crystal; what is given here stands above the file.
 
@@ -65,7 +65,7 @@ def read_reflections(
     if space_group is not None:
         given = replace(given, operations=operations_named(space_group))
     beside = _instructions(path, ins)
-    listing = _listing(TextSource(path), beside, block)
+    listing = _listing(TextSource(path), beside, None if block is None else str(block))
     listing = replace(listing, warnings=tuple(dict.fromkeys((*beside.warnings, *listing.warnings))))
     if ins is None and _unpacked(path).suffix.lower() in _WITH_STATEMENTS:
         by_files = completed(listing.stated, [("", beside.stated)], path)
@@ -106,8 +106,10 @@ def _instructions(path: Path, ins: str | Path | None) -> Instructions:
         return _read_instructions(Path(ins), "name an .ins, or give `cell=[a,b,c,α,β,γ]` without `ins=`")
     stem = _unpacked(path)
     suffix = stem.suffix.lower()
+    if suffix not in (".hkl", *_WITH_STATEMENTS):  # a folder may have no name: `.`
+        return Instructions(stated=Stated())
     beside = next((one for end in _BESIDE if (one := stem.with_suffix(end)).is_file()), None)
-    if beside is None or suffix not in (".hkl", *_WITH_STATEMENTS):
+    if beside is None:
         return Instructions(stated=Stated())
     helps = "name an .ins, or give `cell=[a,b,c,α,β,γ]`"
     if suffix == ".hkl":
@@ -158,6 +160,8 @@ def _listing(source: TextSource, instructions: Instructions, block: str | None) 
     head = source.head()
     if not head.strip():
         raise fault(source.path, "an empty file", READ)
+    if block is not None and not is_cif(head):
+        raise fault(source.path, "not a CIF, and other files have no data blocks", f"leave block={block} out")
     if is_mtz(head):
         if source.is_packed:
             raise fault(source.path, "a packed MTZ", f"unpack it with `{command('gunzip', '-k', source.path)}`")

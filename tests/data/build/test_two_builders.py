@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import Timeout
 
 from phaselearn.data.build import store_build
 from phaselearn.data.build.store_build import build_store
@@ -155,6 +156,18 @@ def test_many_threads_hold_a_lock_one_at_a_time(tmp_path: Path) -> None:
         list(pool.map(enter, range(40)))
     assert most == 1
     assert not (tmp_path / "a.lock").exists()
+
+
+def test_a_lock_that_cannot_be_made_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In /proc, filelock reports a file that cannot be made as one that another process holds."""
+
+    def no_file(*_: Any, **__: Any) -> None:
+        raise Timeout("")
+
+    monkeypatch.setattr("phaselearn.locks.FileLock.acquire", no_file)
+    name = "a" * 300  # no file system takes it
+    with pytest.raises(OSError, match=name), held(LockFile(tmp_path / name, "builds a")):
+        pass
 
 
 @pytest.mark.parametrize("place", ["a.zarr", "a.zarr.partial"])
