@@ -8,6 +8,7 @@ from copy import copy
 from itertools import chain, islice
 from pathlib import Path
 
+from phaselearn.data.sources.own_files import is_own
 from phaselearn.data.sources.readers.ase_files import require_ase
 from phaselearn.data.sources.readers.formats import format_of, holds_many, read_structures, refuse_reflections
 from phaselearn.data.sources.structure_type import CELLS, Cell, crystal_of
@@ -26,7 +27,8 @@ class Folder(Source):
     of a CIF's block or of a frame, the row of a database, or the keys that lead to the structure in JSON.
 
     Args:
-        path: a folder, which is searched with its folders, or a file; names that begin with a dot are passed over.
+        path: a folder, which is searched with its folders, or a file. Names that begin with a dot are passed over, and
+            so are stores, run folders, locks and logs.
         pattern: pattern of the files in the folder, e.g. `**/*.cif`.
         count: largest number of entries; the first ones are taken. None for all.
         cell: the cell that each crystal gets: `primitive` (Niggli-reduced), `conventional` or `as_given`.
@@ -44,7 +46,7 @@ class Folder(Source):
     def __init__(self, path: str, pattern: str, count: int | None, cell: str, licence: str, attribution: str) -> None:
         choose("source.cell", cell, CELLS)
         self.path = Path(path)
-        if not self.path.exists():
+        if not path or not self.path.exists():  # an empty path is the current folder to the system
             raise UserError(
                 f"source.path={path} is not there: a structure file or a folder of CIF, POSCAR or other such files is "
                 f"needed, e.g. `{same_command('source=folder', 'source.path=FOLDER')}`"
@@ -55,12 +57,12 @@ class Folder(Source):
             check_whole("source.count", count, least=1, example=100)
         try:
             found = [self.path] if self.path.is_file() else sorted(self.path.glob(pattern))
-        except (ValueError, NotImplementedError) as error:
+        except (ValueError, IndexError, NotImplementedError) as error:
             raise UserError(
                 f"source.pattern={pattern} is not a pattern within a folder: e.g. source.pattern='**/*.cif'"
             ) from error
         # Every file holds at least one entry, so no more than `count` files are needed.
-        self.files = [file for file in found if file.is_file() and not self._is_hidden(file)][:count]
+        self.files = [file for file in found if file.is_file() and not self._is_passed_over(file)][:count]
         if not self.files:
             helps = same_command("source=folder", "source.path=FOLDER", "source.pattern=**/*.cif")
             raise UserError(
@@ -106,8 +108,9 @@ class Folder(Source):
     def _below(self, file: Path) -> Path:
         return file.relative_to(self.path) if self.path.is_dir() else Path(file.name)
 
-    def _is_hidden(self, file: Path) -> bool:
-        return any(part.startswith(".") for part in self._below(file).parts)
+    def _is_passed_over(self, file: Path) -> bool:
+        is_hidden = any(part.startswith(".") for part in self._below(file).parts)
+        return is_hidden or (self.path.is_dir() and is_own(file, self.path))
 
     def _raw(self, file: Path) -> Iterator[_Raw]:
         if holds_many(file):

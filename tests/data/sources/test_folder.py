@@ -94,7 +94,7 @@ def test_each_block_of_a_cif_is_an_entry(tmp_path: Path) -> None:
     (tmp_path / "two.cif").write_text(heading + text(SALT, "s") + broken + text(ALLOY, "a") + text(QUARTZ, "q"))
     entries = list(source(tmp_path))
     assert [entry.id for entry in entries] == ["two.cif#0", "two.cif#1", "two.cif#2", "two.cif#3"]
-    assert [getattr(entry, "formula", None) or entry.reason for entry in entries] == [
+    assert [getattr(entry, "formula", None) or entry.cause for entry in entries] == [
         "NaCl",
         "not valid CIF",
         "partial occupancy",
@@ -191,3 +191,29 @@ def test_one_file(folder: Path) -> None:
     [crystal] = source(folder / "b.cif")
     assert isinstance(crystal, Crystal)
     assert crystal.id == "b.cif"
+
+
+def test_stores_runs_and_logs_of_the_package_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a.cif").write_text(text(SALT, "s"))
+    before = source(tmp_path).fingerprint()
+    (tmp_path / "outputs" / "solved").mkdir(parents=True)
+    (tmp_path / "outputs" / "prepare.log").write_text("a log")
+    (tmp_path / "outputs" / "solved" / "config.yaml").write_text("solver:\n  _target_: phaselearn.solver.Solver\n")
+    (tmp_path / "outputs" / "solved" / "solution.cif").write_text(text(QUARTZ, "q"))
+    for name in ("my.zarr", "k.zarr.partial", "named"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "zarr.json").write_text("{}")
+    (tmp_path / "k.zarr.lock").touch()
+    assert [entry.id for entry in source(tmp_path)] == ["a.cif"]
+    assert source(tmp_path).fingerprint() == before
+    assert [entry.id for entry in source(tmp_path / "outputs" / "solved", pattern="*.cif")] == ["solution.cif"]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.yaml").write_text("of: another program\n")
+    (tmp_path / "mine" / "q.cif").write_text(text(QUARTZ, "q"))
+    assert [entry.id for entry in source(tmp_path, pattern="**/*.cif")] == ["a.cif", "mine/q.cif"]
+
+
+@pytest.mark.parametrize(("path", "pattern"), [("", "**/*"), (".", ".")])
+def test_an_empty_path_and_a_pattern_of_nothing_are_refused(path: str, pattern: str) -> None:
+    with pytest.raises(UserError, match=r"source\.p(ath|attern)="):
+        Folder(path, pattern, None, "as_given", "x", "x")

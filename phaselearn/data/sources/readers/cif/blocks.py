@@ -85,24 +85,28 @@ def _one_by_one(text: str) -> Iterator[Block | Unusable]:
         while marks % 2 and last + 1 < len(starts):
             last += 1
             marks += len(_TEXT_MARK.findall(text[starts[last] : ends[last]]))
-        block = _valid(text[starts[place] : ends[last]])
-        # A field that is never closed swallows the atoms up to the next field.
-        swallowed = block is not None and not _has_atoms(block) and _ATOMS.search(text, starts[place], ends[last])
-        if block is not None and not swallowed:
-            if _has_atoms(block):
-                yield Block(block)
-            place = last + 1
-            continue
+        piece, fault = text[starts[place] : ends[last]], "a text field that is not closed"
+        try:
+            # None in comments before the first header.
+            found = [Block(block) for block in cif.read_string(piece) if _has_atoms(block)]
+        except (ValueError, RuntimeError) as error:
+            found, fault = [], _told(error, text.count("\n", 0, starts[place]))
+        else:
+            # A field that is never closed swallows the atoms up to the next field.
+            if found or not _ATOMS.search(piece):
+                yield from found
+                place = last + 1
+                continue
         if _ATOMS.search(text, starts[place], ends[place]):
-            yield Unusable("not valid CIF")
+            yield Unusable(f"not valid CIF ({fault})")
         place += 1
 
 
-def _valid(text: str) -> cif.Block | None:
-    try:
-        return cif.read_string(text).sole_block()
-    except (ValueError, RuntimeError):
-        return None
+def _told(error: Exception, above: int) -> str:
+    """Return gemmi's words on a piece of a file that has some lines above it, with the line in the file."""
+    place, _, words = str(error).partition(": ")
+    line = re.match(r"string:(\d+)", place)
+    return f"line {above + int(line[1])}: {words:.60}" if line else f"{words:.60}"
 
 
 def _has_atoms(block: cif.Block) -> bool:

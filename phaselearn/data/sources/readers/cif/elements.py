@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
+from functools import lru_cache
 
 from phaselearn.data.sources.readers.elements import ATOMIC_NUMBERS, LONGEST
 from phaselearn.data.sources.readers.elements import atomic_number as of_plain_symbol
 from phaselearn.data.structures import Unusable
 
+_SYMBOLS = frozenset(ATOMIC_NUMBERS)
+_CAPITALS = frozenset(map(str.upper, ATOMIC_NUMBERS))
 _LAST = 103  # no crystal has an element beyond; a label such as Cn1 means something else
 _CHARGE = r"[+-]+|\d*\.?\d*[+-]|[+-]\d*\.?\d+"
 _ROMAN = r"VI{1,3}|IV|I{2,3}"
@@ -20,6 +23,7 @@ _SYMBOL = (
 )
 # Labels in place of symbols, such as Fe1A; and AgI, which may be silver(I).
 _DOUBTFUL = r"(?P<element>[A-Za-z]LETTERS)(?:\d+[A-Za-z0-9'*]*|I|V)"
+_MOLECULE = re.compile(r"(?:H2O|D2O|NH4|CH[23]|[CNPS]O[34])(?![A-Za-z0-9])")  # on one site
 _MIXED = re.compile(r"[/,;&|]|\d\.\d")  # Na/K, Fe0.9
 
 
@@ -63,11 +67,23 @@ def _of_symbol(symbol: str, label: str) -> set[str]:
     return doubtful or (set() if _is_mixed(symbol, named) else named)
 
 
+@lru_cache(maxsize=1 << 12)
 def _is_group(word: str) -> bool:
     """Return whether a word is made of several elements: OH, HO, NH, FeMn, FEMN."""
     return word not in ATOMIC_NUMBERS and any(
-        re.fullmatch(f"(?:{'|'.join(map(spelled, ATOMIC_NUMBERS))}){{2,}}", word) for spelled in (str, str.upper)
+        word[:letters] in symbols and _is_made_of(symbols, word[letters:])
+        for symbols in (_SYMBOLS, _CAPITALS)
+        for letters in (1, 2)
     )
+
+
+def _is_made_of(symbols: Container[str], word: str) -> bool:
+    """Return whether a word is made of at least one symbol, in a time that grows with its length alone."""
+    ends = {0}
+    for place in range(len(word)):
+        if place in ends:
+            ends.update(place + letters for letters in (1, 2) if word[place : place + letters] in symbols)
+    return bool(word) and len(word) in ends
 
 
 def _is_mixed(symbol: str, named: Container[str]) -> bool:
@@ -90,9 +106,12 @@ def _read(pattern: str, symbol: str) -> set[str]:
 def _of_label(label: str) -> set[str]:
     """Return the elements that a label may stand for: Fe1 is iron, but CA1 may be calcium or a carbon atom."""
     letters = re.match(r"[A-Za-z]+", label)
-    if letters is None or _MIXED.search(label):
+    if letters is None or _MIXED.search(label) or _MOLECULE.match(label):
         return set()
     word = letters[0]
+    metals = re.match("([A-Z][a-z])([A-Z][a-z])", word)
+    if metals is not None and set(metals.groups()) <= _SYMBOLS:  # SiAl1, two on one site
+        return set()
     if not re.match("[A-Z][a-z]", word):
         return _elements(word[:2]) | _elements(word[0])
     # Ow is an oxygen atom of water; but Wat is not tungsten, Du is not deuterium, and Va is a vacancy.
