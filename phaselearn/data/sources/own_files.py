@@ -1,4 +1,4 @@
-"""The files that this package writes: a folder of structures may also hold stores and runs, and these are passed over."""
+"""The files that this package writes: stores and runs in a folder of structures are passed over."""
 
 from __future__ import annotations
 

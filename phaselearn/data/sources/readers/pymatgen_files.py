@@ -58,17 +58,43 @@ def _check_res(text: str) -> None:
 
 
 def _check_cssr(text: str) -> None:
-    """Refuse a file that lists an asymmetric unit: pymatgen takes it for the cell.
+    """Refuse a file that lists an asymmetric unit, Cartesian coordinates, or not as many atoms as it states.
+
+    pymatgen takes what it finds for the fractional coordinates of the whole cell.
 
     Raises:
         Unusable: it does.
     """
     if re.search(r"SPGR\s*=\s*1(?!\d)", text) is None:
         raise Unusable(_NOT_ALL_ATOMS)
+    _, _, stated, _, *atoms = [*text.splitlines(), *[""] * 4]
+    count, flag = [*stated.split(), "", ""][:2]
+    if flag != "0":
+        raise Unusable("coordinates that are not fractional")
+    if count != str(sum(bool(line.strip()) for line in atoms)):
+        raise Unusable(_NOT_AS_STATED)
+
+
+def _check_xsf(text: str) -> None:
+    """Refuse a slab, a polymer or a molecule, and a file that lists fewer atoms than it states.
+
+    Raises:
+        Unusable: it is one.
+    """
+    lines = [line.split() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    words = [line[0].upper() for line in lines]
+    if {"SLAB", "POLYMER", "MOLECULE", "ATOMS"} & set(words):
+        raise Unusable("not periodic in three directions")
+    if "PRIMCOORD" in words:
+        count, *atoms = lines[words.index("PRIMCOORD") + 1 :] or [[""]]
+        listed = sum(len(line) >= 4 for line in atoms[: int(count[0])]) if count[0].isdecimal() else -1
+        if count[0] != str(listed):
+            raise Unusable(_NOT_AS_STATED)
 
 
 _NOT_ALL_ATOMS = "symmetry that is not read in files of this format, only P1"
-_CHECKS = {"res": _check_res, "cssr": _check_cssr}
+_NOT_AS_STATED = "not as many atoms as the file states"
+_CHECKS = {"res": _check_res, "cssr": _check_cssr, "xsf": _check_xsf}
 
 
 def cell_of(structure: Structure) -> Cell:
