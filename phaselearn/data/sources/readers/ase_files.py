@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from io import StringIO
 from itertools import islice
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from phaselearn.data.admission import MOST_ATOMS, check_lattice
+from phaselearn.data.sources.readers.rows import OCCUPANCIES
 from phaselearn.data.sources.structure_type import Cell
 from phaselearn.data.structures import Unusable, unreadable
 from phaselearn.errors import UserError
@@ -144,13 +145,30 @@ def cell_of(atoms: Any) -> Cell:
     if not np.all(atoms.pbc) or not lattice.any(1).all():
         raise Unusable("not periodic in three directions")
     check_lattice(lattice)
-    # Of a disordered site, ASE keeps the most frequent element among the atoms, and all elements elsewhere: in `info`
-    # of an `Atoms`, in `data` of a database's row.
     extra = getattr(atoms, "info", None) or getattr(atoms, "data", {})
-    sites = (extra.get("occupancy") or {}).values()
-    if any(len(site) != 1 or not abs(share - 1) <= 1e-8 for site in sites for share in site.values()):
+    if any(_is_partial(place.get(name)) for place in (extra, getattr(atoms, "arrays", {})) for name in OCCUPANCIES):
         raise Unusable("partial occupancy")
     if (atoms.numbers < 1).any():
         raise Unusable("unknown element")
     positions = np.linalg.solve(lattice.T, np.asarray(atoms.positions, dtype=np.float64).T).T
     return lattice, positions, atoms.numbers.astype(np.int64)
+
+
+def _is_partial(given: Any) -> bool:
+    """Return whether occupancies say that a site is not one whole atom.
+
+    Of a disordered site, ASE keeps the most frequent element among the atoms, and all elements in a dictionary of
+    sites: in `info` of an `Atoms`, in `data` of a database's row. Files in extended XYZ have a number for each atom.
+    """
+    if given is None:
+        return False
+    if isinstance(given, Mapping):
+        return any(
+            not isinstance(site, Mapping) or len(site) != 1 or any(_is_partial(share) for share in site.values())
+            for site in given.values()
+        )
+    try:
+        shares = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        return True
+    return not bool((np.abs(shares - 1) <= 1e-8).all())

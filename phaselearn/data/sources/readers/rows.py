@@ -14,7 +14,7 @@ from phaselearn.data.sources.structure_type import Cell
 from phaselearn.data.structures import Unusable
 
 FIELDS = ("lattice", "species", "frac_coords")
-_OCCUPANCIES = ("occupancy", "occupancies", "occu", "occupation", "occupations")
+OCCUPANCIES = ("occupancy", "occupancies", "occ", "occu", "occupation", "occupations", "site_occupancies")
 
 
 def cell_of_row(row: Mapping[str, Any]) -> Cell:
@@ -37,7 +37,7 @@ def cell_of_row(row: Mapping[str, Any]) -> Cell:
     unknown = next((symbol for symbol in species if numbers[symbol] is None), None)
     if unknown is not None:
         raise Unusable(f"unknown element ({unknown!r:.40})")
-    if any(row.get(field) not in (None, 1, [1] * len(species)) for field in _OCCUPANCIES):
+    if any(row.get(field) not in (None, 1, [1] * len(species)) for field in OCCUPANCIES):
         raise Unusable("partial occupancy")
     if row.get("pbc") not in (None, True, [True] * 3):
         raise Unusable("not periodic in three directions")

@@ -143,3 +143,11 @@ def test_a_number_of_atoms_that_is_none_takes_no_memory(tmp_path: Path, count: s
     first, *rest = reasons(path).values()
     assert first == "NaCl"
     assert len(rest) == 1
+
+
+@pytest.mark.parametrize("name", ["occupancy", "occupancies", "occ"])
+@pytest.mark.parametrize(("share", "expected"), [(0.5, "partial occupancy"), (1.0, "Cu")])
+def test_occupancies_of_each_atom(tmp_path: Path, name: str, share: float, expected: str) -> None:
+    copper = bulk("Cu")
+    copper.set_array(name, np.array([share]))
+    assert list(reasons(write(tmp_path / "a.extxyz", [copper])).values()) == [expected]
