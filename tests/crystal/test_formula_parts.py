@@ -24,6 +24,7 @@ from phaselearn.measured.composition import contents_of_formula
         ("KCl.MgCl2.6H2O", {"K": 1, "Cl": 3, "Mg": 1, "O": 6, "H": 12}),
         ("NiCl2.6NH3", {"Ni": 1, "Cl": 2, "N": 6, "H": 18}),
         ("C6H6.C6F6", {"C": 12, "H": 6, "F": 6}),
+        ("CuSO₄·5H₂O", {"Cu": 1, "S": 1, "O": 9, "H": 10}),
         ("Fe0.95O", {"Fe": 0.95, "O": 1}),
         ("Na0.5H2O", {"Na": 0.5, "H": 2, "O": 1}),
         ("La1.85Sr0.15CuO4", {"La": 1.85, "Sr": 0.15, "Cu": 1, "O": 4}),
@@ -36,7 +37,7 @@ def test_a_full_stop_separates_water_and_is_a_decimal_point_elsewhere(formula: s
         assert dict(read(formula)) == pytest.approx(contents)
 
 
-@pytest.mark.parametrize("separator", [",", "·", "•", "*"])
+@pytest.mark.parametrize("separator", [",", "·", "•", "⋅", "*"])
 def test_signs_that_always_separate(separator: str) -> None:
     assert parts_of(f"CaSO4{separator}2H2O") == ["CaSO4", "2H2O"]
 

@@ -177,7 +177,7 @@ def _stated_type(row: dict[str, Any]) -> tuple[str, int] | None:
         Unusable: there is no such space group, or the prototype is not a name or names another group.
     """
     prototype, given = row.get("prototype"), row.get("spacegroup")
-    number = None if given is None else _space_group(given)
+    number = None if given in (None, "") else _space_group(given)
     if not prototype:
         return None
     if not isinstance(prototype, str) or storable(prototype) != prototype:

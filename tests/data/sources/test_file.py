@@ -63,7 +63,7 @@ def test_a_row_is_read_as_it_stands(tmp_path: Path, name: str) -> None:
 def test_what_is_missing_is_worked_out(tmp_path: Path) -> None:
     bare = {field: ROCK_SALT[field] for field in ("lattice", "species", "frac_coords")}
     heavy_ice = bare | {"species": ["D", "Cl"], "id": "dcl"}
-    first, second = read(write(tmp_path / "a.jsonl", [bare, heavy_ice]))
+    first, second = read(write(tmp_path / "a.jsonl", [bare | {"spacegroup": "", "formula": "Na₁Cl₁"}, heavy_ice]))
     assert (first.id, first.formula, first.prototype, first.space_group) == (
         "a.jsonl:1",
         "NaCl",
@@ -79,7 +79,8 @@ BAD_ROWS = {
     "field missing: species": {"lattice": [], "frac_coords": []},
     "unknown element ('Qq')": ROCK_SALT | {"species": ["Na", "Qq"]},
     "partial occupancy: species are not one element an atom": ROCK_SALT | {"species": [{"Na": 0.5, "K": 0.5}, "Cl"]},
-    "partial occupancy": ROCK_SALT | {"occu": [0.5, 1]},
+    "partial occupancy": ROCK_SALT | {"occ": [0.5, 1]},
+    "atoms that do not add up to the stated formula ('K₁Br₁')": ROCK_SALT | {"formula": "K₁Br₁"},
     "not periodic in three directions": ROCK_SALT | {"pbc": [True, True, False]},
     "lattice, species and frac_coords do not fit together": ROCK_SALT | {"frac_coords": [[0, 0, 0]]},
     "lattice or frac_coords are not numbers": ROCK_SALT | {"lattice": "wide"},
