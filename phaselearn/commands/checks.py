@@ -57,7 +57,9 @@ def _check_types(path: str, plain: Mapping[str, Any], defaults: Mapping[str, Any
             if not isinstance(given, dict):
                 if path:
                     continue  # what takes its place is told by those who read it
-                raise UserError(f"{name}={given} is a value, but a set of keys is needed: {_look(command, name)}")
+                raise UserError(
+                    f"{name}={given} is a value, but a set of keys is needed: see `{command} --cfg job -p {name}`"
+                )
             if "_target_" not in default and "_target_" not in given:
                 _check_types(name, given, default, command)
         elif default is None:
