@@ -28,7 +28,7 @@ from phaselearn.commands.keys import take_from_arguments, take_from_config
 from phaselearn.commands.options import EVALUATED, config_directory, evaluation_defaults, option_groups
 from phaselearn.commands.overrides import check_choices, folder_of_all, path_as_written, value_of
 from phaselearn.commands.plain_config import plain_values, read_config
-from phaselearn.commands.processes import check_processes, check_started
+from phaselearn.commands.processes import check_started
 from phaselearn.commands.session import TRAINING_SET_FILE
 from phaselearn.commands.strangers import Stranger, read_run_config
 from phaselearn.commands.suggestions import explain, name_of
@@ -111,8 +111,6 @@ def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callab
         (folder / FAILED_FILE).unlink(missing_ok=True)
         try:
             take_from_config(config)
-            if name == "train" and "trainer" in config:
-                check_processes(config.trainer)
             with running_as(_begun(name)):
                 return task(config)
         except KeyboardInterrupt:

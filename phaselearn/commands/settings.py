@@ -7,6 +7,7 @@ from omegaconf import DictConfig, ListConfig
 from phaselearn.commands.checks import check_config
 from phaselearn.commands.options import config_directory, evaluation_defaults, options_of
 from phaselearn.commands.plain_config import plain_values, read_config
+from phaselearn.commands.processes import check_processes
 from phaselearn.commands.suggestions import name_of
 from phaselearn.errors import UserError, check_whole, choose
 
@@ -46,6 +47,7 @@ def check(config: DictConfig, name: str) -> None:
     if name == "train":
         _check_clipping(config)
         _check_batches(config.trainer)
+        check_processes(config.trainer)
 
 
 def _check_training_observation(config: DictConfig) -> None:
