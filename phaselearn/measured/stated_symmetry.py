@@ -8,6 +8,7 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from phaselearn.crystal.space_group_names import settings_named, settings_numbered
 from phaselearn.errors import UserError
 from phaselearn.quoting import printable
 
@@ -29,14 +30,13 @@ def operations_named(name: str | int) -> tuple[str, ...]:
         UserError: there is no such group.
     """
     text = str(name).strip()
-    number = int(text) if text.isdecimal() else None
-    found = gemmi.find_spacegroup_by_name(text) if number is None else gemmi.find_spacegroup_by_number(number)
-    if found is None or number == 0:  # to gemmi, 0 is P1
+    found = settings_numbered(str(int(text))) if text.isdecimal() else settings_named(text)
+    if not found:
         raise UserError(
             f"space_group={printable(text)} is not a space group: give a symbol or number of the International Tables, "
             "e.g. space_group='P 21/n' or space_group=14"
         )
-    return tuple(operation.triplet() for operation in found.operations())
+    return tuple(operation.triplet() for operation in found[0].operations())
 
 
 def stated_group(triplets: Iterable[str]) -> gemmi.SpaceGroup | None:

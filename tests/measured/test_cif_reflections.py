@@ -152,6 +152,17 @@ def test_the_operations_of_unusual_settings_are_those_of_the_file(tmp_path: Path
     assert set(found) == set(operations)
 
 
+@pytest.mark.parametrize(
+    "tag", ["_space_group_name_H-M_alt", "_space_group_name_H-M_full", "_symmetry_space_group_name_H-M"]
+)
+@pytest.mark.parametrize(("name", "setting"), [("P 2_1/n", "P 1 21/n 1"), ("P 21/b 21/c 21/a", "P b c a")])
+def test_a_symbol_stands_for_operations_that_are_not_listed(tmp_path: Path, tag: str, name: str, setting: str) -> None:
+    head = CIF_HEAD[: CIF_HEAD.index("loop_")] + f"{tag} '{name}'\n"
+    text = head + cif_loop("_refln_", "F_squared_meas", "F_squared_sigma")
+    found = read_reflections(write(tmp_path, "a.cif", text)).experiment.operations
+    assert set(found) == {operation.triplet() for operation in gemmi.SpaceGroup(setting).operations()}
+
+
 @pytest.mark.parametrize("missing", ["-1", "-1.0", "?", "."])
 def test_what_was_not_measured_is_left_out(tmp_path: Path, missing: str) -> None:
     rows = [*ROWS, (3, 0, 1, 0, 0)]

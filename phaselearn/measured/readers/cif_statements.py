@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import gemmi
 import numpy as np
 from gemmi import cif
 
+from phaselearn.crystal.space_group_names import settings_named
 from phaselearn.errors import UserError
 from phaselearn.measured.composition import contents_of_formula
 from phaselearn.measured.readers.instructions import Instructions, parsed_operation, read_instructions
@@ -33,6 +33,8 @@ _NAMES = (
     "_space_group.name_H-M_alt",
     "_symmetry_space_group_name_H-M",
     "_symmetry.space_group_name_H-M",
+    "_space_group_name_H-M_full",
+    "_space_group.name_H-M_full",
 )
 _FORMULAS = ("_chemical_formula_sum", "_chemical_formula.sum")
 _CELL = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
@@ -168,6 +170,5 @@ def _operations(block: cif.Block) -> tuple[str, ...]:
                 return tuple(parsed_operation(text).triplet() for text in listed)
             except ValueError:
                 continue
-    name = _value(block, *_NAMES)
-    group = gemmi.find_spacegroup_by_name(name) if 0 < len(name) < 40 else None
-    return tuple(operation.triplet() for operation in group.operations()) if group is not None else ()
+    settings = settings_named(_value(block, *_NAMES))
+    return tuple(operation.triplet() for operation in settings[0].operations()) if settings else ()

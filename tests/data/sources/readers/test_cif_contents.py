@@ -233,9 +233,25 @@ def test_z_without_a_formula(tmp_path: Path, units: str, fits: bool) -> None:
     assert said(tmp_path, written(sites=sites, more=f"_cell_formula_units_Z {units}")) == [expected]
 
 
-@pytest.mark.parametrize("tag", ["_space_group_ssg_name 'Pmmm(00g)'", "_space_group_symop_ssg_operation_algebraic x1"])
-def test_a_superspace_group_is_of_a_modulated_structure(tmp_path: Path, tag: str) -> None:
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "_space_group_ssg_name 'Pmmm(00g)'",
+        "_space_group_ssg_IT_number 47.1.9.1",
+        "_space_group_symop_ssg_operation_algebraic x1",
+        "_cell_subsystems_number 2",
+        "loop_\n_atom_site_displace_Fourier_id\n_atom_site_displace_Fourier_atom_site_label\nx1 Na1",
+        "_atom_site_occ_special_func_atom_site_label Na1",
+        "_atom_site_Fourier_wave_vector_q1_coeff 1",
+    ],
+)
+def test_statements_of_superspace_are_of_a_modulated_structure(tmp_path: Path, tag: str) -> None:
     assert said(tmp_path, written(more=tag)) == ["modulated structure"]
+
+
+@pytest.mark.parametrize("tag", ["_space_group_ssg_name ?", "_cell_modulation_dimension 0", "_atom_site_occupancy 1"])
+def test_a_form_without_superspace_is_an_ordinary_structure(tmp_path: Path, tag: str) -> None:
+    assert "modulated structure" not in said(tmp_path, written(more=tag))
 
 
 def test_large_files_are_left_out_before_they_cost_time(tmp_path: Path) -> None:

@@ -39,6 +39,10 @@ class Block:
         """Return the first value under any of the names, alone or in a loop; empty if there is none."""
         return next((text for name in names for text in self.column(name) if text), "")
 
+    def values(self, beginnings: tuple[str, ...]) -> list[str]:
+        """Return the first value, empty if there is none, under each name that begins with one of the beginnings."""
+        return [self.value(name) for name in self._tags if name.startswith(beginnings)]
+
     def column(self, *names: str) -> list[str | None]:
         """Return the values under the first name that has a known value, else under the first name in the block."""
         columns = [

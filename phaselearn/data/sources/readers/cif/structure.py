@@ -18,9 +18,10 @@ from phaselearn.data.sources.readers.cif.symmetry import Setting, other_groups, 
 from phaselearn.data.sources.structure_type import Cell, wrap
 from phaselearn.data.structures import Crystal, Unusable, unreadable
 
+# Beginnings of tags for superspace: wave vectors, groups, the waves of positions and occupancies, cells in one another.
 _MODULATIONS = (
-    *("_cell_modulation_dimension", "_cell_wave_vector_seq_id", "_cell_wave_vector_x"),
-    *("_space_group_ssg_name", "_space_group_symop_ssg_operation_algebraic"),
+    *("_cell_modulation_", "_cell_wave_vector", "_cell_subsystem", "_space_group_ssg_", "_space_group_symop_ssg_"),
+    *("_atom_site_displace_", "_atom_site_occ_", "_atom_site_fourier_"),
 )
 
 
@@ -43,7 +44,7 @@ def _cell_or_reason(block: Block | Unusable) -> Cell | Unusable:
 
 
 def _cell(block: Block) -> Cell:
-    if any(block.value(name) not in ("", "0") for name in _MODULATIONS):
+    if any(value not in ("", "0") for value in block.values(_MODULATIONS)):
         raise Unusable("modulated structure")
     lattice = read_lattice(block)
     stated = Stated.of(block)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cache
 
 import gemmi
 import numpy as np
 
+from phaselearn.crystal.space_group_names import settings_named, settings_numbered
 from phaselearn.data.sources.operations import FIT, Operations
 from phaselearn.data.sources.readers.cif.blocks import Block
 from phaselearn.data.structures import Unusable
@@ -21,11 +21,6 @@ _HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
 _NAMES = ("_space_group_name_h-m_alt", "_symmetry_space_group_name_h-m", "_space_group_name_h-m_full")
 _NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
 _AS_GOOD = 1e-3  # settings whose misfits differ by less fit a cell equally well
-# `:2` and `:R` of the International Tables; of the ICSD, S for an origin on a special position and Z for one on a
-# centre of inversion.
-_SETTING = re.compile(r"(.+?)\s*(?::\s*([12HRSZ])|([HRSZ]))", re.IGNORECASE)
-_EXTENSIONS = {"S": "1", "Z": "2"}
-_MONOCLINIC = range(3, 16)
 _LONGEST = 60  # characters of a symbol
 
 
@@ -69,7 +64,7 @@ def other_groups(block: Block, operations: Operations) -> list[list[Operations]]
     if any(block.column(_MAGNETIC)):
         return []
     name, number = block.value(*_NAMES), block.value(*_NUMBERS)
-    named = [group for group in (_by_name(name) if name else [], _by_number(number)) if group]
+    named = [group for group in (settings_named(name), settings_numbered(number)) if group]
     return [[_operations(setting.hall) for setting in group] for group in named if group[0].number != operations.number]
 
 
@@ -111,41 +106,8 @@ def _hall(block: Block) -> list[Setting]:
 
 def _tabulated(block: Block) -> list[Setting]:
     name = block.value(*_NAMES)
-    groups = _by_name(name) if name else _by_number(block.value(*_NUMBERS))
+    groups = settings_named(name) if name else settings_numbered(block.value(*_NUMBERS))
     return [Setting(_operations(group.hall), group.hm) for group in groups]
-
-
-def _by_name(name: str) -> list[gemmi.SpaceGroup]:
-    """Return the settings to which a Hermann–Mauguin symbol may refer: unique axes, kinds of axes, origins."""
-    if len(name) > _LONGEST:
-        return []
-    # P 2_1/c, P 2(1)/c
-    name = re.sub(r"(?<=[2346])\((?=[1-5]\))|(?<=\([1-5])\)|_", "", name)
-    stated = _SETTING.fullmatch(name)
-    name, extension = (stated[1], (stated[2] or stated[3]).upper()) if stated else (name, "")
-    found = gemmi.find_spacegroup_by_name(name)
-    groups = [group for group in _settings() if found is not None and group.hm == found.hm]
-    short = [group for group in _settings() if _short(group) == "".join(name.split()).lower()]
-    groups = short or groups
-    if extension or (name[:1] in "Hh"):
-        wanted = _EXTENSIONS.get(extension, extension or "H")
-        groups = [group for group in groups if group.ext == wanted]
-    return groups
-
-
-def _by_number(text: str) -> list[gemmi.SpaceGroup]:
-    """Return the settings of a group in the order of the International Tables."""
-    return [group for group in _settings() if text == str(group.number)]
-
-
-@cache
-def _settings() -> tuple[gemmi.SpaceGroup, ...]:
-    return tuple(gemmi.spacegroup_table())
-
-
-def _short(group: gemmi.SpaceGroup) -> str:
-    """Return the symbol of a monoclinic group without the axes that have no symmetry: P21/b of P 1 1 21/b."""
-    return "".join(part for part in group.hm.split() if part != "1").lower() if group.number in _MONOCLINIC else ""
 
 
 @cache
