@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import functools
 import os
-import re
 import sys
 import time
 import traceback
@@ -22,6 +21,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from phaselearn.commands.console import ending_with_its_reader
 from phaselearn.commands.help import print_help
 from phaselearn.commands.hydra_internals import get_args_parser
 from phaselearn.commands.keys import take_from_arguments, take_from_config
@@ -32,9 +32,9 @@ from phaselearn.commands.processes import check_started
 from phaselearn.commands.session import TRAINING_SET_FILE
 from phaselearn.commands.strangers import Stranger, read_run_config
 from phaselearn.commands.suggestions import explain, name_of
+from phaselearn.commands.task_errors import told_of_task
 from phaselearn.errors import UserError
 from phaselearn.failures import FAILED_FILE, note_failure
-from phaselearn.files import told_of
 from phaselearn.precision import register_precision
 from phaselearn.quoting import command, one_line, setting
 from phaselearn.report.run_files import CONFIG_FILE
@@ -48,6 +48,7 @@ _typed: list[str] = []  # the command line as it was typed; sys.argv is changed 
 register_precision()
 
 
+@ending_with_its_reader()
 def run_application(name: str, task: Callable[[DictConfig], Any], named: Naming = lambda *words: words) -> None:
     """Compose the configuration `name` with the command line and run the task on it.
 
@@ -91,7 +92,7 @@ def run_application(name: str, task: Callable[[DictConfig], Any], named: Naming 
         fail(f"{' '.join(str(error).split())}: it is not installed, `pip install 'phaselearn[sweep]'`")
     except OSError as error:
         # Hydra makes the run folder before the task begins.
-        if HydraConfig.initialized() or error.errno is None:
+        if HydraConfig.initialized() or error.errno is None or isinstance(error, BrokenPipeError):
             raise
         fail(f"the folder {error.filename} cannot be made ({error.strerror}): name another, e.g. run=outputs/NAME")
     except KeyboardInterrupt:
@@ -117,7 +118,7 @@ def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callab
             _remove_if_empty(folder)
             raise
         except Exception as error:
-            told = _told(error, name, folder)
+            told = told_of_task(error, name, folder)
             if hydra.mode != RunMode.MULTIRUN:
                 if told is None:
                     raise
@@ -137,30 +138,6 @@ def _remove_if_empty(folder: Path) -> None:
     """Remove the folder that Hydra made for a command that wrote nothing."""
     with suppress(OSError):
         folder.rmdir()
-
-
-def _told(error: Exception, name: str, folder: Path) -> str | None:
-    """Return the line about an error that a user can correct; None for any other error."""
-    if isinstance(error, UserError | HydraException | OmegaConfBaseException):
-        return explain(error, name)
-    if isinstance(error, OSError) and error.errno is not None:  # an OSError without a number comes from a library
-        resumable = name == "train" and os.access(folder / CONFIG_FILE, os.R_OK)
-        go_on = command("phaselearn train", setting("resume", folder))
-        return f"{told_of(error)}, then continue with {f'`{go_on}`' if resumable else 'the same command'}"
-    if type(error).__name__ == "MisconfigurationException":  # Lightning's, which is not imported for its name
-        return f"{one_line(str(error))}; see `{name_of(name)} --cfg job -p trainer`"
-    if isinstance(error, RuntimeError | MemoryError) and _is_out_of_memory(error):
-        said = next(iter(str(error).strip().splitlines()), "MemoryError")
-        return (
-            f"there is not enough memory ({said}): take smaller batches, e.g. data.batch_size=8, a smaller model, "
-            "or data.loading.cache=none"
-        )
-    return None
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    # torch has no exception class for running out of memory on a CPU.
-    return isinstance(error, MemoryError) or re.search("can't allocate memory|out of memory", str(error)) is not None
 
 
 def fail(message: str, code: int = 2) -> NoReturn:

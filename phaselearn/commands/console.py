@@ -1,9 +1,41 @@
-"""Keep the terminal for the messages of the run."""
+"""Keep the terminal for the messages of the run, and end when nobody reads them."""
 
 from __future__ import annotations
 
 import logging
+import os
+import select
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_CLOSED_PIPE = 141  # what a shell reports of a program that SIGPIPE ends
+
+
+@contextmanager
+def ending_with_its_reader() -> Iterator[None]:
+    """Exit without a word when the program that reads the output has ended, such as `head`."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not reader_has_ended():
+            raise
+        # Python would write the rest when it exits, and fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(_CLOSED_PIPE) from None
+
+
+def reader_has_ended() -> bool:
+    """Return whether the output is a pipe that nobody reads any more."""
+    try:
+        output = sys.stdout.fileno()
+    except (OSError, ValueError):  # it was replaced, or closed
+        return False
+    watch = select.poll()
+    watch.register(output, 0)
+    return any(event & select.POLLERR for _, event in watch.poll(0))
 
 
 def quiet_libraries() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
+from phaselearn.commands.console import ending_with_its_reader
 from phaselearn.errors import closest
 
 COMMANDS = {
@@ -23,6 +24,7 @@ COMMANDS = {
 }
 
 
+@ending_with_its_reader()
 def main() -> None:
     """Run the command that the first argument names."""
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
