@@ -15,10 +15,12 @@ from phaselearn.determination.determination import Determination
 from phaselearn.determination.point_atoms import observed_in_p1
 from phaselearn.errors import UserError
 from phaselearn.measured.cells import lattice_of
+from phaselearn.measured.readers.shelx_atoms import read_model
 
 TOLERANCE = 0.5  # Å
 _PIVOTS = 6  # heaviest atoms that are tried on each other; one pair of them is right
 _SAME_CELL = 0.02  # of an edge, or of 90°
+_SAME_PLACE = 1e-3  # of an edge: an operation leaves a site of a .res where it is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,29 +68,48 @@ def compared(known: Atoms, result: Determination) -> Comparison | None:
 
 
 def read_atoms(path: Path, cell: tuple[float, ...]) -> Atoms:
-    """Return the non-H atoms in the cell of a CIF, as `atoms_of` does.
+    """Return the non-H atoms in the cell of a CIF or of a SHELX .res, as `atoms_of` does.
 
     Raises:
-        UserError: the file is not a CIF with atoms, or it has another cell.
+        UserError: the file is none of these with atoms, or it has another cell.
     """
     try:
-        small = gemmi.read_small_structure(str(path))
+        edges, atoms = _of_shelx(path) if path.suffix.lower() in (".res", ".ins") else _of_cif(path)
     except (OSError, RuntimeError, ValueError) as error:
-        raise UserError(f"reference={path} cannot be read ({error}): give a CIF with atoms") from error
-    sites = [
-        (site.element.atomic_number, np.array([site.fract.x, site.fract.y, site.fract.z]), site.occ)
-        for site in small.get_all_unit_cell_sites()
-    ]
-    atoms = expanded(sites, np.eye(3, dtype=int)[None], np.zeros((1, 3)))
+        raise UserError(f"reference={path} cannot be read ({error}): give a CIF or .res with atoms") from error
     if not len(atoms[0]):
-        raise UserError(f"reference={path} has no atoms beside hydrogen: give the CIF of a structure")
-    edges, own = np.array(small.cell.parameters), np.array(cell)
+        raise UserError(f"reference={path} has no atoms beside hydrogen: give the CIF or .res of a structure")
+    own = np.array(cell)
     if (np.abs(edges - own) > _SAME_CELL * np.where(np.arange(6) < 3, own, 90)).any():
         raise UserError(
             f"reference={path} has the cell {_numbers(edges)}, and the reflections {_numbers(own)}: give the structure "
             "in the cell of the reflections, or leave reference out"
         )
     return atoms
+
+
+def _of_cif(path: Path) -> tuple[NDArray[np.float64], Atoms]:
+    """Return cell (6,) and atoms."""
+    small = gemmi.read_small_structure(str(path))
+    sites = [
+        (site.element.atomic_number, np.array([site.fract.x, site.fract.y, site.fract.z]), site.occ)
+        for site in small.get_all_unit_cell_sites()
+    ]
+    return np.array(small.cell.parameters), expanded(sites, np.eye(3, dtype=int)[None], np.zeros((1, 3)))
+
+
+def _of_shelx(path: Path) -> tuple[NDArray[np.float64], Atoms]:
+    """Return cell (6,) and atoms."""
+    stated, listed = read_model(path.read_text(encoding="utf-8", errors="replace"), path)
+    operations = [gemmi.Op(triplet) for triplet in stated.operations]
+    rotations = np.array([operation.rot for operation in operations]) // gemmi.Op.DEN
+    translations = np.array([operation.tran for operation in operations]) / gemmi.Op.DEN
+    sites = []
+    for site in listed:
+        moved = rotations @ site.position + translations - site.position
+        order = int((np.abs(moved - np.round(moved)).max(1) < _SAME_PLACE).sum())
+        sites.append((gemmi.Element(site.element).atomic_number, site.position, site.share * order))
+    return np.array(stated.cell), expanded(sites, rotations, translations)
 
 
 def _numbers(values: NDArray[np.float64]) -> str:

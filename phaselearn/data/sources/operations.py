@@ -27,6 +27,7 @@ _CLOSE = 0.5  # Å: no two atoms are so close, so images that rounding may have 
 _KEPT = 0.1  # Å: largest distance of an image from the atom that it is taken for
 _TERM = r"(?:[xyz]|\d{1,3}/[1-9]\d{0,2}|\d{0,3}\.\d{1,17}|\d{1,3}\.?)"
 _COMPONENT = re.compile(rf"[+-]?{_TERM}(?:[+-]{_TERM})*")
+_DECIMALS = re.compile(r"[+-]?\d*\.(\d{2,17})(?:\(\d+\))?")
 _SIGNED_TERM = re.compile(rf"([+-]?)({_TERM})")
 
 
@@ -148,6 +149,12 @@ class Operations:
             if (numbers[nearest] != numbers).any() or (np.linalg.norm(shifts @ lattice, axis=1) > _KEPT).any():
                 return False
         return True
+
+
+def rounding_of(text: str) -> float:
+    """Return the largest rounding error of a coordinate: 0.333 may stand for ⅓; 0, 0.5 and 1/3 are exact."""
+    decimals = _DECIMALS.fullmatch(text)
+    return ROUNDING * 10.0 ** -len(decimals[1]) if decimals else 0.0
 
 
 def _distinct(images: np.ndarray, lattice: np.ndarray) -> np.ndarray:

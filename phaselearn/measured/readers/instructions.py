@@ -78,7 +78,7 @@ def read_instructions(text: str, path: Path) -> Instructions:
     warnings: list[str] = []
     for number, word, rest in _instructions(text):
         if word == "SFAC":
-            elements += _elements(rest)
+            elements += elements_of(rest)
             lengths.append(_is_scattering_length(rest))
         elif word == "SYMM":
             triplets.append("".join(rest))
@@ -119,7 +119,15 @@ def read_instructions(text: str, path: Path) -> Instructions:
 
 
 def _instructions(text: str) -> Iterator[tuple[int, str, list[str]]]:
-    """Yield number of the line, instruction in capitals, and its words; continued lines are joined."""
+    """Yield number of the line, instruction in capitals, and its words."""
+    for number, line in joined_lines(text):
+        found = re.match(r"([A-Za-z]{3,4})(?:_\S+)?(?=[\s\d+-]|$)(.*)", line)
+        if found and found[1].upper() not in ("TITL", "REM"):
+            yield number, found[1].upper(), found[2].split()
+
+
+def joined_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines without comments, each with its number; continued ones are joined."""
     start, joined = 0, ""
     for number, line in enumerate(text.splitlines(), 1):
         line = line.partition("!")[0].rstrip()
@@ -131,12 +139,10 @@ def _instructions(text: str) -> Iterator[tuple[int, str, list[str]]]:
             joined = line[:-1]
             continue
         joined = ""
-        found = re.match(r"([A-Za-z]{3,4})(?:_\S+)?(?=[\s\d+-]|$)(.*)", line)
-        if found and found[1].upper() not in ("TITL", "REM"):
-            yield start, found[1].upper(), found[2].split()
+        yield start, line
 
 
-def _elements(words: Sequence[str]) -> list[str]:
+def elements_of(words: Sequence[str]) -> list[str]:
     """Return the elements of SFAC: some symbols, or one with the numbers of its form factor."""
     symbols = [word for word in words if word[0].isalpha() or word[0] == "$"]
     return [re.sub(r"[^A-Za-z]", "", symbol).capitalize() for symbol in symbols]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from phaselearn.data.sources.readers import ase_files, cif, poscar, pymatgen_files, pymatgen_json
+from phaselearn.data.sources.readers import ase_files, cif, poscar, pymatgen_files, pymatgen_json, shelx
 from phaselearn.data.sources.readers.archives import unpacked, unpacked_name
 from phaselearn.data.sources.structure_type import Cell
 from phaselearn.data.structures import Unusable
@@ -38,6 +38,7 @@ class Format:
 
 _FORMATS = (
     Format(("*.cif", "*.mcif"), cif.read),
+    Format(("*.res",), shelx.read),
     Format(("*.json", "*.mson"), pymatgen_json.read, many=True),
     Format(("*.yaml", "*.yml"), pymatgen_json.read_yaml, many=True),
     Format(("*.extxyz", "*.xyz"), ase_files.read_frames, of_ase=True, many=True),
@@ -45,7 +46,7 @@ _FORMATS = (
     Format(("*.traj",), ase_files.read_trajectory, of_ase=True, many=True),
     Format(("*poscar*", "*contcar*", "*.vasp", "chgcar*", "locpot*"), poscar.read),
 )
-# vasprun.xml, cssr, xsf, res, …: formats that pymatgen knows by the file's name.
+# vasprun.xml, cssr, xsf, …: formats that pymatgen knows by the file's name.
 _ANY_OTHER = Format(("*",), pymatgen_files.read)
 
 

@@ -1,4 +1,4 @@
-"""Files with one structure that pymatgen reads: vasprun.xml, cssr, xsf, res, …."""
+"""Files with one structure that pymatgen reads: vasprun.xml, cssr, xsf, …."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from phaselearn.data.structures import Unusable
 
 # Formats that hold nothing but numbers. A file a.json.old would be read as JSON, which names modules that pymatgen then
 # imports; and installed packages may add formats of their own.
-_FORMATS = {"vasprun", "cssr", "xsf", "mcsqs", "prismatic", "res", "pwmat", "exciting", "lmto", "abinit-nc"}
+_FORMATS = {"vasprun", "cssr", "xsf", "mcsqs", "prismatic", "pwmat", "exciting", "lmto", "abinit-nc"}
 _MOST_BYTES = 1 << 30
 
 
@@ -40,21 +40,6 @@ def read(path: Path) -> Iterator[tuple[str, Cell]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield "0", cell_of(Structure.from_file(path))
-
-
-def _check_res(text: str) -> None:
-    """Refuse a file of SHELX that lists an asymmetric unit or partial atoms: pymatgen reads neither.
-
-    Raises:
-        Unusable: it does.
-    """
-    head, _, sites = text.partition("SFAC")
-    if re.search(r"^LATT\s+-1\s*$", head, re.MULTILINE) is None or re.search("^SYMM", head, re.MULTILINE):
-        raise Unusable(_NOT_ALL_ATOMS)
-    shares = [fields[5] for fields in map(str.split, sites.splitlines()[1:]) if len(fields) > 5]
-    # 11 is a whole atom that is not refined.
-    if any(float(share) not in (1.0, 11.0) for share in shares):
-        raise Unusable("partial occupancy")
 
 
 def _check_cssr(text: str) -> None:
@@ -94,7 +79,7 @@ def _check_xsf(text: str) -> None:
 
 _NOT_ALL_ATOMS = "symmetry that is not read in files of this format, only P1"
 _NOT_AS_STATED = "not as many atoms as the file states"
-_CHECKS = {"res": _check_res, "cssr": _check_cssr, "xsf": _check_xsf}
+_CHECKS = {"cssr": _check_cssr, "xsf": _check_xsf}
 
 
 def cell_of(structure: Structure) -> Cell:

@@ -120,33 +120,6 @@ def test_files_of_one_structure(tmp_path: Path, name: str, kind: str) -> None:
     assert_same(entry, QUARTZ)
 
 
-RES = """TITL a
-CELL 0.7 5 6 7 90 100 90
-LATT {lattice}{more}
-SFAC Na Cl
-Na1 1 0.1 0.2 0.3 {share}
-Cl1 2 0.5 0.4 0.3 1.0
-END
-"""
-
-
-@pytest.mark.parametrize(
-    ("lattice", "more", "share", "expected"),
-    [
-        ("-1", "", "1.0", "NaCl"),
-        ("-1", "", "11.00000", "NaCl"),
-        ("1", "", "1.0", "symmetry"),
-        ("-2", "", "1.0", "symmetry"),
-        ("-1", "\nSYMM -X, 0.5+Y, 0.5-Z", "1.0", "symmetry"),
-        ("-1", "", "10.5", "partial occupancy"),
-        ("-1", "", "0.5", "partial occupancy"),
-    ],
-)
-def test_what_a_file_of_shelx_does_not_list(tmp_path: Path, lattice: str, more: str, share: str, expected: str) -> None:
-    (tmp_path / "a.res").write_text(RES.format(lattice=lattice, more=more, share=share))
-    assert reasons(tmp_path)["a.res"].startswith(expected)
-
-
 @pytest.mark.parametrize(("group", "expected"), [("1 P 1", "NaCl"), ("225 F M -3 M", "symmetry"), ("", "symmetry")])
 def test_what_a_cssr_file_does_not_list(tmp_path: Path, group: str, expected: str) -> None:
     written = f"5.64 5.64 5.64\n90 90 90 SPGR = {group}    OPT = 1\n2 0\n0 a\n1 Na 0 0 0\n2 Cl 0.5 0.5 0.5\n"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
 
 from phaselearn.data.admission import FURTHEST, MOST_ATOMS
-from phaselearn.data.sources.operations import ROUNDING
+from phaselearn.data.sources.operations import rounding_of
 from phaselearn.data.sources.readers.cif.blocks import Block, number
 from phaselearn.data.sources.readers.cif.elements import atomic_number
 from phaselearn.data.structures import Unusable
@@ -27,7 +26,6 @@ _OTHERS = (
 )
 _MOST_OCCUPANCY = 1.001  # of a site; above 1 by rounding alone
 _MOST_ROWS = 2 * MOST_ATOMS  # that are listed, dummies and the like included
-_DECIMALS = re.compile(r"[+-]?\d*\.(\d{2,17})(?:\(\d+\))?")
 
 
 @dataclass(frozen=True)
@@ -96,19 +94,13 @@ def read_sites(block: Block, lattice: np.ndarray, formula: Container[str] | None
     if not positions:
         raise Unusable("no atoms")
     found = np.array([[number(text) for text in position] for position in positions])
-    rounding = np.array([[_rounding(text) for text in position] for position in positions])
+    rounding = np.array([[rounding_of(text) for text in position] for position in positions])
     if not fractional:
         to_fractions = _fractions_of_cartesians(block, lattice)
         found, rounding = found @ to_fractions, rounding @ np.abs(to_fractions)
     if np.abs(found).max() > FURTHEST:
         raise Unusable(f"position more than {FURTHEST:,.0f} cells from the origin ({np.abs(found).max():.6g})")
     return Sites(found, rounding, np.array(numbers, dtype=np.int64))
-
-
-def _rounding(text: str) -> float:
-    """Return the largest rounding error of a coordinate: 0.333 may stand for ⅓; 0, 0.5 and 1/3 are exact."""
-    decimals = _DECIMALS.fullmatch(text)
-    return ROUNDING * 10.0 ** -len(decimals[1]) if decimals else 0.0
 
 
 def _fractions_of_cartesians(block: Block, lattice: np.ndarray) -> np.ndarray:
