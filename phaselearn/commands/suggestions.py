@@ -97,8 +97,8 @@ def _unknown_key(key: str, name: str, command: str) -> str:
     where = f"{parent} has {allowed}" if siblings and parent else f"allowed are {allowed}"
     return (
         f"'{key}' is not a key of the configuration: {where}"
-        + (f"; did you mean {best}?" if best else "")
-        + f" See `{command} --cfg job`; a new key of a class takes a plus: +{key}=…"
+        + (f"; did you mean {best}? See " if best else "; see ")
+        + f"`{command} --cfg job`; a new key of a class takes a plus: +{key}=…"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cache
 
 import gemmi
@@ -13,6 +14,7 @@ _LONGEST = 60  # characters of a symbol
 _SETTING = re.compile(r"(.+?)\s*(?::\s*([12HRSZ])|([HRSZ]))", re.IGNORECASE)
 _EXTENSIONS = {"S": "1", "Z": "2"}
 _SUBSCRIPT = re.compile(r"(?<=[2346])\((?=[1-5]\))|(?<=\([1-5])\)|_")  # of P 2_1/c and P 2(1)/c
+_BAR = re.compile("([1-6])[\N{COMBINING MACRON}\N{COMBINING OVERLINE}]")
 _MONOCLINIC = range(3, 16)
 _AXIS_AND_PLANE = re.compile(r"-?[2-6][1-5]?/([a-emn])", re.IGNORECASE)
 
@@ -25,7 +27,9 @@ def settings_named(symbol: str) -> list[gemmi.SpaceGroup]:
     """
     if not symbol.strip() or len(symbol) > _LONGEST:
         return []
-    name = _SUBSCRIPT.sub("", symbol)
+    # Typeset ones, too: P2₁/c, P−1, and a bar above the digit.
+    name = _BAR.sub(r"-\1", unicodedata.normalize("NFKC", symbol).replace("\N{MINUS SIGN}", "-"))
+    name = _SUBSCRIPT.sub("", name)
     stated = _SETTING.fullmatch(name)
     name, extension = (stated[1], (stated[2] or stated[3]).upper()) if stated else (name, "")
     groups = _named(name) or _named(_abbreviated(name))

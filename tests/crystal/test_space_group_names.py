@@ -39,6 +39,14 @@ def test_spellings_of_one_setting(name: str) -> None:
     assert settings_named(name)[0].xhm() == "P 1 21/n 1"
 
 
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [("P2₁/c", "P 1 21/c 1"), ("P−1", "P -1"), ("Fm3\u0304m", "F m -3 m"), ("R3\u0305c", "R -3 c:H")],
+)
+def test_typeset_symbols(name: str, setting: str) -> None:
+    assert settings_named(name)[0].xhm() == setting
+
+
 @pytest.mark.parametrize("name", ["", " ", "P", "P 7", "Pnma 62", "P 21/b 21/c 21/n x", "P" * 100])
 def test_what_is_no_symbol_names_nothing(name: str) -> None:
     assert settings_named(name) == []
