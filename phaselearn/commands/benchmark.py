@@ -143,6 +143,7 @@ def _solver(name: str, config: DictConfig) -> Contender:
     """Return the solver with starts of this name; those of a network depend on its weights, too."""
     from dataclasses import replace
 
+    from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
     from phaselearn.benchmark.contenders import composed_option, parameter_free
@@ -157,6 +158,8 @@ def _solver(name: str, config: DictConfig) -> Contender:
     elif option_file("starts", option) is None:
         raise _unknown(name)
     starts = composed_option(config_directory(), "starts", option, *changes)
+    if changes:
+        instantiate(starts)  # a network that does not suit is told before a folder is taken
     model = plain_values(composed_option(config_directory(), "model", SOLVER))
     changed = {"seconds": config.search.seconds}
     if config.search.counts is not None:
