@@ -96,7 +96,7 @@ def run_application(name: str, task: Callable[[DictConfig], Any], named: Naming 
             raise
         fail(f"the folder {error.filename} cannot be made ({error.strerror}): name another, e.g. run=outputs/NAME")
     except KeyboardInterrupt:
-        fail("stopped by Ctrl-C", code=130)
+        fail("stopped by Ctrl-C or SIGTERM", code=130)
 
 
 def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callable[[DictConfig], Any]:

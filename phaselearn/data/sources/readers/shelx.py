@@ -11,6 +11,7 @@ from phaselearn.data.admission import MOST_ATOMS, lattice_of
 from phaselearn.data.sources.operations import FIT, Operations, rounding_of
 from phaselearn.data.sources.readers.cif.formula import Stated
 from phaselearn.data.sources.readers.elements import atomic_number
+from phaselearn.data.sources.readers.texts import text_of
 from phaselearn.data.sources.structure_type import Cell
 from phaselearn.data.structures import Unusable
 from phaselearn.errors import UserError
@@ -26,7 +27,7 @@ def read(path: Path) -> Iterator[tuple[str, Cell]]:
         Unusable: the file cannot be read, atoms are missing, or the crystal is disordered.
     """
     try:
-        stated, sites = read_model(path.read_bytes().decode("utf-8-sig", errors="replace"), path)
+        stated, sites = read_model(text_of(path), path)
     except UserError as error:
         raise Unusable("not a file of SHELX that can be read") from error
     assert stated.cell is not None  # read_model sees to it

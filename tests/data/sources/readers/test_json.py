@@ -127,6 +127,14 @@ def test_what_a_cssr_file_does_not_list(tmp_path: Path, group: str, expected: st
     assert reasons(tmp_path)["a.cssr"].startswith(expected)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("kind", ["cif", "res"])
+def test_text_with_a_byte_order_mark(tmp_path: Path, kind: str, encoding: str) -> None:
+    (tmp_path / f"a.{kind}").write_text(QUARTZ.to(fmt=kind), encoding=encoding)
+    [entry] = read(tmp_path)
+    assert_same(entry, QUARTZ)
+
+
 @pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)])
 def test_packed_files(tmp_path: Path, suffix: str, pack) -> None:
     for name, kind in (("POSCAR", "poscar"), ("a.cif", "cif"), ("a.json", "json")):

@@ -15,6 +15,7 @@ from phaselearn.data.sources.readers.cif.cell import read_lattice
 from phaselearn.data.sources.readers.cif.formula import Stated
 from phaselearn.data.sources.readers.cif.sites import Sites, read_sites
 from phaselearn.data.sources.readers.cif.symmetry import Setting, other_groups, read_settings
+from phaselearn.data.sources.readers.texts import text_of
 from phaselearn.data.sources.structure_type import Cell, wrap
 from phaselearn.data.structures import Crystal, Unusable, unreadable
 
@@ -27,8 +28,7 @@ _MODULATIONS = (
 
 def read(path: Path) -> Iterator[tuple[str, Cell | Unusable]]:
     """Yield the blocks with atoms, numbered from 0."""
-    text = path.read_bytes().decode("utf-8-sig", errors="replace")
-    for number, block in enumerate(blocks(text)):
+    for number, block in enumerate(blocks(text_of(path))):
         yield str(number), _cell_or_reason(block)
 
 
