@@ -14,14 +14,16 @@ from phaselearn.errors import UserError
 from phaselearn.measured.readers.instructions import elements_of, joined_lines, read_instructions
 from phaselearn.measured.readers.listing import Stated, fault, quoted
 
-# What SHELXL takes for no atom: https://shelx.uni-goettingen.de/shelxl_html.php.
+# What SHELXL, https://shelx.uni-goettingen.de/shelxl_html.php, and SHELXS take for no atom.
 _INSTRUCTION = re.compile(
     r"ABIN|ACTA|AFIX|ANIS|ANSC|ANSR|BASF|BEDE|BIND|BLOC|BOND|BUMP|CELL|CGLS|CHIV|CONF|CONN|DAMP|DANG|DEFS|DELU|DFIX|"
     r"DISP|EADP|EQIV|EXTI|EXYZ|FLAT|FMAP|FREE|GRID|HFIX|HTAB|ISOR|L\.S\.|LATT|LAUE|LIST|LONE|MERG|MORE|MPLA|NCSY|NEUT|"
     r"OMIT|PLAN|PRIG|REM|RENU|RESI|RIGU|RTAB|SADI|SAME|SHEL|SIMU|SIZE|SPEC|STIR|SUMP|SWAT|SYMM|TEMP|TIME|TITL|TWIN|TWST|"
-    r"UNIT|WGHT|WIGL|WPDB|XNPD|ZERR"
+    r"UNIT|WGHT|WIGL|WPDB|XNPD|ZERR|"
+    r"ESEL|HOPE|INIT|MOLE|PATT|PHAN|PSEE|SUBS|TEXP|TREF|VECT"
 )
 _NAME = re.compile(r"[A-Za-z][^\s_]{0,3}(?:_\S+)?")
+_HKLF = re.compile(r"^HKLF(?=\s|$)", re.MULTILINE | re.IGNORECASE)
 _PEAK = re.compile(r"Q\d+", re.IGNORECASE)  # of a difference map
 _FULL = 11.0  # the share of an atom that has none: 1, and not refined
 _HELPS = "check it with SHELXL, or give a CIF"
@@ -57,6 +59,7 @@ def read_model(text: str, path: Path) -> tuple[Stated, list[Site]]:
     Raises:
         UserError: cell, symmetry or an atom cannot be read, or there are no atoms.
     """
+    text = _HKLF.split(text, maxsplit=1)[0]  # atoms do not depend on how the reflections are read
     stated = read_instructions(text, path).stated
     if stated.cell is None or not stated.operations:
         what = stated.cell_fault or f"{path} has no {'LATT or SYMM' if stated.cell else 'CELL'} that can be read"
@@ -68,7 +71,7 @@ def read_model(text: str, path: Path) -> tuple[Stated, list[Site]]:
     for number, line in joined_lines(text):
         words = line.split()
         word = words[0].upper().partition("_")[0] if words else ""
-        if word in ("END", "HKLF"):
+        if word == "END":
             break
         if word in ("FRAG", "FEND"):
             in_fragment = word == "FRAG"
@@ -78,8 +81,8 @@ def read_model(text: str, path: Path) -> tuple[Stated, list[Site]]:
             variables += [_number(each, path, number) for each in words[1:]]
         elif word == "PART":
             part = int(_number(words[1] if len(words) > 1 else "0", path, number))
-        elif word == "MOVE" or word.startswith("+"):
-            raise fault(path, f"{word} is not followed", _HELPS, number)
+        elif word == "MOVE":
+            raise fault(path, "MOVE is not followed", _HELPS, number)
         elif not in_fragment and _is_atom(line, word):
             rows.append((number, words, part))
     if not rows:
@@ -88,8 +91,9 @@ def read_model(text: str, path: Path) -> tuple[Stated, list[Site]]:
 
 
 def _is_atom(line: str, word: str) -> bool:
-    """Return whether a line is neither a comment, which begins with a space, nor an instruction, nor a peak."""
-    return not line[:1].isspace() and bool(word) and not _INSTRUCTION.fullmatch(word) and not _PEAK.fullmatch(word)
+    """Return whether a line is an atom, or should be: comments begin with a space, names of other files with +."""
+    begins = line[:1].strip("+ \t")
+    return bool(begins) and not _INSTRUCTION.fullmatch(word) and not _PEAK.fullmatch(word)
 
 
 def _site(
