@@ -25,10 +25,12 @@ def settings_named(symbol: str) -> list[gemmi.SpaceGroup]:
     It may be short or full (`F m -3 m`, `F 4/m -3 2/m`), and may write a screw axis in any way (`P 2_1/n`, `P 2(1)/n`).
     The settings come in the order of the International Tables; there are none where the symbol cannot be read.
     """
-    if not symbol.strip() or len(symbol) > _LONGEST:
+    if not symbol.strip(" 0") or len(symbol) > _LONGEST:  # to gemmi, 0 is P1
         return []
     # Typeset ones, too: P2₁/c, P−1, and a bar above the digit.
     name = _BAR.sub(r"-\1", unicodedata.normalize("NFKC", symbol).replace("\N{MINUS SIGN}", "-"))
+    if not name.isascii():
+        return []
     name = _SUBSCRIPT.sub("", name)
     stated = _SETTING.fullmatch(name)
     name, extension = (stated[1], (stated[2] or stated[3]).upper()) if stated else (name, "")

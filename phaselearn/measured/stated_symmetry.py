@@ -30,7 +30,7 @@ def operations_named(name: str | int) -> tuple[str, ...]:
         UserError: there is no such group.
     """
     text = str(name).strip()
-    found = settings_numbered(str(int(text))) if text.isdecimal() else settings_named(text)
+    found = settings_numbered(text.lstrip("0")) or settings_named(text)
     if not found:
         raise UserError(
             f"space_group={printable(text)} is not a space group: give a symbol or number of the International Tables, "

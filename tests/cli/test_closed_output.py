@@ -28,7 +28,7 @@ def test_a_command_ends_without_a_word_when_its_reader_has(
     )
     assert started.stdout is not None
     started.stdout.close()
-    _, told = started.communicate()
+    _, told = started.communicate(timeout=120)
     assert (started.returncode, told) == (_CLOSED_PIPE, "")
 
 

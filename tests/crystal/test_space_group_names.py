@@ -47,7 +47,9 @@ def test_typeset_symbols(name: str, setting: str) -> None:
     assert settings_named(name)[0].xhm() == setting
 
 
-@pytest.mark.parametrize("name", ["", " ", "P", "P 7", "Pnma 62", "P 21/b 21/c 21/n x", "P" * 100])
+@pytest.mark.parametrize(
+    "name", ["", " ", "0", "00", "Pñma", "\ud800", "P", "P 7", "Pnma 62", "P 21/b 21/c 21/n x", "P" * 100]
+)
 def test_what_is_no_symbol_names_nothing(name: str) -> None:
     assert settings_named(name) == []
 

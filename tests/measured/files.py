@@ -23,6 +23,18 @@ UNIT 16 24 8
 HKLF 4
 END
 """
+CALCITE_HEAD = """TITL calcite ! with a comment
+CELL 0.71073 4.99 4.99 17.06 90 90 120
+ZERR 6 0.001 0.001 0.001 0 0 0
+LATT 3
+SYMM -Y, X-Y, Z
+SYMM -X+Y, -X, Z
+SYMM Y, X, -Z+1/2
+SYMM X-Y, -Y, -Z+1/2
+SYMM -X, -X+Y, -Z+1/2
+SFAC Ca C O
+UNIT 6 6 18
+"""
 CIF_HEAD = """data_crystal
 _cell_length_a 6.1000(12)
 _cell_length_b 7.2000(14)

@@ -13,22 +13,9 @@ import pytest
 
 from phaselearn.errors import UserError
 from phaselearn.measured.readers.shelx_atoms import read_model
+from tests.measured.files import CALCITE_HEAD
 
-HEAD = """TITL calcite, more or less ! with a comment
-CELL 0.71073 4.99 4.99 17.06 90 90 120
-ZERR 6 0.001 0.001 0.001 0 0 0
-LATT 3
-SYMM -Y, X-Y, Z
-SYMM -X+Y, -X, Z
-SYMM Y, X, -Z+1/2
-SYMM X-Y, -Y, -Z+1/2
-SYMM -X, -X+Y, -Z+1/2
-SFAC Ca C O
-UNIT 6 6 18
-L.S. 4
-FVAR 0.5 0.25
-FVAR 0.02 0.5143
-"""
+HEAD = CALCITE_HEAD + "L.S. 4\nFVAR 0.5 0.25\nFVAR 0.02 0.5143\n"
 SITES = """Ca1 1 10.00000 10.00000 10.00000 10.16667 0.01 0.01 =
   0.01 0 0 0.005
 C1 2 10.0 10.0 20.25 10.33333 31.0

@@ -18,8 +18,7 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
-import gemmi
-
+from phaselearn.crystal.space_group_names import settings_named, settings_numbered
 from phaselearn.data.sources.readers.archives import most_unpacked
 from phaselearn.data.sources.readers.formats import refuse_reflections
 from phaselearn.data.sources.readers.rows import cell_of_row
@@ -30,7 +29,6 @@ from phaselearn.quoting import command, setting
 from phaselearn.running import same_command
 
 MOST_BYTES_A_LINE = 16 << 20
-_LONGEST_SYMBOL = 40  # characters of a space group
 # The first line of a list, or of one object over many lines: these are not JSON lines.
 _ONE_DOCUMENT = re.compile(rb"\s*(\[\s*(\{|$)|\{\s*$)")
 
@@ -191,9 +189,9 @@ def _stated_type(row: dict[str, Any]) -> tuple[str, int] | None:
 def _space_group(given: Any) -> int:
     """Return the number of a space group, stated by number or Hermann–Mauguin symbol."""
     number = 0
-    if isinstance(given, str) and len(given) < _LONGEST_SYMBOL and given.isascii():
-        group = gemmi.find_spacegroup_by_name(given)
-        number = group.number if group else int(given) if given.isdigit() else 0
+    if isinstance(given, str):
+        groups = settings_numbered(given.lstrip("0")) or settings_named(given)
+        number = groups[0].number if groups else 0
     elif isinstance(given, int | float) and not isinstance(given, bool) and given in range(1, 231):
         number = int(given)
     if not 1 <= number <= 230:

@@ -61,9 +61,10 @@ def read_model(text: str, path: Path) -> tuple[Stated, list[Site]]:
     """
     text = _HKLF.split(text, maxsplit=1)[0]  # atoms do not depend on how the reflections are read
     stated = read_instructions(text, path).stated
-    if stated.cell is None or not stated.operations:
-        what = stated.cell_fault or f"{path} has no {'LATT or SYMM' if stated.cell else 'CELL'} that can be read"
-        raise UserError(what if stated.cell_fault else f"{what}: {_HELPS}")
+    if stated.cell is None:
+        raise UserError(stated.cell_fault or str(fault(path, "there is no CELL", _HELPS)))
+    if not stated.operations:
+        raise fault(path, "there is no LATT or SYMM that can be read", _HELPS)
     elements: list[str] = []
     variables: list[float] = []
     rows: list[tuple[int, list[str], int]] = []

@@ -8,23 +8,13 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from tests.data.sources.readers.structures import assert_same, read, reasons
+from tests.measured.files import CALCITE_HEAD
 
 CALCITE = Structure.from_spacegroup(
     "R-3c", Lattice.hexagonal(4.99, 17.06), ["Ca", "C", "O"], [[0, 0, 0], [0, 0, 0.25], [0.2573, 0, 0.25]]
 )
-HEAD = """TITL calcite
-CELL 0.71073 4.99 4.99 17.06 90 90 120
-LATT 3
-SYMM -Y, X-Y, Z
-SYMM -X+Y, -X, Z
-SYMM Y, X, -Z+1/2
-SYMM X-Y, -Y, -Z+1/2
-SYMM -X, -X+Y, -Z+1/2
-SFAC Ca C O
-UNIT 6 6 18
-FVAR 1.0
-"""
-SITES = """Ca1 1 10.0 10.0 10.0 10.16667 0.01
+SITES = """FVAR 1.0
+Ca1 1 10.0 10.0 10.0 10.16667 0.01
 C1 2 10.0 10.0 10.25 10.16667 0.01
 O1 3 0.2573 10.0 10.25 10.5 0.02
 HKLF 4
@@ -33,13 +23,13 @@ END
 
 
 def test_sites_are_repeated_by_the_symmetry(tmp_path: Path) -> None:
-    (tmp_path / "a.res").write_text(HEAD + SITES)
+    (tmp_path / "a.res").write_text(CALCITE_HEAD + SITES)
     [entry] = read(tmp_path)
     assert_same(entry, CALCITE)
 
 
 def test_shelxl_may_be_left_to_find_special_positions(tmp_path: Path) -> None:
-    (tmp_path / "a.res").write_text(HEAD + SITES.replace("10.16667", "11.0").replace("10.5", "11.0"))
+    (tmp_path / "a.res").write_text(CALCITE_HEAD + SITES.replace("10.16667", "11.0").replace("10.5", "11.0"))
     [entry] = read(tmp_path)
     assert_same(entry, CALCITE)
 
@@ -63,7 +53,7 @@ def test_shelxl_may_be_left_to_find_special_positions(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_a_crystal_and_what_is_not(tmp_path: Path, old: str, new: str, expected: str) -> None:
-    text = HEAD + SITES
+    text = CALCITE_HEAD + SITES
     assert old in text
     (tmp_path / "a.res").write_text(text.replace(old, new))
     [found] = reasons(tmp_path).values()
