@@ -228,6 +228,9 @@ def _continue_overrides(name: str, folder: Path, flags: list[str], overrides: li
             override = f"+{override}"
         elif key in newer:
             override = f"++{override}"
+        elif name == "train" and override.startswith("+"):
+            # The first resumption, or the first process of this one, has already added it to the run's configuration.
+            override = f"++{override.lstrip('+')}"
         result.append(override)
     if name == "evaluate":
         chosen.add("logger")  # only training needs loggers, and their packages may be missing here
