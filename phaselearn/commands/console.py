@@ -50,6 +50,6 @@ def quiet_libraries() -> None:
         ".*treespec, LeafSpec.*",
         ".*when logging on epoch level in distributed setting.*",  # judgements are gathered before they are logged
         ".*is not supported by the model summary.*",  # of a size in megabytes, which is not printed
-        "Grad strides do not match bucket view strides.*",  # a kernel of one voxel has many strides, which are all right
+        "Grad strides do not match bucket view strides.*",  # a kernel of one voxel has many, all right
     ):
         warnings.filterwarnings("ignore", message=message)

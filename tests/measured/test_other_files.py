@@ -83,17 +83,31 @@ def test_amplitudes_of_an_mtz(tmp_path: Path) -> None:
     np.testing.assert_allclose(data.intensity, np.abs(value), rtol=1e-5)
 
 
-def test_an_unmerged_mtz_has_its_own_indices_back(tmp_path: Path) -> None:
+def unmerged_mtz(tmp_path: Path) -> gemmi.Mtz:
     names = ("ZD", "RLP", "PEAK", "CORR", "MAXC", "PSI")
     items = "".join(f"!ITEM_{name}={place}\n" for place, name in enumerate(names, 8))
     header = XDS.replace("RECORD=7", "RECORD=13").replace("!END_OF_HEADER", f"{items}!END_OF_HEADER")
     path = write(tmp_path, "XDS_ASCII.HKL", header + xds_rows("1.5 2.5 3.5 0.01 100 50 10 20") + "!END_OF_DATA\n")
-    mtz = gemmi.read_xds_ascii(str(path)).to_mtz()
-    mtz.write_to_file(str(tmp_path / "a.mtz"))
+    return gemmi.read_xds_ascii(str(path)).to_mtz()
+
+
+def test_an_unmerged_mtz_has_its_own_indices_back(tmp_path: Path) -> None:
+    unmerged_mtz(tmp_path).write_to_file(str(tmp_path / "a.mtz"))
     data = read_reflections(tmp_path / "a.mtz")
     assert "unmerged" in data.source
     found = {tuple(row): value for row, value in zip(data.hkl.tolist(), data.intensity, strict=True)}
     assert found == pytest.approx({row[:3]: row[3] for row in ROWS}, rel=1e-6)
+
+
+def test_parts_of_reflections_are_not_taken_for_reflections(tmp_path: Path) -> None:
+    """Their mean would be a half or a third of the intensity."""
+    mtz = unmerged_mtz(tmp_path)
+    table = np.array(mtz.array, copy=True)
+    table[:2, [column.label for column in mtz.columns].index("M/ISYM")] += 256
+    mtz.set_data(table)
+    mtz.write_to_file(str(tmp_path / "a.mtz"))
+    with pytest.raises(UserError, match=r"a\.mtz: 2 rows of the unmerged MTZ are parts of reflections; .*aimless"):
+        read_reflections(tmp_path / "a.mtz")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ _WORD = 4  # bytes
 _HEADER_LINE = 80  # characters
 _MOST_COLUMNS = 500
 _HELPS = "give a list of reflections as MTZ, .hkl or CIF"
+_SCALES = "e.g. `aimless HKLIN integrated.mtz HKLOUT scaled.mtz`, and give the scaled list"
 _PHASE, _ANY_NUMBER = "P", "R"  # types of columns
 _CALCULATED = re.compile(r"FC|IC$|PHI|2?M?FO-?D?FC|FWT|DELFWT|FOM|.*(CALC|MODEL)", re.IGNORECASE)
 
@@ -70,8 +71,10 @@ def read_mtz(path: Path) -> Listing:
 
 def _read(path: Path) -> Listing:
     mtz = gemmi.read_mtz_file(str(path))
-    if mtz.batches and not mtz.switch_to_original_hkl():
-        raise fault(path, "an unmerged MTZ without the column M/ISYM", _HELPS)
+    if mtz.batches:
+        _check_whole(mtz, path)
+        if not mtz.switch_to_original_hkl():
+            raise fault(path, "an unmerged MTZ without the column M/ISYM", _HELPS)
     columns = _measured_columns(mtz, path)
     table = np.array(mtz.array, dtype=np.float64, copy=True)
     place = {column.label: number for number, column in enumerate(mtz.columns)}
@@ -90,6 +93,17 @@ def _read(path: Path) -> Listing:
         stated=_stated(mtz, path),
         kind=f"MTZ, {'unmerged, ' if mtz.batches else ''}{' and '.join(columns.values)}",
     )
+
+
+def _check_whole(mtz: gemmi.Mtz, path: Path) -> None:
+    """Refuse parts of reflections on several images, which are neither summed nor scaled: their mean means nothing."""
+    column = mtz.column_with_label("M/ISYM")
+    if column is None:
+        return
+    # M/ISYM is 256 M + ISYM, where M is 1 for a part of a reflection (CCP4, "MTZ format").
+    parts = int(np.sum(np.array(column, dtype=np.float64).astype(np.int64) >> 8 > 0))
+    if parts:
+        raise fault(path, f"{parts:,} rows of the unmerged MTZ are parts of reflections; sum and scale them", _SCALES)
 
 
 def _check_size(path: Path) -> None:
