@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+_SUBSCRIPT = re.compile(r"\$?_(?:\{([\d.]+)\}|([\d.]+))\$?|<sub>([\d.]+)</sub>|~([\d.]+)~")  # of TeX, HTML and CIF
 _SEPARATORS = re.compile(r"[,·•⋅*]")
 _MOLECULES = (
     *("H2O", "D2O", "OH2", "HOH", "NH3", "HCl", "HF", "CH3OH", "CH4O", "C2H5OH", "C2H6O", "CH3CN", "C2H3N", "CHCl3"),
@@ -22,14 +23,16 @@ _DOUBTFUL = re.compile(r"[)\]}]\.\d")
 def parts_of(formula: str) -> list[str]:
     """Return the parts of a formula, each with the factor before it.
 
-    Subscripts become numbers. Commas, `·`, `•`, `⋅` and `*` separate parts. So does a full stop before a symbol, and
-    before a number of common molecules: `CuSO4.5H2O` is CuSO₄·5H₂O, since nobody writes O₄.₅H₂O. Elsewhere it is a
-    decimal point, as in `Fe0.95O` and `Na0.5H2O`.
+    Subscripts become numbers, those of TeX (`Fe$_{2}$O$_3$`), HTML and CIF (`Fe~2~O~3~`), too.
+
+    Commas, `·`, `•`, `⋅` and `*` separate parts. So does a full stop before a symbol, and before a number of common
+    molecules: `CuSO4.5H2O` is CuSO₄·5H₂O, since nobody writes O₄.₅H₂O. Elsewhere it is a decimal point, as in `Fe0.95O`
+    and `Na0.5H2O`.
 
     Raises:
         ValueError: a full stop between a bracket and a number may be either, as in `K3[Fe(CN)6].2KCl`.
     """
-    plain = unicodedata.normalize("NFKC", formula)
+    plain = _SUBSCRIPT.sub(lambda found: "".join(filter(None, found.groups())), unicodedata.normalize("NFKC", formula))
     parts = _BEFORE_SYMBOL.sub("·", _BEFORE_MOLECULE.sub(r"\1·\2", plain))
     if _DOUBTFUL.search(parts):
         raise ValueError("a full stop behind a bracket")

@@ -49,7 +49,7 @@ class File(Source):
     """
 
     name = "file"
-    rules = 3
+    rules = 4
 
     def __init__(self, path: str, count: int | None, licence: str, attribution: str, cell: str = "as_given") -> None:
         choose("source.cell", cell, CELLS)

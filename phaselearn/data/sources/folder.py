@@ -41,7 +41,7 @@ class Folder(Source):
     """
 
     name = "folder"
-    rules = 2
+    rules = 3
 
     def __init__(self, path: str, pattern: str, count: int | None, cell: str, licence: str, attribution: str) -> None:
         choose("source.cell", cell, CELLS)

@@ -88,6 +88,9 @@ BAD_ROWS = {
     "atoms closer than 0.5 Å": ROCK_SALT
     | {"species": ["Na", "Na"], "frac_coords": [[0, 0, 0], [0, 0, 0]], "spacegroup": None, "formula": "Na"},
     "atoms that do not add up to the stated formula ('KBr')": ROCK_SALT | {"formula": "KBr"},
+    "atoms that do not add up to the stated formula ('K_4Br_4')": ROCK_SALT | {"formula": "K_4Br_4"},
+    "atoms that do not add up to the stated formula ({'K': 4, 'Br': 4})": ROCK_SALT | {"formula": {"K": 4, "Br": 4}},
+    "atoms that do not add up to the stated formula ({'Na': '4'})": ROCK_SALT | {"formula": {"Na": "4"}},
     "atoms that do not add up to the stated formula ('Na2Cl')": ROCK_SALT | {"formula": "Na2Cl"},
     "atoms that do not add up to the stated formula ('NaX')": ROCK_SALT | {"formula": "NaX"},
     "atoms that do not add up to the stated formula ('Na0')": ROCK_SALT | {"formula": "Na0"},
@@ -221,8 +224,14 @@ def test_structure_types_are_named_as_in_the_shared_file(shared_structures: Path
     assert np.mean(alike) > 0.95
 
 
-@pytest.mark.parametrize("formula", ["ClNa", "Na1 Cl1", "Na4Cl4", "Cl4 Na4", "Na0.5Cl0.5", "rock salt", "", None])
-def test_the_formula_is_that_of_the_atoms_however_it_is_stated(tmp_path: Path, formula: str | None) -> None:
+@pytest.mark.parametrize(
+    "formula",
+    [
+        *("ClNa", "Na1 Cl1", "Na4Cl4", "Cl4 Na4", "Na0.5Cl0.5", "rock salt", "", None, "Na$_{4}$Cl$_{4}$"),
+        *({"Na": 4.0, "Cl": 4.0}, {"Cl": 1, "Na": 1}),
+    ],
+)
+def test_the_formula_is_that_of_the_atoms_however_it_is_stated(tmp_path: Path, formula: object) -> None:
     [crystal] = read(write(tmp_path / "a.jsonl", [ROCK_SALT | {"formula": formula}]))
     assert crystal.formula == "NaCl"
 

@@ -50,6 +50,14 @@ def cell_of_row(row: Mapping[str, Any]) -> Cell:
         raise Unusable("lattice, species and frac_coords do not fit together")
     atoms = np.array([numbers[symbol] for symbol in species], dtype=np.int64)
     formula = row.get("formula")
-    if formula and (not isinstance(formula, str) or contradicts(formula, atoms)):
+    written = _written(formula)
+    if written and (not isinstance(written, str) or contradicts(written, atoms)):
         raise Unusable(f"atoms that do not add up to the stated formula ({formula!r:.40})")
     return lattice, positions, atoms
+
+
+def _written(formula: object) -> object:
+    """Return numbers of atoms by element, as pymatgen's `Composition.as_dict` gives them, as a formula."""
+    if not isinstance(formula, Mapping) or not all(type(amount) in (int, float) for amount in formula.values()):
+        return formula
+    return " ".join(f"{symbol}{amount}" for symbol, amount in formula.items())
