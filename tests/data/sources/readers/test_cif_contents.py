@@ -37,6 +37,17 @@ def said(folder: Path, text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
+    ("volume", "said_of_it"),
+    [
+        *((volume, "NaCl") for volume in ("210.0(3)", "209", "?", ".", "none", "0", "-1")),
+        *((volume, "a cell that does not have the stated volume") for volume in ("230", "0.21", "2.1e8")),
+    ],
+)
+def test_the_cell_has_the_stated_volume(tmp_path: Path, volume: str, said_of_it: str) -> None:
+    assert said(tmp_path, written(cell=(5, 6, 7, 90, 90, 90), more=f"_cell_volume {volume}")) == [said_of_it]
+
+
+@pytest.mark.parametrize(
     "cell",
     [
         (5, 6, 7, 120, 130, 140),
