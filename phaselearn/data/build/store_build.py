@@ -89,6 +89,8 @@ def build_store(
     if was_there and not overwrite and _hash_of(storage) != asked:  # before a source is fetched in vain
         raise _taken(storage)
     recipe = make_recipe(source, definition, longest_edge, source_config)
+    if was_there and not overwrite and _is_whole(storage, recipe):
+        return PairStore(path)  # without the lock, which a disk that can only be read has no room for
     encoded = json.dumps({**recipe, "blocks": _BLOCKS}, sort_keys=True).encode()
     build = SharedBuild(storage.beside(), encoded, workers)
     with held(storage.lock(f"builds {path}"), _take_part(build, source, longest_edge, definition)) as waited:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -15,6 +16,7 @@ from phaselearn.data.build.store_build import build_store
 from phaselearn.data.processes import in_processes
 from phaselearn.data.sources.prototypes import Prototypes
 from phaselearn.data.store.pair_store import PairStore
+from phaselearn.data.store.storage import LocalStorage
 from phaselearn.errors import UserError
 from tests.cli.folders import PHASELEARN, command, environment
 from tests.conftest import OCTANT
@@ -143,6 +145,18 @@ def test_nothing_is_read_again_that_was_screened(tmp_path: Path, monkeypatch: py
     monkeypatch.undo()
     whole = build_store(source, OCTANT, tmp_path / "b.zarr", 30.0, {}, workers=1)
     assert files_of(stopped.path) == files_of(whole.path)
+
+
+def test_a_whole_store_on_a_disk_that_can_only_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def build() -> PairStore:
+        return build_store(Prototypes(20, 0, "primitive"), OCTANT, tmp_path / "a.zarr", 30.0, {}, workers=1)
+
+    def cannot_be_written(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    first = build()
+    monkeypatch.setattr(LocalStorage, "lock", cannot_be_written)
+    assert len(build()) == len(first)
 
 
 def test_another_configuration_does_not_go_on_with_what_is_there(
