@@ -10,13 +10,13 @@ from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from phaselearn.callbacks.requeue import warnings_of_schedulers
+from phaselearn.callbacks.run_checkpoint import RunCheckpoint
 
 
-class LastCheckpoint(ModelCheckpoint):
+class LastCheckpoint(RunCheckpoint):
     """Keeps the last state of training; a resumed run continues from it with the very next batch.
 
     At Ctrl-C the current step is finished first, since within a step some weights are new and some old. A validation is

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,19 @@ def test_a_resumed_run_takes_another_learning_rate(workplace):
     assert OmegaConf.load(workplace / "rate" / "config.yaml").optim.optimizer.lr == 0
     for name, values in weights(workplace / "rate").items():
         torch.testing.assert_close(values, before[name], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("place", ["moved", "linked"])
+def test_a_run_under_another_name_keeps_its_best_weights(workplace, recwarn, place):
+    """Lightning would take the next validation, which is worse, for the best one."""
+    if place == "moved":
+        shutil.copytree(workplace / "first", workplace / place)
+    else:
+        (workplace / place).symlink_to(workplace / "first", target_is_directory=True)
+    before = (workplace / place / "best.ckpt").read_bytes()
+    assert call("train", f"resume={place}", "optim.optimizer.lr=30.0", "trainer.max_epochs=2", "quiet=true") == 0
+    assert (workplace / place / "best.ckpt").read_bytes() == before
+    assert not any("dirpath" in str(warning.message) for warning in recwarn)
 
 
 @pytest.mark.parametrize("rate", ["inf", "1e38"])
