@@ -31,12 +31,14 @@ def state_to_resume(folder: Path, config: DictConfig, model: DensityModel) -> di
     path = folder / "last.ckpt"
     checkpoint = read_checkpoint(path)
     there = read_plain(folder / CONFIG_FILE)
+    again = ("run=outputs/NAME", setting("weights", path))
+    if not checkpoint["is_resumable"]:
+        raise _not_the_same(path, "holds no state of a training", *again)
     wrong = misfit(model, checkpoint["state_dict"])
     if wrong is not None:
         raise _not_the_same(path, f"is of another model or grid ({wrong})", "run=outputs/NAME")
     before, now = _optimizer(there), _optimizer(config)
     if before != now:
-        again = ("run=outputs/NAME", setting("weights", path))
         raise _not_the_same(path, f"holds the state of {before}, and optim.optimizer is {now}", *again)
     if there.get("weights") != config.get("weights"):
         what = f"goes on from its own weights, so weights={config.get('weights')} has no use"

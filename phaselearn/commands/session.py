@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from phaselearn.models.base import DensityModel
 
 TRAINING_SET_FILE = "training_set.json"  # in every run folder from the beginning
+_TRAINING = {"callbacks", "loops", "lr_schedulers", "optimizer_states"}  # what Lightning goes on from
 
 
 def build_data(config: DictConfig, seen: frozenset[str] | None = None) -> PairDataModule:
@@ -212,9 +213,9 @@ def read_training_set(folder: Path) -> dict[str, list[str]]:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Return the weights, epoch, step and settings of a checkpoint; no code in it is run.
+    """Return the weights, epoch, step and settings of a checkpoint, and whether a training can go on from it.
 
-    The settings are None in a checkpoint that no command wrote.
+    No code in it is run. The settings are None in a checkpoint that no command wrote.
 
     Raises:
         UserError: the file is not a readable checkpoint.
@@ -222,14 +223,16 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     import torch
 
     from phaselearn.callbacks.hyperparameters import KEY
+    from phaselearn.models.weights import plain_weights
 
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         return {
-            "state_dict": checkpoint["state_dict"],
+            "state_dict": plain_weights(checkpoint["state_dict"]),
             "epoch": int(checkpoint["epoch"]),
             "step": int(checkpoint["global_step"]),
             "settings": checkpoint.get(KEY),
+            "is_resumable": checkpoint.keys() >= _TRAINING and "fit_loop" in checkpoint["loops"],
         }
     except Exception as error:
         other = path.with_name("last.ckpt" if path.name == "best.ckpt" else "best.ckpt")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from phaselearn.errors import UserError
 from phaselearn.models.model_card import cards
@@ -15,6 +15,20 @@ from phaselearn.models.model_card import cards
 def weights_path(weights: str) -> Path:
     """Return the file of the weights: that of the package for a name such as `unrolled`, else a checkpoint's path."""
     return cards()[weights].path if weights in cards() else Path(weights)
+
+
+def plain_weights(state: Any) -> dict[str, Tensor]:
+    """Return the weights of a checkpoint, which a stranger may have written.
+
+    Raises:
+        TypeError: they are not dense tensors in memory, by name.
+    """
+    for name, values in dict.items(state):
+        if not (isinstance(name, str) and isinstance(values, Tensor)):
+            raise TypeError(f"{name} is not a tensor")
+        if values.layout != torch.strided or values.device.type != "cpu":
+            raise TypeError(f"{name} is not a dense tensor in memory")
+    return dict(state)
 
 
 def load_network(network: nn.Module, weights: str) -> None:
@@ -34,10 +48,10 @@ def load_network(network: nn.Module, weights: str) -> None:
             "checkpoint, e.g. `model.network.weights=outputs/FOLDER/best.ckpt`"
         )
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        state = plain_weights(dict.get(saved, "state_dict", saved))
     except Exception as error:
         raise UserError(f"model.network.weights={weights}: not a checkpoint ({type(error).__name__})") from error
-    state = state.get("state_dict", state)
     prefix = "network."
     own = {name.removeprefix(prefix): values for name, values in state.items() if name.startswith(prefix)} or state
     try:

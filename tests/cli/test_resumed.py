@@ -54,6 +54,32 @@ def test_a_resumed_run_takes_another_learning_rate(workplace):
         torch.testing.assert_close(values, before[name], rtol=0, atol=0)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda saved: saved | {"state_dict": list(saved["state_dict"].values())},
+        lambda saved: saved | {"state_dict": dict.fromkeys(saved["state_dict"], 3)},
+        lambda saved: saved | {"state_dict": {name: one.to_sparse() for name, one in saved["state_dict"].items()}},
+        lambda saved: saved | {"state_dict": {name: one.to("meta") for name, one in saved["state_dict"].items()}},
+        lambda saved: saved | {"loops": {}},
+        lambda saved: {name: part for name, part in saved.items() if name != "optimizer_states"},
+    ],
+    ids=["a list", "numbers", "sparse", "meta", "without loops", "without an optimiser"],
+)
+def test_a_checkpoint_that_a_stranger_wrote_is_one_line(workplace, capfd, change):
+    run = workplace / "strange"
+    shutil.copytree(workplace / "first", run, dirs_exist_ok=True)
+    saved = torch.load(run / "last.ckpt", map_location="cpu", weights_only=True)
+    torch.save(change(saved), run / "last.ckpt")
+    before = {file.name: file.read_bytes() for file in run.iterdir() if file.is_file()}
+    capfd.readouterr()
+    assert call("train", "resume=strange", "trainer.max_epochs=2", "quiet=true") == 2
+    [line] = capfd.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert "strange/last.ckpt" in line
+    assert {file.name: file.read_bytes() for file in run.iterdir() if file.is_file()} == before
+
+
 @pytest.mark.parametrize("place", ["moved", "linked"])
 def test_a_run_under_another_name_keeps_its_best_weights(workplace, recwarn, place):
     """Lightning would take the next validation, which is worse, for the best one."""
