@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,8 +72,11 @@ def _benchmark(config: DictConfig) -> None:
         raise UserError(f"device={config.device}: no CUDA device is here, e.g. device=cpu")
     folder = Path(HydraConfig.get().runtime.output_dir)
     meanings = plain_values(config.regime)
+    _check_distinct("regimes", [str(name) for name in config.regimes])
     regimes = [regime_from(config_directory(), str(name), meanings) for name in config.regimes]
     contenders = _contenders(config)
+    _check_distinct("methods", [contender.name for contender in contenders])
+    _check_distinct("peers", [str(name) for name in config.peers])
     peers = [peer(str(name), config.peer_time_limit) for name in config.peers]
     if config.store is not None:
         crystals = crystals_of_store(config.store)
@@ -104,6 +109,16 @@ def _benchmark(config: DictConfig) -> None:
     if few:
         print(f"\nThe {config.split} split has {len(chosen.tested)} crystals; count={config.count} asked for more.")
     print(f"\npage:   {printable(folder / 'benchmark.html')}\nfolder: {printable(folder)}")
+
+
+def _check_distinct(what: str, names: Sequence[str]) -> None:
+    """Refuse a name that stands for two things, which tables, curves and comparisons would mix."""
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        raise UserError(
+            f"{what}: two have the name {twice}, and the tables would mix them: give each once, or copy one of two run "
+            "folders with the same last name, e.g. `cp -r outputs/FOLDER outputs/NAME`"
+        )
 
 
 def _source_name(config: DictConfig) -> str:

@@ -213,7 +213,7 @@ def read_training_set(folder: Path) -> dict[str, list[str]]:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Return the weights, epoch, step and settings of a checkpoint, and whether a training can go on from it.
+    """Return the weights, epoch, step and settings of a checkpoint, and whether a run can go on from it.
 
     No code in it is run. The settings are None in a checkpoint that no command wrote.
 

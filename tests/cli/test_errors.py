@@ -197,6 +197,9 @@ CONFIGURATION = [
     ),
     ("benchmark models=[solver] search.seconds=1", ["search.seconds=1", "starts=[flipping_unrolled]"]),
     ("benchmark regimes=[nothing]", ["regimes=[nothing]", "d1.5"]),
+    ("benchmark regimes=[d2.0,d2.0]", ["regimes: two have the name d2.0", "`cp -r"]),
+    ("benchmark models=[phase_zero,phase_zero]", ["methods: two have the name phase_zero"]),
+    ("benchmark models=[solver] starts=[random,random]", ["methods: two have the name solver:random"]),
 ]
 DATA = [
     ("train source=folder source.path=empty", ["empty"]),
