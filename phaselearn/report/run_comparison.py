@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -40,7 +40,7 @@ class ComparedCrystal:
 
 
 def compared_crystals(first: RunRecord, second: RunRecord) -> list[ComparedCrystal]:
-    """Return the crystals that both runs judged."""
+    """Return the crystals that both runs judged; in data that hide too much of one, it could not be."""
     theirs = crystals_of(second)
     return [
         ComparedCrystal(
@@ -51,8 +51,12 @@ def compared_crystals(first: RunRecord, second: RunRecord) -> list[ComparedCryst
             float(theirs[name]["correlation"]),
         )
         for name, row in crystals_of(first).items()
-        if name in theirs
+        if name in theirs and _is_counted(row) and _is_counted(theirs[name])
     ]
+
+
+def _is_counted(row: Mapping[str, str]) -> bool:
+    return row["counted"] == "True"
 
 
 def terminal_tables(first: RunRecord, second: RunRecord) -> list[PlainTable]:

@@ -77,10 +77,10 @@ def write_run(folder: Path, model: str, rate: float, scores: list[float], crysta
         writer.writerow(astuple(ResultRow("phase_zero", "all", len(crystals), 0.25, 0.1, 0.8, 0.0, 40.0, 0)))
     with open(folder / "crystals.csv", "w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["method", "id", "formula", "correlation", "floor"])
+        writer.writerow(["method", "id", "formula", "correlation", "floor", "counted"])
         for name, correlation in crystals.items():
-            writer.writerow(["Network", name, "NaCl<", correlation, 0.4])
-            writer.writerow(["phase_zero", name, "NaCl<", 0.4, 0.4])
+            writer.writerow(["Network", name, "NaCl<", correlation, 0.4, True])
+            writer.writerow(["phase_zero", name, "NaCl<", 0.4, 0.4, True])
 
 
 @pytest.fixture
@@ -131,6 +131,15 @@ def test_the_crystals_of_both_runs_are_compared_and_no_others(outputs):
     assert {crystal.id: pytest.approx(crystal.difference) for crystal in compared} == {"b": -0.1, "c": 0.25}
     with pytest.raises(UserError, match="given twice"):
         write_comparison_page(outputs / "page.html", runs["first"], runs["first"])
+
+
+@pytest.mark.parametrize("uncounted", ["first", "sweep/0"])
+def test_crystals_that_one_of_the_runs_could_not_judge_are_not_compared(outputs, uncounted):
+    for name in ("first", "sweep/0"):
+        with open(outputs / name / "crystals.csv", "a") as file:
+            file.write(f"Network,e,KBr,0.5,0.4,{name != uncounted}\n")
+    runs = by_name(outputs)
+    assert [crystal.id for crystal in compared_crystals(runs["first"], runs["sweep/0"])] == ["b", "c"]
 
 
 def test_a_comparison_says_what_differs_and_shows_no_markup_of_others(outputs):
