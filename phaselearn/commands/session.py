@@ -187,10 +187,11 @@ def checkpoint_path(folder: Path, which: str) -> Path:
     """
     path = folder / f"{which}.ckpt"
     if not path.exists():
-        raise UserError(
-            f"{folder} has no {which}.ckpt: its first epoch was not finished; "
-            f"continue with `{command('phaselearn train', setting('resume', folder))}`"
-        )
+        go_on = f"continue with `{command('phaselearn train', setting('resume', folder))}`"
+        if (folder / "last.ckpt").exists():
+            last = command("phaselearn evaluate", setting("run", folder), "evaluation.checkpoint=last")
+            go_on += f", or take the last weights, `{last}`"
+        raise UserError(f"{folder} has no {which}.ckpt: its first validation was not finished; {go_on}")
     return path
 
 

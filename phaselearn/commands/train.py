@@ -169,11 +169,12 @@ def _fit_and_judge(
         print(f"folder: {printable(folder)} (trial {trial.number}, given up)")
         return objective.best
 
-    best = folder / f"{config.evaluation.checkpoint}.ckpt"
+    # Without a validation no weights are the best.
+    kept = next((path for path in (folder / f"{config.evaluation.checkpoint}.ckpt", last) if path.exists()), None)
     judges = config.evaluation.get("level") != "none"
-    if judges and best.exists():
-        load_weights(model, best)
-    weights = best.name if best.exists() else "the weights that it began with"
+    if judges and kept is not None:
+        load_weights(model, kept)
+    weights = "the weights that it began with" if kept is None else kept.name
     facts = {
         "trained": f"{trainer.current_epoch} epochs of {data.crystals_an_epoch()} crystals in {seconds:.0f} s",
         "weights": weights,

@@ -93,6 +93,17 @@ def test_a_run_under_another_name_keeps_its_best_weights(workplace, recwarn, pla
     assert not any("dirpath" in str(warning.message) for warning in recwarn)
 
 
+def test_a_run_without_a_validation_is_judged_by_its_last_weights(workplace, capfd):
+    judged = (*SHORT[:-2], "quiet=false", "evaluation=table", "evaluation.methods=[]")
+    assert call("train", *judged, "trainer.limit_val_batches=0", "run=unvalidated") == 0
+    told = capfd.readouterr().out
+    assert "last.ckpt" in told
+    assert "that it began with" not in told
+    assert call("evaluate", "run=unvalidated") == 2
+    assert "unvalidated evaluation.checkpoint=last`" in capfd.readouterr().err
+    assert call("evaluate", "run=unvalidated", "evaluation.checkpoint=last", "evaluation=table") == 0
+
+
 @pytest.mark.parametrize("rate", ["inf", "1e38"])
 def test_weights_that_the_last_step_spoils_are_not_kept(workplace, capfd, rate):
     capfd.readouterr()
