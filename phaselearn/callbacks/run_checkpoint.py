@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.callbacks import ModelCheckpoint
@@ -18,9 +17,9 @@ class RunCheckpoint(ModelCheckpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the state of an earlier run, its files as those of the folder of this one."""
-        if self.dirpath is not None:
-            here = Path(self.dirpath)
-            moved = {name: str(here / Path(state_dict[name]).name) for name in _PATHS if state_dict.get(name)}
-            best = {str(here / Path(path).name): score for path, score in state_dict.get("best_k_models", {}).items()}
-            state_dict = {**state_dict, **moved, "best_k_models": best, "dirpath": self.dirpath}
+        here, there = str(self.dirpath or ""), str(state_dict.get("dirpath") or "")
+        if here and there and here != there:
+            moved = {name: str(state_dict.get(name, "")).replace(there, here, 1) for name in _PATHS}
+            best = {path.replace(there, here, 1): score for path, score in state_dict.get("best_k_models", {}).items()}
+            state_dict = {**state_dict, **moved, "best_k_models": best, "dirpath": here}
         super().load_state_dict(state_dict)

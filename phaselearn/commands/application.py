@@ -228,7 +228,7 @@ def _continue_overrides(name: str, folder: Path, flags: list[str], overrides: li
             override = f"+{override}"
         elif key in newer:
             override = f"++{override}"
-        elif name == "train" and override.startswith("+"):
+        elif name == "train" and key.startswith("+") and key.lstrip("+").partition("@")[0] not in groups:
             # The first resumption, or the first process of this one, has already added it to the run's configuration.
             override = f"++{override.lstrip('+')}"
         result.append(override)

@@ -33,7 +33,10 @@ def state_to_resume(folder: Path, config: DictConfig, model: DensityModel) -> di
     there = read_plain(folder / CONFIG_FILE)
     again = ("run=outputs/NAME", setting("weights", path))
     if not checkpoint["is_resumable"]:
-        raise _not_the_same(path, "lacks the state that training goes on from", *again)
+        raise UserError(
+            f"{path} lacks the state that training goes on from: begin a run with its weights, "
+            f"`{command('phaselearn train', *again)}`"
+        )
     wrong = misfit(model, checkpoint["state_dict"])
     if wrong is not None:
         raise _not_the_same(path, f"is of another model or grid ({wrong})", "run=outputs/NAME")

@@ -17,7 +17,7 @@ def read_lattice(block: Block) -> np.ndarray:
     """Return the cell vectors (3, 3) as rows, in Å: a along x, b in the plane of x and y.
 
     Raises:
-        Unusable: the block has no cell, an impossible one, or one that has not the stated volume.
+        Unusable: the block has no cell, an impossible one, or one without the stated volume.
     """
     lengths = [number(block.value(name)) for name in _LENGTHS]
     angles = [_angle(block, name) for name in _ANGLES]
