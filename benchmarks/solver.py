@@ -3,7 +3,7 @@
     python benchmarks/solver.py --structures FILE [--count 100] [--regimes d1.5 d2.0] [--variants VARIANT …]
 
 Validation crystals, the first of those of `phaselearn benchmark split=validation`. Prints a Markdown table a regime:
-shares solved with 95 % bootstrap intervals, and seconds of the processor. A network that was not trained leaves phases
+shares solved with 95 % intervals, and seconds of the processor. A network that was not trained leaves phases
 as they are.
 """
 

@@ -27,7 +27,7 @@ from omegaconf import OmegaConf
 from study import REPOSITORY, Training, hard_crystals, logged, run_all
 from study_plot import Panel, draw_points
 
-from phaselearn.benchmark.intervals import bootstrap_interval
+from phaselearn.benchmark.intervals import bootstrap_interval, share_interval
 from phaselearn.commands.options import config_directory
 from phaselearn.commands.session import build_data
 from phaselearn.report.markdown_table import markdown_table
@@ -48,13 +48,13 @@ class Run:
 
 
 def judgement(folder: Path) -> Figures:
-    """Return how the hard validation crystals were judged, with 95 % bootstrap intervals, and the losses."""
+    """Return how the hard validation crystals were judged, with 95 % intervals, and the losses."""
     crystals = hard_crystals(folder)
     columns = {
         name: np.array([float(row[name]) for row in crystals])
         for name in ("correlation", "floor", "gain", "atoms_found", "strict")
     }
-    solved = 100.0 * (columns["correlation"] >= SOLVED)
+    solved = columns["correlation"] >= SOLVED
     train = logged(folder, "train/loss")
     return {
         "steps": max(logged(folder, "step")) + 1,
@@ -63,16 +63,15 @@ def judgement(folder: Path) -> Figures:
         "crystals": len(crystals),
         "floor": median(columns["floor"]),
         "CC": median(columns["correlation"]),
-        **_with_interval("gain", columns["gain"], "median"),
-        **_with_interval("CC ≥ 0.9, %", solved, "mean"),
+        **_with_interval("gain", median(columns["gain"]), bootstrap_interval(columns["gain"], "median", RESAMPLES)),
+        **_with_interval("CC ≥ 0.9, %", 100 * solved.mean(), share_interval(int(solved.sum()), len(solved)), 100),
         "strict, %": 100 * mean(columns["strict"]),
         "atoms found, %": 100 * mean(columns["atoms_found"]),
     }
 
 
-def _with_interval(name: str, values: np.ndarray, statistic: str) -> Figures:
-    low, high = bootstrap_interval(values, statistic, RESAMPLES)
-    return {name: {"mean": np.mean, "median": np.median}[statistic](values), f"{name} low": low, f"{name} high": high}
+def _with_interval(name: str, value: float, ends: tuple[float, float], unit: float = 1) -> Figures:
+    return {name: value, f"{name} low": unit * ends[0], f"{name} high": unit * ends[1]}
 
 
 PANELS = (

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from phaselearn.benchmark.intervals import LEVEL
+from phaselearn.benchmark.intervals import LEVEL, share_interval
 from phaselearn.benchmark.records import CrystalRecord
 from phaselearn.files import write_csv
 
@@ -40,7 +40,7 @@ class Curve:
         n: number of crystals.
         starts: numbers of starts, one for each point.
         seconds, solved: mean seconds of a crystal, and the share that is solved, at each point.
-        seconds_intervals, solved_intervals: their bootstrap intervals at 95 %.
+        seconds_intervals, solved_intervals: their intervals at 95 %, of seconds by the bootstrap.
         to_share: seconds to each of `SHARES`; infinite if the share is not reached.
         to_share_intervals: their bootstrap intervals at 95 %.
     """
@@ -95,7 +95,7 @@ def _curve(regime: str, subset: str, method: str, records: Sequence[CrystalRecor
         seconds=tuple(mean_seconds.tolist()),
         solved=tuple(mean_solved.tolist()),
         seconds_intervals=tuple(_interval(column) for column in drawn_seconds.T),
-        solved_intervals=tuple(_interval(column) for column in drawn_solved.T),
+        solved_intervals=tuple(share_interval(int(column.sum()), len(records)) for column in solved.T),
         to_share=tuple(seconds_to(share, mean_seconds, mean_solved) for share in SHARES),
         to_share_intervals=tuple(_interval(np.array(values)) for values in to_share),
     )

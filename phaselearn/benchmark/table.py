@@ -9,7 +9,7 @@ from pathlib import Path
 import gemmi
 import numpy as np
 
-from phaselearn.benchmark.intervals import bootstrap_interval
+from phaselearn.benchmark.intervals import bootstrap_interval, share_interval
 from phaselearn.benchmark.records import CrystalRecord
 from phaselearn.files import write_csv
 from phaselearn.quoting import markdown_text
@@ -50,8 +50,8 @@ _OF_SOME = ("unseen_prototype", "inorganic", "molecular")  # without a row if al
 
 # Column, field of the record, and statistic over the crystals.
 _STATISTICS = (
-    ("solved", "solved", "mean"),
-    ("strict", "strict", "mean"),
+    ("solved", "solved", "share"),
+    ("strict", "strict", "share"),
     ("median_cc", "correlation", "median"),
     ("gain", "gain", "median"),
     ("phase_error", "phase_error", "median"),
@@ -125,8 +125,11 @@ def _statistics(records: Sequence[CrystalRecord], resamples: int) -> Row:
     values: Row = {}
     for name, field, statistic in _STATISTICS:
         column = np.array([getattr(record, field) for record in records], dtype=float)
-        values[name] = float(getattr(np, statistic)(column))
-        values[f"{name}_low"], values[f"{name}_high"] = bootstrap_interval(column, statistic, resamples)
+        if statistic == "share":
+            values[name], ends = float(column.mean()), share_interval(int(column.sum()), len(column))
+        else:
+            values[name], ends = float(getattr(np, statistic)(column)), bootstrap_interval(column, statistic, resamples)
+        values[f"{name}_low"], values[f"{name}_high"] = ends
     return values
 
 
