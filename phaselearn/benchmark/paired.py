@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from scipy.stats import binomtest
 
 from phaselearn.benchmark.curves import SUBSETS, points
-from phaselearn.benchmark.intervals import bootstrap_interval
+from phaselearn.benchmark.intervals import difference_interval
 from phaselearn.benchmark.records import CrystalRecord
 
 PAIRED_FILE = "paired.csv"
@@ -29,7 +29,7 @@ class Paired:
         n: number of counted crystals that both ran on.
         solved, reference_solved: shares solved.
         alone, reference_alone: numbers of crystals that the one solves and the other does not.
-        difference, difference_low, difference_high: solved − reference_solved, with its bootstrap interval at 95 %.
+        difference, difference_low, difference_high: solved − reference_solved, with its interval at 95 %.
         p: two-sided p of the sign test (Dixon & Mood, JASA 41, 557, 1946).
         seconds, reference_seconds: mean seconds of a crystal.
     """
@@ -52,12 +52,11 @@ class Paired:
     reference_seconds: float
 
 
-def paired(records: Sequence[CrystalRecord], resamples: int) -> list[Paired]:
+def paired(records: Sequence[CrystalRecord]) -> list[Paired]:
     """Compare the methods of several starts with the first of them, in each regime and on each subset.
 
     Args:
         records: records of all methods; those that are not counted are left out.
-        resamples: number of bootstrap samples, each of whole crystals.
     """
     tables: dict[str, dict[str, dict[str, CrystalRecord]]] = {}
     for record in records:
@@ -70,10 +69,11 @@ def paired(records: Sequence[CrystalRecord], resamples: int) -> list[Paired]:
             reference = searches[0]
             common = sorted(method.keys() & reference.keys())
             for subset, belongs in SUBSETS.items():
-                names = [name for name in common if belongs(reference[name])]
+                # What the two have seen in training may differ.
+                names = [name for name in common if belongs(method[name]) and belongs(reference[name])]
                 if names and (subset == "all" or len(names) < len(common)):
                     chosen = [method[name] for name in names], [reference[name] for name in names]
-                    rows += _rows(subset, *chosen, resamples)
+                    rows += _rows(subset, *chosen)
     return rows
 
 
@@ -81,9 +81,7 @@ def _has_several_starts(records: Iterable[CrystalRecord]) -> bool:
     return any(attempt.starts > 1 for record in records for attempt in record.attempts)
 
 
-def _rows(
-    subset: str, method: Sequence[CrystalRecord], reference: Sequence[CrystalRecord], resamples: int
-) -> list[Paired]:
+def _rows(subset: str, method: Sequence[CrystalRecord], reference: Sequence[CrystalRecord]) -> list[Paired]:
     """Return a row for each number of starts of both; crystals in the same order."""
     (starts, seconds, solved), (other_starts, other_seconds, other_solved) = points(method), points(reference)
     rows = []
@@ -91,7 +89,7 @@ def _rows(
         place, other = starts.index(count), other_starts.index(count)
         gained = solved[:, place] - other_solved[:, other]
         alone, reference_alone = int((gained > 0).sum()), int((gained < 0).sum())
-        low, high = bootstrap_interval(gained, "mean", resamples)
+        low, high = difference_interval(alone, reference_alone, len(method))
         rows.append(
             Paired(
                 regime=method[0].regime,

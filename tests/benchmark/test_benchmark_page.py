@@ -52,7 +52,7 @@ def written(path: Path, method: str) -> Page:
     ours = [each for each in records if each.method == method]
     rows, beside = summarise_records(records, 20), compare(records, ["outside"])
     claims = [FalseClaims("d2.0", method, fitted=12, n=12, above=0, highest=0.3)]
-    results = Results(rows, curves_of(records, 20), paired(records, 20), beside, [check(ours, ours)], claims)
+    results = Results(rows, curves_of(records, 20), paired(records), beside, [check(ours, ours)], claims)
     write_page(path, f"Title {method}", {f"fact {method}": method}, results)
     return Page(path.read_text(encoding="utf-8"))
 
