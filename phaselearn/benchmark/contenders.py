@@ -23,6 +23,7 @@ from phaselearn.errors import UserError, choose
 from phaselearn.models.weights import weights_path
 from phaselearn.plain_yaml import read_plain
 from phaselearn.precision import register_precision
+from phaselearn.report.training_set import TrainingSet
 
 # Returns a model for `SimpleNamespace(definition=…)`, which stands for the data module.
 Builder = Callable[[Any], Any]
@@ -107,7 +108,7 @@ def parameter_free(name: str, config: DictConfig, build: Builder, device: str) -
         lambda definition: build(SimpleNamespace(definition=definition)),
         definition=None,
         preparation=InputPreparation(),
-        seen_prototypes=None,
+        training=None,
         identity=identity,
         device=device,
     )
@@ -126,7 +127,7 @@ def _weights(node: Any) -> Iterator[Path]:
 def trained(
     folder: Path,
     config: DictConfig,
-    training_set: Mapping[str, Any],
+    training: TrainingSet,
     checkpoint: Path,
     build: Builder,
     device: str,
@@ -136,7 +137,7 @@ def trained(
     Args:
         folder: run folder.
         config: configuration of the run.
-        training_set: content of training_set.json.
+        training: the crystals that it was trained on.
         checkpoint: file of the weights.
         build: returns the network with its weights.
         device: device that it runs on.
@@ -148,7 +149,7 @@ def trained(
         lambda definition: build(SimpleNamespace(definition=definition)),
         definition=definition,
         preparation=InputPreparation(data.input_transform, data.preparation.input_scaling),
-        seen_prototypes=frozenset(training_set["prototypes"]),
+        training=training,
         identity=hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
         device=device,
     )

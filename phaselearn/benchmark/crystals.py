@@ -62,6 +62,18 @@ def choose_crystals(crystals: Sequence[Crystal], split: str, count: int | None, 
     return BenchmarkSet(tuple(in_random_order(tested, seed)[:count]), tuple(training))
 
 
+def digest(crystals: Iterable[Crystal]) -> str:
+    """Return a SHA-256 that changes with the crystals, in whichever order they come."""
+    return hashlib.sha256("".join(sorted(map(_digest, crystals))).encode()).hexdigest()
+
+
+def _digest(crystal: Crystal) -> str:
+    content = hashlib.sha256(repr((crystal.id, crystal.prototype, crystal.space_group)).encode())
+    for part in (crystal.lattice, crystal.numbers, crystal.positions, crystal.u_iso):
+        content.update(b"none" if part is None else part.tobytes())
+    return content.hexdigest()
+
+
 def _of_split(crystals: Iterable[Crystal], split: str) -> list[Crystal]:
     return [crystal for crystal in crystals if split_of(crystal.formula) == split]
 

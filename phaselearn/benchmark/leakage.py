@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from phaselearn.benchmark.fingerprints import alike, fingerprints
 from phaselearn.data.structures import Crystal
+from phaselearn.report.training_set import TrainingSet
 
 SIMILARITY = 0.999  # cosine of two powder patterns from which |F| counts as a near-duplicate
 
@@ -31,7 +32,10 @@ class Leakage:
 
     def __str__(self) -> str:
         if not self.training:
-            return "no training set: every crystal of the set is tested"
+            return (
+                "no training set is kept apart: the networks of the package have learned from crystals of the training "
+                "split, which are among those tested"
+            )
         return (
             f"of {self.tested} tested crystals, {self.formulas} share the formula and {self.prototypes} the structure "
             f"type of one of the {self.training} training crystals, and {self.patterns} have a near-duplicate |F| "
@@ -54,4 +58,15 @@ def audit(tested: Sequence[Crystal], training: Sequence[Crystal]) -> Leakage:
         formulas=sum(crystal.formula in formulas for crystal in tested),
         prototypes=sum(crystal.prototype in prototypes for crystal in tested),
         patterns=len(near),
+    )
+
+
+def seen_by(training: TrainingSet, tested: Sequence[Crystal]) -> str:
+    """Return what a network has learned of the tested crystals, in words."""
+    formulas = sum(training.has_seen(crystal.formula) for crystal in tested)
+    prototypes = sum(crystal.prototype in training.prototypes for crystal in tested)
+    begun = "".join(f"; it began with {text}" for text in training.facts().values())
+    return (
+        f"of {len(tested)} tested crystals, training has seen the formulas of {formulas} and the structure types of "
+        f"{prototypes}{begun}"
     )

@@ -23,6 +23,7 @@ from phaselearn.data.batch import Batch
 from phaselearn.errors import UserError, choose
 from phaselearn.metrics.phasing import observed_of
 from phaselearn.phasing.solution import Solution
+from phaselearn.report.training_set import TrainingSet
 
 PEERS = ("cctbx",)
 _NEGLIGIBLE = 1e-2  # of the largest amplitude
@@ -41,7 +42,7 @@ class Cctbx:
     time_limit: float
     name: str = "cctbx"
     preparation: InputPreparation = field(default_factory=InputPreparation)
-    seen_prototypes: frozenset[str] | None = None
+    training: TrainingSet | None = None
 
     @property
     def identity(self) -> str:

@@ -11,7 +11,7 @@ from phaselearn.benchmark.confidence import Calibration, check
 from phaselearn.benchmark.crystals import BenchmarkSet, in_random_order
 from phaselearn.benchmark.curves import curves_of, with_starts, write_curves
 from phaselearn.benchmark.homometry import HomometricPair, homometric_pairs
-from phaselearn.benchmark.leakage import audit
+from phaselearn.benchmark.leakage import audit, seen_by
 from phaselearn.benchmark.markdown import markdown
 from phaselearn.benchmark.page import PAGE_FILE, write_page
 from phaselearn.benchmark.paired import PAIRED_FILE, Paired, paired
@@ -100,8 +100,11 @@ def run_benchmark(
     calibrations, claims = _calibrate(crystals, regimes, contenders, records, seen, plan)
     comparisons = compare(records + outside, [each.name for each in peers])
     curves = with_starts(curves_of(records + outside, plan.resamples))
-    beside = paired(records, plan.resamples)
+    beside = paired(records)
     facts = dict(facts) | {"leakage": str(audit(crystals.tested, crystals.training))}
+    facts |= {
+        f"training of {each.name}": seen_by(each.training, crystals.tested) for each in contenders if each.training
+    }
     if plan.homometry is not None:
         pairs = homometric_pairs(crystals.tested, plan.homometry)
         facts |= {"homometry": _homometry_text(pairs, len(crystals.tested), plan.homometry)}

@@ -13,6 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from phaselearn.benchmark.crystals import digest
 from phaselearn.benchmark.records import Attempt, CrystalRecord, read_records, write_records
 from phaselearn.benchmark.regimes import InputPreparation, Regime, batches
 from phaselearn.crystal.judgement import Judgement, judge
@@ -29,6 +30,7 @@ from phaselearn.phasing.map_symmetry import symmetry_agreement
 from phaselearn.phasing.measurement import Measurement, map_of
 from phaselearn.phasing.solution import Solution, Solver, Stage, StagedSolver
 from phaselearn.progress import track
+from phaselearn.report.training_set import TrainingSet
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,8 @@ class Contender(Protocol):
         """The preparation of its input."""
 
     @property
-    def seen_prototypes(self) -> frozenset[str] | None:
-        """The structure types of its training set; None for a method that was not trained."""
+    def training(self) -> TrainingSet | None:
+        """The crystals that it was trained on; None for a method that was not trained, or trained by us."""
 
     @property
     def identity(self) -> str:
@@ -86,7 +88,7 @@ class ModelContender:
         build: returns the model for a definition of the pairs.
         definition: the only definition that the model can read; None if it reads any.
         preparation: preparation of its input.
-        seen_prototypes: structure types of its training set; None for a method that was not trained.
+        training: the crystals that it was trained on; None for a method that was not trained, or trained by us.
         identity: a text that changes whenever the results may.
         device: device that it runs on, such as `cpu`.
     """
@@ -95,7 +97,7 @@ class ModelContender:
     build: Callable[[PairDefinition], DensityModel]
     definition: PairDefinition | None
     preparation: InputPreparation
-    seen_prototypes: frozenset[str] | None
+    training: TrainingSet | None
     identity: str
     device: str
 
@@ -160,7 +162,7 @@ def run_contender(
     settings: RunSettings,
 ) -> list[CrystalRecord]:
     """Return the records of a method in a regime; they are read from their file if they were computed before."""
-    seen = seen_prototypes if contender.seen_prototypes is None else contender.seen_prototypes
+    seen = seen_prototypes if contender.training is None else contender.training.prototypes
     # The key makes the name unique. A run folder may have a longer name than a file can.
     name = f"{contender.name[:100]}_{regime.name}_{_key(contender, regime, crystals, seen, settings)}.csv"
     path = settings.folder / name
@@ -185,7 +187,7 @@ def _key(
     facts = {
         "contender": contender.identity,
         "regime": [regime.definition.as_dict(), repr(regime.observation), regime.resolution],
-        "crystals": sorted(crystal.id for crystal in crystals),
+        "crystals": digest(crystals),
         "seen": sorted(seen),
         "batch_size": settings.batch_size,
         "seed": settings.seed,

@@ -29,7 +29,6 @@ from phaselearn.commands.options import EVALUATED, config_directory, evaluation_
 from phaselearn.commands.overrides import check_choices, folder_of_all, path_as_written, value_of
 from phaselearn.commands.plain_config import plain_values, read_config
 from phaselearn.commands.processes import check_started
-from phaselearn.commands.session import TRAINING_SET_FILE
 from phaselearn.commands.strangers import Stranger, read_run_config
 from phaselearn.commands.suggestions import explain, name_of
 from phaselearn.commands.task_errors import told_of_task
@@ -37,7 +36,7 @@ from phaselearn.errors import UserError
 from phaselearn.failures import FAILED_FILE, note_failure
 from phaselearn.precision import register_precision
 from phaselearn.quoting import command, one_line, setting
-from phaselearn.report.run_files import CONFIG_FILE
+from phaselearn.report.run_files import CONFIG_FILE, TRAINING_SET_FILE
 from phaselearn.running import running_as
 
 Naming = Callable[[list[str], list[str]], tuple[list[str], list[str]]]

@@ -13,6 +13,7 @@ from phaselearn.commands.application import run_application, typed_command
 from phaselearn.commands.options import config_directory, option_file
 from phaselearn.commands.plain_config import plain_values
 from phaselearn.commands.run_folder import own_folder
+from phaselearn.commands.same_crystals import named_source
 from phaselearn.commands.starts_names import begin_and_network, short_name, starts_words, unknown_starts
 from phaselearn.commands.strangers import Stranger, read_run_config
 from phaselearn.errors import UserError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from phaselearn.benchmark.runner import Contender
+    from phaselearn.report.training_set import TrainingSet
 
 SOLVER = "solver"  # the model whose starts `starts` names
 _UNCHANGED = {"counts": None, "seconds": None, "composition_rounds": 0}  # settings of the searches from these starts
@@ -78,7 +80,10 @@ def _benchmark(config: DictConfig) -> None:
     _check_distinct("methods", [contender.name for contender in contenders])
     _check_distinct("peers", [str(name) for name in config.peers])
     peers = [peer(str(name), config.peer_time_limit) for name in config.peers]
+    source = named_source(HydraConfig.get().overrides.task)
     if config.store is not None:
+        if source is not None:
+            raise UserError(f"store={config.store} and {source}: crystals of one of them, leave the other out")
         crystals = crystals_of_store(config.store)
     else:
         crystals = crystals_of_source(instantiate(config.source), config.longest_edge)
@@ -166,9 +171,9 @@ def _solver(name: str, config: DictConfig) -> Contender:
 
     option, *changes = starts_words(f"starts={name}")
     option = option.removeprefix("starts=")
-    seen, weights = None, ""
+    training, weights = None, ""
     if changes:
-        seen, weights = _trained_on(name)
+        training, weights = _trained_on(name)
         changes.append(f"starts.trust={config.trust}")
     elif option_file("starts", option) is None:
         raise _unknown(name)
@@ -183,17 +188,18 @@ def _solver(name: str, config: DictConfig) -> Contender:
     parts = {"starts": plain_values(starts), "plan": model["plan"] | changed, "refinement": refinement}
     node = OmegaConf.create(model | parts)
     method = parameter_free(f"{SOLVER}:{short_name(name)}", node, lambda data: method_of(node, data), config.device)
-    return replace(method, seen_prototypes=seen, identity=method.identity + weights)
+    return replace(method, training=training, identity=method.identity + weights)
 
 
-def _trained_on(name: str) -> tuple[frozenset[str] | None, str]:
-    """Return the structure types that the network of starts has seen, None for the package's, and its SHA-256."""
-    from phaselearn.commands.session import checkpoint_path, read_training_set
+def _trained_on(name: str) -> tuple[TrainingSet | None, str]:
+    """Return what the network of starts was trained on, None for the package's, and its SHA-256."""
+    from phaselearn.commands.session import checkpoint_path
+    from phaselearn.report.training_set import TrainingSet
 
     _, network = begin_and_network(name)
     if (Path(network) / CONFIG_FILE).is_file():
         weights = checkpoint_path(Path(network), "best").read_bytes()
-        return frozenset(read_training_set(Path(network))["prototypes"]), hashlib.sha256(weights).hexdigest()
+        return TrainingSet.read(Path(network)), hashlib.sha256(weights).hexdigest()
     if network in cards():
         return None, cards()[network].sha256
     raise _unknown(name)
@@ -211,9 +217,9 @@ def _contender(name: str, device: str, trusted: bool) -> Contender:
         load_weights,
         method_config,
         method_of,
-        read_training_set,
     )
     from phaselearn.commands.settings import check
+    from phaselearn.report.training_set import TrainingSet
 
     folder = Path(name)
     if not (folder / CONFIG_FILE).is_file():
@@ -230,4 +236,4 @@ def _contender(name: str, device: str, trusted: bool) -> Contender:
         load_weights(model, checkpoint)
         return model
 
-    return trained(folder, config, read_training_set(folder), checkpoint, build, device)
+    return trained(folder, config, TrainingSet.read(folder), checkpoint, build, device)

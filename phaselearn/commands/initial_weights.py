@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +11,11 @@ from phaselearn.commands.session import checkpoint_path, load_weights
 from phaselearn.commands.strangers import CONFIG_FILE
 from phaselearn.errors import UserError
 from phaselearn.models.model_card import cards
+from phaselearn.report.run_files import TRAINING_SET_FILE
 
 if TYPE_CHECKING:
     from phaselearn.models.base import DensityModel
+    from phaselearn.report.training_set import TrainingSet
 
 
 def begin_with(model: DensityModel, weights: str, option: str | None) -> str:
@@ -41,3 +45,27 @@ def begin_with(model: DensityModel, weights: str, option: str | None) -> str:
         )
     load_weights(model, path)
     return weights
+
+
+def seen_before(folder: Path, weights: str | None, option: str | None) -> TrainingSet:
+    """Return what the weights that a run goes on from were trained on, as far as it is recorded.
+
+    Args:
+        folder: the run's folder. A resumed run has a record in it; one that cannot be read is written anew.
+        weights: the weights that a new run begins with, as in `begin_with`; None for random ones.
+        option: the option of conf/model that was chosen; None in a resumed run.
+
+    Raises:
+        UserError: the record beside these weights cannot be read.
+    """
+    from phaselearn.report.training_set import NOTHING_SEEN, TrainingSet
+
+    with suppress(UserError):
+        return TrainingSet.read(folder)
+    if weights is None:
+        return NOTHING_SEEN
+    path = Path(weights)
+    beside = path if path.is_dir() else path.parent
+    if weights != "default" and weights not in cards() and (beside / TRAINING_SET_FILE).is_file():
+        return TrainingSet.read(beside)
+    return replace(NOTHING_SEEN, unrecorded=frozenset({str(option) if weights == "default" else weights}))

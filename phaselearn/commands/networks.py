@@ -15,6 +15,7 @@ from phaselearn.commands.strangers import Stranger, checked_config, read_run_con
 from phaselearn.errors import UserError
 from phaselearn.models.model_card import cards
 from phaselearn.report.run_files import CONFIG_FILE
+from phaselearn.report.training_set import TrainingSet
 
 if TYPE_CHECKING:
     from phaselearn.data.preparation.observation import ObservationModel
@@ -29,12 +30,12 @@ class TrainedNetwork:
     Attributes:
         config: the configuration of its training, checked.
         weights: the checkpoint of its weights.
-        formulas: the formulas that it was trained on; None if they are not recorded beside it.
+        training: the crystals that it was trained on; None if they are not recorded beside it.
     """
 
     config: DictConfig
     weights: Path
-    formulas: frozenset[str] | None = None
+    training: TrainingSet | None = None
 
     def model(self) -> DensityModel:
         """Return the network with its weights, ready to predict.
@@ -102,8 +103,7 @@ def find_network(named: str | Path, checkpoint: str, trusted: bool, trusting: st
     if path.is_file():
         return _of_checkpoint(path, trusted, trusting)
     config = run_config(path, trusted, trusting)
-    formulas = session.read_training_set(path)["formulas"]
-    return TrainedNetwork(config, session.checkpoint_path(path, checkpoint), frozenset(formulas))
+    return TrainedNetwork(config, session.checkpoint_path(path, checkpoint), TrainingSet.read(path))
 
 
 def _of_checkpoint(path: Path, trusted: bool, trusting: str) -> TrainedNetwork:

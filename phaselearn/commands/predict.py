@@ -73,7 +73,7 @@ def _predict(config: DictConfig) -> None:
                 count,
                 predictor,
                 longest_edge=config.longest_edge,
-                seen=network.formulas,
+                training=network.training,
                 maps=config.maps,
             )
         except KeyboardInterrupt:

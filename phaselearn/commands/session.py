@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,16 +18,18 @@ if TYPE_CHECKING:
     from phaselearn.data.pairs import PairDefinition
     from phaselearn.models.base import DensityModel
 
-TRAINING_SET_FILE = "training_set.json"  # in every run folder from the beginning
 _TRAINING = {"callbacks", "loops", "lr_schedulers", "optimizer_states"}  # what Lightning goes on from
 
 
-def build_data(config: DictConfig, seen: frozenset[str] | None = None) -> PairDataModule:
+def build_data(
+    config: DictConfig, seen: frozenset[str] | None = None, seen_before: frozenset[str] = frozenset()
+) -> PairDataModule:
     """Return the data module; its store need not exist yet.
 
     Args:
         config: the configuration. Keys at the top of `data` are handed to its nodes here.
         seen: structure types that count as seen in training; None for those of the training crystals.
+        seen_before: structure types that count as seen beside these.
     """
     from hydra.utils import instantiate
 
@@ -60,6 +61,7 @@ def build_data(config: DictConfig, seen: frozenset[str] | None = None) -> PairDa
         train_size=data.train_size,
         endless=data.endless,
         seen=seen,
+        seen_before=seen_before,
     )
 
 
@@ -193,24 +195,6 @@ def checkpoint_path(folder: Path, which: str) -> Path:
             go_on += f", or take the last weights, `{last}`"
         raise UserError(f"{folder} has no {which}.ckpt: its first validation was not finished; {go_on}")
     return path
-
-
-def read_training_set(folder: Path) -> dict[str, list[str]]:
-    """Return the `formulas` and `prototypes` that a run was trained on.
-
-    Raises:
-        UserError: the file cannot be read.
-    """
-    path = folder / TRAINING_SET_FILE
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        seen = {key: list(map(str, content[key])) for key in ("formulas", "prototypes")}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(
-            f"{path} cannot be read ({type(error).__name__}): it says what the run was trained on, and the run writes "
-            f"it again with `phaselearn train resume={folder}`"
-        ) from error
-    return seen
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
 
     from phaselearn.commands.advice import advice
     from phaselearn.commands.console import quiet_libraries
-    from phaselearn.commands.initial_weights import begin_with
+    from phaselearn.commands.initial_weights import begin_with, seen_before
     from phaselearn.commands.loggers import build_loggers
     from phaselearn.commands.memory import keep_freed_memory
     from phaselearn.commands.session import build_data, build_method, build_model, check_trains
@@ -63,10 +63,10 @@ def _run(config: DictConfig, trial: SearchTrial | None) -> float | None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     pl.seed_everything(config.seed, workers=True, verbose=False)
 
-    data = build_data(config)
+    option = HydraConfig.get().runtime.choices.get("model")
+    data = build_data(config, seen_before=seen_before(folder, config.get("weights"), option).prototypes)
     # The model is built before the data, which may take long: a mistake in it shows at once.
     model = build_model(config, data.definition)
-    option = HydraConfig.get().runtime.choices.get("model")
     check_trains(option, model)
     if config.get("weights") is not None and not (folder / "last.ckpt").exists():
         config.weights = begin_with(model, str(config.weights), option)
@@ -112,17 +112,20 @@ def _fit_and_judge(
     from phaselearn.callbacks.learning_rate_finder import RateFound
     from phaselearn.callbacks.objective import Objective
     from phaselearn.callbacks.requeue import Requeued
+    from phaselearn.commands.initial_weights import seen_before
     from phaselearn.commands.loggers import run_facts, store_facts
     from phaselearn.commands.processes import together
     from phaselearn.commands.resumed import state_to_resume
-    from phaselearn.commands.session import TRAINING_SET_FILE, load_weights
+    from phaselearn.commands.same_crystals import check_source, check_unchanged
+    from phaselearn.commands.session import load_weights
     from phaselearn.commands.summary import print_summary, print_training
     from phaselearn.commands.trainer import build_trainer
     from phaselearn.files import write_whole
     from phaselearn.report.option_names import OPTIONS_FILE, name_of, read_options, write_options
-    from phaselearn.report.run import write_run, write_training_set
+    from phaselearn.report.run import write_run
     from phaselearn.report.run_files import COMMAND_FILE, write_command
     from phaselearn.report.run_folders import PRUNED_FILE
+    from phaselearn.report.training_set import TrainingSet
     from phaselearn.tracking.tracker import EpochStarts, trackers
 
     last = folder / "last.ckpt"
@@ -130,6 +133,13 @@ def _fit_and_judge(
     # Before anything is written: a run whose checkpoint does not fit its configuration could not go on.
     checkpoint = {"epoch": -1, "step": 0} if resumed is None else state_to_resume(folder, plain, model)
     data.check_endless()
+    overrides, choices = HydraConfig.get().overrides.task, HydraConfig.get().runtime.choices
+    earlier = seen_before(folder, config.get("weights"), choices.get("model"))
+    go_on = command("phaselearn train", setting("resume", folder))
+    check_source(data, overrides)
+    if resumed is not None:
+        # The words of a command that is given again are those that began the run.
+        check_unchanged(data, earlier, () if "run" in config else overrides, go_on)
     data.prepare_data()
     data.check_trainable()
     callbacks = [instantiate(node) for node in config.callbacks.values()] if config.callbacks else []
@@ -141,10 +151,10 @@ def _fit_and_judge(
         (folder / PRUNED_FILE).unlink(missing_ok=True)  # a run that was given up may be resumed
         # The file is written in one step: a run with half a configuration could not be resumed.
         write_whole(folder / CONFIG_FILE, OmegaConf.to_yaml(plain, resolve=True).encode())
-        write_training_set(folder / TRAINING_SET_FILE, data)
-        overrides = HydraConfig.get().overrides.task
+        seen = TrainingSet.of(data).after(earlier)
+        seen.write(folder)
         write_command(folder / COMMAND_FILE, overrides)
-        write_options(folder / OPTIONS_FILE, HydraConfig.get().runtime.choices, overrides)
+        write_options(folder / OPTIONS_FILE, choices, overrides)
     for tracker in trackers(loggers):
         tracker.rewind(checkpoint["epoch"] + 1, checkpoint["step"])
         tracker.log_run(run_facts(plain_values(plain)), store_facts(data))
@@ -159,7 +169,6 @@ def _fit_and_judge(
     except SystemExit as stop:
         # Lightning exits in this way on Ctrl-C and on SIGTERM, and on SIGTERM with the code of success.
         stopped, code = ("SIGTERM", 143) if isinstance(stop, SIGTERMException) else ("Ctrl-C", 130)
-        go_on = command("phaselearn train", setting("resume", folder))
         again = f"`{go_on}`" if trial is None else "the same command"
         fail(f"stopped by {stopped}: continue with {again}", code)
     seconds = time.monotonic() - start
@@ -178,6 +187,7 @@ def _fit_and_judge(
     facts = {
         "trained": f"{trainer.current_epoch} epochs of {data.crystals_an_epoch()} crystals in {seconds:.0f} s",
         "weights": weights,
+        **seen.facts(),
         "command": typed_command("train"),
     }
     start = time.monotonic()

@@ -37,6 +37,7 @@ class PairDataModule(pl.LightningDataModule):
         train_size: number of training crystals; smaller sets are subsets of larger ones. None for all.
         endless: number of new crystals per training epoch, made on the fly; None for the crystals of the store.
         seen: structure types that count as seen in training; None for those of this store's training crystals.
+        seen_before: structure types that count as seen beside these, since the weights had learned from them before.
 
     Raises:
         UserError: there is no store at the path, a number is not allowed, or the voxels cannot express an augmentation.
@@ -52,6 +53,7 @@ class PairDataModule(pl.LightningDataModule):
         train_size: int | None = None,
         endless: int | None = None,
         seen: frozenset[str] | None = None,
+        seen_before: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__()
         if train_size is not None:
@@ -67,6 +69,7 @@ class PairDataModule(pl.LightningDataModule):
         self.train_size = train_size
         self.endless = endless
         self._seen = seen
+        self._seen_before = seen_before
         self._rows: dict[str, np.ndarray] = {}
         self._datasets: dict[str, PairDataset] = {}
 
@@ -96,7 +99,7 @@ class PairDataModule(pl.LightningDataModule):
     def seen_prototypes(self) -> frozenset[str]:
         """Return the structure types that count as seen in training."""
         if self._seen is None:
-            self._seen = self._prototypes("train")
+            self._seen = self._prototypes("train") | self._seen_before
         return self._seen
 
     def _prototypes(self, *splits: str) -> frozenset[str]:

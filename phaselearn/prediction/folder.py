@@ -19,6 +19,7 @@ from phaselearn.data.structures import Crystal, LeftOut, storable
 from phaselearn.files import write_csv, write_whole
 from phaselearn.prediction.predictor import Prediction, Predictor
 from phaselearn.progress import Progress
+from phaselearn.report.training_set import TrainingSet
 
 TABLE = "predictions.csv"
 LEFT_OUT = "left_out.csv"
@@ -60,7 +61,7 @@ def write_predictions(
     predictor: Predictor,
     *,
     longest_edge: float,
-    seen: frozenset[str] | None,
+    training: TrainingSet | None,
     maps: bool,
 ) -> PredictionSummary:
     """Predict entries block by block, and write the folder; what is there already is not predicted again.
@@ -71,7 +72,7 @@ def write_predictions(
         count: number of entries; None if it is not known.
         predictor: the network.
         longest_edge: crystals with a longer cell edge (Å) are left out.
-        seen: formulas that the network was trained on; None if they are unknown.
+        training: the crystals that the network was trained on; None if they are unknown.
         maps: whether to write a map for each crystal.
     """
     if not (folder / TABLE).exists():
@@ -80,7 +81,9 @@ def write_predictions(
                 part = folder / _PARTS / f"{number:08}.json"
                 if not part.exists():
                     crystals, left_out = _screened(block, longest_edge, predictor.regime.definition.scattering)
-                    rows = [_row(found, seen, folder if maps else None) for found in predictor.predictions(crystals)]
+                    rows = [
+                        _row(found, training, folder if maps else None) for found in predictor.predictions(crystals)
+                    ]
                     write_whole(part, json.dumps({"rows": rows, "left_out": left_out}).encode())
                 progress.advance(len(block))
         parts = [json.loads(part.read_bytes()) for part in sorted((folder / _PARTS).glob("*.json"))]
@@ -111,7 +114,7 @@ def _screened(
     return kept, [{"id": storable(entry.id), "reason": storable(entry.reason)} for entry in left_out]
 
 
-def _row(found: Prediction, seen: frozenset[str] | None, folder: Path | None) -> dict[str, Any]:
+def _row(found: Prediction, training: TrainingSet | None, folder: Path | None) -> dict[str, Any]:
     """Return the row of a crystal, after writing its map into a folder; None writes no map."""
     crystal = found.crystal
     row: dict[str, Any] = {
@@ -120,8 +123,8 @@ def _row(found: Prediction, seen: frozenset[str] | None, folder: Path | None) ->
         "space_group": crystal.space_group,
         "atoms": len(crystal.numbers),
     }
-    if seen is not None:
-        row["formula_seen"] = crystal.formula in seen
+    if training is not None:
+        row["formula_seen"] = training.has_seen(crystal.formula)
     if found.judged:
         row |= {name: getattr(found, name) for name in _FIGURES}
     if folder is not None and np.isfinite(found.density).all():

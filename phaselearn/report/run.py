@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -170,17 +169,6 @@ def _split_with_crystals(data: PairDataModule, split: str) -> tuple[str, dict[st
     if split == "test" and len(data.rows("test")) == 0 and len(data.rows("validation")):
         return "validation", {"note": "this store has no test crystals (their formulas are kept elsewhere)"}
     return split, {}
-
-
-def write_training_set(path: Path, data: PairDataModule) -> None:
-    """Write the formulas and structure types of the training set, by which later tests tell seen from unseen ones."""
-    store, rows = data.store(), data.rows("train")
-    seen = {
-        "crystals": len(rows),
-        "formulas": sorted(set(store.formulas()[rows].tolist())),
-        "prototypes": sorted(set(store.prototypes()[rows].tolist())),
-    }
-    write_whole(path, json.dumps(seen).encode())
 
 
 def _crystal_rows(judged: Mapping[str, dict[str, Tensor]], dataset: PairDataset) -> list[dict[str, Any]]:

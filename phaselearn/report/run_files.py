@@ -14,6 +14,7 @@ CRYSTALS_FILE = "crystals.csv"
 NAMED_FILE = "also_shown.csv"
 REPORT_FILE = "report.html"
 COMMAND_FILE = "command.txt"
+TRAINING_SET_FILE = "training_set.json"  # from the beginning of a run
 
 
 def write_command(path: Path, overrides: Sequence[str]) -> None:

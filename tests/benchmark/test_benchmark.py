@@ -13,7 +13,6 @@ from phaselearn.benchmark import run
 from phaselearn.benchmark.comparison import compare
 from phaselearn.benchmark.contenders import parameter_free, regime_from
 from phaselearn.benchmark.crystals import BenchmarkSet, choose_crystals, crystals_of_source, crystals_of_store
-from phaselearn.benchmark.intervals import bootstrap_interval
 from phaselearn.benchmark.leakage import audit
 from phaselearn.benchmark.records import Attempt, read_records, write_records
 from phaselearn.benchmark.regimes import InputPreparation, Regime, batches
@@ -87,16 +86,6 @@ def test_records_survive_their_file(tmp_path):
     records = [record(), record(id="2", solved=False, agreement=float("nan"))]
     write_records(tmp_path / "records.csv", records, exact=True)
     assert repr(read_records(tmp_path / "records.csv")) == repr(records)
-
-
-def test_bootstrap_covers_the_truth_as_often_as_it_says():
-    generator = np.random.default_rng(0)
-    covered = 0
-    for seed in range(200):
-        low, high = bootstrap_interval(generator.random(100) < 0.7, "mean", 400, seed)
-        covered += low <= 0.7 <= high
-    assert 0.88 <= covered / 200 <= 0.99
-    assert np.isnan(bootstrap_interval(np.zeros(0), "median", 10)).all()
 
 
 def test_the_table_counts_subsets_and_leaves_out_what_is_too_small():
@@ -196,7 +185,7 @@ def test_the_runner_hands_no_method_the_truth(name, crystals):
 class Told:
     """A contender that answers with phases found before: a search would wander elsewhere from another origin."""
 
-    name, identity, seen_prototypes, preparation = "told", "told", None, InputPreparation()
+    name, identity, training, preparation = "told", "told", None, InputPreparation()
 
     def __init__(self, factors):
         self.factors = factors
@@ -241,7 +230,7 @@ def test_any_model_that_solves_hands_over_its_figures(crystals, tmp_path):
         lambda definition: Own(loss=MeanSquaredError(), definition=definition),
         definition=None,
         preparation=InputPreparation(),
-        seen_prototypes=None,
+        training=None,
         identity="own",
         device="cpu",
     )

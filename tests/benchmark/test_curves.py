@@ -95,7 +95,7 @@ def test_files_hold_every_point_and_every_share(tmp_path: Path) -> None:
 class Searching:
     """A contender whose first stage is right for the first crystal, and whose second is right for the second."""
 
-    name, identity, seen_prototypes, preparation = "searching", "searching", None, InputPreparation()
+    name, identity, training, preparation = "searching", "searching", None, InputPreparation()
 
     def fits(self, regime: Regime) -> bool:
         return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from phaselearn.errors import UserError
 from phaselearn.models.unrolled_network import UnrolledNetwork
 from phaselearn.phasing.flipped_starts import FlippedStarts
 from phaselearn.phasing.starts import RandomStarts
+from phaselearn.report.training_set import TrainingSet
 from phaselearn.solver.network_starts import NetworkStarts
 from phaselearn.solver.predicted_starts import PredictedStarts
 from phaselearn.testing.batches import DEFINITION
@@ -48,7 +48,7 @@ def run_folder(folder: Path, model: str, *overrides: str) -> Path:
     network = UnrolledNetwork(width=4, hidden=2, cycles=2, weights=None)
     state = {f"network.{name}": values for name, values in network.state_dict().items()}
     torch.save({"state_dict": state, "epoch": 0, "global_step": 0}, folder / "best.ckpt")
-    (folder / "training_set.json").write_text(json.dumps({"formulas": ["NaCl"], "prototypes": ["AB_225_a_b"]}))
+    TrainingSet(formulas=frozenset({"NaCl"}), prototypes=frozenset({"AB_225_a_b"})).write(folder)
     return folder
 
 
@@ -70,7 +70,7 @@ def test_the_network_of_a_run_is_a_start(tmp_path: Path) -> None:
     folder = run_folder(tmp_path / "mine", "unrolled", *changes)
     [_, method] = contenders(str(folder))
     assert isinstance(method, ModelContender)
-    assert (method.name, method.seen_prototypes) == ("solver:mine", frozenset({"AB_225_a_b"}))
+    assert (method.name, method.training) == ("solver:mine", TrainingSet.read(folder))
     starts = method.build(DEFINITION).search.starts
     assert isinstance(starts, NetworkStarts)
     assert isinstance(starts.begin, RandomStarts)

@@ -87,9 +87,24 @@ class ConfiguredStore:
         }
         return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:10]
 
+    def is_there(self) -> bool:
+        """Whether the store is there; it may be damaged."""
+        return self._opened is not None or is_there(self.path())
+
+    def fingerprint(self) -> str | None:
+        """Return the fingerprint of the crystals: that of the store that is there, or of the source to build it from.
+
+        Raises:
+            UserError: the store is damaged, or the source cannot be reached.
+        """
+        if self.is_there():
+            fingerprint: str = self.open().attributes["source"]["fingerprint"]
+            return fingerprint
+        return self.source.fingerprint() if self.source is not None else None
+
     def prepare(self) -> None:
         """Build it if there is none."""
-        if not is_there(self.path()):
+        if not self.is_there():
             self.build()
 
     def build(self, overwrite: bool = False) -> PairStore:
