@@ -112,6 +112,7 @@ def _fit_and_judge(
     from phaselearn.callbacks.learning_rate_finder import RateFound
     from phaselearn.callbacks.objective import Objective
     from phaselearn.callbacks.requeue import Requeued
+    from phaselearn.callbacks.step_seeds import StepSeeds
     from phaselearn.commands.initial_weights import seen_before
     from phaselearn.commands.loggers import run_facts, store_facts
     from phaselearn.commands.processes import together
@@ -144,7 +145,7 @@ def _fit_and_judge(
     data.check_trainable()
     callbacks = [instantiate(node) for node in config.callbacks.values()] if config.callbacks else []
     objective = Objective(config.optimize, config.direction, trial.is_hopeless if trial is not None else None)
-    callbacks += [EpochStarts(), objective, Hyperparameters(plain_values(plain))]
+    callbacks += [EpochStarts(), StepSeeds(config.seed), objective, Hyperparameters(plain_values(plain))]
     trainer = build_trainer(config, folder, callbacks, loggers)
 
     if trainer.is_global_zero:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from itertools import product
+from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
 import torch
 
 from phaselearn.callbacks.last_checkpoint import LastCheckpoint
+from phaselearn.callbacks.step_seeds import StepSeeds
 from phaselearn.data.preparation.augmentation import Augmentation
 from phaselearn.data.preparation.observation import Observation
 from phaselearn.errors import UserError
@@ -21,6 +24,13 @@ from tests.data.test_datamodule import datamodule
 
 class Perceptron(MultilayerPerceptron):
     needs = None  # so that batches hold their rows
+
+
+class Dropping(Perceptron):
+    """A network that draws random numbers in training."""
+
+    def forward(self, batch):
+        return torch.nn.functional.dropout(super().forward(batch), 0.5, self.training)
 
 
 class Rows(pl.Callback):
@@ -37,18 +47,28 @@ class Rows(pl.Callback):
             last._note(2, None)
 
 
-def train(folder, store, stop_after=None, resume=False, epochs=3, validate_every=1, schedule=cosine, **changes):
+def train(
+    folder,
+    store,
+    stop_after=None,
+    resume=False,
+    epochs=3,
+    validate_every=1,
+    schedule=cosine,
+    kind=Perceptron,
+    **changes,
+):
     options = {"observation": Observation(noise=0.2), "augmentation": Augmentation(axes=True)}
     data = datamodule(store, **(options | {"input_scaling": "deviation", "target_scaling": "deviation"} | changes))
     torch.manual_seed(0)
     learning = {"loss": MeanSquaredError(), "optimizer": torch.optim.Adam, "schedule": schedule}
-    model = Perceptron([8], False, definition=OCTANT, **learning)
+    model = kind([8], False, definition=OCTANT, **learning)
     rows = Rows(stop_after)
     trainer = pl.Trainer(
         accelerator="cpu",
         max_epochs=epochs,
         check_val_every_n_epoch=validate_every,
-        callbacks=[rows, LastCheckpoint(dirpath=str(folder))],
+        callbacks=[rows, StepSeeds(1), LastCheckpoint(dirpath=str(folder))],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -84,6 +104,27 @@ def test_a_run_stopped_within_an_epoch_goes_on_with_the_next_batch(
     assert before + after == seen
     assert all(torch.equal(resumed[name], weights[name]) for name in weights)
     assert resumed_loss == loss
+
+
+@pytest.mark.parametrize("stop_after", [3, 8])
+def test_a_network_that_draws_random_numbers_draws_the_same_ones_after_a_stop(tiny_store, tmp_path, stop_after):
+    changes = {"kind": Dropping, "batch_size": 16}
+    weights, *_ = train(tmp_path / "whole", tiny_store, **changes)
+    again, *_ = train(tmp_path / "again", tiny_store, **changes)
+    train(tmp_path / "stopped", tiny_store, stop_after=stop_after, **changes)
+    resumed, *_ = train(tmp_path / "stopped", tiny_store, resume=True, **changes)
+    assert all(torch.equal(resumed[name], weights[name]) for name in weights)
+    assert all(torch.equal(again[name], weights[name]) for name in weights)
+
+
+def test_the_seeds_of_all_batches_and_processes_differ():
+    drawn = set()
+    for rank, step, batch in product(range(2), range(3), range(2)):
+        place = SimpleNamespace(global_rank=rank, global_step=step)
+        for seed in (0, 1):
+            StepSeeds(seed).on_train_batch_start(place, None, None, batch)
+            drawn.add(torch.rand(1).item())
+    assert len(drawn) == 24
 
 
 def test_the_number_of_workers_may_change(tiny_store, tmp_path):
