@@ -81,7 +81,7 @@ def _list(folder: Path, page: Path, title: str) -> int:
     from rich.console import Console
 
     from phaselearn.report.run_folders import find_runs
-    from phaselearn.report.runs_page import best_run, problems_table, terminal_table, write_runs_page
+    from phaselearn.report.runs_page import best_runs, problems_table, terminal_table, write_runs_page
 
     runs, broken = find_runs(folder)
     if not runs and not broken:
@@ -92,9 +92,8 @@ def _list(folder: Path, page: Path, title: str) -> int:
         Console().print(problems)
     with _writing(page):
         write_runs_page(page, title, runs, broken)
-    best = best_run(runs)
-    if best is not None:
-        print(f"best:   {best.command}")
+    for label, best in best_runs(runs).items():
+        print(f"{label}: ".ljust(8) + best.command)
     print(f"page:   {printable(page)}")
     return len(runs) + len(broken)
 
@@ -110,18 +109,26 @@ def _compare(folders: list[Path], page: str | None) -> None:
         if not (folder / CONFIG_FILE).is_file():
             raise UserError(f"compare: {folder} is not a run folder (it has no {CONFIG_FILE}): see `phaselearn runs`")
     runs: list[RunRecord] = []
-    for folder in folders:
-        run = read_run(folder, folder.name)
+    names = _short_names(*folders)
+    for folder, name in zip(folders, names, strict=True):
+        run = read_run(folder, name)
         if not isinstance(run, RunRecord):
             raise UserError(f"compare: {folder} cannot be read ({run.reason}): take another run, see `phaselearn runs`")
         runs.append(run)
     first, second = runs
-    path = Path(page or folders[1].parent / f"comparison_{folders[0].name}_{folders[1].name}.html")
+    path = Path(page or folders[1].parent / f"comparison_{'_'.join(names).replace('/', '_')}.html")
     with _writing(path):
         write_comparison_page(path, first, second)
     for table in terminal_tables(first, second):
         Console().print(table)
     print(f"page:   {printable(path)}")
+
+
+def _short_names(first: Path, second: Path) -> list[str]:
+    """Return the last parts of two paths, as many as tell them apart: jobs of two sweeps have the same last one."""
+    parts = [folder.absolute().parts for folder in (first, second)]
+    count = next((count for count in range(1, min(map(len, parts))) if parts[0][-count:] != parts[1][-count:]), 1)
+    return ["/".join(each[-count:]) for each in parts]
 
 
 @contextmanager

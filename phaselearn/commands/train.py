@@ -154,7 +154,7 @@ def _fit_and_judge(
         write_whole(folder / CONFIG_FILE, OmegaConf.to_yaml(plain, resolve=True).encode())
         seen = TrainingSet.of(data).after(earlier)
         seen.write(folder)
-        write_command(folder / COMMAND_FILE, overrides)
+        write_command(folder / COMMAND_FILE, overrides, resumed="run" not in config)
         write_options(folder / OPTIONS_FILE, choices, overrides)
     for tracker in trackers(loggers):
         tracker.rewind(checkpoint["epoch"] + 1, checkpoint["step"])

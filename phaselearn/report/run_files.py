@@ -16,9 +16,22 @@ REPORT_FILE = "report.html"
 COMMAND_FILE = "command.txt"
 TRAINING_SET_FILE = "training_set.json"  # from the beginning of a run
 
+_NOT_REPEATED = ("run", "trust", "quiet")
 
-def write_command(path: Path, overrides: Sequence[str]) -> None:
-    """Write the command that repeats the training, without the run folder; a resumed run keeps its first command."""
-    if not path.exists():
-        kept = [override for override in overrides if override.partition("=")[0] != "run"]
+
+def write_command(path: Path, overrides: Sequence[str], *, resumed: bool = False) -> None:
+    """Write the command that repeats the training, without the run folder, and what later commands changed in it.
+
+    Args:
+        path: the file.
+        overrides: the overrides of the command.
+        resumed: whether the command goes on with a run; its overrides then follow as a comment.
+    """
+    kept = [override for override in overrides if override.partition("=")[0] not in _NOT_REPEATED]
+    if not resumed and not path.exists():
         write_whole(path, f"{command('phaselearn train', *kept)}\n".encode())
+    if resumed and kept and path.exists():
+        line = f"{command('# resumed with', *kept)}\n"
+        before = path.read_text(encoding="utf-8")
+        if not before.endswith(line):  # after a kill, a command is given again
+            write_whole(path, (before + line).encode())

@@ -79,8 +79,21 @@ class RunRecord:
     @property
     def data_name(self) -> str:
         """The name of its data configuration; a dash if it has none."""
-        node = self.config.get("data")
-        return printable(node.get("name", "–") if isinstance(node, dict) else "–")
+        return printable(self._node("data").get("name", "–"))
+
+    def _node(self, key: str) -> Mapping[str, Any]:
+        node = self.config.get(key)
+        return node if isinstance(node, Mapping) else {}
+
+    @property
+    def validation(self) -> str:
+        """A text that two runs share if the same crystals validated them, with data of the same kind."""
+        settings = settings_of(self.config)
+        store = self._node("data").get("store")
+        kinds = ("data.definition", "data.build.longest_edge", "observation", "trainer.limit_val_batches")
+        parts = kinds if store is not None else (*kinds, "source")
+        shared = {key: value for key, value in settings.items() if key.startswith(parts)}
+        return f"{store} {sorted(shared.items())}"
 
     def best(self, metric: str, direction: str) -> float:
         """Return the best value of a metric over the validations; NaN before the first."""

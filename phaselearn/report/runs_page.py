@@ -67,16 +67,16 @@ def write_runs_page(path: Path, title: str, runs: Sequence[RunRecord], broken: S
         runs: runs that can be read.
         broken: runs that cannot be read. There is at least one run of either kind.
     """
-    best, metric = best_run(runs), objective(runs)[0]
+    metric = objective(runs)[0]
     given_up, problems = sum(run.is_pruned for run in runs), _problems(runs, broken)
     facts = {
         "runs": f"{len(runs) + len(broken)}, {sum(run.is_finished for run in runs)} of them judged"
         + (f", {given_up} given up (pruned)" if given_up else "")
         + (f", {len(problems)} failed or unreadable" if problems else "")
     }
-    if best is not None:
-        facts["best"] = f"{best.name}: {metric} {number(_score(best, runs))}"
-        facts["train it again"] = best.command
+    for label, best in best_runs(runs).items():
+        facts[label] = f"{best.name}: {metric} {number(_score(best, runs))}"
+        facts[label.replace("best", "train it again", 1)] = best.command
     settings = dict(list(differing_settings(runs).items())[:_MOST_SETTINGS])
     newest = list(runs)[:_MOST_CURVES]
     differing = [
@@ -105,11 +105,21 @@ def write_runs_page(path: Path, title: str, runs: Sequence[RunRecord], broken: S
     )
 
 
-def best_run(runs: Sequence[RunRecord]) -> RunRecord | None:
-    """Return the run with the best validation; None if none was validated."""
-    judged = [run for run in runs if math.isfinite(_score(run, runs))]
+def best_runs(runs: Sequence[RunRecord]) -> dict[str, RunRecord]:
+    """Return the run with the best validation under `best`; none if no run was validated.
+
+    Runs that were validated on other crystals or other data are not compared. If there are such, each kind has a best
+    run under `best of N on DATA`.
+    """
+    kinds: dict[str, list[RunRecord]] = {}
+    for run in runs:
+        if math.isfinite(_score(run, runs)):
+            kinds.setdefault(run.validation, []).append(run)
     better = {"max": max, "min": min}[objective(runs)[1]]
-    return better(judged, key=lambda run: _score(run, runs), default=None)
+    best = [(len(kind), better(kind, key=lambda run: _score(run, runs))) for kind in kinds.values()]
+    if len(best) == 1:
+        return {"best": best[0][1]}
+    return {f"best of {count} on {run.data_name} ({run.name})": run for count, run in best}
 
 
 def objective(runs: Sequence[RunRecord]) -> tuple[str, str]:

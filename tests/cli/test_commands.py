@@ -299,3 +299,18 @@ def test_runs_are_listed_and_compared(
         assert call("runs", wrong) == 2
         assert said in capfd.readouterr().err
     assert set(workplace.iterdir()) == before
+
+
+def test_runs_of_two_sweeps_are_told_apart_by_the_names_of_these(
+    tmp_path: Path,
+    trained: tuple[Path, str],
+    idle: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(trained[0], tmp_path / "one" / "0")
+    shutil.copytree(idle, tmp_path / "two" / "0")
+    assert call("runs", f"compare=[{tmp_path / 'one' / '0'},{tmp_path / 'two' / '0'}]") == 0
+    assert "phase-zero floor of one/0" in capfd.readouterr().out
+    assert (tmp_path / "two" / "comparison_one_0_two_0.html").exists()
+    assert call("runs", f"compare=[{tmp_path / 'one' / '0'},{tmp_path / 'one' / '0'}]") == 2
+    assert "given twice" in capfd.readouterr().err

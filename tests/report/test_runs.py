@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shlex
 from dataclasses import astuple, fields
 from pathlib import Path
 
@@ -17,9 +18,9 @@ from phaselearn.report.results import ResultRow
 from phaselearn.report.run_comparison import compared_crystals, write_comparison_page
 from phaselearn.report.run_curves import draw_curves
 from phaselearn.report.run_files import write_command
-from phaselearn.report.run_folders import find_runs
+from phaselearn.report.run_folders import command_of, find_runs
 from phaselearn.report.run_records import RunRecord, differing_settings
-from phaselearn.report.runs_page import best_run, write_runs_page
+from phaselearn.report.runs_page import best_runs, write_runs_page
 
 CORRELATIONS = {"first": {"a": 0.5, "b": 0.9, "c": 0.7}, "second": {"b": 0.8, "c": 0.95, "d": 0.6}}
 DRIVE = """
@@ -107,7 +108,7 @@ def test_runs_are_found_with_what_came_of_them(outputs):
     assert [runs[name].is_finished for name in ("first", "sweep/1")] == [True, False]
     assert runs["first"].result("all").solved == 0.5
     assert runs["first"].result("all", floor=True).median_cc == 0.8
-    assert best_run(list(runs.values())).name == "sweep/0"
+    assert {label: run.name for label, run in best_runs(list(runs.values())).items()} == {"best": "sweep/0"}
 
 
 def test_settings_that_differ_name_the_part_whose_class_differs_and_not_its_options(outputs):
@@ -157,6 +158,44 @@ def test_the_command_is_noted_once_and_without_the_folder(tmp_path):
     write_command(tmp_path / "command.txt", ["model=mlp", "run=outputs/mine", "data.sizes=[1, 2]"])
     write_command(tmp_path / "command.txt", ["trainer.max_epochs=9"])
     assert (tmp_path / "command.txt").read_text() == "phaselearn train model=mlp 'data.sizes=[1, 2]'\n"
+
+
+def test_what_a_later_command_changed_follows_the_first(tmp_path):
+    path = tmp_path / "command.txt"
+    write_command(path, ["model=mlp", "run=outputs/mine"])
+    write_command(path, [], resumed=True)
+    for _ in range(2):  # the second time after a kill
+        write_command(path, ["trainer.max_epochs=9", "trust=true"], resumed=True)
+    assert command_of(tmp_path) == "phaselearn train model=mlp # resumed with trainer.max_epochs=9"
+    assert shlex.split(command_of(tmp_path), comments=True) == ["phaselearn", "train", "model=mlp"]
+
+
+def test_a_resumed_run_without_its_command_does_not_name_another(tmp_path):
+    write_command(tmp_path / "command.txt", ["trainer.max_epochs=9"], resumed=True)
+    assert command_of(tmp_path) == f"phaselearn train resume={tmp_path}"
+
+
+@pytest.mark.parametrize(
+    ("change", "is_compared"),
+    [
+        ({"observation": {"noise": 0.1}}, False),
+        ({"source": {"_target_": "Folder", "path": "mine"}}, False),
+        ({"data": {"name": "hkl20", "definition": {"size": 20}}}, False),
+        ({"data": {"name": "hkl10", "batch_size": 64}}, True),
+        ({"seed": 7, "training_observation": {"noise": 0.1}}, True),
+    ],
+)
+def test_the_best_run_is_one_of_those_that_the_same_data_validated(outputs, change, is_compared):
+    path = outputs / "first" / "config.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | change))
+    found = best_runs(list(by_name(outputs).values()))
+    if is_compared:
+        assert {label: run.name for label, run in found.items()} == {"best": "sweep/0"}
+    else:
+        assert sorted(run.name for run in found.values()) == ["first", "sweep/0"]
+        assert all(label.startswith("best of 1 on ") for label in found)
+    write_runs_page(outputs / "index.html", "Runs", list(by_name(outputs).values()), [])
+    assert ("train it again of 1" in (outputs / "index.html").read_text()) is not is_compared
 
 
 def test_no_folder_is_one_line(tmp_path):
