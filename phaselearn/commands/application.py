@@ -27,6 +27,7 @@ from phaselearn.commands.hydra_internals import get_args_parser
 from phaselearn.commands.keys import take_from_arguments, take_from_config
 from phaselearn.commands.options import EVALUATED, config_directory, evaluation_defaults, option_groups
 from phaselearn.commands.overrides import check_choices, folder_of_all, path_as_written, value_of
+from phaselearn.commands.own_classes import told_of_own
 from phaselearn.commands.plain_config import plain_values, read_config
 from phaselearn.commands.processes import check_started
 from phaselearn.commands.strangers import Stranger, read_run_config
@@ -117,7 +118,7 @@ def _failing_in_one_line(task: Callable[[DictConfig], Any], name: str) -> Callab
             _remove_if_empty(folder)
             raise
         except Exception as error:
-            told = told_of_task(error, name, folder)
+            told = told_of_task(error, name, folder) or told_of_own(error, config, name)
             if hydra.mode != RunMode.MULTIRUN:
                 if told is None:
                     raise

@@ -12,6 +12,25 @@ from tests.cli.folders import PHASELEARN, SMALL, command
 
 TEMPLATE = Path(__file__).parents[2] / "examples" / "own_model"
 
+BROKEN = """
+import torch
+from phaselearn.models.base import DensityModel
+
+class Model(DensityModel):
+    def __init__(self, fails_at, **more):
+        super().__init__(**more)
+        self.layer = torch.nn.Linear(7, 7)
+        if fails_at == "built":
+            raise ValueError("too deep,\\nor not")
+
+    def forward(self, batch):
+        return self.layer(batch["input"])
+
+class Loss(torch.nn.Module):
+    def forward(self):
+        return 0.0
+"""
+
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -56,3 +75,30 @@ def test_a_typing_mistake_is_told_its_options(package: Path) -> None:
     done = command(package, *PHASELEARN, "train", "model=mien", succeeds=False)
     assert done.returncode == 2
     assert "did you mean mine" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("model=broken", "+model.fails_at=built"), "ValueError: too deep, or not, at line 10 of "),
+        (("model=broken", "+model.fails_at=forward"), "RuntimeError: mat1 and mat2 shapes cannot be multiplied ("),
+        (("loss._target_=broken.Loss",), "AttributeError: 'Loss' object has no attribute 'periodic'; "),
+    ],
+    ids=["built", "forward", "called"],
+)
+def test_an_error_of_ones_own_class_is_one_line_with_its_place(
+    tmp_path: Path, given: tuple[str, ...], told: str
+) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN)
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "broken.yaml").write_text("_target_: broken.Model\n")
+    words = (*PHASELEARN[1:], "train", "--config-dir", "conf", "data=hkl10", "source.count=40", *given)
+    words = (*words, "trainer.max_epochs=1", "evaluation=none", "run=run")
+    done = command(tmp_path, sys.executable, *words, succeeds=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith(f"error: {told}")
+    assert "`PYTHONDEVMODE=1 phaselearn train …`" in line
+    if "+model.fails_at=forward" in given:
+        assert f", at line 13 of {tmp_path / 'broken.py'} in forward" in line
