@@ -62,6 +62,11 @@ class Objective(pl.Callback):
     def _value(self, trainer: pl.Trainer) -> float:
         if self.metric in trainer.callback_metrics:
             return float(trainer.callback_metrics[self.metric])
+        if METRIC not in trainer.callback_metrics:
+            raise UserError(
+                "none of the validation crystals can be judged, since fewer than 20 unique reflections of each are "
+                "observed: see `phaselearn train --cfg job -p observation`"
+            )
         known = sorted(name for name in trainer.callback_metrics if name.startswith("val/"))
         best = closest(self.metric, known)
         raise UserError(

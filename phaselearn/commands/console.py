@@ -50,6 +50,7 @@ def quiet_libraries() -> None:
         ".*treespec, LeafSpec.*",
         ".*when logging on epoch level in distributed setting.*",  # judgements are gathered before they are logged
         ".*is not supported by the model summary.*",  # of a size in megabytes, which is not printed
+        ".*could not find the monitored key.*",  # of a run without a validation; others are refused in one line
         "Grad strides do not match bucket view strides.*",  # a kernel of one voxel has many, all right
     ):
         warnings.filterwarnings("ignore", message=message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,7 +138,10 @@ def _check_optimizer(optimizer: Callable[..., Any]) -> None:
     import torch
 
     try:
-        optimizer([torch.nn.Parameter(torch.zeros(1))])
+        built = optimizer([torch.nn.Parameter(torch.zeros(1))])
+        rate = float(built.param_groups[0]["lr"])
+        if not math.isfinite(rate):
+            raise ValueError(f"the learning rate is {rate}")
     except (TypeError, ValueError, RuntimeError) as error:
         raise UserError(
             f"optim.optimizer cannot be built ({error}): see `phaselearn train --cfg job -p optim`, "
@@ -205,13 +209,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is not a readable checkpoint.
     """
-    import torch
-
     from phaselearn.callbacks.hyperparameters import KEY
-    from phaselearn.models.weights import plain_weights
+    from phaselearn.models.weights import fault_of, load_plain, plain_weights
 
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint = load_plain(path)
         return {
             "state_dict": plain_weights(checkpoint["state_dict"]),
             "epoch": int(checkpoint["epoch"]),
@@ -221,9 +223,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         }
     except Exception as error:
         other = path.with_name("last.ckpt" if path.name == "best.ckpt" else "best.ckpt")
+        take = f"take the other one with `{command('cp', other, path)}`, or " if other.is_file() else ""
         raise UserError(
-            f"{path} is not a readable checkpoint ({type(error).__name__}): take the other one with "
-            f"`{command('cp', other, path)}`, or train again with `phaselearn train`"
+            f"{path} is not a readable checkpoint ({fault_of(error)}): {take}train again with `phaselearn train`"
         ) from error
 
 

@@ -45,6 +45,7 @@ def check(config: DictConfig, name: str) -> None:
     if not 0 <= config.get("seed", 0) < 2**32:
         raise UserError(f"seed={config.seed}: a whole number from 0 to {2**32 - 1} is needed, e.g. seed=1")
     if name == "train":
+        _check_patience(config)
         _check_clipping(config)
         _check_batches(config.trainer)
         check_processes(config.trainer)
@@ -64,6 +65,15 @@ def _check_objective(metric: str, direction: str) -> None:
     choose("direction", direction, ("max", "min"), command="phaselearn train")
     if direction == "max" and metric.endswith(("loss", "error")):
         raise UserError(f"optimize={metric} direction=max looks for the worst run: add direction=min")
+
+
+def _check_patience(config: DictConfig) -> None:
+    """Refuse a patience below 0, which Lightning takes for 0."""
+    for name, node in (config.get("callbacks") or {}).items():
+        patience = node.get("patience") if isinstance(node, DictConfig) else None
+        if isinstance(patience, int) and patience < 0:
+            key = f"callbacks.{name}.patience"
+            raise UserError(f"{key}={patience}: at least 0 is needed, e.g. {key}=10")
 
 
 def _check_clipping(config: DictConfig) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from phaselearn.errors import UserError
 from phaselearn.models.model_card import cards
+from phaselearn.quoting import one_line
 
 
 def weights_path(weights: str) -> Path:
@@ -17,18 +19,38 @@ def weights_path(weights: str) -> Path:
     return cards()[weights].path if weights in cards() else Path(weights)
 
 
+class NotWeights(ValueError):
+    """A file holds something else than finite weights by name; the message says which of them."""
+
+
 def plain_weights(state: Any) -> dict[str, Tensor]:
     """Return the weights of a checkpoint, which a stranger may have written.
 
     Raises:
-        TypeError: they are not dense tensors in memory, by name.
+        NotWeights: they are not dense and finite tensors in memory, by name.
     """
+    if not isinstance(state, dict):
+        raise NotWeights("its weights have no names")
     for name, values in dict.items(state):
         if not (isinstance(name, str) and isinstance(values, Tensor)):
-            raise TypeError(f"{name} is not a tensor")
+            raise NotWeights(f"{name} is not a tensor")
         if values.layout != torch.strided or values.device.type != "cpu":
-            raise TypeError(f"{name} is not a dense tensor in memory")
+            raise NotWeights(f"{name} is not a dense tensor in memory")
+        if not values.isfinite().all():
+            raise NotWeights(f"{name} is not finite")
     return dict(state)
+
+
+def load_plain(path: Path) -> Any:
+    """Return what a checkpoint holds; no code in it is run, and a file of a strange kind is not commented on."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def fault_of(error: Exception) -> str:
+    """Return why a checkpoint cannot be read; what a library says of it is long, and about its own parts."""
+    return one_line(str(error)) if isinstance(error, NotWeights) else type(error).__name__
 
 
 def load_network(network: nn.Module, weights: str) -> None:
@@ -48,10 +70,10 @@ def load_network(network: nn.Module, weights: str) -> None:
             "checkpoint, e.g. `model.network.weights=outputs/FOLDER/best.ckpt`"
         )
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
+        saved = load_plain(path)
         state = plain_weights(dict.get(saved, "state_dict", saved))
     except Exception as error:
-        raise UserError(f"model.network.weights={weights}: not a checkpoint ({type(error).__name__})") from error
+        raise UserError(f"model.network.weights={weights}: not a checkpoint ({fault_of(error)})") from error
     prefix = "network."
     own = {name.removeprefix(prefix): values for name, values in state.items() if name.startswith(prefix)} or state
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from pathlib import Path
 
@@ -61,10 +62,11 @@ def test_a_resumed_run_takes_another_learning_rate(workplace):
         lambda saved: saved | {"state_dict": dict.fromkeys(saved["state_dict"], 3)},
         lambda saved: saved | {"state_dict": {name: one.to_sparse() for name, one in saved["state_dict"].items()}},
         lambda saved: saved | {"state_dict": {name: one.to("meta") for name, one in saved["state_dict"].items()}},
+        lambda saved: saved | {"state_dict": {name: one * torch.inf for name, one in saved["state_dict"].items()}},
         lambda saved: saved | {"loops": {}},
         lambda saved: {name: part for name, part in saved.items() if name != "optimizer_states"},
     ],
-    ids=["a list", "numbers", "sparse", "meta", "without loops", "without an optimiser"],
+    ids=["a list", "numbers", "sparse", "meta", "infinite", "without loops", "without an optimiser"],
 )
 def test_a_checkpoint_that_a_stranger_wrote_is_one_line(workplace, capfd, change):
     run = workplace / "strange"
@@ -96,17 +98,39 @@ def test_a_run_under_another_name_keeps_its_best_weights(workplace, recwarn, pla
 def test_a_run_without_a_validation_is_judged_by_its_last_weights(workplace, capfd):
     judged = (*SHORT[:-2], "quiet=false", "evaluation=table", "evaluation.methods=[]")
     assert call("train", *judged, "trainer.limit_val_batches=0", "run=unvalidated") == 0
-    told = capfd.readouterr().out
+    told, warned = capfd.readouterr()
     assert "last.ckpt" in told
+    assert "monitored key" not in warned
     assert "that it began with" not in told
     assert call("evaluate", "run=unvalidated") == 2
     assert "unvalidated evaluation.checkpoint=last`" in capfd.readouterr().err
     assert call("evaluate", "run=unvalidated", "evaluation.checkpoint=last", "evaluation=table") == 0
 
 
-@pytest.mark.parametrize("rate", ["inf", "1e38"])
-def test_weights_that_the_last_step_spoils_are_not_kept(workplace, capfd, rate):
+def test_weights_that_the_last_step_spoils_are_not_kept(workplace, capfd):
     capfd.readouterr()
-    assert call("train", *SHORT, f"optim.optimizer.lr={rate}", f"run=spoilt_{rate}") == 2
+    assert call("train", *SHORT, "optim.optimizer.lr=1e38", "run=spoilt") == 2
     assert "not finite in epoch 0" in capfd.readouterr().err.splitlines()[-1]
-    assert not list((workplace / f"spoilt_{rate}").glob("*.ckpt"))
+    assert not list((workplace / "spoilt").glob("*.ckpt"))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("optim.optimizer.lr=inf",), "optim.optimizer cannot be built (the learning rate is inf)"),
+        (("observation.d_min=1000",), "none of the validation crystals can be judged, since fewer than 20"),
+        (("callbacks=early_stopping", "callbacks.early_stopping.patience=-1"), "patience=-1: at least 0 is needed"),
+        (("weights=spoilt.ckpt",), "spoilt.ckpt is not a readable checkpoint (layers.0."),
+        (("weights=pickled.ckpt",), "pickled.ckpt is not a readable checkpoint (UnpicklingError): train again"),
+    ],
+    ids=["rate", "resolution", "patience", "not a number", "a pickle"],
+)
+def test_what_cannot_train_is_told_in_one_line(workplace, capfd, words, told):
+    saved = torch.load(workplace / "first" / "last.ckpt", map_location="cpu", weights_only=True)
+    next(iter(saved["state_dict"].values()))[0] = torch.nan
+    torch.save(saved, workplace / "spoilt.ckpt")
+    (workplace / "pickled.ckpt").write_bytes(pickle.dumps({"state_dict": {}}, protocol=4))
+    capfd.readouterr()
+    assert call("train", *SHORT, *words, "run=refused") == 2
+    [line] = capfd.readouterr().err.splitlines()
+    assert told in line
