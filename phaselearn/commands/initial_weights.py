@@ -54,9 +54,6 @@ def seen_before(folder: Path, weights: str | None, option: str | None) -> Traini
         folder: the run's folder. A resumed run has a record in it; one that cannot be read is written anew.
         weights: the weights that a new run begins with, as in `begin_with`; None for random ones.
         option: the option of conf/model that was chosen; None in a resumed run.
-
-    Raises:
-        UserError: the record beside these weights cannot be read.
     """
     from phaselearn.report.training_set import NOTHING_SEEN, TrainingSet
 
@@ -67,5 +64,6 @@ def seen_before(folder: Path, weights: str | None, option: str | None) -> Traini
     path = Path(weights)
     beside = path if path.is_dir() else path.parent
     if weights != "default" and weights not in cards() and (beside / TRAINING_SET_FILE).is_file():
-        return TrainingSet.read(beside)
+        with suppress(UserError):
+            return TrainingSet.read(beside)
     return replace(NOTHING_SEEN, unrecorded=frozenset({str(option) if weights == "default" else weights}))

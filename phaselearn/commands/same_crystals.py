@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phaselearn.errors import UserError
@@ -53,7 +52,7 @@ def check_unchanged(data: PairDataModule, earlier: TrainingSet, overrides: Itera
     store = data.configured_store
     if earlier.fingerprint is not None and store.fingerprint() != earlier.fingerprint:
         place, key = (store.place, "data.store") if store.place else (store.source_config.get("path"), "source.path")
-        named = setting(key, Path(str(place))) if place else "data.store=PATH"
+        named = setting(key, place) if place else "data.store=PATH"
         raise UserError(
             f"{place or 'the source'} holds other crystals than those that the run was trained on: put them back, or "
             f"take the new ones by their name, `{again} {named}`"

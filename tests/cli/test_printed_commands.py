@@ -57,6 +57,8 @@ def test_errors_of_a_run(place: Path) -> None:
     (place / "metrics.csv").write_text("no\nepoch\n")
     assert settings_of(told(read_curves, place / "metrics.csv"))["resume"] == str(place)
     (place / "best.ckpt").write_text("none")
+    assert "`cp " not in told(read_checkpoint, place / "best.ckpt")  # there is no other one
+    (place / "last.ckpt").touch()
     [copied] = re.findall(r"`(cp .*?)`", told(read_checkpoint, place / "best.ckpt"))
     program, *paths = shlex.split(copied)
     assert program == "cp"
