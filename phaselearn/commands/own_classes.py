@@ -26,8 +26,9 @@ def told_of_own(error: Exception, config: DictConfig, name: str) -> str | None:
         config: the configuration.
         name: the command.
     """
-    own = sorted({target for target in _targets(plain_values(config)) if _package(target) not in _shipped()})
-    if not own or sys.flags.dev_mode:
+    targets = set(_targets(plain_values(config, resolve=False)))
+    own = sorted(target for target in targets if _package(target) not in _shipped())
+    if not own or sys.flags.dev_mode or isinstance(error, BrokenPipeError):  # which ends the command without a word
         return None
     told = f"{type(error).__name__}: {one_line(str(error))}"
     packages = {_package(target) for target in own}
