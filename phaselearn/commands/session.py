@@ -139,7 +139,7 @@ def _check_optimizer(optimizer: Callable[..., Any]) -> None:
 
     try:
         built = optimizer([torch.nn.Parameter(torch.zeros(1))])
-        rate = float(built.param_groups[0]["lr"])
+        rate = float(built.param_groups[0].get("lr", 0.0))
         if not math.isfinite(rate):
             raise ValueError(f"the learning rate is {rate}")
     except (TypeError, ValueError, RuntimeError) as error:
