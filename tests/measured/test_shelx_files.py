@@ -83,6 +83,14 @@ def test_the_scale_and_the_matrix_of_hklf_are_applied(tmp_path: Path) -> None:
     assert_rows(data, [(row[1], row[0], -row[2], row[3] / 2, row[4] / 2) for row in ROWS])
 
 
+def test_the_weight_of_hklf_is_a_factor_of_the_inverse_variance(tmp_path: Path) -> None:
+    ins = INS.replace("HKLF 4", "HKLF 4 0.5 1 0 0 0 1 0 0 0 1 4")
+    data = read_reflections(write(tmp_path, "a.hkl", hklf(), ins))
+    assert_rows(data, [(*row[:3], row[3] / 2, row[4] / 4) for row in ROWS])
+    with pytest.raises(UserError, match="a weight that is not positive"):
+        read_reflections(write(tmp_path, "a.hkl", hklf(), ins.replace("0 0 1 4", "0 0 1 0")))
+
+
 def test_hklf_5_keeps_the_reflections_of_the_first_domain_alone(tmp_path: Path) -> None:
     batches = [1, -2, 1, 2, 1]
     rows = [(n, 0, 0, 10.0 * n, 1.0) for n in range(1, 6)]

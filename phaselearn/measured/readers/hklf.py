@@ -94,7 +94,7 @@ def read_hklf(source: TextSource, instructions: Instructions) -> Listing:
     listing = Listing(
         hkl=hkl @ instructions.matrix.T,
         value=value * instructions.scale,
-        sigma=sigma * instructions.scale,
+        sigma=sigma * instructions.scale / instructions.weight**0.5,
         amplitudes=amplitudes,
         stated=instructions.stated,
         kind=f"{kind}, {layout} columns",

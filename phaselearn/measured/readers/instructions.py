@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import gemmi
@@ -42,6 +42,7 @@ class Instructions:
         stated: cell, wavelength, probe, contents and symmetry.
         hklf: the number of the instruction HKLF; 4 where there is none.
         scale: the factor of intensities and σ.
+        weight: the factor of 1/σ².
         matrix: (3, 3) that makes new indices of those in the file: h' = M h.
         warnings: sentences about what could not be read.
     """
@@ -49,6 +50,7 @@ class Instructions:
     stated: Stated
     hklf: int = 4
     scale: float = 1.0
+    weight: float = 1.0
     matrix: NDArray[np.float64] = field(default_factory=lambda: np.eye(3))
     warnings: tuple[str, ...] = ()
 
@@ -106,7 +108,7 @@ def read_instructions(text: str, path: Path) -> Instructions:
         number, rest = found.get("LATT", (0, [str(_DEFAULT_LATT)]))
         operations, told = _operations(_numbers(rest, "LATT", path, number), triplets)
         warnings += told
-    hklf, scale, matrix = _how_to_read(found.get("HKLF"), path)
+    how = _how_to_read(found.get("HKLF"), path)
     stated = Stated(
         cell=cell.cell,
         cell_fault=cell.cell_fault,
@@ -115,7 +117,7 @@ def read_instructions(text: str, path: Path) -> Instructions:
         contents=contents,
         operations=operations,
     )
-    return Instructions(stated=stated, hklf=hklf, scale=scale, matrix=matrix, warnings=tuple(warnings))
+    return replace(how, stated=stated, warnings=tuple(warnings))
 
 
 def _instructions(text: str) -> Iterator[tuple[int, str, list[str]]]:
@@ -219,7 +221,8 @@ def parsed_operation(triplet: str) -> gemmi.Op:
     return operation
 
 
-def _how_to_read(hklf: tuple[int, list[str]] | None, path: Path) -> tuple[int, float, NDArray[np.float64]]:
+def _how_to_read(hklf: tuple[int, list[str]] | None, path: Path) -> Instructions:
+    """Return what HKLF n s r₁₁ … r₃₃ w says: the kind of list, its scale, the matrix of its indices, its weight."""
     number, rest = hklf or (0, ["4"])
     values = _numbers(rest, "HKLF", path, number)
     kind = int(values[0]) if values else 4
@@ -229,9 +232,11 @@ def _how_to_read(hklf: tuple[int, list[str]] | None, path: Path) -> tuple[int, f
         )
     scale = values[1] if len(values) > 1 else 1.0
     matrix = np.array(values[2:11]).reshape(3, 3) if len(values) >= 11 else np.eye(3)
-    if scale <= 0 or abs(np.linalg.det(matrix)) < 1e-3:
-        raise fault(path, "HKLF has a scale that is not positive, or a matrix without inverse", "mend it", number)
-    return kind, scale, matrix
+    weight = values[11] if len(values) > 11 else 1.0
+    if min(scale, weight) <= 0 or abs(np.linalg.det(matrix)) < 1e-3:
+        what = "HKLF has a scale or a weight that is not positive, or a matrix without inverse"
+        raise fault(path, what, "mend it", number)
+    return Instructions(stated=Stated(), hklf=kind, scale=scale, weight=weight, matrix=matrix)
 
 
 def _numbers(words: Sequence[str], instruction: str, path: Path, line: int) -> list[float]:
