@@ -15,6 +15,7 @@ from phaselearn.determination.atoms import atoms_of, factors_of
 from phaselearn.determination.bounds import within_bounds
 from phaselearn.determination.confidence import CONFIDENT, confidence
 from phaselearn.determination.determination import Determination, Trial
+from phaselearn.determination.hidden_lattice import in_primitive_axes
 from phaselearn.determination.known_isotype import KnownIsotype, known_isotype
 from phaselearn.determination.missed_symmetry import has_missed_symmetry, is_higher_and_fits
 from phaselearn.determination.point_atoms import listed_atoms, observed_in_p1
@@ -61,6 +62,8 @@ def determine_structure(
     data, notes = within_bounds(data)
     if not len(data):
         raise UserError(f"{data.source}: no reflection is left: see that cell and file belong together")
+    data, told = in_primitive_axes(data)
+    notes += told
     laue = choose_laue_class(data)
     merged = merge(data, laue.chosen.laue_class.rotations)
     observed, wilson = observed_in_p1(merged, data.experiment.probe)
