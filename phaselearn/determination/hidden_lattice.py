@@ -17,6 +17,8 @@ from phaselearn.measured.reflection_data import ReflectionData
 from phaselearn.measured.stated_symmetry import rotations_of
 from phaselearn.structure.geometry import cell_of
 
+# Stricter than elsewhere: whoever chose a centred cell has seen that it is not quite the cell of a higher lattice.
+_TOLERANCE = 0.002  # of the product of two edges: a tenth of a per cent of an edge, 0.1° of an angle
 # Axes of a primitive cell, as rows, in those of the centred one.
 _PRIMITIVE = MappingProxyType(
     {
@@ -45,7 +47,7 @@ def in_primitive_axes(data: ReflectionData) -> tuple[ReflectionData, tuple[str, 
     primitive = axes @ lattice
     axes = reduced_axes(primitive @ primitive.T) @ axes
     cell = cell_of(axes @ lattice)
-    if len(lattice_rotations(cell)) <= len(lattice_rotations(data.experiment.cell)):
+    if len(lattice_rotations(cell, _TOLERANCE)) <= len(lattice_rotations(data.experiment.cell)):
         return data, ()
     moved = _moved(data, allowed_by(centring.conditions, data.hkl), axes, cell)
     before, now = (len(choose_laue_class(each).chosen.laue_class.rotations) for each in (data, moved))

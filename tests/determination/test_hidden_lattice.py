@@ -80,6 +80,15 @@ def test_axes_that_hide_what_the_intensities_do_not_have_stay_as_they_are() -> N
     assert in_primitive_axes(data) == (data, ())
 
 
+def test_a_lattice_that_is_not_quite_higher_stays_as_it_is() -> None:
+    """A spinel whose cobalt and copper make it rhombohedral: its lattice is 0.16 % longer than a cubic one."""
+    cell = (5.864, 5.864, 14.388, 90, 90, 120)
+    metal, oxygen = np.array([[0, 0, 0], [0.5, 0, 0.5]]), np.array([[0, 0, 0.2375], [0.174, -0.174, 0.0875]])
+    crystal = Crystal("R -3 m", cell, ("Cu", "Co", "O", "O"), np.concatenate((metal, oxygen)))
+    data = measured(crystal, np.eye(3))
+    assert in_primitive_axes(data) == (data, ())
+
+
 def test_a_stated_symmetry_keeps_its_axes() -> None:
     data = measured(ROCK_SALT, np.array(ON_OTHER_AXES["rock salt on body-centred axes"][1]))
     stated = replace(data, experiment=replace(data.experiment, operations=("x,y,z", "-x,-y,z")))
